@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The heart: adapt(recipe, site) -> Adaptation. A pure function: no I/O but the site's index, no EasyBuild."""
+from typing import List, Tuple
+
+from .change import Adaptation, Refusal
+from .packages import treatment, uses
+from .recipe import Recipe
+from .releases import load_toolchains, load_upstream
+from .rules import RULES
+from .rules.draft import Draft
+from .site import Site
+
+ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
+
+
+def adapt(recipe: Recipe, site: Site) -> Adaptation:
+    """
+    What a recipe becomes at a site.
+
+    Idempotent: a recipe that is already for a cpe* toolchain of the site's release, or for SYSTEM, passes
+    unchanged.
+    """
+    name, version = recipe.toolchain
+    if name == 'system':
+        return Adaptation(recipe, UNCHANGED, 'it needs no toolchain (SYSTEM)', recipe.parameters)
+    if name in load_toolchains()['toolchains']:
+        return _native(recipe, site)
+    draft, refusals = Draft(recipe), []
+    for rule in RULES:
+        if rule.id in site.disabled:
+            continue
+        for outcome in list(rule(draft, site)):
+            if isinstance(outcome, Refusal):
+                refusals.append(outcome)
+            else:
+                draft.apply(outcome)
+    if refusals:
+        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
+        return Adaptation(recipe, REFUSED, reason, draft.parameters, tuple(draft.changes), tuple(refusals))
+    done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
+           f'{site.toolchain_version} on partition {site.partition}'
+    return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site))
+
+
+def _native(recipe: Recipe, site: Site) -> Adaptation:
+    """A recipe that is for a cpe* toolchain already."""
+    name, version = recipe.toolchain
+    without = tuple(recipe.record.get('without', ()))
+    if version != site.toolchain_version:
+        reason = f'it is for {name}/{version}, and the stack that is loaded is release {site.release.name}: load ' \
+                 f'LUMI/{version}, or take the upstream recipe of the same software'
+        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('release', reason, 'toolchain'),))
+    if name not in site.partition_facts['toolchains']:
+        reason = f'it is for {name}, which partition {site.partition} does not have'
+        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('toolchain', reason, 'toolchain'),))
+    return Adaptation(recipe, UNCHANGED, f'it is for {name}/{version} already', recipe.parameters, (), (), without)
+
+
+def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
+    """
+    The Cray modules that the wrappers of a package must not see, as the package does not use them: MPI and BLAS
+    where the upstream toolchain has none, ROCm where the recipe does not name it.
+
+    LUMI's own recipes say `module unload …` for this in 1,934 files.
+    """
+    facts = load_upstream()['toolchains'][draft.upstream_toolchain[0]]
+    loaded = {dependency.name for dependency in draft.dependencies('dependencies')}
+    loaded |= {dependency.name for dependency in draft.dependencies('builddependencies')}
+    treatments = [treatment(item.name) for item in draft.recipe.dependencies()]
+    blas = facts['blas'] or any(found and found.uses == 'blas' for found in treatments)
+    needs_mpi = {name for name in loaded if name.endswith('parallel') or name == 'cray-parallel-netcdf'}
+    found: List[str] = []
+    for what, modules, used in (('mpi', ('cray-mpich', 'xpmem'), facts['mpi'] or bool(needs_mpi)),
+                                ('blas', ('cray-libsci',), blas),
+                                ('rocm', ('rocm',), 'rocm' in loaded or not site.partition_facts['gpu'])):
+        known = uses(draft.name, what)
+        if not (known['value'] if known else used):
+            found.extend(modules)
+    return tuple(found)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The index of what exists already: modules on MODULEPATH, recipes for cpe* toolchains on the robot path, and
+upstream's recipes.
+
+It is part of Site, so that `adapt` stays a pure function of recipe and site. Folders are listed by name of the
+software, when first asked for: no tree is walked.
+"""
+import os
+import re
+from dataclasses import dataclass
+from typing import Dict, Iterable, Optional, Sequence, Tuple
+
+from .releases import generation_of, load_upstream
+from .versions import version_key
+
+_LEVELS = ('GCCcore', 'GCC', 'gfbf', 'gompi', 'foss')
+
+
+@dataclass(frozen=True)
+class Source:
+    """An upstream recipe that may stand for a derived one, by its file name alone."""
+    name: str
+    version: str
+    toolchain: Optional[Tuple[str, str]]
+    versionsuffix: str
+    path: str
+
+    @property
+    def generation(self) -> Optional[str]:
+        """Upstream generation of the toolchain."""
+        return generation_of(*self.toolchain) if self.toolchain else None
+
+
+class Index:
+    """
+    What exists already.
+
+    :param modulepath: folders with modules, first one first
+    :param recipes: folders with recipes for cpe* toolchains: the user's, the central stack's, LUMI's
+    :param upstream: folders with upstream's recipes
+    """
+
+    def __init__(self, modulepath: Sequence[str] = (), recipes: Sequence[str] = (), upstream: Sequence[str] = ()):
+        self.modulepath, self.recipes, self.upstream = tuple(modulepath), tuple(recipes), tuple(upstream)
+        self._modules: Dict[str, Dict[str, str]] = {}
+        self._recipes: Dict[str, Dict[str, str]] = {}
+        self._sources: Dict[str, Tuple[Source, ...]] = {}
+
+    def modules(self, name: str) -> Dict[str, str]:
+        """Installed modules of one software: version part of the module name -> module file."""
+        if name not in self._modules:
+            found: Dict[str, str] = {}
+            for folder in self.modulepath:
+                for entry in _listing(os.path.join(folder, name)):
+                    if not entry.startswith('.'):
+                        version = entry[:-4] if entry.endswith('.lua') else entry
+                        found.setdefault(version, os.path.join(folder, name, entry))
+            self._modules[name] = found
+        return self._modules[name]
+
+    def module_file(self, module: str) -> Optional[str]:
+        """Module file of an installed module given by its full name, None where it is not installed."""
+        name, _, version = module.partition('/')
+        return self.modules(name).get(version)
+
+    def recipe(self, name: str, filename: str) -> Optional[str]:
+        """The recipe of that file name on the user's or LUMI's recipe folders, None where there is none."""
+        return self._own_recipes(name).get(filename)
+
+    def installed_versions(self, name: str, middle: str) -> Tuple[Tuple[str, str], ...]:
+        """(version, suffix) of the installed modules of a toolchain; `middle` is '-cpeGNU-25.03'."""
+        return _split(self.modules(name), middle)
+
+    def own_versions(self, name: str, middle: str) -> Tuple[Tuple[str, str], ...]:
+        """(version, suffix) for which a recipe for a toolchain exists; `middle` is '-cpeGNU-25.03'."""
+        return _split((filename[len(name) + 1:-3] for filename in self._own_recipes(name)), middle)
+
+    def _own_recipes(self, name: str) -> Dict[str, str]:
+        if name not in self._recipes:
+            found: Dict[str, str] = {}
+            for path in _recipe_files(self.recipes, name):
+                found.setdefault(os.path.basename(path), path)
+            self._recipes[name] = found
+        return self._recipes[name]
+
+    def sources(self, name: str) -> Tuple[Source, ...]:
+        """Upstream's recipes of one software, by their file names."""
+        if name not in self._sources:
+            self._sources[name] = tuple(parse_filename(name, path) for path in _recipe_files(self.upstream, name))
+        return self._sources[name]
+
+
+NOTHING = Index()
+
+
+def parse_filename(name: str, path: str) -> Source:
+    """Version, toolchain and suffix from a recipe's file name, the software's name being known."""
+    stem = os.path.basename(path)[len(name) + 1:-3]
+    known = '|'.join(load_upstream()['toolchains'])
+    match = re.fullmatch(rf'(?P<version>.+?)-(?P<tc>{known})-(?P<tcver>[^-]+)(?P<suffix>.*)', stem)
+    if match:
+        return Source(name, match['version'], (match['tc'], match['tcver']), match['suffix'], path)
+    return Source(name, stem, None, '', path)
+
+
+def choose_source(candidates: Iterable[Source], generation: str) -> Optional[Source]:
+    """
+    The recipe that stands for a derived one: the generation nearest the release's compiler, of two equally near
+    ones the newer; then the newest version, the lowest toolchain level, the first name. A total order, that does
+    not depend on who asks.
+
+    :param generation: upstream generation of the release's compiler
+    """
+    order = list(load_upstream()['generations'])
+    home = order.index(generation)
+
+    def rank(source: Source):
+        place = order.index(source.generation) if source.generation in order else None
+        distance = abs(place - home) if place is not None else len(order)
+        level = _LEVELS.index(source.toolchain[0]) if source.toolchain and source.toolchain[0] in _LEVELS else 9
+        return (-distance, place or -1, version_key(source.version), -level)
+
+    adaptable = [source for source in candidates if source.toolchain]
+    return max(sorted(adaptable, key=lambda source: source.path, reverse=True), key=rank, default=None)
+
+
+def _recipe_files(folders: Sequence[str], name: str) -> Iterable[str]:
+    """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
+    letter = name[:1].lower() if name[:1].isalpha() else '0'
+    for folder in folders:
+        for place in (os.path.join(folder, letter, name), os.path.join(folder, name), folder):
+            for entry in sorted(_listing(place)):
+                if entry.endswith('.eb') and entry.startswith(name + '-'):
+                    yield os.path.join(place, entry)
+
+
+def _listing(folder: str) -> Sequence[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return ()
+
+
+def _split(items: Iterable[str], middle: str) -> Tuple[Tuple[str, str], ...]:
+    parts = (item.partition(middle) for item in items)
+    return tuple((version, suffix) for version, found, suffix in parts if found)

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reads the library's JSON data files: duplicate keys are errors, messages name the file."""
+import json
+import os
+
+from .errors import DataError
+
+ROOT = os.path.dirname(os.path.abspath(__file__))
+
+
+def load_json(path):
+    """
+    The contents of a JSON file.
+
+    :param path: path of the file; a relative one is taken from the library's own folder
+    :return: what the file holds
+    :raises DataError: the file is missing, is not JSON, or names a key twice
+    """
+    path = os.path.join(ROOT, path)
+
+    def unique(pairs):
+        seen = {}
+        for key, value in pairs:
+            if key in seen:
+                raise DataError(f'{path}: the key "{key}" stands there twice; remove one of them')
+            seen[key] = value
+        return seen
+
+    try:
+        with open(path, encoding='utf-8') as handle:
+            return json.load(handle, object_pairs_hook=unique)
+    except OSError as err:
+        raise DataError(f'{path}: cannot be read ({err.strerror})') from err
+    except ValueError as err:
+        raise DataError(f'{path}: not valid JSON ({err})') from err

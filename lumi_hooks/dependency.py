@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A dependency of a recipe, in all the shapes that recipes write it."""
+from dataclasses import dataclass
+from typing import Any, Optional, Tuple
+
+EXTERNAL = 'EXTERNAL_MODULE'
+SYSTEM = ('system', 'system')
+
+
+@dataclass(frozen=True)
+class Dependency:
+    """
+    One dependency: software with a version, or (`external`) a module that something else provides.
+
+    `toolchain` is None where the recipe leaves it to EasyBuild, else (name, version).
+    """
+    name: str
+    version: str = ''
+    versionsuffix: str = ''
+    toolchain: Optional[Tuple[str, str]] = None
+    external: bool = False
+
+    @classmethod
+    def external_module(cls, full_name: str) -> 'Dependency':
+        """The dependency on an external module, given as name/version or name."""
+        name, _, version = full_name.partition('/')
+        return cls(name, version, external=True)
+
+    @classmethod
+    def parse(cls, raw: Any) -> 'Dependency':
+        """
+        From a recipe's own notation: tuple, list or dictionary.
+
+        :raises ValueError: it is none of these, or has no name
+        """
+        if isinstance(raw, cls):
+            return raw
+        if isinstance(raw, dict):
+            if raw.get('external_module'):
+                return cls.external_module(raw['full_mod_name'])
+            raw = (raw['name'], raw.get('version'), raw.get('versionsuffix', ''), raw.get('toolchain'))
+        if not isinstance(raw, (list, tuple)) or not raw:
+            raise ValueError(f'not a dependency: {raw!r}')
+        if raw[-1] == EXTERNAL:
+            return cls.external_module(raw[0])
+        name, version, suffix, toolchain = (tuple(raw) + ('', '', None))[:4] if len(raw) > 1 else (raw[0], '', '', None)
+        if isinstance(version, dict):
+            version = version.get('arch=x86_64', version.get('arch=*', ''))
+        return cls(name, version or '', suffix or '', _toolchain(toolchain))
+
+    @classmethod
+    def all_of(cls, value: Any) -> Tuple['Dependency', ...]:
+        """Every dependency of a parameter's value, a list of lists (iterated builds) flattened."""
+        found = []
+        for item in value or ():
+            if isinstance(item, list) and item and isinstance(item[0], (list, tuple, dict)):
+                found.extend(cls.all_of(item))
+            elif item:
+                found.append(cls.parse(item))
+        return tuple(found)
+
+    @property
+    def module(self) -> Optional[str]:
+        """Name of the external module, None for software."""
+        if not self.external:
+            return None
+        return f'{self.name}/{self.version}' if self.version else self.name
+
+    def raw(self) -> Tuple:
+        """The notation of a recipe (SYSTEM and EXTERNAL_MODULE by their values)."""
+        if self.external:
+            return (self.module, EXTERNAL)
+        toolchain = self.toolchain
+        if toolchain == SYSTEM:
+            toolchain = {'name': 'system', 'version': 'system'}
+        full = (self.name, self.version, self.versionsuffix, toolchain)
+        size = 4 if toolchain else 3 if self.versionsuffix else 2
+        return full[:size]
+
+    def __str__(self):
+        if self.external:
+            return str(self.module)
+        text = f'{self.name} {self.version}{self.versionsuffix}'
+        return f'{text} ({"-".join(self.toolchain)})' if self.toolchain and self.toolchain != SYSTEM else text
+
+
+def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
+    if raw is None or raw is False or raw == '':
+        return None
+    if raw is True:
+        return SYSTEM
+    if isinstance(raw, dict):
+        return raw['name'], raw['version']
+    return raw[0], raw[1]

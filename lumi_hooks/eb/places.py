@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where things lie that a session needs: our plugin folders, upstream's recipes, LUMI's own hooks file."""
+import glob
+import importlib.util
+import os
+import re
+import sys
+from typing import List, Mapping, Optional, Sequence
+
+from easybuild.framework.easyconfig.tools import get_paths_for
+
+from ..data import ROOT
+
+CHECKOUT = os.path.dirname(ROOT)
+
+
+def plugin_package(folder: str):
+    """
+    One of our plugin folders (toolchains, easyblocks) as a package, from an installation or from a checkout.
+
+    :raises ImportError: it is in neither
+    """
+    name = f'lumi_hooks_{folder}'
+    if name in sys.modules:
+        return sys.modules[name]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as err:
+        if err.name != name:
+            raise
+    path = os.path.join(CHECKOUT, folder)
+    spec = importlib.util.spec_from_file_location(name, os.path.join(path, '__init__.py'),
+                                                  submodule_search_locations=[path])
+    if spec is None or not os.path.isfile(os.path.join(path, '__init__.py')):
+        raise ImportError(f'lumi-hooks is incomplete: it has no folder {folder}')
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def own_recipes() -> Optional[str]:
+    """Our recipes of what upstream lacks (easyconfigs/), None where they were not installed."""
+    for path in (os.path.join(CHECKOUT, 'easyconfigs'), os.path.join(sys.prefix, 'share', 'lumi-hooks', 'easyconfigs')):
+        if os.path.isdir(path):
+            return path
+    return None
+
+
+def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
+    """
+    Folders with upstream's recipes: $LUMI_HOOKS_UPSTREAM where it is set, else those that belong to the running EasyBuild
+    (LUMI keeps them off its robot path).
+    """
+    given = env.get('LUMI_HOOKS_UPSTREAM')
+    if given:
+        return [path for path in given.split(os.pathsep) if path]
+    root = env.get('EBROOTEASYBUILD')
+    found = [os.path.join(root, 'easybuild', 'easyconfigs')] if root else []
+    found += get_paths_for('easyconfigs', robot_path=None)
+    found = [os.path.realpath(path) for path in found
+             if os.path.isdir(path) and os.path.realpath(path) != os.path.realpath(own_recipes() or '')]
+    return list(dict.fromkeys(found))
+
+
+def split_robot_path(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:
+    """The folders of a robot path that hold other recipes than upstream's and ours: LUMI's and the user's."""
+    ours = {os.path.realpath(path) for path in [*upstream, own_recipes() or '']}
+    return [path for path in robot_path if os.path.realpath(path) not in ours and '/.lumi-hooks/' not in path]
+
+
+def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> Optional[str]:
+    """
+    The hooks file that is to run behind ours: $LUMI_HOOKS_CHAIN (empty: none), else the one that $EASYBUILD_HOOKS
+    names, else the newest of LUMI's own that is not newer than the stack.
+
+    :param ours: path of our own hooks file
+    """
+    if 'LUMI_HOOKS_CHAIN' in env:
+        return env['LUMI_HOOKS_CHAIN'] or None
+    named = env.get('EASYBUILD_HOOKS')
+    if named and os.path.realpath(named) != os.path.realpath(ours):
+        return named
+    schemes = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '')
+    stack = schemes.partition('/easybuild/tools/')[0]
+    found = []
+    for path in glob.glob(os.path.join(stack, 'easybuild', 'hooks', 'LUMI_site_hooks-*.py')) if stack else ():
+        match = re.search(r'-(\d\d\.\d\d)\.py$', path)
+        if match and match.group(1) <= env.get('LUMI_STACK_VERSION', '99'):
+            found.append(path)
+    return max(found, default=None)

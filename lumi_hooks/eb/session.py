@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+One run of `eb` at a site: what is set up once, and every recipe that is read.
+
+`--easystack` configures EasyBuild anew for every entry and drops what was set up, so `ensure` is called from the
+start hook and again for every recipe; it is idempotent.
+"""
+import importlib
+import os
+from typing import Dict, List, Optional, Tuple
+
+from easybuild.base import fancylogger
+from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
+from easybuild.tools.config import build_option, update_build_option
+
+from ..adapt import REFUSED, UNCHANGED, adapt
+from ..central import Index
+from ..change import Adaptation
+from ..closure import Closure
+from ..errors import LumiHooksError, SiteError
+from ..overlay import Overlay
+from ..recipe import Recipe, parse_recipe, read_recipe
+from ..render import describe
+from ..selection import own_recipe, source_recipe
+from ..site import Site, is_lumi, site_from_environment
+from . import live, places
+from .modules import SCOPE, watch_loads
+
+_log = fancylogger.getLogger('lumi_hooks', fname=False)
+
+
+class Session:
+    """The library's state in one `eb` process."""
+
+    def __init__(self, site: Site, upstream: List[str], overlay: Overlay):
+        self.site, self.upstream, self.overlay = site, upstream, overlay
+        self.closure = Closure(site)
+        self.refused: Dict[str, str] = {}
+        self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
+        self._announced: set = set()
+
+    @classmethod
+    def start(cls) -> 'Session':
+        """
+        Find out where we are, and put our toolchains and easyblocks in place.
+
+        :raises LumiHooksError: the environment is contradictory or incomplete
+        """
+        upstream = places.upstream_recipes()
+        robot = list(build_option('robot_path') or [])
+        modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
+        site = site_from_environment(index=Index(modulepath, places.split_robot_path(robot, upstream), upstream))
+        session = cls(site, upstream, Overlay.of(site, robot))
+        for folder in ('toolchains', 'easyblocks'):
+            places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
+            importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
+        watch_loads()
+        _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
+                  site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
+                  upstream)
+        return session
+
+    def configure(self) -> None:
+        """Overlay, our recipes and upstream's on the robot path; metadata of the Cray modules. Idempotent."""
+        robot = build_option('robot_path')
+        if robot is None:
+            robot = []
+            update_build_option('robot_path', robot)
+        wanted = [path for path in [places.own_recipes(), *self.upstream] if path]
+        if self.overlay.root not in robot:
+            # in place: EasyBuild hands this very list around
+            robot.insert(0, self.overlay.root)
+        robot.extend(path for path in wanted if path not in robot)
+        metadata = build_option('external_modules_metadata')
+        for module in self.site.cray.values():
+            entry = {'name': list(module.provides), 'version': [module.upstream_version] * len(module.provides),
+                     'prefix': module.prefix}
+            for key in (module.full_name, module.name):
+                metadata[key] = dict(entry)
+        # for what is configured anew from the environment: the entries of an easystack
+        known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
+        if known and self.overlay.root not in known:
+            known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
+            os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
+
+    def read(self, ec) -> None:
+        """A recipe is being read: adapt it, write what it needs into the overlay, and put the text in its place."""
+        key = (ec.rawtxt, ec.path)
+        if key not in self._texts:
+            recipe = parse_recipe(ec.rawtxt, ec.path)
+            self._texts[key] = self._adapted(recipe)
+        text, path = self._texts[key]
+        if text != ec.rawtxt:
+            live.replace(ec, text, path)
+
+    def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
+        """The text that stands for a recipe, and its path; notes a refusal for later."""
+        adaptation = adapt(recipe, self.site)
+        if adaptation.status == UNCHANGED:
+            if recipe.toolchain[0] != 'system':
+                self._write(adaptation)
+                self._note(adaptation)
+            return recipe.text, recipe.path or ''
+        if adaptation.status == REFUSED:
+            self.refused[recipe.filename] = adaptation.reason
+            return self._stub(recipe), recipe.path or ''
+        own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
+        if own:
+            self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: {own} '
+                           f'(LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
+            native = read_recipe(own)
+            self._write(adapt(native, self.site))
+            return native.text, own
+        self._write(adaptation)
+        self._note(adaptation)
+        source = source_recipe(recipe.name, recipe.version, recipe.versionsuffix, self.site)
+        same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
+        path = self.overlay.add(adaptation, given=not same)
+        self._tell(adaptation)
+        with open(path, encoding='utf-8') as handle:
+            return handle.read(), path
+
+    def _write(self, adaptation: Adaptation) -> None:
+        """Write the recipes that have to be derived for one into the overlay."""
+        for derived in self.closure.follow(adaptation):
+            self.overlay.add(derived)
+            self._tell(derived)
+
+    def _note(self, adaptation: Adaptation) -> None:
+        if adaptation.module in self.closure.refused:
+            self.refused[adaptation.recipe.filename] = self.closure.refused[adaptation.module]
+
+    def _stub(self, recipe: Recipe) -> str:
+        """A refused recipe without dependencies: it is listed, and never built."""
+        return recipe.text + '\n# refused by lumi-hooks: see the message\ndependencies = []\nbuilddependencies = []\n' \
+                             "toolchain = {'name': 'system', 'version': 'system'}\n"
+
+    def raise_refusals(self) -> None:
+        """
+        Stop before anything is built if something can't be.
+
+        :raises EasyBuildError: with all reasons together
+        """
+        if self.refused:
+            lines = [f'  * {name}: {reason}' for name, reason in sorted(self.refused.items())]
+            raise EasyBuildError('lumi-hooks can not install what you asked for, and nothing was built:\n%s',
+                                 '\n'.join(lines))
+
+    def tell_refusals(self) -> None:
+        """Show the refusals in a dry run, which goes on."""
+        for name, reason in sorted(self.refused.items()):
+            print_warning('refused: %s: %s', name, reason)
+
+    def enter(self, ec) -> None:
+        """A package is installed from now on: what its build must not see is kept out."""
+        if live.is_cpe(ec):
+            record = parse_recipe(ec.rawtxt, ec.path).record
+            SCOPE.enter(record.get('without', ()), self.site.cray)
+        else:
+            SCOPE.leave()
+
+    def leave(self) -> None:
+        """The package is done."""
+        SCOPE.leave()
+
+    def _tell(self, adaptation: Adaptation) -> None:
+        _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename,
+                  '; '.join(f'[{change.rule}] {describe(change)}: {change.reason}' for change in adaptation.changes),
+                  adaptation.without)
+        self._announce(f'{adaptation.recipe.filename} is installed as {adaptation.module} '
+                       f'({len(adaptation.changes)} changes)')
+
+    def _announce(self, text: str) -> None:
+        if text not in self._announced and not build_option('terse', default=False):
+            self._announced.add(text)
+            print_msg(f'lumi-hooks: {text}', log=_log)
+
+
+_session: Optional[Session] = None
+
+
+def ensure() -> Optional[Session]:
+    """
+    The session of this process, set up where it is not; None where LUMI's software stack is not loaded.
+
+    :raises EasyBuildError: the environment is contradictory or incomplete
+    """
+    global _session
+    if _session is None:
+        if not is_lumi():
+            return None
+        try:
+            _session = Session.start()
+        except LumiHooksError as err:
+            raise EasyBuildError('lumi-hooks: %s', err) from err
+    _session.configure()
+    return _session
+
+
+def harmless(err: Exception) -> bool:
+    """Can an error of the start wait until a recipe is read? (`eb --search` and alike read none.)"""
+    return isinstance(err, EasyBuildError) and isinstance(err.__cause__, SiteError)
+
+
+def current() -> Optional[Session]:
+    """The session, None where none was started."""
+    return _session

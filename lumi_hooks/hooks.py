@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The hooks, one short function each: the file for `eb --hooks`, and what the plugin registers.
+
+Without LUMI's variables in the environment none of them does anything.
+"""
+import os
+import sys
+
+_HERE = os.path.dirname(os.path.abspath(__file__))
+# EasyBuild loads this file by its path, under a name of its own
+_AS_FILE = __package__ in (None, '')
+if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
+    sys.path.insert(0, os.path.dirname(_HERE))
+
+from lumi_hooks.eb import dispatch, session  # noqa: E402
+
+_chain = None
+if _AS_FILE:
+    dispatch.claim('file')
+    _chain = dispatch.Chain(os.path.abspath(__file__))
+
+
+def _behind(name, *args, **kwargs):
+    """What the chained hooks file does at the same place."""
+    return _chain.run(name, *args, **kwargs) if _chain else None
+
+
+@dispatch.clear_errors
+def start_hook():
+    """Set up the session; a wrong environment is told when the first recipe is read, not for `eb --search`."""
+    try:
+        session.ensure()
+    except Exception as err:
+        if not session.harmless(err):
+            raise
+    _behind('start_hook')
+
+
+@dispatch.clear_errors
+def parse_hook(ec, *args, **kwargs):
+    """Adapt the recipe that is being read."""
+    here = session.ensure()
+    if here:
+        here.read(ec)
+    _behind('parse_hook', ec, *args, **kwargs)
+
+
+@dispatch.clear_errors
+def pre_build_and_install_loop_hook(ecs):
+    """Refuse, with all reasons, before anything is built."""
+    if session.current():
+        session.current().raise_refusals()
+    _behind('pre_build_and_install_loop_hook', ecs)
+
+
+@dispatch.clear_errors
+def pre_easyblock_hook(easyblock):
+    """Keep out what the package does not use."""
+    if session.current():
+        session.current().enter(easyblock.cfg)
+    _behind('pre_easyblock_hook', easyblock)
+
+
+@dispatch.clear_errors
+def post_easyblock_hook(easyblock):
+    """The package is installed."""
+    if session.current():
+        session.current().leave()
+    _behind('post_easyblock_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_fetch_hook(easyblock):
+    """With --job nothing is built here: refuse before the first job is submitted."""
+    if session.current():
+        session.current().raise_refusals()
+    _behind('pre_fetch_hook', easyblock)
+
+
+def _pass_on():
+    """The chained file's hooks at places where we have none."""
+    for name in _chain.hooks if _chain else ():
+        if name not in globals():
+            globals()[name] = lambda *args, _name=name, **kwargs: _behind(_name, *args, **kwargs)
+
+
+_pass_on()

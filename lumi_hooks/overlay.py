@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The overlay: adapted recipes, written where EasyBuild's robot finds them.
+
+It lies in the prefix, on storage that jobs see (--job runs `eb <spec>` on another node), in a folder named after
+everything that decides on its contents. Files are added by rename and never changed; the folder can be deleted at
+any time when no `eb` runs.
+"""
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from dataclasses import replace
+from typing import Sequence
+
+from . import __version__
+from .change import Adaptation, Change
+from .data import ROOT
+from .errors import LumiHooksError
+from .recipe import checksums_beside, files_beside, parse_recipe
+from .render import render
+from .site import Site
+
+FOLDER = '.lumi-hooks'
+
+
+class Overlay:
+    """The overlay of one site; `root` is the folder that goes onto the robot path."""
+
+    def __init__(self, root: str):
+        self.root = root
+
+    @classmethod
+    def of(cls, site: Site, robot_paths: Sequence[str]) -> 'Overlay':
+        """The overlay that belongs to a site and a robot path, below the site's prefix (not created yet)."""
+        decides = {'library': __version__, 'rules': rules_digest(), 'release': site.release.name,
+                   'partition': site.partition, 'toolchain': site.toolchain, 'disabled': sorted(site.disabled),
+                   'derive': sorted(site.derive), 'robot': list(robot_paths)}
+        key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
+        return cls(os.path.join(site.prefix, FOLDER, site.release.name, site.partition, key))
+
+    def path(self, adaptation: Adaptation, given: bool = False) -> str:
+        """
+        Where the adapted recipe stands in the overlay.
+
+        :param given: it comes from a file of somebody's own, that does not stand for this software in general:
+            it gets a folder by its contents, so that it is installed when asked for and never found by the robot
+        """
+        if given:
+            return os.path.join(self.root, '.given', adaptation.recipe.sha256[:12], adaptation.filename)
+        name = adaptation.name
+        letter = name[0].lower() if name[0].isalpha() else '0'
+        return os.path.join(self.root, letter, name, adaptation.filename)
+
+    def add(self, adaptation: Adaptation, given: bool = False) -> str:
+        """
+        Write an adapted recipe with the patches that lie beside its source; returns its path.
+
+        :param given: see `path`
+
+        :raises LumiHooksError: the folder can't be written, or holds another recipe of that name
+        """
+        path = self.path(adaptation, given)
+        text = render(with_checksums(adaptation), parse_recipe)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            for patch in files_beside(adaptation.recipe):
+                _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), source=patch)
+            _place(path, text=text)
+        except OSError as err:
+            raise LumiHooksError(f'the adapted recipe {path} cannot be written: {err.strerror}; is the prefix '
+                                 '(EBU_USER_PREFIX) writable, and is there space?') from err
+        return path
+
+
+def with_checksums(adaptation: Adaptation) -> Adaptation:
+    """
+    The adaptation with the checksums of a checksums.json beside the source recipe written into the recipe, as that
+    file is looked for beside the recipe that is installed.
+    """
+    found = checksums_beside(adaptation.recipe)
+    parameters = dict(adaptation.parameters)
+    if not found or parameters.get('checksums'):
+        return adaptation
+    names = [item if isinstance(item, str) else item.get('filename', '') if isinstance(item, dict) else item[0]
+             for key in ('sources', 'patches') for item in parameters.get(key) or ()]
+    values = {'name': adaptation.name, 'version': adaptation.version, 'namelower': adaptation.name.lower()}
+    try:
+        names = [name % values for name in names]
+    except (KeyError, ValueError):
+        return adaptation
+    if not all(name in found for name in names):
+        return adaptation
+    after = [{name: found[name]} for name in names]
+    parameters['checksums'] = after
+    change = Change('checksums', None, after, 'beside', 'the checksums.json beside the source recipe holds them')
+    return replace(adaptation, parameters=parameters, changes=adaptation.changes + (change,))
+
+
+def rules_digest() -> str:
+    """A digest of the library's rules and data by name, size and time of change: cheap to take at every start."""
+    found = []
+    for folder, _, files in os.walk(ROOT):
+        if '__pycache__' not in folder:
+            for name in files:
+                status = os.stat(os.path.join(folder, name))
+                found.append((os.path.relpath(os.path.join(folder, name), ROOT), status.st_size, status.st_mtime_ns))
+    return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+
+
+def _place(path: str, text: str = '', source: str = '') -> None:
+    """Put a file there in one step; one that is there already stays as it is."""
+    if os.path.exists(path):
+        with open(path, encoding='utf-8', errors='surrogateescape') as handle:
+            there = handle.read()
+        if source:
+            with open(source, encoding='utf-8', errors='surrogateescape') as handle:
+                text = handle.read()
+        if there == text:
+            return
+        raise LumiHooksError(f'{path} exists and says something else: another recipe of the same name was adapted '
+                             f'here. Remove {os.path.dirname(path)} when no other eb runs, and try again')
+    handle, temporary = tempfile.mkstemp(prefix='.', dir=os.path.dirname(path))
+    try:
+        with os.fdopen(handle, 'w', encoding='utf-8', errors='surrogateescape') as stream:
+            if source:
+                with open(source, encoding='utf-8', errors='surrogateescape') as original:
+                    shutil.copyfileobj(original, stream)
+            else:
+                stream.write(text)
+        umask = os.umask(0)
+        os.umask(umask)
+        os.chmod(temporary, 0o666 & ~umask)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise

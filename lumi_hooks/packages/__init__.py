@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What is known about single packages, as data: one small file a package, and groups of packages treated alike.
+
+<name>.json may hold
+  as_dependency  what stands in for it where a recipe depends on it (verb cray, drop, module or refuse)
+  uses           whether it uses what its upstream toolchain brings along (mpi, blas, fft), where that is known
+  python         the Python versions that it works with (min, below)
+  version        how its version follows the release: any (the default), same-minor or exact
+groups.json says the same once for many packages. A package's own file wins over its group.
+"""
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Mapping, Optional, Tuple
+
+from ..data import ROOT, load_json
+from ..errors import DataError
+
+VERBS = ('cray', 'drop', 'module', 'refuse')
+
+
+@dataclass(frozen=True)
+class Treatment:
+    """What to do where a recipe depends on a package, and why."""
+    verb: str
+    reason: str
+    link: Optional[str] = None
+    serial: Tuple[str, ...] = ()
+    parallel: Tuple[str, ...] = ()
+    module: Optional[Mapping[str, str]] = None
+    code: Optional[str] = None
+    uses: Optional[str] = None
+
+
+@lru_cache(maxsize=None)
+def package(name: str) -> Mapping[str, Any]:
+    """What is known about a package, by its own file; empty where there is none."""
+    path = os.path.join('packages', f'{name}.json')
+    if os.sep in name or not os.path.exists(os.path.join(ROOT, path)):
+        return {}
+    found = load_json(path)
+    if found.get('name') != name:
+        raise DataError(f'{path}: its name is "{found.get("name")}", the file says "{name}"')
+    return found
+
+
+@lru_cache(maxsize=None)
+def _members() -> Mapping[str, Mapping[str, Any]]:
+    found = {}
+    for group, entry in load_json('packages/groups.json')['groups'].items():
+        for name in entry['members']:
+            if name in found:
+                raise DataError(f'packages/groups.json: {name} is a member of two groups')
+            found[name] = dict(entry, group=group)
+    return found
+
+
+@lru_cache(maxsize=None)
+def treatment(name: str) -> Optional[Treatment]:
+    """
+    What to do with a dependency on that package; None where it is installed like any other.
+
+    :raises DataError: the entry has an unknown verb
+    """
+    entry = package(name).get('as_dependency') or _members().get(name)
+    if not entry:
+        return None
+    if entry['verb'] not in VERBS:
+        raise DataError(f'packages: {name} has the unknown verb "{entry["verb"]}"; known are {", ".join(VERBS)}')
+    return Treatment(entry['verb'], entry['reason'], entry.get('link'), tuple(entry.get('serial', ())),
+                     tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'))
+
+
+def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:
+    """Is it known whether a package uses mpi, blas or fft? {"value": bool, "reason": text}, or None."""
+    return package(name).get('uses', {}).get(what)

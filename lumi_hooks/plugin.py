@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The hooks as an installed plugin (group easybuild.hooks): registered with EasyBuild >= 5.3 and --use-entrypoints."""
+from easybuild.tools.entrypoints import EntrypointHook
+
+from . import hooks
+from .eb.dispatch import for_plugin
+
+start_hook = EntrypointHook('start')(for_plugin(hooks.start_hook))
+parse_hook = EntrypointHook('parse')(for_plugin(hooks.parse_hook))
+pre_build_and_install_loop_hook = EntrypointHook('pre_build_and_install_loop')(
+    for_plugin(hooks.pre_build_and_install_loop_hook))
+pre_fetch_hook = EntrypointHook('fetch', pre_step=True)(for_plugin(hooks.pre_fetch_hook))
+pre_easyblock_hook = EntrypointHook('easyblock', pre_step=True)(for_plugin(hooks.pre_easyblock_hook))
+post_easyblock_hook = EntrypointHook('easyblock', post_step=True)(for_plugin(hooks.post_easyblock_hook))

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+A recipe (easyconfig) as it is written: its raw parameters and its text.
+
+The readers at the end are the only place below `adapt` that imports EasyBuild.
+"""
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Mapping, Optional, Tuple
+
+from .dependency import Dependency
+from .errors import RecipeError
+
+# what the library writes about itself into an adapted recipe; EasyBuild ignores variables named local_*
+RECORD = 'local_lumi_hooks'
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """
+    A recipe: raw parameters (templates such as %(version)s unresolved, constants resolved) and the text.
+
+    `beside` holds what lies next to the file and belongs to it: patches' names and the contents of checksums.json.
+    """
+    name: str
+    version: str
+    versionsuffix: str
+    toolchain: Tuple[str, str]
+    parameters: Mapping[str, Any] = field(compare=False)
+    text: str
+    path: Optional[str] = field(default=None, compare=False)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Checksum of the text."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def filename(self) -> str:
+        """Name of the file; of one that never was a file, the name it should have."""
+        if self.path:
+            return os.path.basename(self.path)
+        middle = '' if self.toolchain[0] == 'system' else '-'.join(('',) + self.toolchain)
+        return f'{self.name}-{self.version}{middle}{self.versionsuffix}.eb'
+
+    @property
+    def record(self) -> Mapping[str, Any]:
+        """What the library noted in a recipe that it adapted earlier (empty for any other)."""
+        found = self.parameters.get(RECORD)
+        return found if isinstance(found, dict) else {}
+
+    def dependencies(self, parameter: str = 'dependencies') -> Tuple[Dependency, ...]:
+        """Dependencies as written, flattened."""
+        return Dependency.all_of(self.parameters.get(parameter))
+
+    def option(self, name: str) -> Any:
+        """The value of a toolchain option, None where the recipe does not set it."""
+        options = self.parameters.get('toolchainopts')
+        return options.get(name) if isinstance(options, dict) else None
+
+    def __hash__(self):
+        return hash((self.name, self.sha256))
+
+
+def read_recipe(path: str) -> Recipe:
+    """
+    Read a recipe from a file.
+
+    :raises RecipeError: no such file, or its contents are no recipe
+    """
+    try:
+        with open(path, encoding='utf-8') as handle:
+            text = handle.read()
+    except (OSError, UnicodeDecodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else 'it is not text'
+        raise RecipeError(f'recipe {path} cannot be read: {reason}') from err
+    return parse_recipe(text, path)
+
+
+def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
+    """
+    Read a recipe from its text. A recipe is Python code: reading it runs it, as EasyBuild does.
+
+    :param path: where the text comes from, for messages and for the files beside it
+    :raises RecipeError: the text is no recipe
+    """
+    from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS, EasyConfigParser
+    try:
+        found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
+    except Exception as err:  # the text is foreign code: it may raise anything
+        raise RecipeError(f'{path or "the recipe"} is not a readable recipe: {_first_line(err)}') from err
+    # EasyBuild 6's parameter names, which 5.4 accepts beside its own
+    for new, old in ALTERNATIVE_EASYCONFIG_PARAMETERS.items():
+        if new in found and old not in found:
+            found[old] = found.pop(new)
+    missing = [key for key in ('name', 'version', 'toolchain') if key not in found]
+    if missing:
+        raise RecipeError(f'{path or "the recipe"} is not a complete recipe: it lacks {", ".join(missing)}')
+    toolchain = found['toolchain']
+    if not isinstance(toolchain, dict) or not {'name', 'version'} <= set(toolchain):
+        raise RecipeError(f'{path or "the recipe"}: the toolchain has no name and version')
+    return Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
+                  (toolchain['name'], str(toolchain['version'])), found, text, path)
+
+
+def files_beside(recipe: Recipe) -> Tuple[str, ...]:
+    """Paths of the recipe's patches that lie in its own folder (those of extensions and components included)."""
+    if not recipe.path:
+        return ()
+    folder = os.path.dirname(os.path.abspath(recipe.path))
+    values = {'name': recipe.name, 'version': recipe.version, 'namelower': recipe.name.lower(),
+              'versionsuffix': recipe.versionsuffix}
+    found = []
+    for patch in _patches(recipe.parameters):
+        try:
+            patch = patch % values
+        except (KeyError, ValueError, TypeError):
+            continue
+        path = os.path.join(folder, patch)
+        if os.path.basename(patch) == patch and os.path.isfile(path) and path not in found:
+            found.append(path)
+    return tuple(found)
+
+
+def checksums_beside(recipe: Recipe) -> Mapping[str, str]:
+    """Contents of a checksums.json in the recipe's folder: file name -> checksum."""
+    path = os.path.join(os.path.dirname(os.path.abspath(recipe.path)), 'checksums.json') if recipe.path else ''
+    if not path or not os.path.isfile(path):
+        return {}
+    try:
+        with open(path, encoding='utf-8') as handle:
+            found = json.load(handle)
+    except (OSError, ValueError) as err:
+        raise RecipeError(f'{path} is no valid list of checksums: {err}') from err
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def _patches(value: Any):
+    """Names of patches anywhere in a recipe's parameters."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if key in ('patches', 'postinstallpatches') and isinstance(item, (list, tuple)):
+                for patch in item:
+                    patch = patch[0] if isinstance(patch, (list, tuple)) else patch
+                    yield patch.get('name') or patch.get('filename', '') if isinstance(patch, dict) else str(patch)
+            elif key in ('exts_list', 'components'):
+                yield from _patches(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _patches(item)
+
+
+def _first_line(err: Exception) -> str:
+    return (str(err).strip() or type(err).__name__).splitlines()[0]

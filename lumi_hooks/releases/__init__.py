@@ -1,0 +1,166 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What is true of each Cray PE release and of the machine: data files, read once.
+
+cpe/<release>.json       the Cray modules of a release and their versions
+versions/<release>.json  the version of each library that a release's software stack holds
+machine.json             partitions, target modules, driver window
+toolchains.json          the cpe* toolchains: which modules they load
+modules.json             what each Cray module provides, and which variable holds its prefix
+upstream.json            upstream's toolchains and generations
+"""
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Mapping, Optional, Tuple
+
+from ..data import ROOT, load_json
+from ..errors import DataError
+
+
+@dataclass(frozen=True)
+class Release:
+    """One release of the Cray PE, as LUMI installs it."""
+    name: str
+    cpe: str
+    modules: Mapping[str, str]
+    generation: str
+    easybuild: str
+    default: bool
+    installation: str
+    source: str
+
+    def module(self, name: str) -> str:
+        """
+        Full name of a Cray module, pinned to this release, e.g. cray-mpich/8.1.32.
+
+        :raises DataError: the release has no such module
+        """
+        try:
+            return f'{name}/{self.modules[name]}'
+        except KeyError:
+            raise DataError(f'release {self.name} of the Cray PE has no module {name}') from None
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+@dataclass(frozen=True)
+class ToolchainFacts:
+    """What a cpe* toolchain loads on one release."""
+    name: str
+    family: str
+    prgenv: str
+    compiler: str
+    modules: Tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CrayModule:
+    """What a Cray module provides to EasyBuild: upstream names, version and the variable of its prefix."""
+    name: str
+    version: str
+    provides: Tuple[str, ...]
+    prefix: str
+    upstream_version: str
+
+    @property
+    def full_name(self) -> str:
+        """Module name with its version."""
+        return f'{self.name}/{self.version}'
+
+
+def release_names() -> Tuple[str, ...]:
+    """Names of all known releases, oldest first."""
+    folder = os.path.join(ROOT, 'releases', 'cpe')
+    return tuple(sorted(name[:-5] for name in os.listdir(folder) if name.endswith('.json')))
+
+
+@lru_cache(maxsize=None)
+def load_release(name: str) -> Release:
+    """
+    The release of that name, e.g. 25.03.
+
+    :raises DataError: unknown release; the message lists the known ones
+    """
+    if name not in release_names():
+        raise DataError(f'unknown release "{name}" of the Cray PE; known are {", ".join(release_names())}')
+    data = load_json(f'releases/cpe/{name}.json')
+    return Release(data['release'], data['cpe'], data['modules'], data['generation'], data['easybuild'],
+                   data['default'], data['installation'], data['source'])
+
+
+def default_release() -> Release:
+    """The release that LUMI makes the default."""
+    return next(rel for rel in map(load_release, release_names()) if rel.default)
+
+
+@lru_cache(maxsize=None)
+def load_machine() -> Mapping:
+    """Facts of the machine: partitions, targets, driver window (machine.json)."""
+    return load_json('releases/machine.json')
+
+
+@lru_cache(maxsize=None)
+def load_toolchains() -> Mapping:
+    """The cpe* toolchains as data (toolchains.json)."""
+    return load_json('releases/toolchains.json')
+
+
+@lru_cache(maxsize=None)
+def load_upstream() -> Mapping:
+    """Upstream's toolchains and generations as data (upstream.json)."""
+    return load_json('releases/upstream.json')
+
+
+def toolchain_facts(name: str, release: Release) -> ToolchainFacts:
+    """
+    What toolchain `name` loads on `release`, pinned.
+
+    :raises DataError: unknown toolchain, or the release lacks one of its modules
+    """
+    known = load_toolchains()['toolchains']
+    if name not in known:
+        raise DataError(f'unknown toolchain "{name}"; known are {", ".join(known)}')
+    entry = known[name]
+    compiler = next((mod for mod in entry['compiler'] if mod in release.modules), None)
+    if compiler is None:
+        raise DataError(f'release {release.name} has none of the compiler modules {entry["compiler"]} of {name}')
+    modules = [release.module(entry['prgenv']), release.module(compiler)]
+    modules += [release.module(mod) for mod in load_toolchains()['always']]
+    modules += load_toolchains()['unversioned']
+    return ToolchainFacts(name, entry['family'], entry['prgenv'], release.module(compiler), tuple(modules))
+
+
+@lru_cache(maxsize=None)
+def cray_modules(release_name: str) -> Mapping[str, CrayModule]:
+    """What the Cray modules of a release provide, by module name."""
+    release, known = load_release(release_name), load_json('releases/modules.json')['modules']
+    found = {}
+    for name, entry in known.items():
+        if name in release.modules:
+            version = release.modules[name]
+            upstream = '.'.join(version.split('.')[:entry['upstream_components']])
+            found[name] = CrayModule(name, version, tuple(entry['provides']), entry['prefix'], upstream)
+    return found
+
+
+@lru_cache(maxsize=None)
+def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
+    """
+    The versions of each library in LUMI's own stack for a release (empty where no list exists).
+
+    :return: name -> versions
+    """
+    path = f'releases/versions/{release_name}.json'
+    if not os.path.exists(os.path.join(ROOT, path)):
+        return {}
+    return {name: tuple(versions) for name, versions in load_json(path)['libraries'].items()}
+
+
+def generation_of(toolchain: str, version: str) -> Optional[str]:
+    """Upstream's generation (2025a …) of a toolchain, None where it has none."""
+    data = load_upstream()
+    if toolchain in ('GCC', 'GCCcore'):
+        return next((gen for gen, gcc in data['generations'].items() if gcc == version), None)
+    return version if version in data['generations'] else None

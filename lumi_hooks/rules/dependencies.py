@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
+from typing import Optional
+
+from ..change import Change, Refusal
+from ..dependency import SYSTEM, Dependency
+from ..packages import treatment, uses
+from ..releases import load_upstream
+from ..selection import choose_version
+from ..site import Site
+from .base import rule
+from .draft import DEPENDENCY_LISTS, Draft
+
+
+def _each(draft: Draft, verb: Optional[str]):
+    """Dependencies (with their list and treatment) that are treated by a verb; None: those without treatment."""
+    for parameter in DEPENDENCY_LISTS:
+        for dependency in draft.dependencies(parameter):
+            if not dependency.external:
+                found = treatment(dependency.name)
+                if (found.verb if found else None) == verb:
+                    yield parameter, dependency, found
+
+
+def parallel(draft: Draft, site: Site, dependency: Dependency) -> bool:
+    """
+    Is the parallel (MPI) flavour of a library meant? It is if the recipe uses MPI, or if upstream's own dependency
+    is the one built with MPI (half of the recipes on top of parallel HDF5 do not say usempi).
+    """
+    if draft.option('usempi'):
+        return True
+    toolchain = dependency.toolchain or draft.upstream_toolchain
+    facts = load_upstream()['toolchains'].get(toolchain[0])
+    if not facts or not facts['mpi']:
+        return False
+    sources = [source for source in site.index.sources(dependency.name)
+               if (source.version, source.versionsuffix) == (dependency.version, dependency.versionsuffix)]
+    generation = next((source.generation for source in sources if source.toolchain == toolchain), None)
+    if generation or not sources:
+        return True
+    return any(load_upstream()['toolchains'][source.toolchain[0]]['mpi'] for source in sources if source.toolchain)
+
+
+@rule('cray-provided', 'a library that the Cray PE provides is loaded as its module, pinned to the release')
+def cray_provided(draft: Draft, site: Site):
+    """HDF5, netCDF, PnetCDF, FFTW, Python, PAPI → the release's Cray modules, serial or parallel by use."""
+    for parameter, dependency, found in _each(draft, 'cray'):
+        names = found.serial
+        if found.parallel != found.serial and parallel(draft, site, dependency):
+            names = found.parallel
+        names = names or found.parallel
+        missing = [name for name in names if name not in site.release.modules]
+        if missing:
+            yield Refusal('cray-module', f'release {site.release.name} of the Cray PE has no module {missing[0]}, which '
+                          f'is to stand in for {dependency}', 'cray-provided')
+            continue
+        modules = tuple(Dependency.external_module(site.release.module(name)) for name in names)
+        flavour = ''
+        if found.serial and found.parallel and found.serial != found.parallel:
+            flavour = ' (parallel, as MPI is used)' if names == found.parallel else ' (serial, as MPI is not used)'
+        yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'cray-provided',
+                     found.reason + flavour, found.link)
+
+
+@rule('central-tools', 'build tools come from the central stack, not from a build of their own')
+def central_tools(draft: Draft, site: Site):
+    """CMake, Autotools, pkgconf … → buildtools; Cython, Meson … → buildtools-python."""
+    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
+    for parameter, dependency, found in _each(draft, 'module'):
+        module = found.module
+        after = Dependency(module['name'], module['version'], module['versionsuffix'].format(python_minor=minor), SYSTEM)
+        yield Change(parameter, dependency, after, 'central-tools', found.reason, found.link)
+
+
+@rule('toolchain-provided', 'what the cpe* toolchain brings along is no dependency')
+def toolchain_provided(draft: Draft, site: Site):
+    """binutils, MPI and its helpers, BLAS and friends are dropped."""
+    for parameter, dependency, found in _each(draft, 'drop'):
+        yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
+
+
+@rule('impossible', 'a dependency that can\'t exist on this machine')
+def impossible(draft: Draft, site: Site):
+    """CUDA and what stands on it: refused, with what to do instead."""
+    for _, dependency, found in _each(draft, 'refuse'):
+        yield Refusal(found.code, f'it depends on {dependency}: {found.reason}', 'impossible')
+
+
+@rule('toolchain-fft', 'upstream\'s foss and gfbf toolchains bring FFTW along, cpe* toolchains do not')
+def toolchain_fft(draft: Draft, site: Site):
+    """A recipe on foss or gfbf gets cray-fftw, unless the package is known not to use it."""
+    if not load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('fft'):
+        return
+    known = uses(draft.name, 'fft')
+    module = Dependency.external_module(site.release.module('cray-fftw'))
+    if (known and not known['value']) or module in draft.dependencies('dependencies'):
+        return
+    yield Change('dependencies', None, module, 'toolchain-fft',
+                 f'{draft.upstream_toolchain[0]} holds FFTW, so the recipe may use it without naming it')
+
+
+@rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
+def release_version(draft: Draft, site: Site):
+    """A dependency that is installed like any other follows the release's version of it."""
+    for parameter, dependency, _ in _each(draft, None):
+        if dependency.toolchain == SYSTEM:
+            continue
+        if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
+            continue
+        chosen = choose_version(dependency, site)
+        after = Dependency(dependency.name, chosen.version, dependency.versionsuffix)
+        if after != dependency:
+            yield Change(parameter, dependency, after, 'release-version', chosen.reason)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The state between two rules: a recipe's parameters with the changes so far. Rules read it and never edit it."""
+from typing import Any, Dict, List, Tuple
+
+from ..change import Change
+from ..dependency import Dependency
+from ..recipe import Recipe
+
+DEPENDENCY_LISTS = ('dependencies', 'builddependencies')
+
+
+class Draft:
+    """A recipe on its way: the recipe as written (`recipe`) and its parameters as they stand (`parameters`)."""
+
+    def __init__(self, recipe: Recipe):
+        self.recipe = recipe
+        self.parameters: Dict[str, Any] = dict(recipe.parameters)
+        self.changes: List[Change] = []
+
+    @property
+    def name(self) -> str:
+        """Name of the software."""
+        return self.recipe.name
+
+    @property
+    def version(self) -> str:
+        """Version of the software."""
+        return self.recipe.version
+
+    @property
+    def upstream_toolchain(self) -> Tuple[str, str]:
+        """Toolchain of the recipe as written."""
+        return self.recipe.toolchain
+
+    def dependencies(self, parameter: str) -> Tuple[Dependency, ...]:
+        """Dependencies as they stand, flattened."""
+        return Dependency.all_of(self.parameters.get(parameter))
+
+    def option(self, name: str) -> Any:
+        """A toolchain option as it stands."""
+        options = self.parameters.get('toolchainopts')
+        return options.get(name) if isinstance(options, dict) else None
+
+    def apply(self, change: Change) -> None:
+        """Take over a change."""
+        if change.parameter in DEPENDENCY_LISTS:
+            value = self.parameters.get(change.parameter) or []
+            self.parameters[change.parameter] = _edit(value, change)
+        elif change.after is None:
+            self.parameters.pop(change.parameter, None)
+        else:
+            self.parameters[change.parameter] = change.after
+        self.changes.append(change)
+
+
+def _edit(value: Any, change: Change) -> List:
+    """A list of dependencies (or a list of such lists) with one of them replaced, removed or added."""
+    if value and all(isinstance(item, list) for item in value):
+        return [_edit(item, change) for item in value]
+    after = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
+    found: List = []
+
+    def add(items):
+        for item in items:
+            if item not in map(Dependency.parse, found):
+                found.append(item.raw())
+
+    for item in value:
+        if change.before is not None and Dependency.parse(item) == change.before:
+            add(after)
+        else:
+            found.append(item)
+    if change.before is None:
+        add(after)
+    return found

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Where we are: release, partition, toolchain, mode, prefix and what is installed already.
+
+Read once, from the variables that LUMI's modules set; each can be overridden by a LUMI_HOOKS_* variable or on
+the command line. A variable that is missing or contradicts another gives one sentence, never a KeyError.
+"""
+import fnmatch
+import os
+import re
+import socket
+from dataclasses import dataclass, field
+from typing import FrozenSet, Mapping, Optional
+
+from .central import NOTHING, Index
+from .errors import DataError, SiteError
+from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
+
+MODES = ('user', 'production', 'infrastructure')
+# any of these says that LUMI's software stack is loaded, or that somebody asked for the library
+MARKS = ('LUMI_STACK_VERSION', 'LUMI_STACK_CPE_VERSION', 'LUMI_STACK_PARTITION', 'LUMI_EASYBUILD_MODE',
+         'LUMI_HOOKS_RELEASE', 'LUMI_HOOKS_PARTITION')
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything about the place of installation that a rule may look at."""
+    release: Release
+    partition: str
+    toolchain: str
+    mode: str = 'user'
+    prefix: str = ''
+    index: Index = field(default=NOTHING, compare=False)
+    disabled: FrozenSet[str] = frozenset()
+    derive: FrozenSet[str] = frozenset()
+
+    @property
+    def toolchain_version(self) -> str:
+        """Version of the cpe* toolchain: the release of the Cray PE."""
+        return self.release.cpe
+
+    @property
+    def cray(self) -> Mapping[str, CrayModule]:
+        """The Cray modules of the release, by name."""
+        return cray_modules(self.release.name)
+
+    @property
+    def partition_facts(self) -> Mapping:
+        """The partition's entry in machine.json."""
+        return load_machine()['partitions'][self.partition]
+
+    def derives(self, name: str) -> bool:
+        """Is a recipe of LUMI for software `name` to be ignored in favour of a derived one?"""
+        return name in self.derive or '*' in self.derive
+
+
+def make_site(release: Optional[str] = None, partition: Optional[str] = None, toolchain: Optional[str] = None,
+              mode: str = 'user', prefix: str = '', index: Index = NOTHING, env: Mapping[str, str] = os.environ) -> Site:
+    """
+    A site from given values; what is not given is LUMI's default (the default release, partition C, cpeGNU).
+
+    :raises SiteError: a value is unknown, or the toolchain does not exist on the partition
+    """
+    machine = load_machine()
+    partition, toolchain = partition or 'C', toolchain or machine['default_toolchain']
+    try:
+        found = load_release(release) if release else default_release()
+    except DataError as err:
+        raise SiteError(str(err)) from err
+    if partition not in machine['partitions']:
+        raise SiteError(f'unknown partition "{partition}"; known are {", ".join(machine["partitions"])}')
+    if toolchain not in load_toolchains()['toolchains']:
+        raise SiteError(f'unknown toolchain "{toolchain}"; known are {", ".join(load_toolchains()["toolchains"])}')
+    there = machine['partitions'][partition]['toolchains']
+    if toolchain not in there:
+        raise SiteError(f'partition {partition} has no toolchain {toolchain}; it has {", ".join(there)}')
+    if mode not in MODES:
+        raise SiteError(f'unknown mode "{mode}" (LUMI_EASYBUILD_MODE); known are {", ".join(MODES)}')
+    return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
+                _words(env, 'LUMI_HOOKS_DERIVE'))
+
+
+def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
+    """Does the environment say that LUMI's software stack is loaded? Without it the library does nothing."""
+    return any(env.get(mark) for mark in MARKS)
+
+
+def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optional[str] = None,
+                          index: Index = NOTHING) -> Site:
+    """
+    The site that LUMI's modules describe (variables LUMI_STACK_*, LUMI_EASYBUILD_MODE, EBU_USER_PREFIX).
+
+    :param hostname: of this node; taken from the system where not given
+    :raises SiteError: a variable is missing or contradicts another; the message says what to load or to set
+    """
+    stack, cpe = env.get('LUMI_STACK_VERSION'), env.get('LUMI_STACK_CPE_VERSION')
+    release = env.get('LUMI_HOOKS_RELEASE') or cpe or (stack or '').replace('.dev', '')
+    if not release:
+        raise SiteError('LUMI_STACK_VERSION is not set: load a software stack first, e.g. "module load LUMI/25.03"')
+    if stack and cpe and stack.replace('.dev', '') != cpe and not env.get('LUMI_HOOKS_RELEASE'):
+        raise SiteError(f'LUMI_STACK_VERSION={stack} and LUMI_STACK_CPE_VERSION={cpe} contradict each other: reload '
+                        'the LUMI module, or say which release you mean with LUMI_HOOKS_RELEASE')
+    partition = env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_STACK_PARTITION')
+    if not partition:
+        raise SiteError('LUMI_STACK_PARTITION is not set: load a partition, e.g. "module load partition/C"')
+    mode = env.get('LUMI_HOOKS_MODE') or env.get('LUMI_EASYBUILD_MODE') or 'user'
+    if partition == 'L' and not (env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_OVERWRITE_PARTITION')):
+        node = node_partition(hostname)
+        if node is None and mode == 'user':
+            raise SiteError('partition L was chosen by this login node, not by you: "module load partition/C" (CPU '
+                            'nodes) or "module load partition/G" (GPU nodes) for the nodes that the software is to '
+                            'run on, or set LUMI_HOOKS_PARTITION=L to build for the login nodes themselves')
+    prefix = env.get('EASYBUILD_PREFIX', '')
+    if mode == 'user':
+        prefix = user_prefix(env)
+        if not prefix:
+            raise SiteError('EBU_USER_PREFIX is empty, which switches off user installations: set it to a folder of '
+                            'yours or of your project before you load the LUMI module')
+    return make_site(release, partition, env.get('LUMI_HOOKS_TOOLCHAIN'), mode, prefix, index, env)
+
+
+def user_prefix(env: Mapping[str, str] = os.environ) -> str:
+    """Where the user's software goes: $EBU_USER_PREFIX, or ~/EasyBuild where that is not set at all."""
+    if 'EBU_USER_PREFIX' in env:
+        return env['EBU_USER_PREFIX']
+    return os.path.join(env['HOME'], 'EasyBuild') if env.get('HOME') else ''
+
+
+def node_partition(hostname: Optional[str] = None) -> Optional[str]:
+    """
+    The partition that a node belongs to by its name (machine.json), None for login nodes and unknown ones.
+
+    :param hostname: name of the node; this node where not given
+    """
+    hostname = (hostname or socket.gethostname()).split('.')[0]
+    for name, facts in load_machine()['partitions'].items():
+        for pattern in facts['hosts']:
+            span = re.fullmatch(r'([a-z]+)(\d+)-\1(\d+)', pattern)
+            if span:
+                node = re.fullmatch(span.group(1) + r'(\d+)', hostname)
+                if node and int(span.group(2)) <= int(node.group(1)) <= int(span.group(3)):
+                    return name
+            elif fnmatch.fnmatch(hostname, pattern):
+                return None
+    return None
+
+
+def _words(env: Mapping[str, str], name: str) -> FrozenSet[str]:
+    return frozenset(word for word in re.split(r'[,\s]+', env.get(name, '')) if word)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Comparing versions the way recipes need it, with the standard library alone (this is imported by `eb`)."""
+import re
+from typing import Tuple
+
+_PARTS = re.compile(r'\d+|[a-zA-Z]+')
+
+
+def version_key(version: str) -> Tuple:
+    """
+    A key to sort versions by: numbers as numbers, letters as text, letters before numbers (1.0rc1 < 1.0.1).
+
+    >>> sorted(['1.10', '1.9', '1.9rc1'], key=version_key)
+    ['1.9', '1.9rc1', '1.10']
+    """
+    return tuple((1, int(part), '') if part.isdigit() else (0, 0, part.lower())
+                 for part in _PARTS.findall(version))
+
+
+def same_minor(one: str, other: str) -> bool:
+    """Do two versions agree in major and minor number?"""
+    return version_key(one)[:2] == version_key(other)[:2]
