@@ -9,8 +9,6 @@ any time when no `eb` runs.
 import hashlib
 import json
 import os
-import shutil
-import tempfile
 from dataclasses import replace
 from typing import Sequence
 
@@ -18,11 +16,12 @@ from . import __version__
 from .change import Adaptation, Change
 from .data import ROOT
 from .errors import LumiHooksError
+from .files import read_text, write_atomic
 from .recipe import checksums_beside, files_beside, parse_recipe
 from .render import render
-from .site import Site
+from .site import OVERLAY_FOLDER, Site
 
-FOLDER = '.lumi-hooks'
+
 
 
 class Overlay:
@@ -38,7 +37,7 @@ class Overlay:
                    'partition': site.partition, 'toolchain': site.toolchain, 'disabled': sorted(site.disabled),
                    'derive': sorted(site.derive), 'robot': list(robot_paths)}
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
-        return cls(os.path.join(site.prefix, FOLDER, site.release.name, site.partition, key))
+        return cls(os.path.join(site.prefix, OVERLAY_FOLDER, site.release.name, site.partition, key))
 
     def path(self, adaptation: Adaptation, given: bool = False) -> str:
         """
@@ -66,8 +65,8 @@ class Overlay:
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             for patch in files_beside(adaptation.recipe):
-                _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), source=patch)
-            _place(path, text=text)
+                _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), read_text(patch))
+            _place(path, text)
         except OSError as err:
             raise LumiHooksError(f'the adapted recipe {path} cannot be written: {err.strerror}; is the prefix '
                                  '(EBU_USER_PREFIX) writable, and is there space?') from err
@@ -109,30 +108,11 @@ def rules_digest() -> str:
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
 
 
-def _place(path: str, text: str = '', source: str = '') -> None:
+def _place(path: str, text: str) -> None:
     """Put a file there in one step; one that is there already stays as it is."""
     if os.path.exists(path):
-        with open(path, encoding='utf-8', errors='surrogateescape') as handle:
-            there = handle.read()
-        if source:
-            with open(source, encoding='utf-8', errors='surrogateescape') as handle:
-                text = handle.read()
-        if there == text:
+        if read_text(path) == text:
             return
         raise LumiHooksError(f'{path} exists and says something else: another recipe of the same name was adapted '
                              f'here. Remove {os.path.dirname(path)} when no other eb runs, and try again')
-    handle, temporary = tempfile.mkstemp(prefix='.', dir=os.path.dirname(path))
-    try:
-        with os.fdopen(handle, 'w', encoding='utf-8', errors='surrogateescape') as stream:
-            if source:
-                with open(source, encoding='utf-8', errors='surrogateescape') as original:
-                    shutil.copyfileobj(original, stream)
-            else:
-                stream.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(temporary, 0o666 & ~umask)
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_atomic(path, text)

@@ -7,6 +7,7 @@ edited (loops, conditions), the parameters are written out in full instead.
 """
 import ast
 import pprint
+import textwrap
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from . import __version__
@@ -35,24 +36,28 @@ def render(adaptation: Adaptation, reread: Callable[[str], Recipe], standalone: 
     :param reread: parses a text into a recipe (recipe.parse_recipe); what is written is checked with it
     :param standalone: leave out what only this library reads
     """
-    recipe = adaptation.recipe
-    parameters = list(dict.fromkeys(change.parameter for change in adaptation.changes))
-    header = _header(adaptation)
     tail = '' if standalone else f'\n{RECORD} = {_value(record_of(adaptation))}\n'
-    edited = header + _edited(recipe.text, {name: adaptation.parameters.get(name) for name in parameters}) + tail
+    return _header(adaptation) + body(adaptation, reread) + tail
+
+
+def body(adaptation: Adaptation, reread: Callable[[str], Recipe]) -> str:
+    """The adapted recipe's text without header and record, to compare with the original."""
+    parameters = list(dict.fromkeys(change.parameter for change in adaptation.changes))
+    edited = _edited(adaptation.recipe.text, {name: adaptation.parameters.get(name) for name in parameters})
     if _same(reread(edited), adaptation.parameters):
         return edited
-    return header + _in_full(adaptation.parameters) + tail
+    return _in_full(adaptation.parameters)
 
 
 def _header(adaptation: Adaptation) -> str:
     recipe, lines = adaptation.recipe, []
-    lines.append(f'# {adaptation.module}: adapted by lumi-hooks {__version__} from {recipe.filename}')
-    lines.append(f'# (sha256 {recipe.sha256}). What was changed, and why:')
+    lines.append(f'{adaptation.module}: adapted by lumi-hooks {__version__} from {recipe.filename}')
+    lines.append(f'(sha256 {recipe.sha256}). What was changed, and why:')
     for rule, reasons in _grouped(adaptation.changes):
-        lines.append(f'#  * {rule}')
-        lines.extend(f'#      {reason}' for reason in reasons)
-    return '\n'.join(lines) + '\n\n'
+        lines.append(f' * {rule}')
+        for reason in reasons:
+            lines.extend(textwrap.wrap(reason, _WIDTH, initial_indent='     ', subsequent_indent='       '))
+    return ''.join(f'# {line}\n' for line in lines) + '\n'
 
 
 def _grouped(changes: Tuple[Change, ...]) -> List[Tuple[str, List[str]]]:

@@ -16,6 +16,8 @@ from .central import NOTHING, Index
 from .errors import DataError, SiteError
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
 
+# below the prefix: adapted recipes
+OVERLAY_FOLDER = '.lumi-hooks'
 MODES = ('user', 'production', 'infrastructure')
 # any of these says that LUMI's software stack is loaded, or that somebody asked for the library
 MARKS = ('LUMI_STACK_VERSION', 'LUMI_STACK_CPE_VERSION', 'LUMI_STACK_PARTITION', 'LUMI_EASYBUILD_MODE',

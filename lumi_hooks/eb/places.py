@@ -5,9 +5,7 @@ import importlib.util
 import os
 import re
 import sys
-from typing import List, Mapping, Optional, Sequence
-
-from easybuild.framework.easyconfig.tools import get_paths_for
+from typing import Mapping, Optional
 
 from ..data import ROOT
 
@@ -37,36 +35,6 @@ def plugin_package(folder: str):
     sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
-
-
-def own_recipes() -> Optional[str]:
-    """Our recipes of what upstream lacks (easyconfigs/), None where they were not installed."""
-    for path in (os.path.join(CHECKOUT, 'easyconfigs'), os.path.join(sys.prefix, 'share', 'lumi-hooks', 'easyconfigs')):
-        if os.path.isdir(path):
-            return path
-    return None
-
-
-def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
-    """
-    Folders with upstream's recipes: $LUMI_HOOKS_UPSTREAM where it is set, else those that belong to the running EasyBuild
-    (LUMI keeps them off its robot path).
-    """
-    given = env.get('LUMI_HOOKS_UPSTREAM')
-    if given:
-        return [path for path in given.split(os.pathsep) if path]
-    root = env.get('EBROOTEASYBUILD')
-    found = [os.path.join(root, 'easybuild', 'easyconfigs')] if root else []
-    found += get_paths_for('easyconfigs', robot_path=None)
-    found = [os.path.realpath(path) for path in found
-             if os.path.isdir(path) and os.path.realpath(path) != os.path.realpath(own_recipes() or '')]
-    return list(dict.fromkeys(found))
-
-
-def split_robot_path(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:
-    """The folders of a robot path that hold other recipes than upstream's and ours: LUMI's and the user's."""
-    ours = {os.path.realpath(path) for path in [*upstream, own_recipes() or '']}
-    return [path for path in robot_path if os.path.realpath(path) not in ours and '/.lumi-hooks/' not in path]
 
 
 def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> Optional[str]:

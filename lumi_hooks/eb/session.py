@@ -14,6 +14,7 @@ from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, update_build_option
 
 from ..adapt import REFUSED, UNCHANGED, adapt
+from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
 from ..change import Adaptation
 from ..closure import Closure
@@ -46,10 +47,10 @@ class Session:
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
-        upstream = places.upstream_recipes()
+        upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
-        site = site_from_environment(index=Index(modulepath, places.split_robot_path(robot, upstream), upstream))
+        site = site_from_environment(index=Index(modulepath, other_recipes(robot, upstream), upstream))
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
@@ -66,7 +67,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        wanted = [path for path in [places.own_recipes(), *self.upstream] if path]
+        wanted = [path for path in [our_recipes(), *self.upstream] if path]
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.overlay.root)

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb: the commands around `eb --hooks`."""
+import argparse
+import sys
+from typing import List, Optional
+
+from .. import __version__
+from ..errors import LumiHooksError
+from . import adapt, screen
+
+EXAMPLES = """examples:
+  lumi-eb                                             where am I, what goes where, what to do next
+  lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
+  lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line of lumi-eb."""
+    found = argparse.ArgumentParser(prog='lumi-eb', description='Upstream EasyBuild recipes on LUMI\'s Cray PE.',
+                                    epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
+    commands = found.add_subparsers(dest='command', metavar='COMMAND')
+    adapt.add_parser(commands)
+    screen.add_parser(commands)
+    return found
+
+
+def main(arguments: Optional[List[str]] = None) -> int:
+    """
+    Run lumi-eb.
+
+    :return: exit code: 0 done, 1 some recipes were refused, 2 bad use or something can't be read
+    """
+    options = parser().parse_args(arguments)
+    run = options.run if options.command else screen.run
+    try:
+        return run(options)
+    except LumiHooksError as err:
+        print(f'lumi-eb: {err}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb adapt: what a recipe becomes, as a table, JSON, diff or file."""
+import argparse
+import json
+import os
+import sys
+from dataclasses import replace
+from typing import Any, Dict, List, Mapping, Optional
+
+from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
+from ..catalogue import find_recipe
+from ..change import Adaptation, Change
+from ..closure import Closure
+from ..dependency import Dependency
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from ..recipe import parse_recipe, read_recipe
+from ..render import describe, render
+from ..selection import own_recipe
+from ..site import Site
+from . import diff, place
+
+EXAMPLES = """examples:
+  lumi-eb adapt mpi4py-4.1.0-gompi-2025a.eb
+  lumi-eb adapt --release 25.09 --partition G --json Hypre-2.32.0-foss-2024a.eb
+  lumi-eb adapt --diff ./my-own-recipe.eb
+  lumi-eb adapt --output recipes/ HPCC-1.5.0-foss-2022a.eb      a plain recipe that installs without lumi-hooks
+
+exit code: 0 all adapted or unchanged, 1 some refused, 2 bad use or unreadable recipe
+"""
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('adapt', help='what would be changed in a recipe, and why', epilog=EXAMPLES,
+                                 description='Shows what a recipe becomes on LUMI. Nothing is installed.',
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print a list with an object for each recipe')
+    form.add_argument('--diff', action='store_true', help='print what changes, with rule and reason at each place')
+    form.add_argument('--output', metavar='DIR', help='write plain recipes that install without this library')
+    parser.add_argument('--with-dependencies', action='store_true',
+                        help='also show (or write) the recipes that are derived for dependencies')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: a recipe can't be read, the site is unknown, DIR can't be written
+    """
+    site, folders = place.find_site(options)
+    found: List[Adaptation] = []
+    asked: Dict[int, str] = {}
+    for name in options.recipe:
+        path = find_recipe(name, folders)
+        adaptation = look(path, site)
+        closure = Closure(site)
+        derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
+        if adaptation.module in closure.refused:
+            adaptation = replace(adaptation, status=REFUSED, reason=closure.refused[adaptation.module])
+        found.extend(derived if options.with_dependencies else ())
+        asked[len(found)] = path
+        found.append(adaptation)
+    if options.json:
+        print(json.dumps([as_json(adaptation, asked.get(position))
+                          for position, adaptation in enumerate(found)], indent=2,
+                         default=str))
+    elif options.diff:
+        diff.show(found)
+    elif options.output:
+        for adaptation in found:
+            write(adaptation, options.output)
+    else:
+        table(found)
+    return 1 if any(adaptation.status == REFUSED for adaptation in found) else 0
+
+
+def look(path: str, site: Site) -> Adaptation:
+    """
+    The adaptation of a recipe file; where LUMI or the user has a recipe of the same module name, that one wins and
+    this one stays unchanged.
+    """
+    adaptation = adapt(read_recipe(path), site)
+    if adaptation.status != ADAPTED:
+        return adaptation
+    own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site)
+    if not own:
+        return adaptation
+    native = adapt(read_recipe(own), site)
+    reason = f'{own} has the same module name and wins over a derived recipe; LUMI_HOOKS_DERIVE={adaptation.name} ' \
+             'derives it all the same'
+    return replace(native, status=UNCHANGED if native.status != REFUSED else REFUSED, reason=reason)
+
+
+def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, Any]:
+    """
+    One recipe in the JSON list; the fields are a contract with other tools.
+
+    :param asked: path of the recipe that was asked for, where another one stands for it
+    """
+    name, version = adaptation.toolchain
+    return {
+        'recipe': asked or adaptation.recipe.path or adaptation.recipe.filename,
+        'status': adaptation.status,
+        'reason': adaptation.reason,
+        'name': adaptation.name,
+        'version': adaptation.version,
+        'versionsuffix': adaptation.versionsuffix,
+        'toolchain': {'name': name, 'version': version},
+        'module': adaptation.module,
+        'dependencies': [dependency_json(item, adaptation) for item in adaptation.dependencies()],
+        'builddependencies': [dependency_json(item, adaptation)
+                              for item in adaptation.dependencies('builddependencies')],
+        'changes': [change_json(change) for change in adaptation.changes],
+        'kept_out': list(adaptation.without),
+    }
+
+
+def dependency_json(dependency: Dependency, adaptation: Adaptation) -> Dict[str, Any]:
+    """A dependency with the template %(toolchain_version)s resolved and its toolchain spelled out."""
+    toolchain = None if dependency.external else dependency.toolchain or adaptation.toolchain
+    values = {'toolchain_name': adaptation.toolchain[0], 'toolchain_version': adaptation.toolchain[1],
+              'version': adaptation.version, 'versionsuffix': adaptation.versionsuffix, 'name': adaptation.name}
+    return {'name': dependency.name, 'version': _resolve(dependency.version, values),
+            'versionsuffix': _resolve(dependency.versionsuffix, values),
+            'toolchain': {'name': toolchain[0], 'version': toolchain[1]} if toolchain else None,
+            'external_module': dependency.module}
+
+
+def change_json(change: Change) -> Dict[str, Any]:
+    """A change; dependencies in a recipe's own notation."""
+    def plain(value: Any) -> Any:
+        if isinstance(value, Dependency):
+            return list(value.raw())
+        if isinstance(value, tuple) and value and all(isinstance(item, Dependency) for item in value):
+            return [list(item.raw()) for item in value]
+        return value
+    return {'parameter': change.parameter, 'before': plain(change.before), 'after': plain(change.after),
+            'rule': change.rule, 'reason': change.reason, 'link': change.link}
+
+
+def _resolve(text: str, values: Mapping[str, str]) -> str:
+    for name, value in values.items():
+        text = text.replace(f'%({name})s', value)
+    return text
+
+
+def table(found: List[Adaptation]) -> None:
+    """Show adaptations for reading."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.padding import Padding
+    console = Console(highlight=False)
+    colours = {ADAPTED: 'green', UNCHANGED: 'cyan', REFUSED: 'red'}
+    for adaptation in found:
+        colour = colours[adaptation.status]
+        target = f' → [bold]{escape(adaptation.module)}[/]' if adaptation.status != REFUSED else ''
+        console.print(f'[{colour}]{adaptation.status}[/]  {escape(adaptation.recipe.filename)}{target}',
+                      soft_wrap=True)
+        if adaptation.status != ADAPTED:
+            console.print(f'  {escape(adaptation.reason)}', soft_wrap=True)
+            continue
+        for change in adaptation.changes:
+            console.print(f'  [bold]{escape(describe(change))}[/]  [dim]{change.parameter}, rule {change.rule}[/]',
+                          soft_wrap=True)
+            console.print(Padding(escape(change.reason), (0, 0, 0, 6), expand=False))
+        if adaptation.without:
+            console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}', soft_wrap=True)
+
+
+def write(adaptation: Adaptation, folder: str) -> None:
+    """
+    Write a plain recipe; says where. A file of the same contents is left as it is.
+
+    :raises LumiHooksError: the folder can't be written
+    """
+    if adaptation.status == REFUSED:
+        print(f'refused: {adaptation.recipe.filename}: {adaptation.reason}', file=sys.stderr)
+        return
+    text = adaptation.recipe.text if adaptation.status == UNCHANGED else render(adaptation, parse_recipe, True)
+    path = os.path.join(folder, adaptation.filename)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        write_atomic(path, text)
+    except OSError as err:
+        raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
+    print(path)

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The site that a command is about: what the user says, else the environment, else LUMI's defaults."""
+import argparse
+import os
+from dataclasses import replace
+from typing import List, Tuple
+
+from ..catalogue import other_recipes, our_recipes, upstream_recipes
+from ..central import Index
+from ..site import Site, is_lumi, make_site, site_from_environment, user_prefix
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """--release, --partition and --toolchain."""
+    group = parser.add_argument_group('where to', 'taken from the loaded LUMI modules where not given')
+    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE (default: 25.03)')
+    group.add_argument('--partition', metavar='P', help='partition C, G, L, D or common (default: C)')
+    group.add_argument('--toolchain', metavar='NAME', help='cpeGNU, cpeCray, cpeAOCC or cpeAMD (default: cpeGNU)')
+
+
+def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
+    """
+    The site, and the folders to look for recipes in.
+
+    :raises SiteError: unknown or contradictory values
+    """
+    env = dict(os.environ)
+    for name in ('release', 'partition', 'toolchain'):
+        value = getattr(options, name, None)
+        if value is not None:
+            env[f'LUMI_HOOKS_{name.upper()}'] = value
+    upstream = upstream_recipes(env)
+    robot = [path for path in env.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
+    own = other_recipes(robot, upstream)
+    modulepath = [path for path in env.get('MODULEPATH', '').split(':') if path]
+    if is_lumi(os.environ):
+        site = site_from_environment(env)
+        same = (os.environ.get('LUMI_STACK_CPE_VERSION', site.release.name) == site.release.name
+                and os.environ.get('LUMI_STACK_PARTITION', site.partition) == site.partition)
+        # what is loaded says nothing of another release or partition
+        index = Index(modulepath, own, upstream) if same else Index((), (), upstream)
+    else:
+        site = make_site(env.get('LUMI_HOOKS_RELEASE'), env.get('LUMI_HOOKS_PARTITION'),
+                         env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
+        index = Index((), own, upstream)
+    return replace(site, index=index), [*own, *(path for path in [our_recipes()] if path), *upstream]
