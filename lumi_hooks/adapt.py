@@ -63,7 +63,9 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
 
     LUMI's own recipes say `module unload …` for this in 1,934 files.
     """
-    facts = load_upstream()['toolchains'][draft.upstream_toolchain[0]]
+    facts = load_upstream()['toolchains'].get(draft.upstream_toolchain[0])
+    if facts is None:  # the toolchain rule is switched off
+        return ()
     loaded = {dependency.name for dependency in draft.dependencies('dependencies')}
     loaded |= {dependency.name for dependency in draft.dependencies('builddependencies')}
     treatments = [treatment(item.name) for item in draft.recipe.dependencies()]

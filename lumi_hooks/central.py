@@ -85,9 +85,12 @@ class Index:
         return self._recipes[name]
 
     def sources(self, name: str) -> Tuple[Source, ...]:
-        """Upstream's recipes of one software, by their file names."""
+        """Upstream's recipes of one software, by their file names; of two of one name the first folder's."""
         if name not in self._sources:
-            self._sources[name] = tuple(parse_filename(name, path) for path in _recipe_files(self.upstream, name))
+            found: Dict[str, str] = {}
+            for path in _recipe_files(self.upstream, name):
+                found.setdefault(os.path.basename(path), path)
+            self._sources[name] = tuple(parse_filename(name, path) for path in found.values())
         return self._sources[name]
 
 
@@ -122,7 +125,7 @@ def choose_source(candidates: Iterable[Source], generation: str) -> Optional[Sou
         return (-distance, place or -1, version_key(source.version), -level)
 
     adaptable = [source for source in candidates if source.toolchain]
-    return max(sorted(adaptable, key=lambda source: source.path, reverse=True), key=rank, default=None)
+    return max(sorted(adaptable, key=lambda source: source.path), key=rank, default=None)
 
 
 def _recipe_files(folders: Sequence[str], name: str) -> Iterable[str]:
@@ -131,8 +134,21 @@ def _recipe_files(folders: Sequence[str], name: str) -> Iterable[str]:
     for folder in folders:
         for place in (os.path.join(folder, letter, name), os.path.join(folder, name), folder):
             for entry in sorted(_listing(place)):
-                if entry.endswith('.eb') and entry.startswith(name + '-'):
-                    yield os.path.join(place, entry)
+                path = os.path.join(place, entry)
+                if entry.endswith('.eb') and entry.startswith(name + '-') and (place != folder or _is_for(path, name)):
+                    yield path
+
+
+def _is_for(path: str, name: str) -> bool:
+    """Is a recipe in a flat folder one of `name`, and not of software whose name goes on (netCDF, netCDF-Fortran)?"""
+    if os.path.basename(path)[len(name) + 1].isdigit():
+        return True
+    try:
+        with open(path, encoding='utf-8') as handle:
+            found = re.search(r'^name *= *[\'"](.+?)[\'"]', handle.read(), re.M)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return found is None or found.group(1) == name
 
 
 def _listing(folder: str) -> Sequence[str]:

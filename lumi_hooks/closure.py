@@ -36,15 +36,21 @@ class Closure:
                 if derived is None:
                     continue
                 if derived.status == REFUSED:
-                    self.refused[adaptation.module] = f'it needs {derived.recipe.filename}: {derived.reason}'
+                    self._refuse(adaptation, f'it needs {derived.recipe.filename}: {derived.reason}')
                     continue
                 if derived.module not in self.derived:
                     self.derived[derived.module] = derived
                     found.extend(self.follow(derived))
                     found.append(derived)
                 if derived.module in self.refused:
-                    self.refused[adaptation.module] = f'it needs {derived.module}, and {self.refused[derived.module]}'
+                    self._refuse(adaptation, f'it needs {derived.module}, and {self.refused[derived.module]}')
         return tuple(found)
+
+    def _refuse(self, adaptation: Adaptation, reason: str) -> None:
+        """Note why something can't be installed, beside what is noted already."""
+        known = self.refused.get(adaptation.module)
+        if not known or reason not in known:
+            self.refused[adaptation.module] = f'{known}; {reason}' if known else reason
 
     def module(self, dependency: Dependency) -> str:
         """Module name of a dependency at the site."""

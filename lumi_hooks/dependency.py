@@ -38,8 +38,8 @@ class Dependency:
         if isinstance(raw, dict):
             if raw.get('external_module'):
                 return cls.external_module(raw['full_mod_name'])
-            raw = (raw['name'], raw.get('version'), raw.get('versionsuffix', ''), raw.get('toolchain'))
-        if not isinstance(raw, (list, tuple)) or not raw:
+            raw = (raw.get('name'), raw.get('version'), raw.get('versionsuffix', ''), raw.get('toolchain'))
+        if not isinstance(raw, (list, tuple)) or not raw or not raw[0]:
             raise ValueError(f'not a dependency: {raw!r}')
         if raw[-1] == EXTERNAL:
             return cls.external_module(raw[0])

@@ -12,7 +12,7 @@ def write_atomic(path: str, text: str) -> None:
     """
     handle, temporary = tempfile.mkstemp(prefix='.', dir=os.path.dirname(path) or '.')
     try:
-        with os.fdopen(handle, 'w', encoding='utf-8', errors='surrogateescape') as stream:
+        with os.fdopen(handle, 'w', encoding='utf-8', errors='surrogateescape', newline='') as stream:
             stream.write(text)
         umask = os.umask(0)
         os.umask(umask)
@@ -25,9 +25,9 @@ def write_atomic(path: str, text: str) -> None:
 
 def read_text(path: str) -> str:
     """
-    A text file's contents; bytes that are no UTF-8 survive a round trip through `write_atomic`.
+    A text file's contents; line ends and bytes that are no UTF-8 survive a round trip through `write_atomic`.
 
     :raises OSError: it can't be read
     """
-    with open(path, encoding='utf-8', errors='surrogateescape') as handle:
+    with open(path, encoding='utf-8', errors='surrogateescape', newline='') as handle:
         return handle.read()

@@ -10,18 +10,16 @@ import hashlib
 import json
 import os
 from dataclasses import replace
-from typing import Sequence
+from typing import Mapping, Sequence
 
 from . import __version__
 from .change import Adaptation, Change
 from .data import ROOT
-from .errors import LumiHooksError
+from .errors import LumiHooksError, RecipeError
 from .files import read_text, write_atomic
-from .recipe import checksums_beside, files_beside, parse_recipe
+from .recipe import Recipe, checksums_beside, files_beside, parse_recipe, template_values
 from .render import render
 from .site import OVERLAY_FOLDER, Site
-
-
 
 
 class Overlay:
@@ -35,7 +33,8 @@ class Overlay:
         """The overlay that belongs to a site and a robot path, below the site's prefix (not created yet)."""
         decides = {'library': __version__, 'rules': rules_digest(), 'release': site.release.name,
                    'partition': site.partition, 'toolchain': site.toolchain, 'disabled': sorted(site.disabled),
-                   'derive': sorted(site.derive), 'robot': list(robot_paths)}
+                   'derive': sorted(site.derive), 'robot': list(robot_paths),
+                   'upstream': list(site.index.upstream)}
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
         return cls(os.path.join(site.prefix, OVERLAY_FOLDER, site.release.name, site.partition, key))
 
@@ -47,7 +46,7 @@ class Overlay:
             it gets a folder by its contents, so that it is installed when asked for and never found by the robot
         """
         if given:
-            return os.path.join(self.root, '.given', adaptation.recipe.sha256[:12], adaptation.filename)
+            return os.path.join(self.root, '.given', _contents_key(adaptation.recipe), adaptation.filename)
         name = adaptation.name
         letter = name[0].lower() if name[0].isalpha() else '0'
         return os.path.join(self.root, letter, name, adaptation.filename)
@@ -82,12 +81,12 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
     parameters = dict(adaptation.parameters)
     if not found or parameters.get('checksums'):
         return adaptation
-    names = [item if isinstance(item, str) else item.get('filename', '') if isinstance(item, dict) else item[0]
+    names = [item if isinstance(item, str) else _named(item) if isinstance(item, dict) else item[0]
              for key in ('sources', 'patches') for item in parameters.get(key) or ()]
-    values = {'name': adaptation.name, 'version': adaptation.version, 'namelower': adaptation.name.lower()}
+    values = template_values(adaptation.recipe)
     try:
         names = [name % values for name in names]
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return adaptation
     if not all(name in found for name in names):
         return adaptation
@@ -106,6 +105,21 @@ def rules_digest() -> str:
                 status = os.stat(os.path.join(folder, name))
                 found.append((os.path.relpath(os.path.join(folder, name), ROOT), status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
+
+
+def _named(item: Mapping[str, str]) -> str:
+    """File name of a source or a patch that is given as a dictionary."""
+    return item.get('filename') or item.get('name', '')
+
+
+def _contents_key(recipe: Recipe) -> str:
+    """A digest of a recipe and of what belongs to it: somebody may work on the patch beside their own recipe."""
+    try:
+        patches = [(os.path.basename(path), read_text(path)) for path in files_beside(recipe)]
+    except OSError as err:
+        raise RecipeError(f'{err.filename}, beside {recipe.filename}, cannot be read: {err.strerror}') from err
+    everything = (recipe.text, patches, sorted(checksums_beside(recipe).items()))
+    return hashlib.sha256(repr(everything).encode()).hexdigest()[:12]
 
 
 def _place(path: str, text: str) -> None:

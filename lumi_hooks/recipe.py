@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 from .dependency import Dependency
 from .errors import RecipeError
@@ -90,7 +90,7 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS, EasyConfigParser
     try:
         found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
-    except Exception as err:  # the text is foreign code: it may raise anything
+    except (Exception, SystemExit) as err:  # the text is foreign code: it may raise anything
         raise RecipeError(f'{path or "the recipe"} is not a readable recipe: {_first_line(err)}') from err
     # EasyBuild 6's parameter names, which 5.4 accepts beside its own
     for new, old in ALTERNATIVE_EASYCONFIG_PARAMETERS.items():
@@ -111,9 +111,8 @@ def files_beside(recipe: Recipe) -> Tuple[str, ...]:
     if not recipe.path:
         return ()
     folder = os.path.dirname(os.path.abspath(recipe.path))
-    values = {'name': recipe.name, 'version': recipe.version, 'namelower': recipe.name.lower(),
-              'versionsuffix': recipe.versionsuffix}
-    found = []
+    values = template_values(recipe)
+    found: List[str] = []
     for patch in _patches(recipe.parameters):
         try:
             patch = patch % values
@@ -123,6 +122,17 @@ def files_beside(recipe: Recipe) -> Tuple[str, ...]:
         if os.path.basename(patch) == patch and os.path.isfile(path) and path not in found:
             found.append(path)
     return tuple(found)
+
+
+def template_values(recipe: Recipe) -> Mapping[str, str]:
+    """EasyBuild's templates that follow from name and version, by name: what file names are made of."""
+    parts = recipe.version.split('.')
+    values = {'name': recipe.name, 'namelower': recipe.name.lower(), 'nameletter': recipe.name[:1],
+              'nameletterlower': recipe.name[:1].lower(), 'version': recipe.version, 'version_major': parts[0],
+              'versionsuffix': recipe.versionsuffix, 'versionprefix': recipe.parameters.get('versionprefix') or ''}
+    if len(parts) > 1:
+        values.update(version_minor=parts[1], version_major_minor='.'.join(parts[:2]))
+    return values
 
 
 def checksums_beside(recipe: Recipe) -> Mapping[str, str]:

@@ -7,12 +7,14 @@ edited (loops, conditions), the parameters are written out in full instead.
 """
 import ast
 import pprint
+import re
 import textwrap
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from . import __version__
 from .change import Adaptation, Change
 from .dependency import EXTERNAL, Dependency
+from .errors import RecipeError
 from .recipe import RECORD, Recipe
 from .rules.draft import DEPENDENCY_LISTS
 
@@ -44,9 +46,16 @@ def body(adaptation: Adaptation, reread: Callable[[str], Recipe]) -> str:
     """The adapted recipe's text without header and record, to compare with the original."""
     parameters = list(dict.fromkeys(change.parameter for change in adaptation.changes))
     edited = _edited(adaptation.recipe.text, {name: adaptation.parameters.get(name) for name in parameters})
-    if _same(reread(edited), adaptation.parameters):
-        return edited
-    return _in_full(adaptation.parameters)
+    try:
+        if _same(reread(edited), adaptation.parameters):
+            return edited
+    except RecipeError:
+        pass  # something else in the text was made of what was replaced
+    full = _in_full(adaptation.parameters)
+    if not _same(reread(full), adaptation.parameters):
+        raise RecipeError(f'{adaptation.recipe.filename}: the adapted recipe cannot be written down, as a parameter holds '
+                          'what has no notation in a recipe')
+    return full
 
 
 def _header(adaptation: Adaptation) -> str:
@@ -82,7 +91,7 @@ def describe(change: Change) -> str:
 
 def _edited(text: str, values: Mapping[str, Any]) -> str:
     """The text with top-level assignments of the named parameters replaced; new parameters go to the end."""
-    lines = text.splitlines(keepends=True)
+    lines = re.findall('[^\n]*\n|[^\n]+', text)  # splitlines() also splits at what is no line end to Python
     statements = {}
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):

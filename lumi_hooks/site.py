@@ -98,7 +98,8 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
     stack, cpe = env.get('LUMI_STACK_VERSION'), env.get('LUMI_STACK_CPE_VERSION')
     release = env.get('LUMI_HOOKS_RELEASE') or cpe or (stack or '').replace('.dev', '')
     if not release:
-        raise SiteError('LUMI_STACK_VERSION is not set: load a software stack first, e.g. "module load LUMI/25.03"')
+        raise SiteError('LUMI_STACK_VERSION is not set: load a software stack first, e.g. "module load '
+                        f'LUMI/{default_release().name}"')
     if stack and cpe and stack.replace('.dev', '') != cpe and not env.get('LUMI_HOOKS_RELEASE'):
         raise SiteError(f'LUMI_STACK_VERSION={stack} and LUMI_STACK_CPE_VERSION={cpe} contradict each other: reload '
                         'the LUMI module, or say which release you mean with LUMI_HOOKS_RELEASE')
@@ -113,6 +114,8 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
                             'nodes) or "module load partition/G" (GPU nodes) for the nodes that the software is to '
                             'run on, or set LUMI_HOOKS_PARTITION=L to build for the login nodes themselves')
     prefix = env.get('EASYBUILD_PREFIX', '')
+    if mode in MODES and mode != 'user' and not prefix:
+        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: load EasyBuild-{mode}')
     if mode == 'user':
         prefix = user_prefix(env)
         if not prefix:

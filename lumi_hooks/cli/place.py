@@ -7,13 +7,15 @@ from typing import List, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
+from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, user_prefix
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """--release, --partition and --toolchain."""
     group = parser.add_argument_group('where to', 'taken from the loaded LUMI modules where not given')
-    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE (default: 25.03)')
+    group.add_argument('--release', metavar='YY.MM',
+                       help=f'release of the Cray PE (default: {default_release().name})')
     group.add_argument('--partition', metavar='P', help='partition C, G, L, D or common (default: C)')
     group.add_argument('--toolchain', metavar='NAME', help='cpeGNU, cpeCray, cpeAOCC or cpeAMD (default: cpeGNU)')
 

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional
 
 from .. import __version__
 from ..errors import SiteError
-from ..releases import toolchain_facts
+from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, user_prefix
 
 
@@ -123,7 +123,7 @@ def show(facts: Dict[str, Any]) -> None:
     if facts['problem']:
         console.print(f'[red]problem[/]  {escape(facts["problem"])}', soft_wrap=True)
     elif not facts['lumi']:
-        console.print('next     module load LUMI/25.03 partition/C EasyBuild-user', soft_wrap=True)
+        console.print(f'next     module load LUMI/{default_release().name} partition/C EasyBuild-user', soft_wrap=True)
     elif not facts['hooks_active']:
         console.print(f'next     export EASYBUILD_HOOKS={escape(facts["hooks_file"])}', soft_wrap=True)
     else:

@@ -3,8 +3,14 @@
 from typing import Tuple
 
 from .base import Rule
-from .dependencies import (central_tools, cray_provided, impossible, release_version, toolchain_fft,
-                           toolchain_provided)
+from .dependencies import (
+                           central_tools,
+                           cray_provided,
+                           impossible,
+                           release_version,
+                           toolchain_fft,
+                           toolchain_provided,
+)
 from .python import python_bound
 from .toolchain import toolchain
 

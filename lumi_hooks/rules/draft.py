@@ -55,7 +55,7 @@ class Draft:
 
 def _edit(value: Any, change: Change) -> List:
     """A list of dependencies (or a list of such lists) with one of them replaced, removed or added."""
-    if value and all(isinstance(item, list) for item in value):
+    if value and all(isinstance(item, list) and not (item and isinstance(item[0], str)) for item in value):
         return [_edit(item, change) for item in value]
     after = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
     found: List = []

@@ -1,0 +1,16 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Our toolchains and easyblocks as an installed plugin (groups easybuild.toolchain and easybuild.easyblock).
+
+Without LUMI's variables nothing is registered: an installed plugin changes nothing elsewhere.
+"""
+import importlib
+
+from .eb.places import plugin_package
+from .site import is_lumi
+
+if is_lumi():
+    for folder in ('toolchains', 'easyblocks'):
+        plugin_package(folder)
+    importlib.import_module('lumi_hooks_toolchains.registry').toolchain_classes()
+    importlib.import_module('lumi_hooks_easyblocks.registry').supersede()

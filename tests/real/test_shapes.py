@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The shapes of work that carry the design: extensions with an external Python, a bundle, a plain recipe, an easystack."""
+import re
+
+import pytest
+
+MPI4PY = 'mpi4py/4.1.0-cpeGNU-25.03'
+
+
+@pytest.fixture(scope='module')
+def mpi4py(lumi, other_python):
+    """mpi4py, installed by an eb whose own Python is of another minor version than cray-python; the trace of it."""
+    return lumi.traced('mpi4py-4.1.0-gompi-2025a.eb -r', EB_PYTHON=other_python, timeout=1500)
+
+
+def commands(trace, module, step=None):
+    return [item for item in trace if item['event'] == 'command' and item['module'] == module
+            and (step is None or item['step'] == step)]
+
+
+def test_mpi4py_toolchain_object_is_ours(mpi4py):
+    found = [item for item in mpi4py if item['event'] == 'toolchain']
+    assert [(item['module'], item['name'], item['version'], item['family']) for item in found] == \
+        [(MPI4PY, 'cpeGNU', '25.03', 'GCC')]
+    assert found[0]['class'].startswith('lumi_hooks_toolchains.')
+
+
+def test_mpi4py_every_command_sees_cray_python_and_mpi_and_no_libsci(mpi4py):
+    found = commands(mpi4py, MPI4PY)
+    built = [item for item in found if item['step'] in ('extension', 'sanity')]
+    assert any('pip install' in item['command'] for item in built)
+    assert any('import mpi4py' in item['command'] for item in built)
+    for item in built:
+        loaded = {name.split('/')[0]: name for name in item['loaded']}
+        assert loaded['cray-python'] == 'cray-python/3.11.7', item['command']
+        assert loaded['cray-mpich'] == 'cray-mpich/8.1.32', item['command']
+        assert 'cray-libsci' not in loaded, item['command']
+        assert item['env']['EBVERSIONPYTHON'] == '3.11.7', item['command']
+        assert item['env']['EBROOTPYTHON'].endswith('/opt/cray/pe/python/3.11.7'), item['command']
+        assert item['env']['EBROOTGCC'] and item['env']['EBVERSIONGCC'] == '14.2', item['command']
+        assert not [name for name in item['env'] if 'LIBSCI' in name], item['command']
+
+
+def test_mpi4py_module_and_archive(lumi, mpi4py):
+    module = lumi.prefix / 'modules' / 'LUMI' / '25.03' / 'partition' / 'C' / f'{MPI4PY}.lua'
+    text = module.read_text()
+    assert 'load("cpeGNU/25.03")' in text and 'load("cray-python/3.11.7")' in text
+    assert 'site-packages' in text and 'python3.11' in text
+    archived = lumi.archive('mpi4py-4.1.0-cpeGNU-25.03.eb')
+    assert "toolchain = {'name': 'cpeGNU', 'version': '25.03'}" in archived
+    assert "('cray-python/3.11.7', EXTERNAL_MODULE)" in archived
+    assert 'from mpi4py-4.1.0-gompi-2025a.eb' in archived
+    installed = (lumi.software('mpi4py', '4.1.0-cpeGNU-25.03') / 'easybuild' / 'mpi4py-4.1.0-cpeGNU-25.03.eb').read_text()
+    overlay, = lumi.overlay('mpi4py-4.1.0-cpeGNU-25.03.eb')
+    assert overlay.read_text() in installed and overlay.read_text() in archived
+
+
+def test_mpi4py_runs_on_two_ranks_over_libfabric(lumi, mpi4py):
+    program = 'from mpi4py import MPI; c = MPI.COMM_WORLD; print(\'sum\', c.allreduce(c.rank + 1), c.size, MPI.__file__)'
+    done = lumi.run(f'module load {MPI4PY} && mpirun -n 2 python3 -c "{program}"', check=True)
+    assert len(re.findall(rf'^sum 3 2 {re.escape(str(lumi.prefix))}', done.stdout, re.M)) == 2, done.stdout
+    broken = lumi.run(f'module load {MPI4PY} && mpirun -n 2 python3 -c "{program}"', FI_PROVIDER='nosuch')
+    assert broken.returncode != 0, 'MPI does not use libfabric'
+
+
+def test_installing_again_does_nothing(lumi, mpi4py):
+    module = lumi.prefix / 'modules' / 'LUMI' / '25.03' / 'partition' / 'C' / f'{MPI4PY}.lua'
+    before = module.stat().st_mtime_ns
+    done = lumi.eb('mpi4py-4.1.0-gompi-2025a.eb -r')
+    assert f'{MPI4PY} is already installed' in done.stdout
+    assert module.stat().st_mtime_ns == before
+
+
+def test_sanity_check_only_sees_the_same_modules(lumi, mpi4py):
+    trace = lumi.traced('mpi4py-4.1.0-gompi-2025a.eb --sanity-check-only')
+    found = [item for item in commands(trace, MPI4PY) if 'import mpi4py' in item['command']]
+    assert found
+    for item in found:
+        names = {name.split('/')[0] for name in item['loaded']}
+        assert 'cray-python' in names and 'cray-libsci' not in names
+        assert item['env']['EBVERSIONPYTHON'] == '3.11.7'
+
+
+def test_archived_recipe_alone_gives_the_same_module(lumi, mpi4py, fresh):
+    """Module-only, from the archive of another prefix: nothing of the first overlay is needed."""
+    module = 'modules/LUMI/25.03/partition/C/' + MPI4PY + '.lua'
+    archived = next((lumi.prefix / 'ebfiles_repo').rglob('mpi4py-4.1.0-cpeGNU-25.03.eb'))
+    fresh.eb(f'{archived} --module-only --skip-sanity-check --force')
+    mine = (fresh.prefix / module).read_text().replace(str(fresh.prefix), 'PREFIX')
+    theirs = (lumi.prefix / module).read_text().replace(str(lumi.prefix), 'PREFIX')
+
+    def plain(text):
+        return [line for line in text.splitlines() if not line.startswith('-- Built with')]
+    assert plain(mine) == plain(theirs)
+
+
+def test_x11_bundle_plans(fresh):
+    """A bundle: hooks see copies of the recipe without a path."""
+    done = fresh.eb('X11-20250521-GCCcore-14.2.0.eb -r --missing-modules')
+    missing = re.findall(r'^\* (\S+) \((\S+)\)', done.stdout, re.M)
+    assert ('X11/20250521-cpeGNU-25.03', 'X11-20250521-cpeGNU-25.03.eb') == missing[-1]
+    names = [module.split('/')[0] for module, _ in missing]
+    assert 'fontconfig' in names and 'zlib' not in names, 'zlib is in the central stack'
+    assert not {'GCCcore', 'binutils', 'CMake', 'Meson', 'Python', 'Doxygen'} & set(names)
+    assert all(module.endswith('-cpeGNU-25.03') for module, _ in missing), missing
+
+
+def test_x11_bundle_components_have_the_toolchain_of_the_bundle(fresh):
+    """Parse the bundle for real, with the easyblock that copies the recipe for each of its components."""
+    script = (
+        'import sys; from easybuild.tools.options import set_up_configuration; '
+        'set_up_configuration(args=[\'--hooks=\' + sys.argv[1], \'--ignore-osdeps\'], silent=True); '
+        'from easybuild.framework.easyconfig.easyconfig import EasyConfig, get_easyblock_class; '
+        'ec = EasyConfig(sys.argv[2]); app = get_easyblock_class(ec[\'easyblock\'], name=ec.name)(ec); '
+        'print(\'BUNDLE\', ec.full_mod_name, ec.path); '
+        '[print(\'PART\', cfg.name, cfg[\'toolchain\'][\'name\'], cfg.toolchain.name, type(cfg.toolchain).__module__) '
+        'for cfg in app.comp_cfgs]')
+    done = fresh.run(f'python3 -c "{script}" {fresh.hooks} "$LUMI_HOOKS_UPSTREAM/x/X11/X11-20250521-GCCcore-14.2.0.eb"',
+                     check=True)
+    assert re.search(r'^BUNDLE X11/20250521-cpeGNU-25.03 .*X11-20250521-cpeGNU-25.03.eb$', done.stdout, re.M)
+    parts = re.findall(r'^PART (\S+) (\S+) (\S+) (\S+)$', done.stdout, re.M)
+    assert len(parts) > 40
+    assert {part[1:3] for part in parts} == {('cpeGNU', 'cpeGNU')}
+    assert {part[3] for part in parts} == {'lumi_hooks_toolchains.lumi_cpegnu'}
+
+
+def test_easystack_with_two_entries(fresh, tmp_path):
+    stack = tmp_path / 'stack.yaml'
+    stack.write_text('easyconfigs:\n  - lz4-1.10.0-GCCcore-14.2.0.eb:\n      options: {skip-test-step: True}\n'
+                     '  - HPCC-1.5.0-foss-2022a.eb\n')
+    trace = fresh.traced(f'--easystack {stack} -r')
+    assert {item['module'] for item in trace if item['event'] == 'toolchain'} == \
+        {'lz4/1.10.0-cpeGNU-25.03', 'HPCC/1.5.0-cpeGNU-25.03'}
+    for item in commands(trace, 'lz4/1.10.0-cpeGNU-25.03', 'configure'):
+        names = {name.split('/')[0] for name in item['loaded']}
+        assert 'craype' in names and not names & {'cray-mpich', 'cray-libsci'}, item['command']
+    built = commands(trace, 'HPCC/1.5.0-cpeGNU-25.03', 'configure')
+    assert built
+    for item in built:
+        names = {name.split('/')[0] for name in item['loaded']}
+        assert {'cray-mpich', 'cray-libsci'} <= names, item['command']
+    assert 'cpeGNU' in fresh.archive('HPCC-1.5.0-cpeGNU-25.03.eb')

@@ -1,0 +1,299 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the four cpe* toolchains share: compiler wrappers, targets, no RPATH, answers to easyblocks."""
+
+import copy
+import os
+
+from easybuild.toolchains.compiler.craype import CrayPECompiler
+from easybuild.tools.build_log import EasyBuildError, dry_run_msg
+from easybuild.tools.config import build_option
+from easybuild.tools.environment import setvar
+from easybuild.tools.modules import get_software_root_env_var_name, get_software_version_env_var_name
+from easybuild.tools.toolchain.compiler import OPTARCH_GENERIC
+
+# same names and values as in LUMI's own classes: EasyBuild stops if a constant is defined with two values
+TC_CONSTANT_CPE = 'CPE'
+
+# prefixes that the compilers search anyway; -I/usr/include would change the order of the search
+SYSTEM_PREFIXES = ('/', '/usr')
+
+
+class CpeCompiler(CrayPECompiler):
+    """Compiler wrappers cc, CC and ftn, driven by a cpe* toolchain module."""
+
+    TOOLCHAIN_FAMILY = TC_CONSTANT_CPE
+
+    # value of $PE_ENV that the PrgEnv module of this toolchain sets
+    PE_ENV = None
+
+    # upstream software name -> (variables that may hold its prefix, variables that may hold its version);
+    # the Cray modules don't set $EBROOT*, and easyblocks ask for these names
+    CRAY_SOFTWARE = {
+        'cray-mpich': (
+            ('CRAY_MPICH_DIR', 'MPICH_DIR', 'CRAY_MPICH_PREFIX'),
+            ('CRAY_MPICH_VERSION', 'CRAY_MPICH_VER'),
+        ),
+        'cray-libsci': (
+            ('CRAY_LIBSCI_PREFIX_DIR', 'CRAY_PE_LIBSCI_PREFIX_DIR'),
+            ('CRAY_LIBSCI_VERSION', 'CRAY_PE_LIBSCI_VERSION'),
+        ),
+        # part of LibSci, which does not say which ScaLAPACK it is
+        'ScaLAPACK': (('CRAY_LIBSCI_PREFIX_DIR', 'CRAY_PE_LIBSCI_PREFIX_DIR'), ()),
+    }
+
+    COMPILER_UNIQUE_OPTS = dict(CrayPECompiler.COMPILER_UNIQUE_OPTS)
+    COMPILER_UNIQUE_OPTS.update(
+        {
+            # -craype-verbose writes to stderr, which makes configure checks of stderr fail: only on request
+            'verbose': (False, "Let the wrappers print the command they run"),
+            'rpath': (False, "Not available: Cray's libraries move with system updates"),
+            'lto': (False, "Link time optimisation"),
+        }
+    )
+
+    COMPILER_UNIQUE_OPTION_MAP = dict(CrayPECompiler.COMPILER_UNIQUE_OPTION_MAP)
+
+    LIB_MULTITHREAD = ['pthread']
+    LIB_MATH = ['m']
+
+    # external modules of the build in hand. An extension's toolchain is another instance than the build's,
+    # and EasyBuild 5.1 gives it no dependencies, so this is kept on the class.
+    _external_modules = []
+
+    def __init__(self, *args, **kwargs):
+        """Constructor, same parameters as Toolchain."""
+        # CrayPECompiler extends this list in place, and it belongs to all compiler classes
+        self.COMPILER_OPTIONS = list(self.COMPILER_OPTIONS)
+        upstream_names = list(self.COMPILER_MODULE_NAME)
+        super().__init__(*args, **kwargs)
+        self.COMPILER_OPTIONS.append('lto')
+        # CrayPECompiler puts the PrgEnv module here, but easyblocks look for a software name, e.g. GCC
+        self.COMPILER_MODULE_NAME = upstream_names
+
+    def definition(self):
+        """Return the modules that the toolchain consists of, by kind."""
+        elements = super().definition()
+        elements['COMPILER'] = ['PrgEnv-' + self.PRGENV_MODULE_NAME_SUFFIX]
+        return elements
+
+    def is_required(self, _name):
+        """Return False: what the toolchain module brings is checked in the environment it makes."""
+        return False
+
+    def _verify_toolchain(self):
+        """Check that the toolchain module brought the right programming environment.
+
+        EasyBuild compares the text of the module file with the class, and sees only some ways of writing a
+        load; $PE_ENV is what the wrappers themselves go by.
+        """
+        super()._verify_toolchain()
+        found = os.environ.get('PE_ENV')
+        if found != self.PE_ENV:
+            raise EasyBuildError(
+                "Module %s/%s is loaded, but PrgEnv-%s is not in force ($PE_ENV is %s, expected %s): "
+                "load the module by hand and check 'module list', or install it again",
+                self.name,
+                self.version,
+                self.PRGENV_MODULE_NAME_SUFFIX,
+                found or 'not set',
+                self.PE_ENV,
+            )
+
+    def set_options(self, options):
+        """Process toolchain options; whatever a recipe says, there is no RPATH."""
+        super().set_options(options)
+        self.options['rpath'] = False
+
+    def prepare_rpath_wrappers(self, *args, **kwargs):
+        """Do nothing: some easyblocks call this themselves."""
+        self.log.info("Toolchain %s does not use RPATH", self.name)
+
+    def prepare(self, *args, **kwargs):
+        """Set up the build environment; parameters as for Toolchain."""
+        deps = kwargs.get('deps', args[1] if len(args) > 1 else None)
+        if deps or kwargs.get('loadmod', True):
+            CpeCompiler._external_modules = [dep for dep in deps or [] if dep.get('external_module')]
+        super().prepare(*args, **kwargs)
+        if self.options['static'] and not self.options['shared']:
+            setvar('CRAYPE_LINK_TYPE', 'static')
+
+    def set_variables(self):
+        """Bring the environment of the loaded modules in order, then set the variables."""
+        # every preparation passes here: the build itself, bundle components and each extension, where
+        # EasyBuild has loaded the modules anew and sets neither $EBROOT* nor $EBVERSION* for external ones
+        self._load_targets()
+        self._answer_software()
+        super().set_variables()
+
+    def _set_optimal_architecture(self, default_optarch=None):
+        """Nothing but target modules selects the architecture: no compiler option."""
+        self.options.options_map['optarch'] = ''
+
+    def _load_targets(self):
+        """Load the craype-<target> modules that --optarch names, unless they are loaded.
+
+        Without --optarch, those of the toolchain module stay.
+        """
+        targets = target_modules(build_option('optarch'))
+        if not targets or self.modules_tool is None:
+            return
+        loaded = {module.split('/')[0] for module in self.modules_tool.loaded_modules()}
+        missing = [target for target in targets if target not in loaded]
+        if not missing:
+            return
+        unknown = [
+            name
+            for name, there in zip(missing, self.modules_tool.exist(missing, skip_avail=True))
+            if not there
+        ]
+        if unknown and self.dry_run:
+            dry_run_msg("module load %s [SIMULATED]" % ' '.join(missing))
+            return
+        if unknown:
+            raise EasyBuildError(
+                "There is no module %s, which --optarch=%s asks for: set --optarch to a target that "
+                "'module avail craype-x86' shows, e.g. x86-milan",
+                ', '.join(unknown),
+                build_option('optarch'),
+            )
+        self.modules_tool.load(missing)
+
+    def _answer_software(self):
+        """Set $EBROOT* and $EBVERSION* of the toolchain's parts and of external modules."""
+        built = {dep.get('name') for dep in self.dependencies if not dep.get('external_module')}
+        for name in self.CRAY_SOFTWARE:
+            if name in built:
+                continue
+            prefix, version = self.cray_software(name)
+            if prefix:
+                setvar(get_software_root_env_var_name(name), prefix, verbose=False)
+                if version:
+                    setvar(get_software_version_env_var_name(name), version, verbose=False)
+        for dep in CpeCompiler._external_modules:
+            metadata = dep.get('external_module_metadata') or {}
+            names = metadata.get('name', [])
+            versions = metadata.get('version') or [None] * len(names)
+            for name, version in zip(names, versions):
+                # a version that EasyBuild found by probing the module file is the name of a variable
+                self._simulated_load_dependency_module(name, os.environ.get(version or '', version), metadata)
+
+    def cray_software(self, name):
+        """Return (prefix, version) of a software that a Cray module of this toolchain provides.
+
+        :param name: a key of CRAY_SOFTWARE
+        :return: tuple of two strings, each None where no loaded module says it
+        """
+        prefixes, versions = self.CRAY_SOFTWARE[name]
+        if name == 'ScaLAPACK' and not self.cray_software('cray-mpich')[0]:
+            return None, None
+        return _first_value(prefixes), _first_value(versions)
+
+    def _get_software_root(self, name, required=True):
+        """Return the prefix of a software; for parts of the Cray PE the one its module says."""
+        if name in self.CRAY_SOFTWARE:
+            prefix = self.cray_software(name)[0]
+            if prefix or not required or self.dry_run:
+                return prefix
+            raise EasyBuildError(
+                "No loaded module says where %s is ($%s): check that module %s/%s loads it",
+                name,
+                ', $'.join(self.CRAY_SOFTWARE[name][0]),
+                self.name,
+                self.version,
+            )
+        return super()._get_software_root(name, required=required)
+
+    def get_software_root(self, names, required=True):
+        """Return the prefixes of one or more software names, as a list.
+
+        An external module need not have a prefix; EasyBuild before 5.3 stops at one that has none.
+        """
+        names = [names] if isinstance(names, str) else names
+        external = {
+            n
+            for dep in self.dependencies
+            if dep.get('external_module')
+            for n in (dep.get('external_module_metadata') or {}).get('name', [])
+        }
+        return [self._get_software_root(name, required=required and name not in external) for name in names]
+
+    def _add_dependency_cpp_headers(self, dep_root, extra_dirs=None):
+        """Add the header directories of a dependency, but never those of the system."""
+        if os.path.normpath(dep_root) not in SYSTEM_PREFIXES:
+            super()._add_dependency_cpp_headers(dep_root, extra_dirs=extra_dirs)
+
+    def _add_dependency_linker_paths(self, dep_root, extra_dirs=None):
+        """Add the library directories of a dependency, but never those of the system."""
+        if os.path.normpath(dep_root) not in SYSTEM_PREFIXES:
+            super()._add_dependency_linker_paths(dep_root, extra_dirs=extra_dirs)
+
+
+class HipOptions:
+    """Toolchain options for HIP code, for the compilers that are based on Clang and know it."""
+
+    HIP_OPTS = {
+        'usehip': (False, "Compile C++ as HIP"),
+        'gpu-rdc': (False, "Relocatable device code"),
+        'offload-lto': (False, "Link time optimisation of device code"),
+    }
+
+    def _set_compiler_flags(self):
+        """Set the compiler options, those for HIP in $CXXFLAGS only."""
+        super()._set_compiler_flags()
+        flags = []
+        if self.options.get('usehip'):
+            flags.append('-xhip')
+        if self.options.get('gpu-rdc'):
+            flags.extend(['-fgpu-rdc', '-Xlinker --hip-link'])
+        if self.options.get('offload-lto'):
+            flags.append('-foffload-lto')
+        if flags:
+            self.variables.nappend('CXXFLAGS', flags)
+
+
+def target_modules(optarch):
+    """Return the target modules that a value of --optarch stands for.
+
+    :param optarch: None, 'x86-milan', 'x86-milan+network-ofi', or the dictionary that EasyBuild makes of
+                    'CPE:x86-milan+...'
+    :return: list of module names, empty if optarch doesn't name any
+    :raises EasyBuildError: a value that the Cray wrappers can't be told
+    """
+    if not optarch:
+        return []
+    if isinstance(optarch, dict):
+        # options for other compilers may stand beside
+        optarch = optarch.get('CPE', '')
+        if not optarch:
+            return []
+    hint = "use the name of a target, e.g. --optarch=x86-milan or --optarch=CPE:x86-trento+accel-amd-gfx90a"
+    if optarch == OPTARCH_GENERIC:
+        raise EasyBuildError("--optarch=GENERIC is not possible with a Cray toolchain: " + hint)
+    if optarch.startswith('-') or '=' in optarch:
+        raise EasyBuildError(
+            "--optarch=%s is a compiler option, but the Cray wrappers choose the architecture by "
+            "target modules: %s",
+            optarch,
+            hint,
+        )
+    return [
+        target if target.startswith('craype-') else 'craype-' + target
+        for target in optarch.split('+')
+        if target
+    ]
+
+
+def options_map(*maps):
+    """Return one option map made of several, later ones win; nothing is shared with them.
+
+    EasyBuild fills in templates in place.
+    """
+    merged = {}
+    for option_map in maps:
+        merged.update(copy.deepcopy(option_map))
+    return merged
+
+
+def _first_value(variables):
+    """Return the value of the first of these environment variables that has one, else None."""
+    return next((os.environ[var] for var in variables if os.environ.get(var)), None)
