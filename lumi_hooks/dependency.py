@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A dependency of a recipe, in all the shapes that recipes write it."""
 from dataclasses import dataclass
-from typing import Any, Optional, Tuple
+from typing import Any, List, Optional, Tuple
 
 EXTERNAL = 'EXTERNAL_MODULE'
 SYSTEM = ('system', 'system')
@@ -51,7 +51,7 @@ class Dependency:
     @classmethod
     def all_of(cls, value: Any) -> Tuple['Dependency', ...]:
         """Every dependency of a parameter's value, a list of lists (iterated builds) flattened."""
-        found = []
+        found: List['Dependency'] = []
         for item in value or ():
             if isinstance(item, list) and item and isinstance(item[0], (list, tuple, dict)):
                 found.extend(cls.all_of(item))
@@ -70,7 +70,7 @@ class Dependency:
         """The notation of a recipe (SYSTEM and EXTERNAL_MODULE by their values)."""
         if self.external:
             return (self.module, EXTERNAL)
-        toolchain = self.toolchain
+        toolchain: Any = self.toolchain
         if toolchain == SYSTEM:
             toolchain = {'name': 'system', 'version': 'system'}
         full = (self.name, self.version, self.versionsuffix, toolchain)

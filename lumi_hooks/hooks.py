@@ -29,11 +29,7 @@ def _behind(name, *args, **kwargs):
 @dispatch.clear_errors
 def start_hook():
     """Set up the session; a wrong environment is told when the first recipe is read, not for `eb --search`."""
-    try:
-        session.ensure()
-    except Exception as err:
-        if not session.harmless(err):
-            raise
+    session.begin()
     _behind('start_hook')
 
 
@@ -49,32 +45,36 @@ def parse_hook(ec, *args, **kwargs):
 @dispatch.clear_errors
 def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
-    if session.current():
-        session.current().raise_refusals()
+    here = session.current()
+    if here:
+        here.raise_refusals()
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
 @dispatch.clear_errors
 def pre_easyblock_hook(easyblock):
     """Keep out what the package does not use."""
-    if session.current():
-        session.current().enter(easyblock.cfg)
+    here = session.current()
+    if here:
+        here.enter(easyblock.cfg)
     _behind('pre_easyblock_hook', easyblock)
 
 
 @dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
-    if session.current():
-        session.current().leave()
+    here = session.current()
+    if here:
+        here.leave()
     _behind('post_easyblock_hook', easyblock)
 
 
 @dispatch.clear_errors
 def pre_fetch_hook(easyblock):
     """With --job nothing is built here: refuse before the first job is submitted."""
-    if session.current():
-        session.current().raise_refusals()
+    here = session.current()
+    if here:
+        here.raise_refusals()
     _behind('pre_fetch_hook', easyblock)
 
 

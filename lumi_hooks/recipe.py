@@ -163,5 +163,5 @@ def _patches(value: Any):
             yield from _patches(item)
 
 
-def _first_line(err: Exception) -> str:
+def _first_line(err: BaseException) -> str:
     return (str(err).strip() or type(err).__name__).splitlines()[0]

@@ -53,8 +53,8 @@ def body(adaptation: Adaptation, reread: Callable[[str], Recipe]) -> str:
         pass  # something else in the text was made of what was replaced
     full = _in_full(adaptation.parameters)
     if not _same(reread(full), adaptation.parameters):
-        raise RecipeError(f'{adaptation.recipe.filename}: the adapted recipe cannot be written down, as a parameter holds '
-                          'what has no notation in a recipe')
+        raise RecipeError(f'{adaptation.recipe.filename}: the adapted recipe cannot be written down, as a parameter '
+                          'holds what has no notation in a recipe')
     return full
 
 
@@ -79,8 +79,8 @@ def _grouped(changes: Tuple[Change, ...]) -> List[Tuple[str, List[str]]]:
 def describe(change: Change) -> str:
     """One change in a few words: what became what."""
     if change.parameter in DEPENDENCY_LISTS:
-        after = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
-        after = ' + '.join(map(str, after))
+        items = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
+        after = ' + '.join(map(str, items))
         if change.before is None:
             return f'+ {after}'
         return f'{change.before} → {after}' if after else f'- {change.before}'
@@ -92,11 +92,13 @@ def describe(change: Change) -> str:
 def _edited(text: str, values: Mapping[str, Any]) -> str:
     """The text with top-level assignments of the named parameters replaced; new parameters go to the end."""
     lines = re.findall('[^\n]*\n|[^\n]+', text)  # splitlines() also splits at what is no line end to Python
-    statements = {}
-    for node in ast.parse(text).body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
-            statements[node.targets[0].id] = node
-    edits, extra = [], []
+    statements: Dict[str, ast.Assign] = {}
+    for statement in ast.parse(text).body:
+        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 \
+                and isinstance(statement.targets[0], ast.Name):
+            statements[statement.targets[0].id] = statement
+    edits: List[Tuple[ast.Assign, str]] = []
+    extra: List[str] = []
     for name, value in values.items():
         alias = name if name in statements else ALTERNATIVES.get(name, name)
         node = statements.get(alias)
@@ -125,7 +127,7 @@ def _value(value: Any) -> str:
         value = value.raw()
     if isinstance(value, list) and value and all(isinstance(item, (tuple, list)) for item in value):
         return '[\n' + ''.join(f'    {_item(item)},\n' for item in value) + ']'
-    if isinstance(value, dict) and value and not set(value) == {'name', 'version'}:
+    if isinstance(value, dict) and value and set(value) != {'name', 'version'}:
         return '{\n' + ''.join(f'    {key!r}: {_item(item)},\n' for key, item in value.items()) + '}'
     return _item(value)
 

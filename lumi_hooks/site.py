@@ -57,7 +57,8 @@ class Site:
 
 
 def make_site(release: Optional[str] = None, partition: Optional[str] = None, toolchain: Optional[str] = None,
-              mode: str = 'user', prefix: str = '', index: Index = NOTHING, env: Mapping[str, str] = os.environ) -> Site:
+              mode: str = 'user', prefix: str = '', index: Index = NOTHING,
+              env: Mapping[str, str] = os.environ) -> Site:
     """
     A site from given values; what is not given is LUMI's default (the default release, partition C, cpeGNU).
 

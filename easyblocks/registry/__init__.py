@@ -54,6 +54,8 @@ def upstream_class(name, module):
         if os.path.isfile(path) and not os.path.abspath(path).startswith(own + os.sep):
             spec = importlib.util.spec_from_file_location('lumi_hooks_upstream_' + module, path)
             found = importlib.util.module_from_spec(spec)
+            # EasyBuild copies the source of every class of an easyblock, and finds it by its module
+            sys.modules[spec.name] = found
             spec.loader.exec_module(found)
             return getattr(found, name)
     raise ImportError("this EasyBuild has no easyblock %s" % module)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb: the commands around `eb --hooks`."""
 import argparse
+import os
 import sys
 from typing import List, Optional
 
@@ -35,7 +36,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
     options = parser().parse_args(arguments)
     run = options.run if options.command else screen.run
     try:
-        return run(options)
+        code = run(options)
+        sys.stdout.flush()
+        return code
     except LumiHooksError as err:
         print(f'lumi-eb: {err}', file=sys.stderr)
         return 2
@@ -43,5 +46,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)
         return 130
     except BrokenPipeError:
-        sys.stderr.close()
+        # nobody reads on (lumi-eb … | head): what is left to write goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -13,8 +13,9 @@ from ..change import Adaptation, Change
 from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError
-from ..files import write_atomic
-from ..recipe import parse_recipe, read_recipe
+from ..files import read_text, write_atomic
+from ..overlay import with_checksums
+from ..recipe import files_beside, parse_recipe, read_recipe
 from ..render import describe, render
 from ..selection import own_recipe
 from ..site import Site
@@ -55,10 +56,10 @@ def run(options: argparse.Namespace) -> int:
     site, folders = place.find_site(options)
     found: List[Adaptation] = []
     asked: Dict[int, str] = {}
+    closure = Closure(site)
     for name in options.recipe:
         path = find_recipe(name, folders)
         adaptation = look(path, site)
-        closure = Closure(site)
         derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
         if adaptation.module in closure.refused:
             adaptation = replace(adaptation, status=REFUSED, reason=closure.refused[adaptation.module])
@@ -169,23 +170,30 @@ def table(found: List[Adaptation]) -> None:
                           soft_wrap=True)
             console.print(Padding(escape(change.reason), (0, 0, 0, 6), expand=False))
         if adaptation.without:
-            console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}', soft_wrap=True)
+            console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}',
+                          soft_wrap=True)
 
 
 def write(adaptation: Adaptation, folder: str) -> None:
     """
-    Write a plain recipe; says where. A file of the same contents is left as it is.
+    Write a plain recipe with the patches that lie beside its source; says where. A file of the same contents is left
+    as it is.
 
     :raises LumiHooksError: the folder can't be written
     """
     if adaptation.status == REFUSED:
         print(f'refused: {adaptation.recipe.filename}: {adaptation.reason}', file=sys.stderr)
         return
-    text = adaptation.recipe.text if adaptation.status == UNCHANGED else render(adaptation, parse_recipe, True)
+    text = adaptation.recipe.text if adaptation.status == UNCHANGED else \
+        render(with_checksums(adaptation), parse_recipe, True)
     path = os.path.join(folder, adaptation.filename)
     try:
         os.makedirs(folder, exist_ok=True)
-        write_atomic(path, text)
+        contents = {os.path.join(folder, os.path.basename(patch)): read_text(patch)
+                    for patch in files_beside(adaptation.recipe)}
+        for place_of, content in {**contents, path: text}.items():
+            if not os.path.exists(place_of) or read_text(place_of) != content:
+                write_atomic(place_of, content)
     except OSError as err:
         raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
     print(path)

@@ -37,7 +37,8 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     modulepath = [path for path in env.get('MODULEPATH', '').split(':') if path]
     if is_lumi(os.environ):
         site = site_from_environment(env)
-        same = (os.environ.get('LUMI_STACK_CPE_VERSION', site.release.name) == site.release.name
+        loaded = os.environ.get('LUMI_STACK_CPE_VERSION') or os.environ.get('LUMI_STACK_VERSION', site.release.name)
+        same = (loaded.replace('.dev', '') == site.release.name
                 and os.environ.get('LUMI_STACK_PARTITION', site.partition) == site.partition)
         # what is loaded says nothing of another release or partition
         index = Index(modulepath, own, upstream) if same else Index((), (), upstream)

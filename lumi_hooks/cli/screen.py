@@ -57,7 +57,7 @@ def status() -> Dict[str, Any]:
         'easybuild': easybuild_version(),
         'lumi_hooks': __version__,
         'hooks_file': ours,
-        'hooks_active': bool(hooks) and os.path.realpath(hooks) == os.path.realpath(ours),
+        'hooks_active': hooks is not None and os.path.realpath(hooks) == os.path.realpath(ours),
         'chained': chained(ours),
     }
 

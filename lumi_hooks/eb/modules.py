@@ -101,6 +101,6 @@ def watch_loads() -> None:
         SCOPE.after_load(self)
         return result
 
-    load.lumi_hooks = True
+    setattr(load, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
     load.__doc__ = original.__doc__
     ModulesTool.load = load

@@ -29,7 +29,7 @@ def plugin_package(folder: str):
     path = os.path.join(CHECKOUT, folder)
     spec = importlib.util.spec_from_file_location(name, os.path.join(path, '__init__.py'),
                                                   submodule_search_locations=[path])
-    if spec is None or not os.path.isfile(os.path.join(path, '__init__.py')):
+    if spec is None or spec.loader is None or not os.path.isfile(os.path.join(path, '__init__.py')):
         raise ImportError(f'lumi-hooks is incomplete: it has no folder {folder}')
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module

@@ -103,12 +103,12 @@ class Session:
                 self._note(adaptation)
             return recipe.text, recipe.path or ''
         if adaptation.status == REFUSED:
-            self.refused[recipe.filename] = adaptation.reason
+            self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
         own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
         if own:
-            self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: {own} '
-                           f'(LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
+            self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
+                           f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
             native = read_recipe(own)
             self._write(adapt(native, self.site))
             return native.text, own
@@ -129,7 +129,7 @@ class Session:
 
     def _note(self, adaptation: Adaptation) -> None:
         if adaptation.module in self.closure.refused:
-            self.refused[adaptation.recipe.filename] = self.closure.refused[adaptation.module]
+            self._refuse(adaptation.recipe.filename, self.closure.refused[adaptation.module])
 
     def _stub(self, recipe: Recipe) -> str:
         """A refused recipe without dependencies: it is listed, and never built."""
@@ -147,10 +147,11 @@ class Session:
             raise EasyBuildError('lumi-hooks can not install what you asked for, and nothing was built:\n%s',
                                  '\n'.join(lines))
 
-    def tell_refusals(self) -> None:
-        """Show the refusals in a dry run, which goes on."""
-        for name, reason in sorted(self.refused.items()):
-            print_warning('refused: %s: %s', name, reason)
+    def _refuse(self, name: str, reason: str) -> None:
+        """Note a refusal and show it at once: a dry run goes on."""
+        if name not in self.refused:
+            self.refused[name] = reason
+            print_warning('lumi-hooks refuses %s: %s', name, reason, silent=build_option('silent'))
 
     def enter(self, ec) -> None:
         """A package is installed from now on: what its build must not see is kept out."""
@@ -198,9 +199,19 @@ def ensure() -> Optional[Session]:
     return _session
 
 
-def harmless(err: Exception) -> bool:
-    """Can an error of the start wait until a recipe is read? (`eb --search` and alike read none.)"""
-    return isinstance(err, EasyBuildError) and isinstance(err.__cause__, SiteError)
+def begin() -> None:
+    """
+    Set up the session at the start of `eb`. A wrong environment is told when the first recipe is read: `eb --search`
+    and the like read none, and need no more than to find them.
+    """
+    try:
+        ensure()
+    except EasyBuildError as err:
+        if not isinstance(err.__cause__, SiteError):
+            raise
+        robot = build_option('robot_path')
+        if robot is not None:
+            robot.extend(path for path in upstream_recipes() if path not in robot)
 
 
 def current() -> Optional[Session]:

@@ -51,8 +51,8 @@ def cray_provided(draft: Draft, site: Site):
         names = names or found.parallel
         missing = [name for name in names if name not in site.release.modules]
         if missing:
-            yield Refusal('cray-module', f'release {site.release.name} of the Cray PE has no module {missing[0]}, which '
-                          f'is to stand in for {dependency}', 'cray-provided')
+            yield Refusal('cray-module', f'release {site.release.name} of the Cray PE has no module {missing[0]}, '
+                          f'which is to stand in for {dependency}', 'cray-provided')
             continue
         modules = tuple(Dependency.external_module(site.release.module(name)) for name in names)
         flavour = ''
@@ -68,7 +68,8 @@ def central_tools(draft: Draft, site: Site):
     minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
     for parameter, dependency, found in _each(draft, 'module'):
         module = found.module
-        after = Dependency(module['name'], module['version'], module['versionsuffix'].format(python_minor=minor), SYSTEM)
+        suffix = module['versionsuffix'].format(python_minor=minor)
+        after = Dependency(module['name'], module['version'], suffix, SYSTEM)
         yield Change(parameter, dependency, after, 'central-tools', found.reason, found.link)
 
 

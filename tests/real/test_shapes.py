@@ -14,8 +14,9 @@ def mpi4py(lumi, other_python):
 
 
 def commands(trace, module, step=None):
+    """The shell commands of a build; Lmod's own, which change the environment, are EasyBuild's."""
     return [item for item in trace if item['event'] == 'command' and item['module'] == module
-            and (step is None or item['step'] == step)]
+            and '/lmod' not in item['command'] and (step is None or item['step'] == step)]
 
 
 def test_mpi4py_toolchain_object_is_ours(mpi4py):

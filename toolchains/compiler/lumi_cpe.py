@@ -211,7 +211,7 @@ class CpeCompiler(CrayPECompiler):
         names = [names] if isinstance(names, str) else names
         external = {
             n
-            for dep in self.dependencies
+            for dep in self.dependencies + self.tcdeps
             if dep.get('external_module')
             for n in (dep.get('external_module_metadata') or {}).get('name', [])
         }

@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""--job on a real one-node Slurm: each job runs `eb <spec of the overlay>` in a shell of its own."""
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def slurm(tmp_path):
+    """A one-node Slurm of this test's own; the variables that point to it."""
+    folder = tmp_path / 'slurm'
+    started = subprocess.run([ROOT / 'ci/slurm/start', folder], text=True, capture_output=True, check=False)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield {'SLURM_CONF': str(folder / 'slurm.conf')}
+    subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True)
+
+
+def test_jobs_install_what_was_adapted(fresh, slurm, tmp_path):
+    done = fresh.eb(f'arpack-ng-3.9.1-foss-2025a.eb -r --job --job-backend=Slurm --job-cores=2 --job-max-walltime=1 '
+                    f'--job-output-dir={tmp_path}/jobs', **slurm)
+    assert 'List of submitted jobs (2)' in done.stdout, done.stdout[-2000:]
+    modules = fresh.prefix / 'modules/LUMI/25.03/partition/C'
+    deadline = time.monotonic() + 800
+    while time.monotonic() < deadline:
+        queue = fresh.run('squeue -h', load=False, **slurm).stdout.strip()
+        if not queue:
+            break
+        time.sleep(2)
+    logs = '\n'.join(path.read_text()[-3000:] for path in (tmp_path / 'jobs').rglob('*') if path.is_file())
+    assert (modules / 'Eigen/3.4.0-cpeGNU-25.03.lua').exists(), logs
+    assert (modules / 'arpack-ng/3.9.1-cpeGNU-25.03.lua').exists(), logs
+    assert 'arpack-ng-3.9.1-foss-2025a.eb' in fresh.archive('arpack-ng-3.9.1-cpeGNU-25.03.eb')
+
+
+def test_a_refused_recipe_submits_no_job(fresh, slurm, tmp_path):
+    done = fresh.eb(f'GROMACS-2024.4-foss-2023b-CUDA-12.4.0.eb -r --job --job-backend=Slurm '
+                    f'--job-output-dir={tmp_path}/jobs', check=False, **slurm)
+    assert done.returncode != 0 and 'needs CUDA' in done.stdout, done.stdout[-2000:]
+    assert not fresh.run('squeue -h', load=False, **slurm).stdout.strip()
+
+
+def test_srun_starts_two_ranks(fresh, slurm):
+    script = 'printf "%s\\n" "#include <mpi.h>" "#include <stdio.h>" ' \
+        '"int main(void){int r,s;MPI_Init(0,0);MPI_Comm_rank(MPI_COMM_WORLD,&r);MPI_Comm_size(MPI_COMM_WORLD,&s);' \
+        'printf(\\"rank %d of %d\\\\n\\",r,s);MPI_Finalize();return 0;}" > hello.c && cc hello.c -o hello'
+    done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && {script} && srun --mpi=pmi2 -n 2 ./hello',
+                     **slurm)
+    assert {'rank 0 of 2', 'rank 1 of 2'} <= set(done.stdout.splitlines()), done.stdout

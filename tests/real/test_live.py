@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the hooks do in a real `eb`, without a build or with a tiny one."""
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+TINY = """easyblock = 'MakeCp'
+name = '{name}'
+version = '{version}'
+homepage = 'https://example.org'
+description = "a tiny package"
+toolchain = {{'name': '{toolchain}', 'version': '{toolchain_version}'}}
+sources = []
+prebuildopts = 'echo "int main(void) {{ return 0; }}" > tiny.c && '
+buildopts = 'tiny'
+files_to_copy = [(['tiny'], 'bin')]
+sanity_check_paths = {{'files': ['bin/tiny'], 'dirs': []}}
+moduleclass = 'tools'
+"""
+
+
+def tiny(folder, name='tiny', version='1.0', toolchain='GCCcore', toolchain_version='14.2.0', extra=''):
+    middle = '' if toolchain == 'system' else f'-{toolchain}-{toolchain_version}'
+    path = folder / f'{name}-{version}{middle}.eb'
+    path.write_text(TINY.format(name=name, version=version, toolchain=toolchain,
+                                toolchain_version=toolchain_version) + extra)
+    return path
+
+
+def test_the_same_package_reached_from_two_generations_is_one_file(fresh):
+    fresh.eb('arpack-ng-3.9.1-foss-2024a.eb -r --missing-modules')
+    first = {path.name: path.read_bytes() for path in fresh.overlay('Eigen-*.eb')}
+    shutil.rmtree(fresh.prefix / '.lumi-hooks')
+    fresh.eb('arpack-ng-3.9.1-foss-2025a.eb -r --missing-modules')
+    second = {path.name: path.read_bytes() for path in fresh.overlay('Eigen-*.eb')}
+    assert list(first) == ['Eigen-3.4.0-cpeGNU-25.03.eb'] and first == second
+
+
+def test_patches_beside_a_users_own_recipe_are_found(fresh, tmp_path):
+    folder = tmp_path / 'mine'
+    folder.mkdir()
+    path = tiny(folder, extra="""
+sources = ['tiny-1.0.tar.gz']
+prebuildopts = ''
+patches = ['tiny-1.0_fix.patch']
+""")
+    source = tmp_path / 'tiny-1.0'
+    source.mkdir()
+    (source / 'tiny.c').write_text('int main(void) { return 1; }\n')
+    subprocess.run(['tar', 'czf', folder / 'tiny-1.0.tar.gz', '-C', tmp_path, 'tiny-1.0'], check=True)
+    (folder / 'tiny-1.0_fix.patch').write_text('--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n'
+                                               '+int main(void) { return 0; }\n')
+    fresh.eb(f'{path} --sourcepath={folder}')
+    assert subprocess.run([fresh.software('tiny', '1.0-cpeGNU-25.03') / 'bin/tiny'], check=False).returncode == 0
+    assert [item.name for item in fresh.overlay('*.patch')] == ['tiny-1.0_fix.patch']
+
+
+def test_a_recipe_for_the_release_installs_unchanged(fresh, tmp_path):
+    path = tiny(tmp_path, toolchain='cpeGNU', toolchain_version='25.03')
+    fresh.eb(str(path))
+    archived = fresh.archive('tiny-1.0-cpeGNU-25.03.eb')
+    assert path.read_text() in archived and 'lumi-hooks' not in archived
+    assert not fresh.overlay('tiny-*')
+
+
+def test_a_recipe_of_lumis_wins_and_that_is_said(fresh):
+    done = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild')
+    assert 'zlib/1.3.1-cpeGNU-25.03: LUMI or you have a recipe of that name, which is used as it is' in done.stdout
+    assert not fresh.overlay('zlib-*')
+    derived = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild', LUMI_HOOKS_DERIVE='zlib')
+    assert 'zlib-1.3.1-GCCcore-13.3.0.eb is installed as zlib/1.3.1-cpeGNU-25.03' in derived.stdout
+    assert [path.name for path in fresh.overlay('zlib-*')] == ['zlib-1.3.1-cpeGNU-25.03.eb']
+
+
+def test_chained_hooks_of_lumi_still_run(fresh, tmp_path):
+    path = tiny(tmp_path, toolchain='cpeGNU', toolchain_version='24.03')
+    done = fresh.eb(str(path), check=False)
+    assert done.returncode != 0 and 'Traceback' not in done.stdout
+    assert 'it is for cpeGNU/24.03, and the stack that is loaded is release 25.03' in done.stdout
+    dry = fresh.eb(f'{path} --dry-run')
+    assert 'lumi-hooks refuses tiny-1.0-cpeGNU-24.03.eb' in dry.stdout
+    stranger = tmp_path / 'hooks.py'
+    stranger.write_text("def start_hook():\n    print('STRANGER', flush=True)\n\ndef parse_hook(ec):\n"
+                        "    print('PARSED', ec['toolchain']['name'], flush=True)\n")
+    done = fresh.eb('lz4-1.10.0-GCCcore-14.2.0.eb --dry-run', LUMI_HOOKS_CHAIN=stranger)
+    assert 'STRANGER' in done.stdout and 'PARSED cpeGNU' in done.stdout
+
+
+def test_refusals_are_told_together_and_nothing_is_built(fresh, tmp_path):
+    one = tiny(tmp_path, 'one', extra="dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n")
+    two = tiny(tmp_path, 'two', toolchain='iimpi', toolchain_version='2025a')
+    done = fresh.eb(f'{one} {two} {tiny(tmp_path, "three")}', check=False)
+    assert done.returncode != 0 and 'Traceback' not in done.stdout
+    assert 'nothing was built' in done.stdout and 'needs CUDA' in done.stdout and 'iimpi/2025a' in done.stdout
+    assert not (fresh.prefix / 'SW').exists() or not list((fresh.prefix / 'SW').rglob('bin/tiny'))
+
+
+@pytest.mark.parametrize('env,sentence', [
+    ({'LUMI_HOOKS_PARTITION': 'X'}, 'unknown partition "X"; known are C, G, L, D, common'),
+    ({'LUMI_HOOKS_RELEASE': '22.08'}, 'unknown release "22.08" of the Cray PE'),
+    ({'LUMI_HOOKS_TOOLCHAIN': 'cpeAMD'}, 'partition C has no toolchain cpeAMD'),
+    ({'LUMI_STACK_PARTITION': ''}, 'LUMI_STACK_PARTITION is not set'),
+    ({'EBU_USER_PREFIX': ''}, 'EBU_USER_PREFIX is empty'),
+])
+def test_bad_input_gives_one_sentence_before_anything_is_built(fresh, env, sentence):
+    done = fresh.eb('lz4-1.10.0-GCCcore-14.2.0.eb', check=False, **env)
+    assert done.returncode != 0
+    assert sentence in done.stdout and 'Traceback' not in done.stdout, done.stdout[-3000:]
+    assert 'building and installing' not in done.stdout
+
+
+@pytest.mark.parametrize('text,sentence', [
+    ('name = (', 'not a readable recipe|Parsing easyconfig file failed|failed to parse'),
+    ('', 'is empty'),
+])
+def test_a_broken_recipe_gives_one_clear_line(fresh, tmp_path, text, sentence):
+    path = tmp_path / 'broken-1.0-GCCcore-14.2.0.eb'
+    path.write_text(text)
+    done = fresh.eb(str(path), check=False)
+    assert done.returncode != 0 and 'Traceback' not in done.stdout
+    assert re.search(sentence, done.stdout, re.I), done.stdout[-2000:]
+
+
+def test_partition_l_of_a_login_node_asks(fresh):
+    done = fresh.run(f'module load partition/L EasyBuild-user EasyBuild/5.4.1; unset LUMI_OVERWRITE_PARTITION; '
+                     f'eb --hooks={fresh.hooks} lz4-1.10.0-GCCcore-14.2.0.eb')
+    assert done.returncode != 0 and 'module load partition/C' in done.stdout and 'partition/G' in done.stdout
+    assert 'building and installing' not in done.stdout
+    found = fresh.run(f'module load partition/L EasyBuild-user EasyBuild/5.4.1; '
+                      f'eb --hooks={fresh.hooks} --search lz4-1.10.0-GCCcore')
+    assert found.returncode == 0 and 'lz4-1.10.0-GCCcore-14.2.0.eb' in found.stdout
+
+
+def test_without_lumis_variables_the_hooks_do_nothing(fresh):
+    done = fresh.run('module load EasyBuild/5.4.1 && for v in ${!LUMI_@}; do case $v in LUMI_HOOKS_*) ;; *) unset $v;; '
+                     'esac; done; unset LUMI_HOOKS_PARTITION ${!EASYBUILD_@}; '
+                     f'eb --hooks={fresh.hooks} --allow-use-as-root-and-accept-consequences --robot-paths=$LUMI_HOOKS_UPSTREAM '
+                     '--prefix=$HOME/p lz4-1.10.0-GCCcore-14.2.0.eb -D', load=True)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert 'lz4/1.10.0-GCCcore-14.2.0' in done.stdout and 'lumi-hooks' not in done.stdout
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which('runuser'), reason='mode bits stop nothing for root: this '
+                    'needs root, to become an ordinary user')
+def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstream, tmp_path_factory):
+    import tempfile
+
+    from .conftest import Lumi
+    with tempfile.TemporaryDirectory(prefix='lumi-hooks-', dir='/tmp') as base:
+        os.chmod(base, 0o755)
+        for name in ('home', 'locked'):
+            os.mkdir(f'{base}/{name}')
+        shutil.chown(f'{base}/home', 'nobody')
+        lumi = Lumi(standin, sources, upstream, f'{base}/locked/EasyBuild', f'{base}/home')
+        plain = subprocess.run([shutil.which('runuser'), '-u', 'nobody', '--', 'touch', f'{base}/locked/x'], check=False,
+                               capture_output=True)
+        assert plain.returncode != 0, 'the folder is writable after all'
+        as_nobody = f'{shutil.which("runuser")} -u nobody --preserve-environment -- bash --norc -c'
+        done = lumi.run(f'{as_nobody} "eb --hooks={lumi.hooks} lz4-1.10.0-GCCcore-14.2.0.eb -r"', HOME=f'{base}/home')
+        assert done.returncode != 0
+        assert 'cannot be written' in done.stdout and 'EBU_USER_PREFIX' in done.stdout, done.stdout[-3000:]
+        assert 'building and installing' not in done.stdout
+
+
+@pytest.mark.parametrize('version', ['5.1.2', '5.2.0'])
+def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_path, version):
+    from .conftest import Lumi
+    (tmp_path / 'home').mkdir()
+    lumi = Lumi(standin, sources, upstream, tmp_path / 'EasyBuild', tmp_path / 'home', easybuild=version)
+    path = tiny(tmp_path, toolchain='gompi', toolchain_version='2025a',
+                extra="dependencies = [('HDF5', '1.14.6'), ('Python', '3.13.1')]\nbuilddependencies = [('CMake', '3.31.3')]\n")
+    trace = lumi.traced(str(path) + ' -r')
+    seen = [item for item in trace if item['event'] == 'command' and item['step'] and '/lmod' not in item['command']]
+    assert any('tiny.c' in item['command'] for item in seen)
+    for item in seen:
+        names = set(item['loaded'])
+        assert {'cray-hdf5-parallel/1.14.3.5', 'cray-python/3.11.7', 'cpeGNU/25.03'} <= names
+        assert not [name for name in names if name.startswith('cray-libsci')]
+        assert item['env']['EBVERSIONHDF5'] == '1.14.3' and 'hdf5-parallel' in item['env']['EBROOTHDF5']
+    assert 'EasyBuild version ' + version in lumi.archive('tiny-1.0-cpeGNU-25.03.eb')
