@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Sourced by the scripts of this folder: the cache, and a Python environment in it.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=${LUMI_HOOKS_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/lumi-hooks}
+export LUMI_HOOKS_CACHE=$cache
+export LUMI_HOOKS_STANDIN=${LUMI_HOOKS_STANDIN:-$cache/standin}
+export LUMI_HOOKS_SOURCES=${LUMI_HOOKS_SOURCES:-$cache/sources}
+started=$SECONDS
+
+say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
+took() { local s=$((SECONDS - started)); printf '%d min %02d s' $((s / 60)) $((s % 60)); }
+fail() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 1; }
+
+# ensure_packages PACKAGE…: Debian packages; installs what is missing as root, says what to install as anybody else
+ensure_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
+    done
+    [ ${#missing[@]} -eq 0 ] && return
+    [ "$(id -u)" = 0 ] || fail "these Debian packages are missing: ask the administrator to run
+    apt-get install --no-install-recommends ${missing[*]}"
+    say "installing Debian packages (as root): ${missing[*]}"
+    apt-get -q update >/dev/null
+    DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+# environment EXTRA…: a virtual environment with EasyBuild 5.4.1 and the extras of setup.cfg; sets $python
+environment() {
+    local base=/usr/bin/python3 stamp extras
+    [ -x "$base" ] || base=$(command -v python3) || fail 'there is no python3'
+    "$base" -c 'import sys; sys.exit(sys.version_info < (3, 9))' || fail "$base is older than Python 3.9"
+    "$base" -c 'import ensurepip' 2>/dev/null || ensure_packages python3-venv
+    extras=$(IFS=,; echo "$*")
+    venv=$cache/venv
+    python=$venv/bin/python
+    stamp=$(cat "$root/setup.cfg" "$root/ci/easybuild.txt" <("$base" --version) | sha256sum | cut -c1-16)-$extras
+    if [ "$(cat "$venv/.done" 2>/dev/null)" != "$stamp" ]; then
+        say "Python environment in $venv"
+        rm -rf "$venv"
+        mkdir -p "$cache"
+        "$base" -m venv "$venv"
+        "$python" -m pip install -q --disable-pip-version-check -r "$root/ci/easybuild.txt" "$root[$extras]"
+        echo "$stamp" > "$venv/.done"
+    fi
+    # the library itself, as a user installs it; the checkout may have changed since
+    stamp=$(cd "$root" && find lumi_hooks toolchains easyblocks easyconfigs setup.cfg -type f -not -name '*.pyc' -print0 |
+            sort -z | xargs -0 sha256sum | sha256sum)
+    if [ "$(cat "$venv/.installed" 2>/dev/null)" != "$stamp" ]; then
+        local copy
+        copy=$(mktemp -d)
+        # built from a copy: pip writes into the folder that it builds
+        (cd "$root" && tar cf - lumi_hooks toolchains easyblocks easyconfigs setup.cfg pyproject.toml README.md LICENSE \
+            --exclude=__pycache__) | tar xf - -C "$copy"
+        "$python" -m pip install -q --disable-pip-version-check --no-deps --force-reinstall "$copy"
+        rm -rf "$copy"
+        echo "$stamp" > "$venv/.installed"
+    fi
+}
+
+# standin RELEASE…: the stand-in Cray PE and LUMI's software stack on it
+standin() {
+    say "stand-in Cray PE and LUMI stack in $LUMI_HOOKS_STANDIN (built once)"
+    "$root/ci/standin/build" --root "$LUMI_HOOKS_STANDIN" --release "$@"
+    "$root/ci/standin/lumi/build" --root "$LUMI_HOOKS_STANDIN" --release "$@"
+}
+
+# stage RECIPE…: real sources, checked against the recipes' own checksums
+stage() {
+    say "sources in $LUMI_HOOKS_SOURCES"
+    PATH=$venv/bin:$PATH "$root/ci/sources/stage" --into "$LUMI_HOOKS_SOURCES" --cache "$cache/sources-index" "$@"
+}

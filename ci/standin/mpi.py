@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""libfabric and Cray MPICH: the MPICH of PyPI's wheel (ch4 over OFI) under Cray's library names."""
+
+import shutil
+import zipfile
+
+from .elf import place, publish
+from .layout import facts, tag
+from .steps import Staging, copy_tree, link, write
+
+LIBFABRIC_PC = """prefix=%(prefix)s
+exec_prefix=${prefix}
+libdir=${prefix}/lib64
+includedir=${prefix}/include
+
+Name: libfabric
+Description: OFI-WG libfabric
+Version: %(version)s
+Libs: -L${libdir} -lfabric
+Cflags: -I${includedir}
+"""
+
+MPICH_PC = """prefix=%(prefix)s
+libdir=${prefix}/lib
+includedir=${prefix}/include
+
+Name: mpich
+Description: Cray MPICH (stand-in: MPICH %(real)s)
+Version: %(version)s
+Libs: -L${libdir} -lmpi_gnu_%(tag)s
+Cflags: -I${includedir}
+"""
+
+# Cray MPICH ships these beside the Cray wrappers: they call the bare compiler. -show and its kin serve CMake.
+MPICC = """#!/bin/sh
+prefix='%(prefix)s'
+flags="-I$prefix/include" libs="-L$prefix/lib %(libs)s"
+case ${1:-} in
+  -show|--show|-show-command) echo "%(compiler)s $flags $libs"; exit ;;
+  -compile_info|-compile-info|--showme:compile) echo "%(compiler)s $flags"; exit ;;
+  -link_info|-link-info|--showme:link) echo "%(compiler)s $libs"; exit ;;
+  -v|-V|--version|-dumpversion|-dumpmachine|-print-*) exec %(compiler)s "$@" ;;
+esac
+for word; do case $word in -c|-S|-E|-M|-MM) exec %(compiler)s $flags "$@" ;; esac; done
+exec %(compiler)s $flags "$@" -Wl,-rpath-link,'%(libfabric)s/lib64' $libs
+"""
+
+
+# The Fortran library is that of MPICH 4.0, which calls these under the names they had before MPI 4.1.
+COMPATIBILITY = """#include <mpi.h>
+int MPI_Remove_error_class(int), MPI_Remove_error_code(int), MPI_Remove_error_string(int);
+int PMPIX_Delete_error_class(int x) { return MPI_Remove_error_class(x); }
+int PMPIX_Delete_error_code(int x) { return MPI_Remove_error_code(x); }
+int PMPIX_Delete_error_string(int x) { return MPI_Remove_error_string(x); }
+int MPIX_Delete_error_class(int x) { return MPI_Remove_error_class(x); }
+int MPIX_Delete_error_code(int x) { return MPI_Remove_error_code(x); }
+int MPIX_Delete_error_string(int x) { return MPI_Remove_error_string(x); }
+"""
+
+
+def wheel_tree(builder):
+    """Return the folder `data` of the unpacked mpich wheel; unpack it when that was not done."""
+    layout = builder.layout
+    version = facts()['wheels']['mpich']
+    target = layout.store / 'mpich-wheel'
+    data = target / ('mpich-%s.data/data' % version)
+    if not data.exists():
+        wheel = sorted((layout.store / 'wheels').glob('mpich-%s-*.whl' % version))[-1]
+        with Staging(target) as tree, zipfile.ZipFile(wheel) as archive:
+            archive.extractall(tree)
+    return data
+
+
+def install_libfabric(builder):
+    """Put the wheel's libfabric where LUMI has it, with a pkg-config file; the headers are Debian's."""
+    layout = builder.layout
+    data = wheel_tree(builder)
+    with Staging(layout.libfabric) as tree:
+        place(
+            builder,
+            data / 'lib/mpich/libfabric.so.1',
+            tree / 'lib64',
+            links=['libfabric.so'],
+            runpath=[layout.libfabric / 'lib64'],
+        )
+        # the provider plugins of the wheel (verbs, psm2, efa) need hardware libraries of their own: left out
+        (tree / 'include').mkdir()
+        headers = layout.debian / 'usr/include/rdma'
+        if headers.is_dir():
+            copy_tree(headers, tree / 'include/rdma')
+        write(
+            tree / 'lib64/pkgconfig/libfabric.pc',
+            LIBFABRIC_PC % {'prefix': layout.libfabric, 'version': layout.libfabric_version},
+        )
+    link(layout.libfabric_version, layout.libfabric.parent / 'default')
+
+
+def install_launcher(builder):
+    """Put hydra's mpiexec under opt/standin: the one thing here that Cray MPICH does not have."""
+    layout = builder.layout
+    data = wheel_tree(builder)
+    with Staging(layout.standin / 'hydra') as tree:
+        (tree / 'bin').mkdir()
+        for name in ('mpiexec.hydra', 'hydra_pmi_proxy'):
+            shutil.copy(data / 'bin' / name, tree / 'bin' / name)
+            (tree / 'bin' / name).chmod(0o755)
+    hydra = layout.standin / 'hydra/bin/mpiexec.hydra'
+    for name in ('mpiexec', 'mpirun'):
+        # a script: hydra looks for its proxy beside argv[0]
+        write(
+            layout.standin / 'bin' / name,
+            '#!/bin/sh\n# stand-in only: on LUMI programs are started by srun\nexec %s "$@"\n' % hydra,
+            0o755,
+        )
+
+
+def install_mpich(builder, release):
+    """Install the MPI library of one release for the GNU compilers.
+
+    builder: the run. release: of the Cray PE.
+    """
+    layout = builder.layout
+    data = wheel_tree(builder)
+    prefix = layout.mpich(release)
+    version = release.version('cray-mpich')
+    name = 'gnu_' + tag(release.compat['mpich'])
+    support = layout.standin / 'ucx/lib'  # the wheel's libmpi is linked to UCX as well; it is not used
+    if not support.exists():
+        with Staging(support) as folder:
+            for path in sorted((data / 'lib/mpich').glob('libuc*')):
+                place(builder, path, folder, runpath=[support])
+    runpath = [layout.libfabric / 'lib64', support]
+    with Staging(prefix) as tree:
+        copy_headers(layout.debian / 'usr/include/x86_64-linux-gnu/mpich', tree / 'include')
+        for folder, c_name, fortran in (
+            ('lib', 'libmpi_%s.so.12' % name, 'libmpifort_%s.so.12' % name),
+            ('lib-abi-mpich', 'libmpi.so.12', 'libmpifort.so.12'),
+        ):
+            plain = folder == 'lib'
+            place(
+                builder,
+                data / 'lib/libmpi.so.12',
+                tree / folder,
+                c_name,
+                runpath=runpath,
+                links=['libmpi_%s.so' % name, 'libmpi.so', 'libmpich.so']
+                if plain
+                else ['libmpi.so', 'libmpich.so.12'],
+            )
+            compat = c_name.replace('libmpi', 'libmpix')
+            write(layout.store / 'build/mpix.c', COMPATIBILITY)
+            builder.run(
+                [
+                    '/usr/bin/gcc',
+                    '-O1',
+                    '-shared',
+                    '-fPIC',
+                    '-I',
+                    tree / 'include',
+                    '-o',
+                    tree / folder / compat,
+                    '-Wl,-soname,' + compat,
+                    layout.store / 'build/mpix.c',
+                    tree / folder / c_name,
+                    '-Wl,--allow-shlib-undefined',
+                ],
+                'compiling ' + compat,
+            )
+            place(
+                builder,
+                layout.debian_lib / 'libmpichfort.so.12',
+                tree / folder,
+                fortran,
+                {'libmpich.so.12': c_name},
+                links=['libmpifort_%s.so' % name, 'libmpifort.so', 'libmpichf90.so']
+                if plain
+                else ['libmpifort.so', 'libmpichfort.so.12'],
+            )
+            builder.run(
+                [layout.patchelf, '--add-needed', compat, tree / folder / fortran],
+                'patching ' + fortran,
+                log='patchelf',
+            )
+        fields = {
+            'prefix': prefix,
+            'version': version,
+            'real': facts()['wheels']['mpich'],
+            'tag': tag(release.compat['mpich']),
+        }
+        for product in ('mpich', 'cray-mpich', 'mpichf90'):
+            text = MPICH_PC % fields
+            if product == 'mpichf90':
+                text = text.replace('Libs: ', 'Libs: -lmpifort_%s ' % name).replace(
+                    'Name: mpich', 'Name: mpichf90'
+                )
+            write(tree / 'lib/pkgconfig' / (product + '.pc'), text)
+        for command, compiler, libs in (
+            ('mpicc', 'gcc', ''),
+            ('mpicxx', 'g++', ''),
+            ('mpic++', 'g++', ''),
+            ('mpifort', 'gfortran', '-lmpifort_'),
+            ('mpif90', 'gfortran', '-lmpifort_'),
+            ('mpif77', 'gfortran', '-lmpifort_'),
+        ):
+            libs = ((libs + name + ' ') if libs else '') + '-lmpi_' + name
+            write(
+                tree / 'bin' / command,
+                MPICC % {'prefix': prefix, 'compiler': compiler, 'libs': libs, 'libfabric': layout.libfabric},
+                0o755,
+            )
+        (tree / 'bin').mkdir(exist_ok=True)
+        shutil.copy(data / 'bin/mpichversion', tree / 'bin/mpichversion')
+        (tree / 'bin/mpichversion').chmod(0o755)
+        builder.run(
+            [
+                layout.patchelf,
+                '--replace-needed',
+                'libmpi.so.12',
+                'libmpi_%s.so.12' % name,
+                tree / 'bin/mpichversion',
+            ],
+            'patching mpichversion',
+            log='patchelf',
+        )
+        builder.run(
+            [layout.patchelf, '--remove-rpath', tree / 'bin/mpichversion'],
+            'patching mpichversion',
+            log='patchelf',
+        )
+    publish(layout, prefix / 'lib')
+
+
+def copy_headers(source, target):
+    """Copy MPICH's headers and Fortran modules without the C++ bindings, which Cray MPICH does not have."""
+    copy_tree(source, target)
+    header = target / 'mpi.h'
+    text = header.read_text(errors='surrogateescape')
+    text = text.replace('#include "mpicxx.h"', '/* no C++ bindings: as in Cray MPICH */')
+    header.write_text(text, errors='surrogateescape')
+    (target / 'mpicxx.h').unlink(missing_ok=True)

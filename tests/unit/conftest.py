@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fixtures of the unit tests: a clean environment, sites, upstream's recipes."""
+import os
+
+import pytest
+from hypothesis import settings
+from writing import recipe_text
+
+from lumi_hooks.catalogue import upstream_recipes
+from lumi_hooks.central import Index
+from lumi_hooks.recipe import parse_recipe
+from lumi_hooks.site import make_site
+
+# the same examples in every run, none kept on disk, and no limit of time on a busy machine
+settings.register_profile('unit', max_examples=40, deadline=None, derandomize=True, database=None)
+settings.load_profile('unit')
+
+# what LUMI's modules, EasyBuild and this library read
+PREFIXES = ('LUMI_', 'EBU_', 'EASYBUILD_', 'EBROOT', 'EBVERSION', 'MODULEPATH', 'LOADEDMODULES')
+
+
+@pytest.fixture(autouse=True)
+def clean_environment(monkeypatch):
+    """No test depends on what is loaded where it runs."""
+    for name in list(os.environ):
+        if name.startswith(PREFIXES):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope='session')
+def upstream():
+    """Folders of upstream's recipes, those that were installed with EasyBuild."""
+    found = upstream_recipes({'PATH': os.environ.get('PATH', '')})
+    assert found, 'EasyBuild\'s recipes are not installed: pip install easybuild-easyconfigs'
+    return found
+
+
+@pytest.fixture(scope='session')
+def upstream_index(upstream):
+    """An index of upstream's recipes alone; it lists folders once, so it is shared."""
+    return Index((), (), upstream)
+
+
+@pytest.fixture(scope='session')
+def upstream_file(upstream):
+    """Path of an upstream recipe by its file name."""
+    def find(name):
+        software = name.split('-')[0] if not name.startswith(('netCDF-', 'arpack-')) else '-'.join(name.split('-')[:2])
+        for folder in upstream:
+            path = os.path.join(folder, software[0].lower(), software, name)
+            if os.path.isfile(path):
+                return path
+        raise AssertionError(f'EasyBuild has no recipe {name}')
+    return find
+
+
+@pytest.fixture
+def site():
+    """A site of the default release, partition C, cpeGNU; nothing is installed and upstream is empty."""
+    return make_site(env={})
+
+
+@pytest.fixture
+def upstream_site(upstream_index):
+    """The same with upstream's recipes."""
+    return make_site(index=upstream_index, env={})
+
+
+@pytest.fixture
+def recipe():
+    """A recipe made of a text: recipe(more, name=…, version=…, toolchain=…)."""
+    def make(more='', **facts):
+        return parse_recipe(recipe_text(more=more, **facts))
+    return make

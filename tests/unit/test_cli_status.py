@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb alone: the first screen."""
+import json
+import os
+import stat
+
+import pytest
+
+from lumi_hooks import __version__
+from lumi_hooks.cli import main, screen
+from lumi_hooks.releases import default_release, load_release
+
+OURS = os.path.join(os.path.dirname(os.path.dirname(screen.__file__)), 'hooks.py')
+
+
+@pytest.fixture
+def lumi(monkeypatch, tmp_path):
+    """LUMI's variables."""
+    def load(**changes):
+        values = {'LUMI_STACK_NAME_VERSION': 'LUMI/25.03', 'LUMI_STACK_VERSION': '25.03',
+                  'LUMI_STACK_CPE_VERSION': '25.03',
+                  'LUMI_STACK_PARTITION': 'C', 'LUMI_EASYBUILD_MODE': 'user', 'EBU_USER_PREFIX': str(tmp_path / 'eb')}
+        for name, value in {**values, **changes}.items():
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(screen, 'easybuild_version', lambda: '5.4.1')
+    return load
+
+
+def facts(capsys, *arguments):
+    code = main(['status', '--json', *arguments])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_on_lumi(lumi, capsys, tmp_path):
+    lumi()
+    code, found = facts(capsys)
+    assert code == 0 and found['problem'] is None and found['lumi'] is True
+    assert (found['stack'], found['release'], found['partition']) == ('LUMI/25.03', '25.03', 'C')
+    assert found['toolchain'] == 'cpeGNU/25.03'
+    assert found['compiler'] == load_release('25.03').module('gcc-native')
+    assert found['prefix'] == str(tmp_path / 'eb') and found['mode'] == 'user'
+    assert found['space']['bytes'] > 0 and found['space']['inodes'] >= 0
+    assert found['lumi_hooks'] == __version__ and found['hooks_file'] == OURS and found['hooks_active'] is False
+
+
+def test_screen_says_what_to_do_next(lumi, capsys, monkeypatch):
+    lumi()
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert 'LUMI/25.03' in out and f'export EASYBUILD_HOOKS={OURS}' in out and 'not active' in out
+    monkeypatch.setenv('EASYBUILD_HOOKS', OURS)
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert 'active for plain eb' in out and 'lumi-eb adapt' in out and 'export EASYBUILD_HOOKS' not in out
+
+
+def test_elsewhere(lumi, capsys):
+    code, found = facts(capsys)
+    assert code == 0 and found['lumi'] is False and found['release'] is None and found['toolchain'] is None
+    assert main([]) == 0
+    assert f'module load LUMI/{default_release().name} partition/C EasyBuild-user' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('changes, says', [
+    ({'LUMI_STACK_CPE_VERSION': '24.03'}, 'contradict'), ({'LUMI_STACK_PARTITION': 'Q'}, 'unknown partition'),
+    ({'EBU_USER_PREFIX': ''}, 'EBU_USER_PREFIX is empty')])
+def test_problems(lumi, capsys, changes, says):
+    lumi(**changes)
+    code, found = facts(capsys)
+    assert code == 2 and says in found['problem']
+    assert main([]) == 2
+    assert says in capsys.readouterr().out
+
+
+def test_chained_hooks_are_shown(lumi, capsys, monkeypatch, tmp_path):
+    lumi()
+    mine = tmp_path / 'mine.py'
+    mine.write_text('')
+    monkeypatch.setenv('LUMI_HOOKS_CHAIN', str(mine))
+    assert facts(capsys)[1]['chained'] == str(mine)
+    monkeypatch.setenv('COLUMNS', '400')
+    main([])
+    assert f'chained behind: {mine}' in capsys.readouterr().out
+
+
+def test_space(tmp_path):
+    here = screen.space(str(tmp_path))
+    assert here['bytes'] > 0
+    assert abs(screen.space(str(tmp_path / 'not' / 'there'))['bytes'] - here['bytes']) < 2 ** 30
+    assert screen.space('') is None
+
+
+@pytest.mark.parametrize('text, version', [
+    ('This is EasyBuild 5.4.1 (framework: 5.4.1, easyblocks: 5.4.1) on host x.', '5.4.1'), ('something else', None)])
+def test_version_of_easybuild(tmp_path, monkeypatch, text, version):
+    command = tmp_path / 'eb'
+    command.write_text(f'#!/bin/sh\necho "{text}"\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv('PATH', f'{tmp_path}:/usr/bin:/bin')
+    assert screen.easybuild_version() == version
+    monkeypatch.setenv('EBVERSIONEASYBUILD', '5.2.0')
+    assert screen.easybuild_version() == '5.2.0'
+    monkeypatch.setenv('PATH', '/nowhere')
+    assert screen.easybuild_version() is None

@@ -1,0 +1,343 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The data files: each against its schema, and all against each other."""
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from lumi_hooks import schemas
+from lumi_hooks.data import ROOT, load_json
+from lumi_hooks.errors import DataError
+from lumi_hooks.packages import package, treatment
+from lumi_hooks.releases import (
+    cray_modules,
+    default_release,
+    generation_of,
+    library_versions,
+    load_machine,
+    load_release,
+    load_toolchains,
+    load_upstream,
+    release_names,
+    toolchain_facts,
+)
+from lumi_hooks.schemas.__main__ import main as check
+
+FILES = schemas.data_files()
+# (release, module) that a package's data names and the release does not have; empty today
+KNOWN_MISSING = frozenset()
+
+
+@pytest.mark.parametrize('path', FILES)
+def test_file_against_its_schema(path):
+    assert schemas.problems(path) == []
+
+
+def test_all_kinds_are_there():
+    assert {schemas.kind_of(path) for path in FILES} == set(schemas.KINDS.values())
+    assert len(FILES) > 20
+
+
+@pytest.mark.parametrize('kind', sorted(set(schemas.KINDS.values())))
+def test_schema_is_valid_strict_and_described(kind):
+    import jsonschema
+    found = schemas.schema(kind)
+    jsonschema.Draft202012Validator.check_schema(found)
+    assert found['$schema'] == 'https://json-schema.org/draft/2020-12/schema'
+
+    def walk(node, where):
+        if isinstance(node, dict):
+            if node.get('type') == 'object':
+                assert 'additionalProperties' in node, f'{kind}: {where} is open'
+                assert node.get('description'), f'{kind}: {where} has no description'
+            for name, entry in node.get('properties', {}).items():
+                # conditions (if/then) speak of fields that are described elsewhere
+                assert where.endswith('/if') or entry.get('description'), f'{kind}: {where}/{name} has no description'
+            for key, value in node.items():
+                walk(value, f'{where}/{key}')
+        elif isinstance(node, list):
+            for position, value in enumerate(node):
+                walk(value, f'{where}/{position}')
+    walk(found, '')
+
+
+def test_a_file_without_a_schema_is_a_problem(tmp_path):
+    (tmp_path / 'releases').mkdir()
+    (tmp_path / 'releases' / 'weather.json').write_text('{}')
+    assert schemas.data_files(str(tmp_path)) == ['releases/weather.json']
+    found = schemas.problems('releases/weather.json', str(tmp_path))
+    assert len(found) == 1 and 'no schema' in found[0]
+
+
+@pytest.mark.parametrize('path, text, says', [
+    ('packages/X.json', '{"name": "X", "as_dependency": {"verb": "drop", "reason": "r"}, "speed": 1}', 'speed'),
+    ('packages/X.json', '{"name": "X", "as_dependency": {"verb": "melt", "reason": "r"}}', 'melt'),
+    ('packages/X.json', '{"name": "X", "as_dependency": {"verb": "cray", "reason": "r"}}', 'as_dependency'),
+    ('packages/X.json', '{"name": "X", "as_dependency": {"verb": "refuse", "reason": "r"}}', 'code'),
+    ('packages/X.json', '{"name": "X", "as_dependency": {"verb": "drop"}}', 'reason'),
+    ('packages/X.json', '{"name": "Y", "python": {"min": "3.9", "reason": "r"}}', 'named after "X"'),
+    ('packages/X.json', '{"name": "X", "python": {"reason": "r"}}', 'python'),
+    ('packages/X.json', '{"name": "X", "version": {"policy": "newest", "reason": "r"}}', 'newest'),
+    ('packages/X.json', '{"name": "X", "name": "X"}', 'stands there twice'),
+    ('packages/X.json', '{"name": "X"', 'not valid JSON'),
+    ('releases/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
+    ('releases/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
+    ('releases/upstream.json', '[]', 'not of type'),
+])
+def test_what_a_schema_rejects(tmp_path, path, text, says):
+    full = tmp_path / path
+    full.parent.mkdir(parents=True)
+    full.write_text(text)
+    found = schemas.problems(path, str(tmp_path))
+    assert found and any(says in line for line in found), found
+    assert all(path in line for line in found)
+
+
+def test_command(tmp_path, capsys):
+    assert check([]) == 0
+    assert f'{len(FILES)} data files, no problems' in capsys.readouterr().out
+    assert check([os.path.join(ROOT, 'packages', 'HDF5.json')]) == 0
+    odd = tmp_path / 'odd.json'
+    odd.write_text('{}')
+    assert check([str(odd)]) == 1
+    assert 'no schema' in capsys.readouterr().out
+
+
+def test_command_says_what_it_lacks(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, 'jsonschema', None)
+    assert check([]) == 2
+    assert capsys.readouterr().err.strip() == 'error: jsonschema is not installed: pip install "jsonschema >= 4.17"'
+
+
+def test_library_needs_no_jsonschema():
+    code = 'import sys, lumi_hooks.adapt, lumi_hooks.schemas; sys.exit("jsonschema" in sys.modules)'
+    assert subprocess.run([sys.executable, '-c', code], cwd=os.path.dirname(ROOT), check=False).returncode == 0
+
+
+def test_duplicate_keys_are_rejected(tmp_path):
+    path = tmp_path / 'twice.json'
+    path.write_text('{"outer": {"zlib": 1, "zlib": 2}}')
+    with pytest.raises(DataError, match=r'twice\.json: the key "zlib" stands there twice'):
+        load_json(str(path))
+
+
+@pytest.mark.parametrize('text, says', [('{', 'not valid JSON'), (None, 'cannot be read')])
+def test_unreadable_data_is_named(tmp_path, text, says):
+    path = tmp_path / 'broken.json'
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(DataError, match=rf'broken\.json: {says}'):
+        load_json(str(path))
+
+
+# --- releases against each other and the machine
+
+def test_one_default_release():
+    assert [name for name in release_names() if load_release(name).default] == [default_release().name]
+
+
+def test_releases_are_in_order():
+    assert list(release_names()) == sorted(release_names()) and len(release_names()) >= 6
+
+
+def test_unknown_release_lists_the_known_ones():
+    with pytest.raises(DataError, match='unknown release "99.01".*25.03'):
+        load_release('99.01')
+
+
+@pytest.mark.parametrize('name', release_names())
+def test_release_agrees_with_the_rest(name):
+    release = load_release(name)
+    assert release.cpe == name
+    assert release.generation in load_upstream()['generations']
+    assert release.modules['cpe'] == release.cpe
+    gcc = release.modules.get('gcc-native') or release.modules['gcc']
+    major = load_upstream()['generations'][release.generation].split('.')[0]
+    assert gcc.split('.')[0] == major, 'the generation is not that of the release\'s GCC'
+    assert {'cray-python', 'cray-fftw', 'cray-mpich', 'cray-libsci', 'rocm'} <= set(release.modules)
+
+
+@pytest.mark.parametrize('name', release_names())
+@pytest.mark.parametrize('toolchain', list(load_toolchains()['toolchains']))
+def test_toolchain_is_complete_in_every_release(name, toolchain):
+    release = load_release(name)
+    facts = toolchain_facts(toolchain, release)
+    assert facts.compiler in facts.modules
+    pinned = [module for module in facts.modules if '/' in module]
+    assert len(pinned) == len(facts.modules) - len(load_toolchains()['unversioned'])
+    for module in pinned:
+        software, _, version = module.partition('/')
+        assert release.modules[software] == version
+
+
+def test_unknown_toolchain_and_module_are_named():
+    release = default_release()
+    with pytest.raises(DataError, match='unknown toolchain "cpeIntel"; known are cpeGNU'):
+        toolchain_facts('cpeIntel', release)
+    with pytest.raises(DataError, match='has no module cray-coffee'):
+        release.module('cray-coffee')
+
+
+def test_toolchains_that_the_machine_names_exist():
+    known = set(load_toolchains()['toolchains'])
+    machine = load_machine()
+    assert machine['default_toolchain'] in known
+    for facts in machine['partitions'].values():
+        assert set(facts['toolchains']) <= known
+        assert machine['default_toolchain'] in facts['toolchains']
+
+
+def test_partition_facts_agree_with_each_other():
+    for name, facts in load_machine()['partitions'].items():
+        assert f'craype-{facts["optarch"]}' == facts['targets'][0], name
+        accelerator = facts['targets'][1]
+        assert facts['gpu'] == (accelerator != 'craype-accel-host'), name
+        if facts['gpu']:
+            assert accelerator.endswith(load_machine()['rocm']['gpu_target']), name
+
+
+def test_hosts_of_partitions_do_not_overlap():
+    spans = []
+    for facts in load_machine()['partitions'].values():
+        for host in facts['hosts']:
+            match = re.fullmatch(r'([a-z]+)(\d+)-[a-z]+(\d+)', host)
+            if match:
+                spans.append((match[1], int(match[2]), int(match[3])))
+    spans.sort()
+    assert all(low <= high for _, low, high in spans)
+    assert all(one[0] != two[0] or one[2] < two[1] for one, two in zip(spans, spans[1:]))
+
+
+def test_unversioned_modules_are_the_same_in_both_files():
+    assert set(load_toolchains()['unversioned']) == set(load_machine()['unversioned_modules'])
+    assert not any(name in load_release(release).modules for name in load_toolchains()['unversioned']
+                   for release in release_names())
+
+
+def test_rocm_lies_in_the_driver_window():
+    rocm = load_machine()['rocm']
+    low, high = (tuple(map(int, item.split('.'))) for item in rocm['driver_window'])
+    assert low <= tuple(map(int, rocm['default'].split('.')))[:2] <= high
+
+
+@pytest.mark.parametrize('name', release_names())
+def test_cray_modules_of_a_release(name):
+    found = cray_modules(name)
+    assert {'cray-python', 'cray-hdf5-parallel', 'cray-netcdf'} <= set(found)
+    for module in found.values():
+        assert module.full_name == load_release(name).module(module.name)
+        assert module.version.startswith(module.upstream_version)
+
+
+def test_every_cray_module_exists_in_some_release():
+    everywhere = {module for name in release_names() for module in load_release(name).modules}
+    assert set(load_json('releases/modules.json')['modules']) <= everywhere
+
+
+def test_prefix_variables_are_not_shared_by_modules_that_load_together():
+    modules = load_json('releases/modules.json')['modules']
+    for name in release_names():
+        used = [entry['prefix'] for module, entry in modules.items() if module in load_release(name).modules]
+        assert len(used) == len(set(used)), name
+
+
+def test_version_tables_belong_to_known_releases():
+    names = [os.path.basename(path)[:-5] for path in FILES if path.startswith('releases/versions/')]
+    assert names and set(names) <= set(release_names())
+    assert library_versions('26.03') == {} or '26.03' in names
+    assert 'zlib' in library_versions(default_release().name)
+
+
+def test_generations_are_in_order():
+    generations = load_upstream()['generations']
+    assert list(generations) == sorted(generations)
+    versions = [tuple(map(int, version.split('.'))) for version in generations.values()]
+    assert versions == sorted(versions) and len(set(versions)) == len(versions)
+
+
+@pytest.mark.parametrize('toolchain, version, generation', [
+    ('GCCcore', '14.2.0', '2025a'), ('GCC', '13.3.0', '2024a'), ('foss', '2025b', '2025b'),
+    ('GCCcore', '4.9.3', None), ('foss', '2016a', None), ('gompi', '2025a', '2025a')])
+def test_generation_of_a_toolchain(toolchain, version, generation):
+    assert generation_of(toolchain, version) == generation
+
+
+# --- packages
+
+PACKAGES = [path[len('packages/'):-5] for path in FILES if schemas.kind_of(path) == 'package']
+
+
+def _needed():
+    """(package, modules that its data names)."""
+    for name in PACKAGES:
+        entry = package(name).get('as_dependency', {})
+        for module in [*entry.get('serial', ()), *entry.get('parallel', ())]:
+            yield name, module
+
+
+@pytest.mark.parametrize('name, module', sorted(set(_needed())))
+@pytest.mark.parametrize('release', release_names())
+def test_modules_of_packages_exist_in_every_release(name, module, release):
+    assert (module in load_release(release).modules) != ((release, module) in KNOWN_MISSING), \
+        f'packages/{name}.json names {module}, which release {release} does not have'
+
+
+@pytest.mark.parametrize('name, module', sorted(set(_needed())))
+def test_modules_of_packages_say_what_they_provide(name, module):
+    # netCDF needs the HDF5 module beneath it, so not every module provides the package itself
+    known = load_json('releases/modules.json')['modules']
+    assert module in known
+    entry = package(name)['as_dependency']
+    for flavour in ('serial', 'parallel'):
+        if entry.get(flavour):
+            assert any(name in known[item]['provides'] for item in entry[flavour]), f'{name} {flavour}'
+
+
+def test_no_package_is_in_two_groups_and_members_are_sorted():
+    seen = {}
+    for group, entry in load_json('packages/groups.json')['groups'].items():
+        for member in entry['members']:
+            assert member not in seen, f'{member} is in {group} and {seen[member]}'
+            seen[member] = group
+
+
+def test_a_package_is_not_in_a_group_and_a_file_at_once():
+    members = {member for entry in load_json('packages/groups.json')['groups'].values() for member in entry['members']}
+    both = {name for name in PACKAGES if 'as_dependency' in package(name)} & members
+    assert not both, f'the group\'s entry is never used for {both}: remove them from it'
+
+
+@pytest.mark.parametrize('name', PACKAGES)
+def test_package_file_is_read_under_its_name(name):
+    assert package(name)['name'] == name
+
+
+def test_unknown_package_has_no_data():
+    assert package('NoSuchThing') == {} and treatment('NoSuchThing') is None
+    assert package('../releases/machine') == {}
+
+
+def test_group_modules_use_known_templates():
+    for entry in load_json('packages/groups.json')['groups'].values():
+        if 'module' in entry:
+            entry['module']['versionsuffix'].format(python_minor='3.11')
+            assert entry['module']['version'] == '%(toolchain_version)s'
+
+
+def test_a_file_of_another_name_is_an_error(tmp_path, monkeypatch):
+    from lumi_hooks import data, packages
+    (tmp_path / 'packages').mkdir()
+    (tmp_path / 'packages' / 'Mine.json').write_text('{"name": "Yours"}')
+    monkeypatch.setattr(packages, 'ROOT', str(tmp_path))
+    monkeypatch.setattr(data, 'ROOT', str(tmp_path))
+    with pytest.raises(DataError, match='its name is "Yours", the file says "Mine"'):
+        packages.package.__wrapped__('Mine')
+
+
+def test_unknown_verb_is_an_error(monkeypatch):
+    from lumi_hooks import packages
+    monkeypatch.setattr(packages, 'package', lambda name: {'as_dependency': {'verb': 'melt', 'reason': ''}})
+    with pytest.raises(DataError, match='Mine has the unknown verb "melt"; known are cray'):
+        packages.treatment.__wrapped__('Mine')

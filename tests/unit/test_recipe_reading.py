@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Reading recipes: what is found in good ones, and what is said of bad ones."""
+import hashlib
+import os
+
+import pytest
+from writing import put_recipe, recipe_text
+
+from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.errors import RecipeError
+from lumi_hooks.recipe import checksums_beside, files_beside, parse_recipe, read_recipe
+
+GOOD = recipe_text(more="""
+versionsuffix = '-x'
+toolchainopts = {'usempi': True}
+local_helper = '1.3.1'
+builddependencies = [('CMake', '3.29.3')]
+dependencies = [
+    ('zlib', local_helper),
+    ('EasyBuild', '5.0.0', '', SYSTEM),
+    ('cray-python/3.11.7', EXTERNAL_MODULE),
+]
+""")
+
+
+def test_what_is_read():
+    recipe = parse_recipe(GOOD, '/somewhere/Thing.eb')
+    assert (recipe.name, recipe.version, recipe.versionsuffix) == ('Thing', '1.0', '-x')
+    assert recipe.toolchain == ('foss', '2025a')
+    assert recipe.dependencies() == (Dependency('zlib', '1.3.1'), Dependency('EasyBuild', '5.0.0', '', SYSTEM),
+                                     Dependency.external_module('cray-python/3.11.7'))
+    assert recipe.dependencies('builddependencies') == (Dependency('CMake', '3.29.3'),)
+    assert recipe.dependencies('nothing') == ()
+    assert recipe.option('usempi') is True and recipe.option('pic') is None
+    assert recipe.record == {}
+    assert recipe.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
+    assert recipe.filename == 'Thing.eb' and parse_recipe(GOOD).filename == 'Thing-1.0-foss-2025a-x.eb'
+
+
+def test_templates_stay():
+    recipe = parse_recipe(recipe_text(more="sources = ['%(name)s-%(version)s.tar.gz']\n"))
+    assert recipe.parameters['sources'] == ['%(name)s-%(version)s.tar.gz']
+
+
+def test_easybuild_6_names():
+    recipe = parse_recipe(recipe_text(more="version_suffix = '-y'\nbuild_deps = [('CMake', '3')]\n"
+                                           "deps = [('zlib', '1')]\n"
+                                           "toolchain_opts = {'usempi': True}\n"))
+    assert recipe.versionsuffix == '-y'
+    assert recipe.dependencies() == (Dependency('zlib', '1'),)
+    assert recipe.dependencies('builddependencies') == (Dependency('CMake', '3'),)
+    assert recipe.option('usempi') is True
+
+
+def test_system_recipe():
+    recipe = parse_recipe(recipe_text('A', '1') + 'toolchain = SYSTEM\n')
+    assert recipe.toolchain == SYSTEM and recipe.filename == 'A-1.eb'
+
+
+def test_numbers_as_versions_become_text():
+    recipe = parse_recipe(recipe_text() + "version = 1.5\ntoolchain = {'name': 'foss', 'version': 2025}\n")
+    assert recipe.version == '1.5' and recipe.toolchain == ('foss', '2025')
+
+
+def test_same_text_is_the_same_recipe():
+    one, other = parse_recipe(GOOD, '/a/X.eb'), parse_recipe(GOOD, '/a/X.eb')
+    assert one == other and hash(one) == hash(other)
+    assert one != parse_recipe(GOOD + '# more\n', '/a/X.eb')
+
+
+@pytest.mark.parametrize('text, says', [
+    ('this is no recipe', 'not a readable recipe'),
+    ('name = (', 'not a readable recipe'),
+    ("import nothing_of_that_name\n", 'not a readable recipe'),
+    ('raise RuntimeError("no")\n', 'not a readable recipe'),
+    ('raise SystemExit(0)\n', 'not a readable recipe'),
+    ('', 'name'),
+    (recipe_text().replace('version =', 'edition ='), 'version'),
+    (recipe_text() + "toolchain = 'foss-2025a'\n", 'not a readable recipe'),
+    (recipe_text() + "toolchain = {'name': 'foss'}\n", 'not a readable recipe'),
+    (recipe_text() + "import sys\nsys.exit('bye')\n", 'bye'),
+])
+def test_bad_recipes(tmp_path, text, says):
+    path = tmp_path / 'bad.eb'
+    path.write_text(text)
+    with pytest.raises(RecipeError) as caught:
+        read_recipe(str(path))
+    message = str(caught.value)
+    assert says in message and str(path) in message and '\n' not in message
+
+
+def test_missing_folder_and_binary(tmp_path):
+    with pytest.raises(RecipeError, match='nowhere.eb cannot be read: No such file'):
+        read_recipe(str(tmp_path / 'nowhere.eb'))
+    with pytest.raises(RecipeError, match='cannot be read: Is a directory'):
+        read_recipe(str(tmp_path))
+    (tmp_path / 'binary.eb').write_bytes(b'\xff\xfe\x00')
+    with pytest.raises(RecipeError, match='it is not text'):
+        read_recipe(str(tmp_path / 'binary.eb'))
+
+
+def test_upstream_recipe(upstream_file):
+    recipe = read_recipe(upstream_file('mpi4py-4.1.0-gompi-2025a.eb'))
+    assert (recipe.name, recipe.version, recipe.toolchain) == ('mpi4py', '4.1.0', ('gompi', '2025a'))
+    assert 'Python' in [dependency.name for dependency in recipe.dependencies()]
+    assert recipe.filename == 'mpi4py-4.1.0-gompi-2025a.eb'
+
+
+# --- files beside a recipe
+
+PATCHES = """
+patches = [
+    '%(name)s-%(version)s_fix.patch',
+    ('levelled.patch', 1),
+    {'name': 'as_dictionary.patch', 'level': 2},
+    'not_there.patch',
+    ('../elsewhere.patch', '.'),
+]
+exts_list = [('ext', '1', {'patches': ['of_extension.patch']})]
+components = [('part', '1', {'patches': [('of_component.patch', 'src')]})]
+postinstallpatches = ['later.patch']
+"""
+
+
+def test_patches_beside(tmp_path):
+    folder = tmp_path / 'own'
+    folder.mkdir()
+    path = put_recipe(folder, more=PATCHES, flat=True)
+    names = ['Thing-1.0_fix.patch', 'levelled.patch', 'as_dictionary.patch', 'of_extension.patch',
+             'of_component.patch', 'later.patch']
+    for name in names:
+        (folder / name).write_text('a patch\n')
+    (tmp_path / 'elsewhere.patch').write_text('not beside\n')
+    found = files_beside(read_recipe(path))
+    assert sorted(os.path.basename(item) for item in found) == sorted(names)
+    assert all(os.path.dirname(item) == str(folder) for item in found)
+
+
+def test_nothing_is_beside_a_text():
+    assert files_beside(parse_recipe(recipe_text(more=PATCHES))) == ()
+    assert checksums_beside(parse_recipe(recipe_text())) == {}
+
+
+def test_unresolvable_patch_names_are_left_out(tmp_path):
+    path = put_recipe(tmp_path, more="patches = ['%(strange)s.patch', '100%.patch']\n")
+    assert files_beside(read_recipe(path)) == ()
+
+
+def test_checksums_beside(tmp_path):
+    path = put_recipe(tmp_path, flat=True)
+    assert checksums_beside(read_recipe(path)) == {}
+    listed = tmp_path / 'checksums.json'
+    listed.write_text('{"Thing-1.0.tar.gz": "abc"}')
+    assert checksums_beside(read_recipe(path)) == {'Thing-1.0.tar.gz': 'abc'}
+    listed.write_text('["abc"]')
+    assert checksums_beside(read_recipe(path)) == {}
+    listed.write_text('{')
+    with pytest.raises(RecipeError, match='checksums.json is no valid list of checksums'):
+        checksums_beside(read_recipe(path))
