@@ -41,22 +41,27 @@ environment() {
         rm -rf "$venv"
         mkdir -p "$cache"
         "$base" -m venv "$venv"
-        "$python" -m pip install -q --disable-pip-version-check -r "$root/ci/easybuild.txt" "$root[$extras]"
+        install_copy "-r $root/ci/easybuild.txt" "[$extras]"
         echo "$stamp" > "$venv/.done"
     fi
     # the library itself, as a user installs it; the checkout may have changed since
     stamp=$(cd "$root" && find lumi_hooks toolchains easyblocks easyconfigs setup.cfg -type f -not -name '*.pyc' -print0 |
             sort -z | xargs -0 sha256sum | sha256sum)
     if [ "$(cat "$venv/.installed" 2>/dev/null)" != "$stamp" ]; then
-        local copy
-        copy=$(mktemp -d)
-        # built from a copy: pip writes into the folder that it builds
-        (cd "$root" && tar cf - lumi_hooks toolchains easyblocks easyconfigs setup.cfg pyproject.toml README.md LICENSE \
-            --exclude=__pycache__) | tar xf - -C "$copy"
-        "$python" -m pip install -q --disable-pip-version-check --no-deps --force-reinstall "$copy"
-        rm -rf "$copy"
+        install_copy '--no-deps --force-reinstall'
         echo "$stamp" > "$venv/.installed"
     fi
+}
+
+# install_copy OPTIONS [EXTRAS]: pip writes into the folder that it builds, so it gets a copy of the checkout
+install_copy() {
+    local copy
+    copy=$(mktemp -d)
+    (cd "$root" && tar cf - --exclude=__pycache__ lumi_hooks toolchains easyblocks easyconfigs setup.cfg pyproject.toml \
+        README.md LICENSE) | tar xf - -C "$copy"
+    # shellcheck disable=SC2086 # several options in one word
+    "$python" -m pip install -q --disable-pip-version-check $1 "$copy${2:-}"
+    rm -rf "$copy"
 }
 
 # standin RELEASE…: the stand-in Cray PE and LUMI's software stack on it

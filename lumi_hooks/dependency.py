@@ -90,5 +90,7 @@ def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
     if raw is True:
         return SYSTEM
     if isinstance(raw, dict):
-        return raw['name'], raw['version']
+        raw = (raw.get('name'), raw.get('version'))
+    if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(raw):
+        raise ValueError(f'not a toolchain: {raw!r}')
     return raw[0], raw[1]

@@ -102,6 +102,11 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     toolchain = found['toolchain']
     if not isinstance(toolchain, dict) or not {'name', 'version'} <= set(toolchain):
         raise RecipeError(f'{path or "the recipe"}: the toolchain has no name and version')
+    for parameter in ('dependencies', 'builddependencies'):
+        try:
+            Dependency.all_of(found.get(parameter))
+        except (ValueError, TypeError) as err:
+            raise RecipeError(f'{path or "the recipe"}: {parameter}: {_first_line(err)}') from err
     return Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
                   (toolchain['name'], str(toolchain['version'])), found, text, path)
 

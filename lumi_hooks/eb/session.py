@@ -7,6 +7,7 @@ start hook and again for every recipe; it is idempotent.
 """
 import importlib
 import os
+import sys
 from typing import Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
@@ -26,6 +27,10 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, site_from_environment
 from . import live, places
 from .modules import SCOPE, watch_loads
+
+# options that act on the recipe as it was given, which is not the one that EasyBuild sees
+REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github', '--preview-pr',
+                   '--update-pr', '--update-branch-github', '--fix-deprecated-easyconfigs')
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 
@@ -47,6 +52,11 @@ class Session:
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
+        given = [word.partition('=')[0] for word in sys.argv[1:]]
+        for option in REFUSED_OPTIONS:
+            if option in given:
+                raise LumiHooksError(f'{option} acts on the recipe itself, and with these hooks EasyBuild sees an adapted '
+                                     'copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]

@@ -181,3 +181,44 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
         assert not [name for name in names if name.startswith('cray-libsci')]
         assert item['env']['EBVERSIONHDF5'] == '1.14.3' and 'hdf5-parallel' in item['env']['EBROOTHDF5']
     assert 'EasyBuild version ' + version in lumi.archive('tiny-1.0-cpeGNU-25.03.eb')
+
+
+def test_the_module_makes_plain_eb_adapt(fresh):
+    done = fresh.run(f'module use {fresh.hooks.parents[1]}/modulefiles && module load lumi-hooks && '
+                     'echo "CHAIN $LUMI_HOOKS_CHAIN" && eb lz4-1.10.0-GCCcore-14.2.0.eb -D && lumi-eb status --json && '
+                     'module unload lumi-hooks && echo "HOOKS $EASYBUILD_HOOKS"', check=True)
+    assert re.search(r'^CHAIN .*LUMI_site_hooks-22.08.py$', done.stdout, re.M)
+    assert 'lz4/1.10.0-cpeGNU-25.03' in done.stdout
+    assert '"hooks_active": true' in done.stdout and '"partition": "C"' in done.stdout
+    assert re.search(r'^HOOKS .*LUMI_site_hooks-22.08.py$', done.stdout, re.M)
+
+
+def test_options_that_act_on_the_recipe_itself_are_refused(fresh, tmp_path):
+    path = tiny(tmp_path)
+    before = path.read_text()
+    done = fresh.eb(f'{path} --inject-checksums', check=False)
+    assert done.returncode != 0 and '--inject-checksums acts on the recipe itself' in done.stdout
+    assert path.read_text() == before
+
+
+def plugin_eb(lumi, arguments):
+    """An eb with lumi-hooks installed beside it, as a plugin."""
+    import sys
+    return lumi.run(f'export PATH={os.path.dirname(sys.executable)}:$PATH EB_PYTHON={sys.executable} '
+                    f'PYTHONPATH= && eb --use-entrypoints {arguments}', EASYBUILD_HOOKS='')
+
+
+def test_the_plugin_adapts_without_a_hooks_file(fresh, tmp_path):
+    done = plugin_eb(fresh, f'{tiny(tmp_path)} -r')
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert 'tiny-1.0-GCCcore-14.2.0.eb is installed as tiny/1.0-cpeGNU-25.03' in done.stdout
+    assert 'cpeGNU' in fresh.archive('tiny-1.0-cpeGNU-25.03.eb')
+
+
+def test_file_and_plugin_together_act_once(fresh, tmp_path):
+    log = tmp_path / 'eb.log'
+    done = plugin_eb(fresh, f'--hooks={fresh.hooks} {tiny(tmp_path)} -D --logtostdout')
+    log.write_text(done.stdout)
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.stdout.count('== lumi-hooks: tiny-1.0-GCCcore-14.2.0.eb is installed as') == 1
+    assert len(re.findall(r'lumi-hooks: release 25.03, partition C', done.stdout)) == 1

@@ -12,7 +12,7 @@ from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 
 # the same examples in every run, none kept on disk, and no limit of time on a busy machine
-settings.register_profile('unit', max_examples=40, deadline=None, derandomize=True, database=None)
+settings.register_profile('unit', max_examples=30, deadline=None, derandomize=True, database=None)
 settings.load_profile('unit')
 
 # what LUMI's modules, EasyBuild and this library read

@@ -43,6 +43,12 @@ def test_what_is_no_dependency(raw):
         Dependency.parse(raw)
 
 
+@pytest.mark.parametrize('toolchain', ['GCC', ('GCC',), {'name': 'GCC'}, 7, ('GCC', '13', '3')])
+def test_what_is_no_toolchain(toolchain):
+    with pytest.raises(ValueError, match='not a toolchain'):
+        Dependency.parse(('zlib', '1', '', toolchain))
+
+
 def test_parse_of_a_dependency_is_itself():
     found = Dependency('zlib', '1')
     assert Dependency.parse(found) is found

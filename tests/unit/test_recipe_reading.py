@@ -79,6 +79,10 @@ def test_same_text_is_the_same_recipe():
     (recipe_text() + "toolchain = 'foss-2025a'\n", 'not a readable recipe'),
     (recipe_text() + "toolchain = {'name': 'foss'}\n", 'not a readable recipe'),
     (recipe_text() + "import sys\nsys.exit('bye')\n", 'bye'),
+    (recipe_text(more="dependencies = [('zlib')]\n"), "dependencies: not a dependency: 'zlib'"),
+    (recipe_text(more="builddependencies = [('zlib', '1', '', 'GCC-13')]\n"), 'builddependencies: not a toolchain'),
+    (recipe_text(more="dependencies = [('zlib', '1', '', ('GCC',))]\n"), 'dependencies: not a toolchain'),
+    (recipe_text(more="dependencies = 7\n"), 'not a readable recipe'),
 ])
 def test_bad_recipes(tmp_path, text, says):
     path = tmp_path / 'bad.eb'
