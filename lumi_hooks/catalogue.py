@@ -66,6 +66,8 @@ def find_recipe(recipe: str, folders: Sequence[str]) -> str:
                     path = os.path.join(place, name)
                     if os.path.isfile(path):
                         return path
-    where = ', '.join(folders) or 'no installed EasyBuild recipes were found'
-    raise RecipeError(f'there is no recipe {recipe} (looked in the current folder and in {where}); '
+    where = f'in {len(folders)} folders of recipes'
+    if not folders:
+        where = 'nowhere else, as no installed EasyBuild recipes were found'
+    raise RecipeError(f'there is no recipe {recipe} (looked in the current folder and {where}); '
                       '"eb --search NAME" lists what exists')

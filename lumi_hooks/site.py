@@ -88,6 +88,12 @@ def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
     return any(env.get(mark) for mark in MARKS)
 
 
+def is_special(env: Mapping[str, str] = os.environ) -> bool:
+    """Is a partition loaded that holds no cpe* software (container, CrayEnv, system)? The hooks keep still there."""
+    partition = env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_STACK_PARTITION') or env.get('LUMI_STACK_NAME')
+    return partition in load_machine()['special_partitions']
+
+
 def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optional[str] = None,
                           index: Index = NOTHING) -> Site:
     """

@@ -230,7 +230,7 @@ def compile_products(builder, releases, reference, packages):
         'fftw-mpi': lambda: sources.build_fftw_mpi(builder, source('fftw', 'fftw'), reference),
     }
     python = [data['python_packages'], data['mpi4py'], data['wheels'], packages['mpi']]
-    with concurrent.futures.ThreadPoolExecutor(max_workers=max(2, min(4, builder.jobs))) as pool:
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(5, builder.jobs + 1)) as pool:
         futures = {
             name: pool.submit(
                 builder.step,

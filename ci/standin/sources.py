@@ -171,7 +171,11 @@ def build_netcdf(builder, sources, release, module):
         builder,
         f_source,
         common
-        + ['CFLAGS=-O1', 'FFLAGS=-O1 -fallow-argument-mismatch', 'FCFLAGS=-O1 -fallow-argument-mismatch'],
+        + [
+            'CFLAGS=-O1',
+            'FFLAGS=-O0 -w -fallow-argument-mismatch',
+            'FCFLAGS=-O0 -w -fallow-argument-mismatch',
+        ],
         env,
         name,
     )

@@ -24,13 +24,13 @@ from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import describe
 from ..selection import own_recipe, source_recipe
-from ..site import Site, is_lumi, site_from_environment
+from ..site import Site, is_lumi, is_special, site_from_environment
 from . import live, places
 from .modules import SCOPE, watch_loads
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
-REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github', '--preview-pr',
-                   '--update-pr', '--update-branch-github', '--fix-deprecated-easyconfigs')
+REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
+                   '--preview-pr', '--update-pr', '--update-branch-github', '--fix-deprecated-easyconfigs')
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 
@@ -55,8 +55,8 @@ class Session:
         given = [word.partition('=')[0] for word in sys.argv[1:]]
         for option in REFUSED_OPTIONS:
             if option in given:
-                raise LumiHooksError(f'{option} acts on the recipe itself, and with these hooks EasyBuild sees an adapted '
-                                     'copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
+                raise LumiHooksError(f'{option} acts on the recipe itself, and with these hooks EasyBuild sees an '
+                                     'adapted copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
@@ -199,7 +199,7 @@ def ensure() -> Optional[Session]:
     """
     global _session
     if _session is None:
-        if not is_lumi():
+        if not is_lumi() or is_special():
             return None
         try:
             _session = Session.start()

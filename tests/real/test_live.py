@@ -51,8 +51,8 @@ patches = ['tiny-1.0_fix.patch']
     source.mkdir()
     (source / 'tiny.c').write_text('int main(void) { return 1; }\n')
     subprocess.run(['tar', 'czf', folder / 'tiny-1.0.tar.gz', '-C', tmp_path, 'tiny-1.0'], check=True)
-    (folder / 'tiny-1.0_fix.patch').write_text('--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n'
-                                               '+int main(void) { return 0; }\n')
+    (folder / 'tiny-1.0_fix.patch').write_text(
+        '--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n+int main(void) { return 0; }\n')
     fresh.eb(f'{path} --sourcepath={folder}')
     assert subprocess.run([fresh.software('tiny', '1.0-cpeGNU-25.03') / 'bin/tiny'], check=False).returncode == 0
     assert [item.name for item in fresh.overlay('*.patch')] == ['tiny-1.0_fix.patch']
@@ -137,8 +137,8 @@ def test_partition_l_of_a_login_node_asks(fresh):
 def test_without_lumis_variables_the_hooks_do_nothing(fresh):
     done = fresh.run('module load EasyBuild/5.4.1 && for v in ${!LUMI_@}; do case $v in LUMI_HOOKS_*) ;; *) unset $v;; '
                      'esac; done; unset LUMI_HOOKS_PARTITION ${!EASYBUILD_@}; '
-                     f'eb --hooks={fresh.hooks} --allow-use-as-root-and-accept-consequences --robot-paths=$LUMI_HOOKS_UPSTREAM '
-                     '--prefix=$HOME/p lz4-1.10.0-GCCcore-14.2.0.eb -D', load=True)
+                     f'eb --hooks={fresh.hooks} --allow-use-as-root-and-accept-consequences '
+                     '--robot-paths=$LUMI_HOOKS_UPSTREAM --prefix=$HOME/p lz4-1.10.0-GCCcore-14.2.0.eb -D', load=True)
     assert done.returncode == 0, done.stdout[-2000:]
     assert 'lz4/1.10.0-GCCcore-14.2.0' in done.stdout and 'lumi-hooks' not in done.stdout
 
@@ -155,8 +155,8 @@ def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstrea
             os.mkdir(f'{base}/{name}')
         shutil.chown(f'{base}/home', 'nobody')
         lumi = Lumi(standin, sources, upstream, f'{base}/locked/EasyBuild', f'{base}/home')
-        plain = subprocess.run([shutil.which('runuser'), '-u', 'nobody', '--', 'touch', f'{base}/locked/x'], check=False,
-                               capture_output=True)
+        plain = subprocess.run([shutil.which('runuser'), '-u', 'nobody', '--', 'touch', f'{base}/locked/x'],
+                               check=False, capture_output=True)
         assert plain.returncode != 0, 'the folder is writable after all'
         as_nobody = f'{shutil.which("runuser")} -u nobody --preserve-environment -- bash --norc -c'
         done = lumi.run(f'{as_nobody} "eb --hooks={lumi.hooks} lz4-1.10.0-GCCcore-14.2.0.eb -r"', HOME=f'{base}/home')
@@ -171,7 +171,8 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
     (tmp_path / 'home').mkdir()
     lumi = Lumi(standin, sources, upstream, tmp_path / 'EasyBuild', tmp_path / 'home', easybuild=version)
     path = tiny(tmp_path, toolchain='gompi', toolchain_version='2025a',
-                extra="dependencies = [('HDF5', '1.14.6'), ('Python', '3.13.1')]\nbuilddependencies = [('CMake', '3.31.3')]\n")
+                extra="dependencies = [('HDF5', '1.14.6'), ('Python', '3.13.1')]\n"
+                      "builddependencies = [('CMake', '3.31.3')]\n")
     trace = lumi.traced(str(path) + ' -r')
     seen = [item for item in trace if item['event'] == 'command' and item['step'] and '/lmod' not in item['command']]
     assert any('tiny.c' in item['command'] for item in seen)

@@ -6,7 +6,7 @@ import pytest
 
 from lumi_hooks.errors import SiteError
 from lumi_hooks.releases import default_release, load_machine
-from lumi_hooks.site import is_lumi, make_site, node_partition, site_from_environment, user_prefix
+from lumi_hooks.site import is_lumi, is_special, make_site, node_partition, site_from_environment, user_prefix
 
 GOOD = {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_CPE_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C',
         'LUMI_EASYBUILD_MODE': 'user', 'EBU_USER_PREFIX': '/project/us', 'HOME': '/home/me'}
@@ -148,3 +148,14 @@ def test_derives():
     assert not make_site(env={'LUMI_HOOKS_DERIVE': 'Boost'}).derives('zlib')
     assert make_site(env={'LUMI_HOOKS_DERIVE': '*'}).derives('zlib')
     assert not make_site(env={}).derives('zlib')
+
+
+@pytest.mark.parametrize('env,expected', [
+    ({'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'container'}, True),
+    ({'LUMI_STACK_NAME': 'CrayEnv'}, True),
+    ({'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C', 'LUMI_STACK_NAME': 'LUMI'}, False),
+    ({'LUMI_STACK_PARTITION': 'container', 'LUMI_HOOKS_PARTITION': 'C'}, False),
+    ({}, False),
+])
+def test_partitions_without_toolchains_are_left_alone(env, expected):
+    assert is_special(env) is expected
