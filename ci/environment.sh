@@ -64,11 +64,13 @@ install_copy() {
     rm -rf "$copy"
 }
 
-# standin RELEASE…: the stand-in Cray PE and LUMI's software stack on it
+# standin RELEASE…: the stand-in Cray PE and LUMI's software stack on it, the first release with central software
 standin() {
     say "stand-in Cray PE and LUMI stack in $LUMI_HOOKS_STANDIN (built once)"
     "$root/ci/standin/build" --root "$LUMI_HOOKS_STANDIN" --release "$@"
-    "$root/ci/standin/lumi/build" --root "$LUMI_HOOKS_STANDIN" --release "$@"
+    "$root/ci/standin/lumi/build" --root "$LUMI_HOOKS_STANDIN" --release "$1"
+    shift
+    if [ $# -gt 0 ]; then "$root/ci/standin/lumi/build" --root "$LUMI_HOOKS_STANDIN" --release "$@" --no-central; fi
 }
 
 # stage RECIPE…: real sources, checked against the recipes' own checksums

@@ -165,23 +165,25 @@ def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstrea
         assert 'building and installing' not in done.stdout
 
 
-@pytest.mark.parametrize('version', ['5.1.2', '5.2.0'])
-def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_path, version):
+@pytest.mark.parametrize('release,version', [('25.03', '5.1.2'), ('25.09', '5.2.0')])
+def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_path, release, version):
+    from lumi_hooks.releases import load_release
+
     from .conftest import Lumi
     (tmp_path / 'home').mkdir()
-    lumi = Lumi(standin, sources, upstream, tmp_path / 'EasyBuild', tmp_path / 'home', easybuild=version)
+    lumi = Lumi(standin, sources, upstream, tmp_path / 'EasyBuild', tmp_path / 'home', version, release)
+    facts = load_release(release)
     path = tiny(tmp_path, toolchain='gompi', toolchain_version='2025a',
-                extra="dependencies = [('HDF5', '1.14.6'), ('Python', '3.13.1')]\n"
-                      "builddependencies = [('CMake', '3.31.3')]\n")
+                extra="dependencies = [('HDF5', '1.14.6'), ('Python', '3.13.1')]\n")
     trace = lumi.traced(str(path) + ' -r')
     seen = [item for item in trace if item['event'] == 'command' and item['step'] and '/lmod' not in item['command']]
     assert any('tiny.c' in item['command'] for item in seen)
     for item in seen:
         names = set(item['loaded'])
-        assert {'cray-hdf5-parallel/1.14.3.5', 'cray-python/3.11.7', 'cpeGNU/25.03'} <= names
+        assert {facts.module('cray-hdf5-parallel'), facts.module('cray-python'), f'cpeGNU/{release}'} <= names
         assert not [name for name in names if name.startswith('cray-libsci')]
         assert item['env']['EBVERSIONHDF5'] == '1.14.3' and 'hdf5-parallel' in item['env']['EBROOTHDF5']
-    assert 'EasyBuild version ' + version in lumi.archive('tiny-1.0-cpeGNU-25.03.eb')
+    assert 'EasyBuild version ' + version in lumi.archive(f'tiny-1.0-cpeGNU-{release}.eb')
 
 
 def test_the_module_makes_plain_eb_adapt(fresh):
