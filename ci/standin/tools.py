@@ -77,6 +77,8 @@ def cpu_environment(builder, release, products=()):
         'MPICH_DIR': str(layout.mpich(release)),
         'LD_LIBRARY_PATH': str(layout.pe / 'lib64'),
         'MPIR_CVAR_CH4_NETMOD': 'ofi',
+        'C_INCLUDE_PATH': str(layout.store / 'build-tools/include'),
+        'LIBRARY_PATH': str(layout.store / 'build-tools/lib'),
     }
     listed = ['CRAY_MPICH']
     for name in products:
@@ -88,14 +90,18 @@ def cpu_environment(builder, release, products=()):
 
 
 def install_build_tools(builder):
-    """Put m4 into store/build-tools/bin, as a script that finds its library."""
+    """Fill store/build-tools: m4, as a script that finds its library, and zlib's headers for netCDF."""
     layout = builder.layout
-    folder = layout.store / 'build-tools/bin'
+    folder = layout.store / 'build-tools'
     write(
-        folder / 'm4',
+        folder / 'bin/m4',
         '#!/bin/sh\nLD_LIBRARY_PATH=%s exec %s/usr/bin/m4 "$@"\n' % (layout.debian_lib, layout.debian),
         0o755,
     )
+    for name in ('zlib.h', 'zconf.h'):
+        link(layout.debian / 'usr/include' / name, folder / 'include' / name)
+    # the library itself is on every Debian; only the name to link by is missing without its -dev package
+    link('/lib/x86_64-linux-gnu/libz.so.1', folder / 'lib/libz.so')
 
 
 def install_autotools(builder):
