@@ -18,5 +18,5 @@ def toolchain(draft: Draft, site: Site):
         return
     after = {'name': site.toolchain, 'version': site.toolchain_version}
     yield Change('toolchain', draft.parameters['toolchain'], after, 'toolchain',
-                 f'compilers, MPI and math libraries of the Cray PE {site.release.name}; one flat level of toolchains, as '
-                 'the central stack has it')
+                 f'compilers, MPI and math libraries of the Cray PE {site.release.name}; one flat level of '
+                 'toolchains, as the central stack has it')
