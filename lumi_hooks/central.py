@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, Iterable, Optional, Sequence, Tuple
 
+from .recipe import RECORD
 from .releases import generation_of, load_upstream
 from .versions import version_key
 
@@ -80,7 +81,8 @@ class Index:
         if name not in self._recipes:
             found: Dict[str, str] = {}
             for path in _recipe_files(self.recipes, name):
-                found.setdefault(os.path.basename(path), path)
+                if os.path.basename(path) not in found and not is_derived(path):
+                    found[os.path.basename(path)] = path
             self._recipes[name] = found
         return self._recipes[name]
 
@@ -95,6 +97,18 @@ class Index:
 
 
 NOTHING = Index()
+
+
+def is_derived(path: str) -> bool:
+    """
+    Was a recipe written by this library? The archive of a prefix holds such copies: they say what was installed once,
+    and never win over what is derived now.
+    """
+    try:
+        with open(path, encoding='utf-8', errors='replace') as handle:
+            return any(line.startswith(f'{RECORD} = ') for line in handle)
+    except OSError:
+        return False
 
 
 def parse_filename(name: str, path: str) -> Source:

@@ -139,3 +139,15 @@ def test_first_folder_wins_among_upstreams_too(tmp_path):
     put_recipe(tmp_path / 'aa-upstream', 'Thing', '2.0')
     found = Index(upstream=[str(tmp_path / 'zz-mine'), str(tmp_path / 'aa-upstream')]).sources('Thing')
     assert {source.version: source.path for source in found}['1.0'] == mine and len(found) == 2
+
+
+def test_an_archived_copy_of_a_derived_recipe_is_nobodys_own(tmp_path):
+    folder = tmp_path / 'archive' / 'zlib'
+    folder.mkdir(parents=True)
+    derived, own = folder / 'zlib-1.3.1-cpeGNU-25.03.eb', folder / 'zlib-1.2-cpeGNU-25.03.eb'
+    derived.write_text("name = 'zlib'\n\nlocal_lumi_hooks = {\n    'source': 'x.eb',\n}\n")
+    own.write_text("name = 'zlib'\n# local_lumi_hooks = is a comment\n")
+    index = Index(recipes=[str(tmp_path / 'archive')])
+    assert index.recipe('zlib', derived.name) is None
+    assert index.recipe('zlib', own.name) == str(own)
+    assert index.own_versions('zlib', '-cpeGNU-25.03') == (('1.2', ''),)
