@@ -10,6 +10,7 @@ import tarfile
 import threading
 import time
 
+from .elf import place
 from .layout import Problem
 from .steps import link, write
 
@@ -122,7 +123,7 @@ class Debian:
         return found[-1] if found else None
 
     def helpers(self, names):
-        """Unpack what the named packages need and this machine lacks; link it in opt/standin/lib.
+        """Unpack what the named packages need and this machine lacks; copy it to opt/standin/lib.
 
         names: packages whose dependencies are followed.
         """
@@ -165,7 +166,12 @@ class Debian:
             (tree / 'lib/x86_64-linux-gnu', '*.so*'),
         ):
             for path in sorted(folder.glob(pattern)):
-                link(path, library / path.name)
+                if path.is_symlink() or not path.is_file():
+                    continue
+                # they need each other, and a run path is not inherited
+                name = place(self.builder, path, library, runpath=[library]).name
+                if name != path.name:
+                    link(name, library / path.name)
 
     def source(self, name, work):
         """Download a source package and return its unpacked tree (fresh).
@@ -208,7 +214,7 @@ def follow(text, names):
             package, alternatives = line.strip(), False
             graph.setdefault(package, [])
             continue
-        match = re.match(r'  ( |\|)Depends: (\S+)$', line)
+        match = re.match(r' ( |\|)Depends: (\S+)$', line)
         if match and package:
             if not alternatives:
                 graph[package].append(match.group(2))

@@ -28,7 +28,7 @@ def place(builder, source, folder, name=None, renames=None, runpath=None, links=
     source = pathlib.Path(source).resolve()
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    name = name or soname(builder, source)
+    name = name or soname(builder, source) or source.name
     target = folder / name
     temp = folder / ('.%s.%d' % (name, os.getpid()))
     shutil.copy(source, temp)

@@ -37,7 +37,11 @@ def build(builder, releases):
 
     packages = {topic: unpack(topic) for topic in data['debian'] if topic not in ('lmod', 'autotools')}
     helpers = builder.step(
-        'helpers', 'helper libraries', lambda: debian.helpers(data['helpers']), [data['helpers'], packages]
+        'helpers',
+        'helper libraries',
+        lambda: debian.helpers(data['helpers']),
+        [data['helpers'], packages],
+        ['debian.py', 'elf.py'],
     )
     builder.step(
         'lmod',

@@ -109,7 +109,7 @@ for product in $products; do
 done
 unset IFS
 
-rpath="-Wl,-rpath-link,$root/opt/cray/pe/lib64"
+rpath="-Wl,-rpath-link,$root/opt/cray/pe/lib64:$root/opt/standin/lib"
 if [ "${CRAY_ADD_RPATH-}" = yes ]; then for dir in $dirs; do rpath="$rpath -Wl,-rpath,$dir"; done; fi
 [ "$libs" ] && libs="-Wl,--as-needed $libs -Wl,--no-as-needed $runtime"
 

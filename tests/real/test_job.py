@@ -20,6 +20,7 @@ def slurm(tmp_path):
 
 
 def test_jobs_install_what_was_adapted(fresh, slurm, tmp_path):
+    (tmp_path / 'jobs').mkdir()  # Slurm does not make the folder of a job's output
     done = fresh.eb(f'arpack-ng-3.9.1-foss-2025a.eb -r --job --job-backend=Slurm --job-cores=2 --job-max-walltime=1 '
                     f'--job-output-dir={tmp_path}/jobs', **slurm)
     assert 'List of submitted jobs (2)' in done.stdout, done.stdout[-2000:]

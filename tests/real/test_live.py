@@ -62,7 +62,7 @@ def test_a_recipe_for_the_release_installs_unchanged(fresh, tmp_path):
     path = tiny(tmp_path, toolchain='cpeGNU', toolchain_version='25.03')
     fresh.eb(str(path))
     archived = fresh.archive('tiny-1.0-cpeGNU-25.03.eb')
-    assert path.read_text() in archived and 'lumi-hooks' not in archived
+    assert path.read_text() in archived and 'adapted by lumi-hooks' not in archived
     assert not fresh.overlay('tiny-*')
 
 
@@ -140,10 +140,13 @@ def test_without_lumis_variables_the_hooks_do_nothing(fresh):
                      f'eb --hooks={fresh.hooks} --allow-use-as-root-and-accept-consequences '
                      '--robot-paths=$LUMI_HOOKS_UPSTREAM --prefix=$HOME/p lz4-1.10.0-GCCcore-14.2.0.eb -D', load=True)
     assert done.returncode == 0, done.stdout[-2000:]
-    assert 'lz4/1.10.0-GCCcore-14.2.0' in done.stdout and 'lumi-hooks' not in done.stdout
+    assert 'lz4/1.10.0-GCCcore-14.2.0' in done.stdout and 'lumi-hooks:' not in done.stdout
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which('runuser'), reason='mode bits stop nothing for root: this '
+RUNUSER = shutil.which('runuser', path='/usr/sbin:/sbin:/usr/bin:/bin')
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or not RUNUSER, reason='mode bits stop nothing for root: this '
                     'needs root, to become an ordinary user')
 def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstream, tmp_path_factory):
     import tempfile
@@ -155,10 +158,10 @@ def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstrea
             os.mkdir(f'{base}/{name}')
         shutil.chown(f'{base}/home', 'nobody')
         lumi = Lumi(standin, sources, upstream, f'{base}/locked/EasyBuild', f'{base}/home')
-        plain = subprocess.run([shutil.which('runuser'), '-u', 'nobody', '--', 'touch', f'{base}/locked/x'],
+        plain = subprocess.run([RUNUSER, '-u', 'nobody', '--', 'touch', f'{base}/locked/x'],
                                check=False, capture_output=True)
         assert plain.returncode != 0, 'the folder is writable after all'
-        as_nobody = f'{shutil.which("runuser")} -u nobody --preserve-environment -- bash --norc -c'
+        as_nobody = f'{RUNUSER} -u nobody --preserve-environment -- bash --norc -c'
         done = lumi.run(f'{as_nobody} "eb --hooks={lumi.hooks} lz4-1.10.0-GCCcore-14.2.0.eb -r"', HOME=f'{base}/home')
         assert done.returncode != 0
         assert 'cannot be written' in done.stdout and 'EBU_USER_PREFIX' in done.stdout, done.stdout[-3000:]
