@@ -9,6 +9,7 @@ from .releases import load_toolchains, load_upstream
 from .rules import RULES
 from .rules.dependencies import impossible
 from .rules.draft import Draft
+from .rules.provided import notes
 from .site import Site
 
 ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
@@ -40,7 +41,8 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
         return Adaptation(recipe, REFUSED, reason, draft.parameters, tuple(draft.changes), tuple(refusals))
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
-    return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site))
+    return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
+                      tuple(dict.fromkeys(notes(draft, site))))
 
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:

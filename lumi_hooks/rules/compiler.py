@@ -14,7 +14,7 @@ from .draft import Draft
 def compiler_strictness(draft: Draft, site: Site):
     """C that GCC before 14 and Clang before 16 warned of: the options that make it a warning again."""
     made_with = _gcc_of(draft)
-    if not made_with or not draft.parameters.get('toolchain'):
+    if not made_with or draft.parameters.get('easyblock') in load_compilers()['easyblocks_without']:
         return
     family = load_toolchains()['toolchains'][site.toolchain]['family']
     base = compiler_base(site)

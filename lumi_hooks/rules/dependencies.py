@@ -76,10 +76,16 @@ def impossible(draft: Draft, site: Site):
 
 @rule('toolchain-fft', 'upstream\'s foss and gfbf toolchains bring FFTW along, cpe* toolchains do not')
 def toolchain_fft(draft: Draft, site: Site):
-    """A recipe on foss or gfbf gets cray-fftw, unless the package is known not to use it."""
+    """
+    A recipe on foss or gfbf gets cray-fftw, unless the package is known not to use it, or is one of a language that
+    brings its own and does not mention an FFT.
+    """
     if not load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('fft'):
         return
     known = uses(draft.name, 'fft')
+    without = load_upstream()['fft']['easyblocks_without']
+    if not known and draft.parameters.get('easyblock') in without and 'fft' not in draft.recipe.text.lower():
+        return
     module = Dependency.external_module(site.release.module('cray-fftw'))
     if (known and not known['value']) or module in draft.dependencies('dependencies'):
         return

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
-from typing import Optional, Tuple
+from typing import Iterator, Optional, Tuple
 
 from ..dependency import Dependency
 from ..packages import Treatment, package, treatment, uses
@@ -8,7 +8,7 @@ from ..releases import load_upstream, python_packages
 from ..selection import choose_version
 from ..site import Site
 from ..versions import version_key
-from .draft import Draft
+from .draft import DEPENDENCY_LISTS, Draft
 
 _SERIAL, _PARALLEL = ('serial', 'nompi'), ('mpi', 'parallel')
 
@@ -99,9 +99,11 @@ def parallel(draft: Draft, site: Site, dependency: Dependency) -> bool:
     return any(toolchains[source.toolchain[0]]['mpi'] for source in sources if source.toolchain)
 
 
-def is_built(draft: Draft, site: Site, dependency: Dependency) -> bool:
-    """Is a dependency installed like any other software?"""
-    found = treatment(dependency.name)
-    if not found:
-        return True
-    return found.verb in ('cray', 'python') and why_built(draft, site, dependency, found) is not None
+def notes(draft: Draft, site: Site) -> Iterator[str]:
+    """Of each dependency that is built although the Cray PE has such a thing: why."""
+    for parameter in DEPENDENCY_LISTS:
+        for dependency in draft.dependencies(parameter):
+            found = None if dependency.external else treatment(dependency.name)
+            why = why_built(draft, site, dependency, found) if found else None
+            if why:
+                yield f'{dependency} is built: {why}'
