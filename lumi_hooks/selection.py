@@ -19,16 +19,17 @@ class Chosen:
     reason: str
 
 
-def choose_version(dependency: Dependency, site: Site) -> Chosen:
+def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
     """
     The version of a library that the release holds. In this order: the version that the package's own bound
     demands; LUMI's version table, where a module or a recipe of that version exists; an installed module; a recipe
     for the site's toolchain; the upstream recipe of the generation nearest the release's compiler.
 
     :param dependency: as the recipe asks for it
+    :param policy: how far the version may differ from what is asked for; the package's own where it is not given
     """
     name, suffix, asked = dependency.name, dependency.versionsuffix, dependency.version
-    policy = _policy(name)
+    policy = policy or _policy(name)
 
     def allowed(version: str) -> bool:
         if policy == 'exact':
@@ -76,11 +77,11 @@ def site_suffix(suffix: str, site: Site) -> str:
         if not match:
             continue
         asked, found = match[1], treatment(name)
-        module = site.cray.get(found.serial[0]) if found and found.verb == 'cray' else None
-        if module and (found.versions or {}).get('policy') == 'same-major' \
-                and version_key(asked)[:1] != version_key(module.upstream_version)[:1]:
-            module = None
-        version = module.upstream_version if module else choose_version(Dependency(name, asked), site).version
+        version = choose_version(Dependency(name, asked), site).version
+        if found and found.verb == 'cray' and found.serial[0] in site.cray:
+            module = site.cray[found.serial[0]]
+            if _policy(name) != 'same-major' or version_key(asked)[:1] == version_key(module.upstream_version)[:1]:
+                version = module.upstream_version
         suffix = suffix[:match.start(1)] + version + suffix[match.end(1):]
     return suffix
 

@@ -4,7 +4,7 @@ from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..packages import treatment, uses
 from ..releases import load_upstream
-from ..selection import choose_version, site_suffix
+from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
@@ -61,12 +61,12 @@ def impossible(draft: Draft, site: Site):
     """CUDA and what stands on it, ROCm where there is no GPU: refused, with what to do instead."""
     own = treatment(draft.name)
     if own and own.verb == 'refuse':
-        yield Refusal(own.code, f'{draft.name}: {own.reason}', 'impossible')
+        yield Refusal(str(own.code), f'{draft.name}: {own.reason}', 'impossible')
     if own and own.verb == 'cray' and 'rocm' in own.serial:
         yield Refusal('rocm-provided', f'{draft.name} is a part of ROCm, which the module '
                       f'{site.release.module("rocm")} provides: load that module instead', 'impossible')
     for _, dependency, found in _each(draft, 'refuse'):
-        yield Refusal(found.code, f'it depends on {dependency}: {found.reason}', 'impossible')
+        yield Refusal(str(found.code), f'it depends on {dependency}: {found.reason}', 'impossible')
     if not site.partition_facts['gpu']:
         for _, dependency, found in _each(draft, 'cray'):
             if 'rocm' in found.serial:
@@ -84,13 +84,30 @@ def toolchain_fft(draft: Draft, site: Site):
         return
     known = uses(draft.name, 'fft')
     without = load_upstream()['fft']['easyblocks_without']
-    if not known and draft.parameters.get('easyblock') in without and 'fft' not in draft.recipe.text.lower():
+    easyblock = draft.parameters.get('easyblock')
+    if easyblock == 'Bundle':
+        easyblock = draft.parameters.get('exts_defaultclass')
+    if not known and easyblock in without and 'fft' not in draft.recipe.text.lower():
         return
     module = Dependency.external_module(site.release.module('cray-fftw'))
     if (known and not known['value']) or module in draft.dependencies('dependencies'):
         return
     yield Change('dependencies', None, module, 'toolchain-fft',
                  f'{draft.upstream_toolchain[0]} holds FFTW, so the recipe may use it without naming it')
+
+
+def in_step(draft: Draft, dependency: Dependency) -> bool:
+    """
+    Is a dependency released in step with the recipe's own software, so that the version is a bound? It is if the
+    recipe writes %(version)s for it, or the same version for software of a related name (Boost.MPI and Boost).
+    """
+    written = [item for parameter in DEPENDENCY_LISTS for item in draft.recipe.dependencies(parameter)
+               if item.name == dependency.name]
+    if any('%(version)s' in item.version for item in written):
+        return True
+    start = min(len(draft.name), len(dependency.name), 5)
+    return dependency.version == draft.version \
+        and draft.name[:start].lower() == dependency.name[:start].lower()
 
 
 @rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
@@ -107,6 +124,10 @@ def release_version(draft: Draft, site: Site):
             if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
                 continue
             chosen = choose_version(dependency, site)
+            if chosen.version != dependency.version and in_step(draft, dependency):
+                kept = choose_version(dependency, site, 'exact')
+                if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
+                    chosen = kept
             after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
             if after != dependency:
                 reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason

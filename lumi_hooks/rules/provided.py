@@ -100,7 +100,12 @@ def parallel(draft: Draft, site: Site, dependency: Dependency) -> bool:
 
 
 def notes(draft: Draft, site: Site) -> Iterator[str]:
-    """Of each dependency that is built although the Cray PE has such a thing: why."""
+    """What is built although the Cray PE has such a thing: each dependency with the reason, and the recipe itself."""
+    own = treatment(draft.name)
+    if own and own.verb == 'cray':
+        names = ' or '.join(dict.fromkeys(site.release.module(name) for name in (*own.serial[-1:], *own.parallel[-1:])
+                                          if name in site.release.modules))
+        yield f'{own.reason} as {names}: other recipes use that, and this one is needed only where it does not suffice'
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
             found = None if dependency.external else treatment(dependency.name)

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules, one by one. The tests of a rule are named after its id: test_rule_<id>_…"""
+import os
 import sys
 
 import pytest
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
+from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.packages import package
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided
 from lumi_hooks.rules import python as python_rules
@@ -88,20 +91,21 @@ def test_rule_toolchain_refuses_others(recipe, site, toolchain, code):
     assert toolchain in found.reason and 'foss' in found.reason
 
 
-@pytest.mark.parametrize('toolchain', ['intel', 'iimpi', 'gomkl', 'lfoss', 'lompi', 'llvm-compilers', 'rompi', 'gmpich'])
-def test_rule_toolchain_takes_other_families(recipe, site, toolchain):
+@pytest.mark.parametrize('toolchain, twin', [
+    ('intel', 'foss'), ('iimpi', 'gompi'), ('gomkl', 'foss'), ('lfoss', 'foss'), ('lompi', 'gompi'),
+    ('llvm-compilers', 'GCC'), ('rompi', 'gompi'), ('gmpich', 'gompi'), ('lfbf', 'gfbf'), ('iimkl', 'gfbf')])
+def test_rule_toolchain_takes_other_families(recipe, site, toolchain, twin):
     found, = says('toolchain', recipe(toolchain=(toolchain, '2025b')), site)
     assert found.after == {'name': 'cpeGNU', 'version': site.release.cpe}
-    facts, twin = load_upstream()['toolchains'], {'intel': 'foss', 'iimpi': 'gompi', 'gomkl': 'foss', 'lfoss': 'foss',
-                                                  'lompi': 'gompi', 'llvm-compilers': 'GCC', 'rompi': 'gompi',
-                                                  'gmpich': 'gompi'}[toolchain]
+    facts = load_upstream()['toolchains']
     assert all(facts[toolchain][what] == facts[twin][what] for what in ('mpi', 'blas', 'fft'))
 
 
 # --- other-compiler
 
 @pytest.mark.parametrize('more, word', [
-    ("configopts = '--with-blas=-lmkl_rt'\n", '--with-blas=-lmkl_rt'), ("prebuildopts = 'export CC=icx FC=ifx && '\n", 'CC=icx'),
+    ("configopts = '--with-blas=-lmkl_rt'\n", '--with-blas=-lmkl_rt'),
+    ("prebuildopts = 'export CC=icx FC=ifx && '\n", 'CC=icx'),
     ("buildopts = ['MPI=on I_MPI_ROOT=x']\n", 'I_MPI_ROOT=x'), ("dependencies = [('imkl', '2025.1.0')]\n", 'imkl'),
     ("toolchainopts = {'extra_cflags': '-fp-model precise'}\n", '-fp-model')])
 def test_rule_other_compiler_refuses_what_names_it(recipe, site, more, word):
@@ -150,8 +154,8 @@ def carried(monkeypatch, **versions):
     monkeypatch.setattr(provided, 'python_packages', lambda version: packages)
 
 
-BUNDLE = dict(numpy='2.3.1', scipy='1.16.0', pandas='2.3.0', numexpr='2.11.0', bottleneck='1.5.0', tzdata='2025.2',
-              mpmath='1.3.0', deap='1.4.3')
+BUNDLE = {'numpy': '2.3.1', 'scipy': '1.16.0', 'pandas': '2.3.0', 'numexpr': '2.11.0', 'bottleneck': '1.5.0',
+          'tzdata': '2025.2', 'mpmath': '1.3.0', 'deap': '1.4.3'}
 
 
 @pytest.mark.parametrize('change, stands', [
@@ -318,7 +322,8 @@ def provided_modules(recipe, site, text, **facts):
     (('GCC', '14.2.0'), "toolchainopts = {'usempi': True}\n", {'cray-hdf5-parallel'}),
 ])
 def test_rule_cray_provided_flavours(recipe, upstream_site, toolchain, options, modules):
-    found = provided_modules(recipe, upstream_site, options + "dependencies = [('HDF5', '1.14.6')]\n", toolchain=toolchain)
+    more = options + "dependencies = [('HDF5', '1.14.6')]\n"
+    found = provided_modules(recipe, upstream_site, more, toolchain=toolchain)
     release = upstream_site.release
     assert found == {release.module(module) for module in modules}
 
@@ -426,7 +431,8 @@ def test_rule_toolchain_fft_not_twice_and_not_for_those_without(recipe, site):
 
 @pytest.mark.parametrize('easyblock, more, loaded', [
     ('PythonBundle', '', False), ('RPackage', '', False), ('PythonBundle', "exts_list = [('pyFFTW', '0.14')]\n", True),
-    ('CMakeMake', '', True), ('Tarball', '', False)])
+    ('CMakeMake', '', True), ('Tarball', '', False), ('Bundle', "exts_defaultclass = 'RPackage'\n", False),
+    ('Bundle', "exts_defaultclass = 'CMakeMake'\n", True)])
 def test_rule_toolchain_fft_by_easyblock(recipe, site, easyblock, more, loaded):
     assert bool(says('toolchain-fft', recipe(f'easyblock = {easyblock!r}\n{more}'), site)) is loaded
 
@@ -454,6 +460,17 @@ def test_rule_release_version_leaves_alone(recipe, upstream_site, dependency):
     assert says('release-version', recipe(f'dependencies = [{dependency}]\n'), upstream_site) == []
 
 
+@pytest.mark.parametrize('name, version, dependency, kept', [
+    ('Boost.MPI', '1.82.0', "('Boost', '%(version)s')", True), ('Boost.MPI', '1.82.0', "('Boost', '1.82.0')", True),
+    ('Boost.MPI', '1.82.0', "('Boost', '1.83.0')", False), ('Other', '1.82.0', "('Boost', '1.82.0')", False),
+    # a version that upstream does not have is no bound
+    ('Boost.MPI', '0.1', "('Boost', '%(version)s')", False)])
+def test_rule_release_version_of_what_is_released_in_step(recipe, upstream_site, name, version, dependency, kept):
+    found = recipe(f'dependencies = [{dependency}]\n', name=name, version=version)
+    boost, = (item for item in adapt(found, upstream_site).dependencies() if item.name == 'Boost')
+    assert (boost.version == '1.82.0') is kept
+
+
 # --- the draft
 
 def test_draft_removes_a_parameter(recipe):
@@ -465,3 +482,37 @@ def test_draft_removes_a_parameter(recipe):
 def test_draft_with_dependencies_written_as_lists(recipe, site):
     adaptation = adapt(recipe("dependencies = [['binutils', '2.42'], ['zlib', '1.3.1']]\n"), site)
     assert adaptation.dependencies()[:1] == (Dependency('zlib', '1.3.1'),)
+
+
+# --- every package's data
+
+ENTRIES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages'))
+                 if name.endswith('.json') and name != 'groups.json')
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
+    entry = package(name)
+    fft = entry.get('uses', {}).get('fft')
+    if fft:
+        assert bool(says('toolchain-fft', recipe(name=name), upstream_site)) is fft['value'] and len(fft['reason']) > 20
+    verb = entry.get('as_dependency', {}).get('verb')
+    if verb == 'cray':
+        version = upstream_site.cray[entry['as_dependency'].get('serial', entry['as_dependency'].get('parallel'))[-1]]
+        text = f"dependencies = [({name!r}, {version.upstream_version!r})]\n"
+        loaded = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
+        assert loaded & {*entry['as_dependency'].get('serial', ()), *entry['as_dependency'].get('parallel', ())}
+        note, = adapt(recipe(name=name), upstream_site).notes
+        assert 'other recipes use that' in note
+    assert fft or verb in ('cray', 'python'), f'no test knows what packages/{name}.json says: write one'
+
+
+@pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
+def test_each_group_does_what_it_says(recipe, group):
+    site = make_site(partition='G', env={})
+    entry = load_json('packages/groups.json')['groups'][group]
+    rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
+    parameter = entry.get('lists', ['dependencies'])[0]
+    for member in entry['members']:
+        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
+        assert len(found) == 1 and entry['reason'] in found[0].reason, member
