@@ -7,7 +7,9 @@ from .packages import treatment, uses
 from .recipe import Recipe
 from .releases import load_toolchains, load_upstream
 from .rules import RULES
+from .rules.dependencies import impossible
 from .rules.draft import Draft
+from .rules.provided import notes
 from .site import Site
 
 ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
@@ -18,11 +20,11 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
     What a recipe becomes at a site.
 
     Idempotent: a recipe that is already for a cpe* toolchain of the site's release, or for SYSTEM, passes
-    unchanged.
+    unchanged, unless it can't be installed here.
     """
     name, version = recipe.toolchain
     if name == 'system':
-        return Adaptation(recipe, UNCHANGED, 'it needs no toolchain (SYSTEM)', recipe.parameters)
+        return _system(recipe, site)
     if name in load_toolchains()['toolchains']:
         return _native(recipe, site)
     draft, refusals = Draft(recipe), []
@@ -39,7 +41,23 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
         return Adaptation(recipe, REFUSED, reason, draft.parameters, tuple(draft.changes), tuple(refusals))
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
-    return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site))
+    return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
+                      tuple(dict.fromkeys(notes(draft, site))))
+
+
+def _system(recipe: Recipe, site: Site) -> Adaptation:
+    """A recipe that needs no toolchain: unchanged, or refused."""
+    refusals = []
+    if impossible.id not in site.disabled:
+        refusals = [outcome for outcome in impossible(Draft(recipe), site) if isinstance(outcome, Refusal)]
+    if recipe.parameters.get('easyblock') == 'Toolchain':
+        refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, in whose place '
+                                f'{site.toolchain}/{site.toolchain_version} stands here: install the recipe that '
+                                'wants it, it needs no other toolchain', 'toolchain'))
+    if refusals:
+        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
+        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))
+    return Adaptation(recipe, UNCHANGED, 'it needs no toolchain (SYSTEM)', recipe.parameters)
 
 
 def _native(recipe: Recipe, site: Site) -> Adaptation:

@@ -12,10 +12,8 @@ from dataclasses import dataclass
 from typing import Dict, Iterable, Optional, Sequence, Tuple
 
 from .recipe import RECORD
-from .releases import generation_of, load_upstream
+from .releases import generation_of, load_upstream, refused_family
 from .versions import version_key
-
-_LEVELS = ('GCCcore', 'GCC', 'gfbf', 'gompi', 'foss')
 
 
 @dataclass(frozen=True)
@@ -123,22 +121,26 @@ def parse_filename(name: str, path: str) -> Source:
 
 def choose_source(candidates: Iterable[Source], generation: str) -> Optional[Source]:
     """
-    The recipe that stands for a derived one: the generation nearest the release's compiler, of two equally near
-    ones the newer; then the newest version, the lowest toolchain level, the first name. A total order, that does
-    not depend on who asks.
+    The recipe that stands for a derived one: one of the GNU family before others; the generation nearest the
+    release's compiler, of two equally near ones the newer; then the newest version, the toolchain that stands first
+    in upstream.json, the first name. A total order, that does not depend on who asks.
 
     :param generation: upstream generation of the release's compiler
     """
     order = list(load_upstream()['generations'])
     home = order.index(generation)
+    toolchains = load_upstream()['toolchains']
+    levels = list(toolchains)
 
     def rank(source: Source):
+        assert source.toolchain
+        name = source.toolchain[0]
         place = order.index(source.generation) if source.generation in order else None
         distance = abs(place - home) if place is not None else len(order)
-        level = _LEVELS.index(source.toolchain[0]) if source.toolchain and source.toolchain[0] in _LEVELS else 9
-        return (-distance, place or -1, version_key(source.version), -level)
+        return (toolchains[name]['family'] == 'GNU', -distance, -1 if place is None else place,
+                version_key(source.version), -levels.index(name))
 
-    adaptable = [source for source in candidates if source.toolchain]
+    adaptable = [source for source in candidates if source.toolchain and not refused_family(source.toolchain[0])]
     return max(sorted(adaptable, key=lambda source: source.path), key=rank, default=None)
 
 

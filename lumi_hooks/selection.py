@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
+import re
 from dataclasses import dataclass
-from typing import Optional
+from typing import List, Optional
 
 from .central import Source, choose_source
 from .dependency import Dependency
-from .packages import package
-from .releases import library_versions
+from .packages import package, treatment
+from .releases import library_versions, load_upstream
 from .site import Site
 from .versions import same_minor, version_key
 
@@ -18,21 +19,24 @@ class Chosen:
     reason: str
 
 
-def choose_version(dependency: Dependency, site: Site) -> Chosen:
+def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
     """
     The version of a library that the release holds. In this order: the version that the package's own bound
     demands; LUMI's version table, where a module or a recipe of that version exists; an installed module; a recipe
     for the site's toolchain; the upstream recipe of the generation nearest the release's compiler.
 
     :param dependency: as the recipe asks for it
+    :param policy: how far the version may differ from what is asked for; the package's own where it is not given
     """
     name, suffix, asked = dependency.name, dependency.versionsuffix, dependency.version
-    bound = package(name).get('version', {'policy': 'any', 'reason': ''})
+    policy = policy or _policy(name)
 
     def allowed(version: str) -> bool:
-        if bound['policy'] == 'exact':
+        if policy == 'exact':
             return version == asked
-        return bound['policy'] == 'any' or same_minor(version, asked)
+        if policy == 'same-major':
+            return version_key(version)[:1] == version_key(asked)[:1]
+        return policy == 'any' or same_minor(version, asked)
 
     release = site.release.name
     table = [version for version in library_versions(release).get(name, ()) if allowed(version)]
@@ -46,8 +50,8 @@ def choose_version(dependency: Dependency, site: Site) -> Chosen:
         if found:
             version = max(found, key=version_key)
             return Chosen(version, f'{version} {where} for {site.toolchain} of release {release}')
-    sources = [source for source in site.index.sources(name) if source.versionsuffix == suffix]
-    source = choose_source([item for item in sources if allowed(item.version)], site.release.generation)
+    source = choose_source([item for item in _sources(name, suffix, site) if allowed(item.version)],
+                           site.release.generation)
     if source:
         return Chosen(source.version, f'{source.version} is upstream\'s version in the generation nearest to the '
                       f'compiler of release {release} ({site.release.generation})')
@@ -56,9 +60,48 @@ def choose_version(dependency: Dependency, site: Site) -> Chosen:
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:
     """The upstream recipe that stands for name, version and suffix, None where upstream has none to adapt."""
-    found = [source for source in site.index.sources(name)
-             if (source.version, source.versionsuffix) == (version, suffix)]
+    found = [source for source in _sources(name, suffix, site) if source.version == version]
     return choose_source(found, site.release.generation)
+
+
+def site_suffix(suffix: str, site: Site) -> str:
+    """
+    A version suffix as it reads at the site: where it names a version of R, Perl or Python, that version is the
+    release's.
+
+    >>> site_suffix('-R-4.2.1', site)
+    '-R-4.5.1'
+    """
+    for name, start in load_upstream()['suffixes'].items():
+        match = re.search(rf'(?<![^-]){start[1:]}(\d[\d.]*)(?=-|$)', suffix)
+        if not match:
+            continue
+        asked, found = match[1], treatment(name)
+        version = choose_version(Dependency(name, asked), site).version
+        if found and found.verb == 'cray' and found.serial[0] in site.cray:
+            module = site.cray[found.serial[0]]
+            if _policy(name) != 'same-major' or version_key(asked)[:1] == version_key(module.upstream_version)[:1]:
+                version = module.upstream_version
+        suffix = suffix[:match.start(1)] + version + suffix[match.end(1):]
+    return suffix
+
+
+def _policy(name: str) -> str:
+    """How the version of a package follows the release: by its own bound, else as far as a Cray module would."""
+    bound = package(name).get('version')
+    if bound:
+        return bound['policy']
+    found = treatment(name)
+    return (found.versions if found and found.versions else {}).get('policy', 'any')
+
+
+def _sources(name: str, suffix: str, site: Site) -> List[Source]:
+    """Upstream's recipes of a software whose suffix reads the same at the site."""
+    sources = site.index.sources(name)
+    if not suffix:
+        return [source for source in sources if not source.versionsuffix]
+    return [source for source in sources if source.versionsuffix == suffix
+            or site_suffix(source.versionsuffix, site) == site_suffix(suffix, site)]
 
 
 def own_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[str]:

@@ -3,8 +3,10 @@
 What is known about single packages, as data: one small file a package, and groups of packages treated alike.
 
 <name>.json may hold
-  as_dependency  what stands in for it where a recipe depends on it (verb cray, drop, module or refuse)
-  uses           whether it uses what its upstream toolchain brings along (mpi, blas, fft), where that is known
+  as_dependency  what stands in for it where a recipe depends on it (verb cray, python, drop, module or refuse)
+  uses           whether it uses what its upstream toolchain brings along (mpi, blas, fft, rocm), or parallel HDF5
+                 and netCDF (parallel-io), where that is known
+  needs          what it needs at least of a library that the Cray PE provides
   python         the Python versions that it works with (min, below)
   version        how its version follows the release: any (the default), same-minor or exact
 groups.json says the same once for many packages. A package's own file wins over its group.
@@ -17,7 +19,7 @@ from typing import Any, Mapping, Optional, Tuple
 from ..data import ROOT, load_json
 from ..errors import DataError
 
-VERBS = ('cray', 'drop', 'module', 'refuse')
+VERBS = ('cray', 'python', 'drop', 'module', 'refuse')
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Treatment:
     module: Optional[Mapping[str, str]] = None
     code: Optional[str] = None
     uses: Optional[str] = None
+    versions: Optional[Mapping[str, str]] = None
+    lists: Tuple[str, ...] = ()
+    members: Optional[Mapping[str, Mapping[str, str]]] = None
+    helpers: Tuple[str, ...] = ()
+    toolchains: Tuple[str, ...] = ()
 
 
 @lru_cache(maxsize=None)
@@ -69,7 +76,9 @@ def treatment(name: str) -> Optional[Treatment]:
     if entry['verb'] not in VERBS:
         raise DataError(f'packages: {name} has the unknown verb "{entry["verb"]}"; known are {", ".join(VERBS)}')
     return Treatment(entry['verb'], entry['reason'], entry.get('link'), tuple(entry.get('serial', ())),
-                     tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'))
+                     tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
+                     entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
+                     tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

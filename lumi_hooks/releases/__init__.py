@@ -7,7 +7,9 @@ versions/<release>.json  the version of each library that a release's software s
 machine.json             partitions, target modules, driver window
 toolchains.json          the cpe* toolchains: which modules they load
 modules.json             what each Cray module provides, and which variable holds its prefix
-upstream.json            upstream's toolchains and generations
+upstream.json            upstream's toolchains, their compiler families, and generations
+compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
+python/<version>.json    the Python packages that a cray-python carries
 """
 import os
 from dataclasses import dataclass
@@ -113,6 +115,17 @@ def load_upstream() -> Mapping:
     return load_json('releases/upstream.json')
 
 
+def family_of(toolchain: str) -> Mapping:
+    """The compiler family of an upstream toolchain, as data; empty where nothing of it is refused."""
+    data = load_upstream()
+    return data['families'].get(data['toolchains'].get(toolchain, {}).get('family'), {})
+
+
+def refused_family(toolchain: str) -> bool:
+    """Is every recipe with this upstream toolchain refused?"""
+    return bool(family_of(toolchain).get('refused'))
+
+
 def toolchain_facts(name: str, release: Release) -> ToolchainFacts:
     """
     What toolchain `name` loads on `release`, pinned.
@@ -156,6 +169,26 @@ def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
     if not os.path.exists(os.path.join(ROOT, path)):
         return {}
     return {name: tuple(versions) for name, versions in load_json(path)['libraries'].items()}
+
+
+@lru_cache(maxsize=None)
+def python_packages(version: str) -> Mapping[str, Mapping]:
+    """
+    The packages that a cray-python carries (empty where no list exists).
+
+    :param version: of cray-python, as in its module name
+    :return: name in lower case -> {"version", "verified"}
+    """
+    path = f'releases/python/{version}.json'
+    if not os.path.exists(os.path.join(ROOT, path)):
+        return {}
+    return {name.lower(): entry for name, entry in load_json(path)['packages'].items()}
+
+
+@lru_cache(maxsize=None)
+def load_compilers() -> Mapping:
+    """What compilers no longer take, as data (compilers.json)."""
+    return load_json('releases/compilers.json')
 
 
 def generation_of(toolchain: str, version: str) -> Optional[str]:

@@ -3,24 +3,32 @@
 from typing import Tuple
 
 from .base import Rule
+from .compiler import compiler_strictness
 from .dependencies import (
-                           central_tools,
-                           cray_provided,
-                           impossible,
-                           release_version,
-                           toolchain_fft,
-                           toolchain_provided,
+    central_tools,
+    cray_provided,
+    impossible,
+    release_version,
+    toolchain_fft,
+    toolchain_provided,
 )
-from .python import python_bound
-from .toolchain import toolchain
+from .python import python_bound, python_carried
+from .templates import suffix, templates
+from .toolchain import other_compiler, toolchain
 
 RULES: Tuple[Rule, ...] = (
+    # what the recipe means is written out before anything changes
+    templates,
     toolchain,
+    other_compiler,
     impossible,
     python_bound,
     toolchain_provided,
     central_tools,
+    python_carried,
     cray_provided,
     toolchain_fft,
     release_version,
+    suffix,
+    compiler_strictness,
 )

@@ -1,65 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
-from typing import Optional
-
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..packages import treatment, uses
 from ..releases import load_upstream
-from ..selection import choose_version
+from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
+from .provided import flavour, why_built
 
 
-def _each(draft: Draft, verb: Optional[str]):
-    """Dependencies (with their list and treatment) that are treated by a verb; None: those without treatment."""
+def _each(draft: Draft, verb: str):
+    """Dependencies (with their list and treatment) that are treated by a verb in that list."""
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
             if not dependency.external:
                 found = treatment(dependency.name)
-                if (found.verb if found else None) == verb:
+                if found and found.verb == verb and parameter in (found.lists or DEPENDENCY_LISTS):
                     yield parameter, dependency, found
-
-
-def parallel(draft: Draft, site: Site, dependency: Dependency) -> bool:
-    """
-    Is the parallel (MPI) flavour of a library meant? It is if the recipe uses MPI, or if upstream's own dependency
-    is the one built with MPI (half of the recipes on top of parallel HDF5 do not say usempi).
-    """
-    if draft.option('usempi'):
-        return True
-    toolchain = dependency.toolchain or draft.upstream_toolchain
-    facts = load_upstream()['toolchains'].get(toolchain[0])
-    if not facts or not facts['mpi']:
-        return False
-    sources = [source for source in site.index.sources(dependency.name)
-               if (source.version, source.versionsuffix) == (dependency.version, dependency.versionsuffix)]
-    generation = next((source.generation for source in sources if source.toolchain == toolchain), None)
-    if generation or not sources:
-        return True
-    return any(load_upstream()['toolchains'][source.toolchain[0]]['mpi'] for source in sources if source.toolchain)
 
 
 @rule('cray-provided', 'a library that the Cray PE provides is loaded as its module, pinned to the release')
 def cray_provided(draft: Draft, site: Site):
     """HDF5, netCDF, PnetCDF, FFTW, Python, PAPI → the release's Cray modules, serial or parallel by use."""
     for parameter, dependency, found in _each(draft, 'cray'):
-        names = found.serial
-        if found.parallel != found.serial and parallel(draft, site, dependency):
-            names = found.parallel
-        names = names or found.parallel
+        if why_built(draft, site, dependency, found):
+            continue
+        names, remark = flavour(draft, site, dependency, found)
         missing = [name for name in names if name not in site.release.modules]
         if missing:
             yield Refusal('cray-module', f'release {site.release.name} of the Cray PE has no module {missing[0]}, '
                           f'which is to stand in for {dependency}', 'cray-provided')
             continue
         modules = tuple(Dependency.external_module(site.release.module(name)) for name in names)
-        flavour = ''
-        if found.serial and found.parallel and found.serial != found.parallel:
-            flavour = ' (parallel, as MPI is used)' if names == found.parallel else ' (serial, as MPI is not used)'
         yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'cray-provided',
-                     found.reason + flavour, found.link)
+                     found.reason + remark, found.link)
 
 
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
@@ -82,17 +58,37 @@ def toolchain_provided(draft: Draft, site: Site):
 
 @rule('impossible', 'a dependency that can\'t exist on this machine')
 def impossible(draft: Draft, site: Site):
-    """CUDA and what stands on it: refused, with what to do instead."""
+    """CUDA and what stands on it, ROCm where there is no GPU: refused, with what to do instead."""
+    own = treatment(draft.name)
+    if own and own.verb == 'refuse':
+        yield Refusal(str(own.code), f'{draft.name}: {own.reason}', 'impossible')
+    if own and own.verb == 'cray' and 'rocm' in own.serial:
+        yield Refusal('rocm-provided', f'{draft.name} is a part of ROCm, which the module '
+                      f'{site.release.module("rocm")} provides: load that module instead', 'impossible')
     for _, dependency, found in _each(draft, 'refuse'):
-        yield Refusal(found.code, f'it depends on {dependency}: {found.reason}', 'impossible')
+        yield Refusal(str(found.code), f'it depends on {dependency}: {found.reason}', 'impossible')
+    if not site.partition_facts['gpu']:
+        for _, dependency, found in _each(draft, 'cray'):
+            if 'rocm' in found.serial:
+                yield Refusal('partition', f'it depends on {dependency}, a part of ROCm, and partition '
+                              f'{site.partition} has no GPUs: load partition/G', 'impossible')
 
 
 @rule('toolchain-fft', 'upstream\'s foss and gfbf toolchains bring FFTW along, cpe* toolchains do not')
 def toolchain_fft(draft: Draft, site: Site):
-    """A recipe on foss or gfbf gets cray-fftw, unless the package is known not to use it."""
+    """
+    A recipe on foss or gfbf gets cray-fftw, unless the package is known not to use it, or is one of a language that
+    brings its own and does not mention an FFT.
+    """
     if not load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('fft'):
         return
     known = uses(draft.name, 'fft')
+    without = load_upstream()['fft']['easyblocks_without']
+    easyblock = draft.parameters.get('easyblock')
+    if easyblock == 'Bundle':
+        easyblock = draft.parameters.get('exts_defaultclass')
+    if not known and easyblock in without and 'fft' not in draft.recipe.text.lower():
+        return
     module = Dependency.external_module(site.release.module('cray-fftw'))
     if (known and not known['value']) or module in draft.dependencies('dependencies'):
         return
@@ -100,15 +96,39 @@ def toolchain_fft(draft: Draft, site: Site):
                  f'{draft.upstream_toolchain[0]} holds FFTW, so the recipe may use it without naming it')
 
 
+def in_step(draft: Draft, dependency: Dependency) -> bool:
+    """
+    Is a dependency released in step with the recipe's own software, so that the version is a bound? It is if the
+    recipe writes %(version)s for it, or the same version for software of a related name (Boost.MPI and Boost).
+    """
+    written = [item for parameter in DEPENDENCY_LISTS for item in draft.recipe.dependencies(parameter)
+               if item.name == dependency.name]
+    if any('%(version)s' in item.version for item in written):
+        return True
+    start = min(len(draft.name), len(dependency.name), 5)
+    return dependency.version == draft.version \
+        and draft.name[:start].lower() == dependency.name[:start].lower()
+
+
 @rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
 def release_version(draft: Draft, site: Site):
     """A dependency that is installed like any other follows the release's version of it."""
-    for parameter, dependency, _ in _each(draft, None):
-        if dependency.toolchain == SYSTEM:
-            continue
-        if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
-            continue
-        chosen = choose_version(dependency, site)
-        after = Dependency(dependency.name, chosen.version, dependency.versionsuffix)
-        if after != dependency:
-            yield Change(parameter, dependency, after, 'release-version', chosen.reason)
+    for parameter in DEPENDENCY_LISTS:
+        for dependency in draft.dependencies(parameter):
+            if dependency.external or dependency.toolchain == SYSTEM:
+                continue
+            found = treatment(dependency.name)
+            why = why_built(draft, site, dependency, found) if found else None
+            if found and not why and parameter in (found.lists or DEPENDENCY_LISTS):
+                continue
+            if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
+                continue
+            chosen = choose_version(dependency, site)
+            if chosen.version != dependency.version and in_step(draft, dependency):
+                kept = choose_version(dependency, site, 'exact')
+                if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
+                    chosen = kept
+            after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
+            if after != dependency:
+                reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
+                yield Change(parameter, dependency, after, 'release-version', reason)

@@ -1,22 +1,76 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Upstream's toolchain becomes the cpe* toolchain of the release."""
+import re
+from typing import Any, Iterator, Optional, Tuple
+
 from ..change import Change, Refusal
-from ..releases import load_upstream
+from ..releases import family_of, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import Draft
 
+# parameters that say where software comes from or what it is, not how it is built
+_TELLING = ('name', 'version', 'homepage', 'description', 'toolchain', 'source_urls', 'sources', 'checksums',
+            'patches', 'docurls', 'docpaths', 'citing', 'download_instructions', 'upload_urls', 'site_contacts')
+
 
 @rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE take the place of upstream\'s toolchain')
 def toolchain(draft: Draft, site: Site):
-    """foss, gompi, gfbf, GCC, GCCcore … → the site's cpe* toolchain; unknown ones are refused."""
+    """Upstream's toolchain → the site's cpe* toolchain; unknown ones and whole families are refused."""
     name, version = draft.upstream_toolchain
     if name not in load_upstream()['toolchains']:
         known = ', '.join(load_upstream()['toolchains'])
         yield Refusal('toolchain', f'toolchain {name}/{version} has no counterpart here (known are {known}): look for '
                       'a recipe of the same software with one of these toolchains', 'toolchain')
         return
+    family = family_of(name)
+    if family.get('refused'):
+        yield Refusal(family['code'], f'toolchain {name}/{version}: {family["reason"]}', 'toolchain')
+        return
     after = {'name': site.toolchain, 'version': site.toolchain_version}
     yield Change('toolchain', draft.parameters['toolchain'], after, 'toolchain',
                  f'compilers, MPI and math libraries of the Cray PE {site.release.name}; one flat level of '
                  'toolchains, as the central stack has it')
+
+
+@rule('other-compiler', 'a recipe that names another vendor\'s compilers or libraries can\'t be built by others')
+def other_compiler(draft: Draft, site: Site):
+    """Recipes for Intel's toolchains that name MKL, Intel MPI or Intel's compilers are refused."""
+    name, version = draft.upstream_toolchain
+    family = family_of(name)
+    if not family.get('marks'):
+        return
+    marks = re.compile('|'.join(family['marks']))
+    found = next(_marked(draft, marks), None)
+    if found:
+        yield Refusal(family['code'], f'toolchain {name}/{version}, and {found[0]} holds "{found[1]}": '
+                      f'{family["reason"]}', 'other-compiler')
+
+
+def _marked(draft: Draft, marks: 're.Pattern') -> Iterator[Tuple[str, str]]:
+    """(parameter, the word) for parameters of the recipe as written that have a mark."""
+    for parameter, value in draft.recipe.parameters.items():
+        if parameter not in _TELLING and not parameter.startswith('local_'):
+            for text in _texts(value):
+                match: Optional[Any] = marks.search(text)
+                if match:
+                    yield parameter, _word(text, match.start(), match.end())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value, keys of dictionaries included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from _texts(key)
+            yield from _texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _texts(item)
+
+
+def _word(text: str, start: int, end: int) -> str:
+    """The word of a text that a match lies in."""
+    first = max(text.rfind(sign, 0, start) for sign in ' \n\t') + 1
+    return text[first:end] + re.split(r'\s', text[end:], maxsplit=1)[0]

@@ -20,6 +20,8 @@ KINDS = {
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/upstream.json': 'upstream',
+    'releases/compilers.json': 'compilers',
+    'releases/python/*.json': 'python',
     'packages/groups.json': 'groups',
     'packages/*.json': 'package',
 }
@@ -70,7 +72,8 @@ def problems(path: str, root: str = ROOT) -> List[str]:
     found = [f'{path}: {"/".join(map(str, error.absolute_path)) or "top level"}: {error.message}'
              for error in sorted(checker.iter_errors(content), key=lambda error: list(map(str, error.absolute_path)))]
     name = os.path.basename(path)[:-len('.json')]
-    for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package',))):
+    for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package',)),
+                         ('cray-python', ('python',))):
         if kind in kinds and isinstance(content, dict) and content.get(field) != name:
             found.append(f'{path}: {field} is "{content.get(field)}", and the file is named after "{name}"')
     return found

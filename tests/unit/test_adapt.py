@@ -131,3 +131,14 @@ def test_kept_out_is_what_toolchains_load(recipe):
         site = make_site(partition=partition, env={})
         for toolchain in load_upstream()['toolchains']:
             assert set(adapt(recipe(toolchain=(toolchain, '2025a')), site).without) <= loaded
+
+
+# --- recipes that need no toolchain
+
+@pytest.mark.parametrize('more, name, code', [
+    ("easyblock = 'Toolchain'\n", 'foss', 'upstream-toolchain'), ('', 'CUDA', 'cuda'),
+    ("dependencies = [('CUDA', '12.1.1')]\n", 'Thing', 'cuda'), ("dependencies = [('Java', '11')]\n", 'Thing', None)])
+def test_system_recipes(recipe, site, more, name, code):
+    adaptation = adapt(recipe(more, name=name, toolchain=('system', 'system')), site)
+    assert adaptation.status == (REFUSED if code else UNCHANGED)
+    assert [refusal.code for refusal in adaptation.refusals] == ([code] if code else [])

@@ -16,10 +16,12 @@ from lumi_hooks.releases import (
     default_release,
     generation_of,
     library_versions,
+    load_compilers,
     load_machine,
     load_release,
     load_toolchains,
     load_upstream,
+    python_packages,
     release_names,
     toolchain_facts,
 )
@@ -341,3 +343,76 @@ def test_unknown_verb_is_an_error(monkeypatch):
     monkeypatch.setattr(packages, 'package', lambda name: {'as_dependency': {'verb': 'melt', 'reason': ''}})
     with pytest.raises(DataError, match='Mine has the unknown verb "melt"; known are cray'):
         packages.treatment.__wrapped__('Mine')
+
+
+# --- what a cray-python carries, and bundles
+
+@pytest.mark.parametrize('release', release_names())
+def test_every_cray_python_has_a_list(release):
+    version = load_release(release).modules['cray-python']
+    found = python_packages(version)
+    assert {'numpy', 'scipy', 'mpi4py', 'dask', 'pandas'} <= set(found)
+    assert all(entry['version'] for entry in found.values() if entry['verified'])
+    data = load_json(f'releases/python/{version}.json')
+    assert f'cray-python/{version}' in data['capture'] and 'pip list' in data['capture']
+
+
+def test_unknown_python_carries_nothing():
+    assert python_packages('0.1') == {}
+
+
+def test_members_of_bundles_are_upstreams(upstream):
+    """The members of SciPy-bundle by version are those of upstream's recipes."""
+    from lumi_hooks.recipe import read_recipe
+    members = package('SciPy-bundle')['as_dependency']['members']
+    folder = os.path.join(upstream[0], 's', 'SciPy-bundle')
+    seen = set()
+    for name in os.listdir(folder):
+        match = re.fullmatch(r'SciPy-bundle-([\d.]+)-(?:gfbf|foss)-20\d\d(?:[ab]|\.1)\.eb', name)
+        if match:
+            seen.add(match[1])
+            exts = {item[0]: item[1] for item in read_recipe(os.path.join(folder, name)).parameters['exts_list']}
+            assert members[match[1]] == exts, name
+    assert seen == set(members), 'upstream has other versions than packages/SciPy-bundle.json'
+
+
+# --- compilers and families
+
+def test_compilers_know_every_family_and_version():
+    from lumi_hooks.rules.compiler import compiler_base
+    from lumi_hooks.site import make_site
+    assert set(load_compilers()['families']) == {entry['family'] for entry in load_toolchains()['toolchains'].values()}
+    for release in release_names():
+        for partition, toolchains in (('C', ('cpeGNU', 'cpeCray', 'cpeAOCC')), ('G', ('cpeAMD',))):
+            for toolchain in toolchains:
+                assert compiler_base(make_site(release, partition, toolchain, env={})), (release, toolchain)
+
+
+def test_families_of_toolchains_exist_and_their_marks_compile():
+    data = load_upstream()
+    assert {entry['family'] for entry in data['toolchains'].values()} == set(data['families'])
+    for family in data['families'].values():
+        for mark in family.get('marks', ()):
+            re.compile(mark)
+
+
+def test_every_upstream_toolchain_is_known(upstream):
+    """No recipe of upstream is refused as its toolchain is unknown: each name ends in a known toolchain, or none."""
+    known = set(load_upstream()['toolchains'])
+    folder = os.path.join(upstream[0])
+    seen = set()
+    for _, _, names in os.walk(folder):
+        for name in names:
+            match = re.search(r'-([A-Za-z][A-Za-z-]*)-(?:20\d\d[ab.])', name)
+            if match and name.endswith('.eb'):
+                seen.add(match[1])
+    assert {'foss', 'intel', 'gfbf', 'lfoss', 'gomkl'} <= seen & known
+
+
+@pytest.mark.parametrize('code', sorted(
+    {entry['code'] for entry in load_upstream()['families'].values() if 'code' in entry}
+    | {entry['code'] for entry in load_json('packages/groups.json')['groups'].values() if 'code' in entry}
+    | {'toolchain', 'partition', 'rocm-provided', 'upstream-toolchain', 'python', 'cray-module', 'release'}))
+def test_every_refusal_is_documented(code):
+    with open(os.path.join(os.path.dirname(ROOT), 'docs', 'refusals.md'), encoding='utf-8') as stream:
+        assert f'`{code}`' in stream.read(), f'docs/refusals.md does not explain {code}'

@@ -17,7 +17,8 @@ from lumi_hooks.errors import RecipeError
     ('CP2K', 'CP2K-2023.1-foss-2022b-CUDA-11.7.0.eb', '2023.1', ('foss', '2022b'), '-CUDA-11.7.0', '2022b'),
     ('X', 'X-1.0-beta-gfbf-2024a-suffix.eb', '1.0-beta', ('gfbf', '2024a'), '-suffix', '2024a'),
     ('bzip2', 'bzip2-1.0.8.eb', '1.0.8', None, '', None),
-    ('X', 'X-1.0-intel-2023a.eb', '1.0-intel-2023a', None, '', None),
+    ('X', 'X-1.0-intel-2023a.eb', '1.0', ('intel', '2023a'), '', '2023a'),
+    ('X', 'X-1.0-nosuch-2023a.eb', '1.0-nosuch-2023a', None, '', None),
     ('X', 'X-1.0-foss-2016a.eb', '1.0', ('foss', '2016a'), '', None),
     ('FFTW.MPI', 'FFTW.MPI-3.3.10-gompi-2026.1.eb', '3.3.10', ('gompi', '2026.1'), '', '2026.1'),
 ])

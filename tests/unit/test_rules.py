@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules, one by one. The tests of a rule are named after its id: test_rule_<id>_…"""
+import os
 import sys
 
 import pytest
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
+from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.packages import package
 from lumi_hooks.releases import load_release, load_upstream, release_names
-from lumi_hooks.rules import RULES
+from lumi_hooks.rules import RULES, provided
 from lumi_hooks.rules import python as python_rules
 from lumi_hooks.rules.base import Rule, rule
 from lumi_hooks.rules.draft import Draft
@@ -80,11 +83,134 @@ def test_rule_toolchain_replaces_upstreams(recipe, site, toolchain, version):
     assert site.release.name in found.reason
 
 
-@pytest.mark.parametrize('toolchain', ['intel', 'iimpi', 'NVHPC', 'fosscuda', 'gobff', 'nvompi'])
-def test_rule_toolchain_refuses_others(recipe, site, toolchain):
+@pytest.mark.parametrize('toolchain, code', [
+    ('NVHPC', 'nvidia'), ('nvompi', 'nvidia'), ('fosscuda', 'nvidia'), ('gobff', 'toolchain'), ('PGI', 'toolchain')])
+def test_rule_toolchain_refuses_others(recipe, site, toolchain, code):
     found, = says('toolchain', recipe(toolchain=(toolchain, '2023a')), site)
-    assert isinstance(found, Refusal) and found.code == 'toolchain'
+    assert isinstance(found, Refusal) and found.code == code
     assert toolchain in found.reason and 'foss' in found.reason
+
+
+@pytest.mark.parametrize('toolchain, twin', [
+    ('intel', 'foss'), ('iimpi', 'gompi'), ('gomkl', 'foss'), ('lfoss', 'foss'), ('lompi', 'gompi'),
+    ('llvm-compilers', 'GCC'), ('rompi', 'gompi'), ('gmpich', 'gompi'), ('lfbf', 'gfbf'), ('iimkl', 'gfbf')])
+def test_rule_toolchain_takes_other_families(recipe, site, toolchain, twin):
+    found, = says('toolchain', recipe(toolchain=(toolchain, '2025b')), site)
+    assert found.after == {'name': 'cpeGNU', 'version': site.release.cpe}
+    facts = load_upstream()['toolchains']
+    assert all(facts[toolchain][what] == facts[twin][what] for what in ('mpi', 'blas', 'fft'))
+
+
+# --- other-compiler
+
+@pytest.mark.parametrize('more, word', [
+    ("configopts = '--with-blas=-lmkl_rt'\n", '--with-blas=-lmkl_rt'),
+    ("prebuildopts = 'export CC=icx FC=ifx && '\n", 'CC=icx'),
+    ("buildopts = ['MPI=on I_MPI_ROOT=x']\n", 'I_MPI_ROOT=x'), ("dependencies = [('imkl', '2025.1.0')]\n", 'imkl'),
+    ("toolchainopts = {'extra_cflags': '-fp-model precise'}\n", '-fp-model')])
+def test_rule_other_compiler_refuses_what_names_it(recipe, site, more, word):
+    found, = says('other-compiler', recipe(more, toolchain=('intel', '2023a')), site)
+    assert found.code == 'intel' and f'"{word}"' in found.reason and 'foss' in found.reason
+    assert says('other-compiler', recipe(more, toolchain=('foss', '2023a')), site) == []
+
+
+@pytest.mark.parametrize('more', ['', "configopts = '--enable-shared'\n", "description = 'As fast as with MKL'\n",
+                                  "local_x = 'mkl'\n", "source_urls = ['https://intel.com/x']\n"])
+def test_rule_other_compiler_lets_the_rest_pass(recipe, site, more):
+    assert says('other-compiler', recipe(more, toolchain=('intel', '2023a')), site) == []
+
+
+# --- templates and suffix
+
+def test_rule_templates_means_the_recipe_as_written(recipe, upstream_site):
+    text = "versionsuffix = '-R-%(rver)s'\n" \
+           "dependencies = [('R', '4.2.1'), ('Part', '%(version)s'), ('R-bundle-X', '3.15', '-R-%(rver)s'),\n" \
+           "                ('ant', '1.10', '-Java-%(javaver)s', SYSTEM), ('Java', '11', '', SYSTEM)]\n" \
+           "builddependencies = [('Odd', '%(nosuch)s')]\n"
+    changes = says('templates', recipe(text), upstream_site)
+    after = {change.after.name: change.after for change in changes}
+    assert after == {'Part': Dependency('Part', '1.0'), 'R-bundle-X': Dependency('R-bundle-X', '3.15', '-R-4.2.1'),
+                     'ant': Dependency('ant', '1.10', '-Java-11', SYSTEM)}
+
+
+def test_rule_suffix_follows_the_release(recipe, upstream_site):
+    found = recipe("versionsuffix = '-R-%(rver)s'\ndependencies = [('R', '4.2.1')]\n")
+    adaptation = adapt(found, upstream_site)
+    held, = [item.version for item in adaptation.dependencies() if item.name == 'R']
+    assert adaptation.module == f'Thing/1.0-cpeGNU-25.03-R-{held}' and held != '4.2.1'
+    assert says('suffix', recipe("versionsuffix = '-minimal'\n"), upstream_site) == []
+
+
+def test_rule_suffix_of_dependencies_follows_too(recipe, upstream_site):
+    text = "dependencies = [('R', '4.2.1'), ('R-bundle-Bioconductor', '3.15', '-R-%(rver)s')]\n"
+    found = {item.name: item for item in adapt(recipe(text), upstream_site).dependencies()}
+    assert found['R-bundle-Bioconductor'].versionsuffix == f'-R-{found["R"].version}'
+
+
+# --- python-carried
+
+def carried(monkeypatch, **versions):
+    packages = {name: {'version': version, 'verified': True} for name, version in versions.items()}
+    monkeypatch.setattr(provided, 'python_packages', lambda version: packages)
+
+
+BUNDLE = {'numpy': '2.3.1', 'scipy': '1.16.0', 'pandas': '2.3.0', 'numexpr': '2.11.0', 'bottleneck': '1.5.0',
+          'tzdata': '2025.2', 'mpmath': '1.3.0', 'deap': '1.4.3'}
+
+
+@pytest.mark.parametrize('change, stands', [
+    ({}, True), ({'numpy': '2.4.0'}, True), ({'numpy': '2.3.9'}, True), ({'numpy': '1.26.4'}, False),
+    ({'scipy': '1.15.9'}, False), ({'mpmath': None}, False)])
+def test_rule_python_carried_counts_every_member(recipe, upstream_site, monkeypatch, change, stands):
+    versions = {name: version for name, version in {**BUNDLE, **change}.items() if version}
+    carried(monkeypatch, **versions)
+    found = recipe("dependencies = [('SciPy-bundle', '2025.06')]\n")
+    names = {item.name for item in adapt(found, upstream_site).dependencies()}
+    assert ('cray-python' in names) is stands and ('SciPy-bundle' in names) is not stands
+
+
+def test_rule_python_carried_needs_the_same_openmp(recipe, upstream_index, monkeypatch):
+    carried(monkeypatch, **BUNDLE)
+    text = recipe("dependencies = [('SciPy-bundle', '2024.05')]\n")
+    site = make_site(toolchain='cpeCray', index=upstream_index, env={})
+    change = next(item for item in adapt(text, site).changes if item.rule == 'release-version')
+    assert 'OpenMP' in change.reason and 'cpeGNU' in change.reason
+
+
+def test_rule_python_carried_relies_on_nothing_unverified(recipe, upstream_site, monkeypatch):
+    monkeypatch.setattr(provided, 'python_packages', lambda version: {
+        name: {'version': version, 'verified': False} for name, version in BUNDLE.items()})
+    assert says('python-carried', recipe("dependencies = [('SciPy-bundle', '2025.06')]\n"), upstream_site) == []
+
+
+def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
+    adaptation = adapt(recipe("dependencies = [('SciPy-bundle', '2022.05'), ('mpi4py', '3.1.4')]\n"), upstream_site)
+    reasons = {item.before.name: item.reason for item in adaptation.changes if item.rule == 'release-version'}
+    assert 'numpy' in reasons['SciPy-bundle'] or 'Bottleneck' in reasons['SciPy-bundle'] or \
+        'bottleneck' in reasons['SciPy-bundle']
+    assert 'it is built, as mpi4py' in reasons['mpi4py'] and '3.1.4' in reasons['mpi4py']
+
+
+# --- compiler-strictness
+
+@pytest.mark.parametrize('release, made_with, toolchain, relaxed', [
+    ('25.03', ('foss', '2023a'), 'cpeGNU', True), ('25.03', ('GCCcore', '13.3.0'), 'cpeGNU', True),
+    ('25.03', ('foss', '2025a'), 'cpeGNU', False), ('24.03', ('foss', '2022a'), 'cpeGNU', False),
+    ('25.03', ('foss', '2023a'), 'cpeCray', True), ('23.09', ('foss', '2022a'), 'cpeAOCC', False),
+    ('25.03', ('intel', '2023a'), 'cpeGNU', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
+def test_rule_compiler_strictness(recipe, release, made_with, toolchain, relaxed):
+    site = make_site(release, toolchain=toolchain, env={})
+    found = says('compiler-strictness', recipe(toolchain=made_with), site)
+    assert bool(found) is relaxed
+    for change in found:
+        assert '-Wno-error=int-conversion' in change.after['extra_cflags'] and change.link
+
+
+def test_rule_compiler_strictness_keeps_what_is_set(recipe, site):
+    more = "toolchainopts = {'pic': True, 'extra_cflags': '-DX'}\n"
+    change, = says('compiler-strictness', recipe(more, toolchain=('foss', '2023a')), site)
+    assert change.after['pic'] is True and change.after['extra_cflags'].startswith('-DX ')
+    assert says('compiler-strictness', recipe("easyblock = 'Tarball'\n", toolchain=('foss', '2023a')), site) == []
 
 
 def test_rule_toolchain_follows_the_site(recipe):
@@ -103,9 +229,9 @@ def test_rule_impossible_refuses_cuda(recipe, site, parameter, name):
 
 
 def test_rule_impossible_tells_all_reasons_at_once(recipe, site):
-    adaptation = adapt(recipe("dependencies = [('CUDA', '12'), ('cuDNN', '9')]\n", toolchain=('intel', '2023a')), site)
+    adaptation = adapt(recipe("dependencies = [('CUDA', '12'), ('cuDNN', '9')]\n", toolchain=('NVHPC', '25.1')), site)
     assert adaptation.status == 'refused' and len(adaptation.refusals) == 3
-    assert all(word in adaptation.reason for word in ('intel', 'CUDA', 'cuDNN'))
+    assert all(word in adaptation.reason for word in ('NVHPC', 'CUDA', 'cuDNN'))
 
 
 # --- python-bound
@@ -177,9 +303,15 @@ def test_rule_central_tools_once(recipe, site):
     assert [[item[0] for item in group] for group in value] == [['buildtools'], ['buildtools']]
 
 
+@pytest.mark.parametrize('parameter, dropped', [('builddependencies', True), ('dependencies', False)])
+def test_rule_toolchain_provided_commands_of_the_system(recipe, site, parameter, dropped):
+    """git and the like come from the system where they serve to build only."""
+    assert bool(says('toolchain-provided', recipe(f"{parameter} = [('git', '2.49.0')]\n"), site)) is dropped
+
+
 # --- cray-provided
 
-def provided(recipe, site, text, **facts):
+def provided_modules(recipe, site, text, **facts):
     return {str(item) for item in adapt(recipe(text, **facts), site).dependencies()}
 
 
@@ -190,7 +322,8 @@ def provided(recipe, site, text, **facts):
     (('GCC', '14.2.0'), "toolchainopts = {'usempi': True}\n", {'cray-hdf5-parallel'}),
 ])
 def test_rule_cray_provided_flavours(recipe, upstream_site, toolchain, options, modules):
-    found = provided(recipe, upstream_site, options + "dependencies = [('HDF5', '1.14.6')]\n", toolchain=toolchain)
+    more = options + "dependencies = [('HDF5', '1.14.6')]\n"
+    found = provided_modules(recipe, upstream_site, more, toolchain=toolchain)
     release = upstream_site.release
     assert found == {release.module(module) for module in modules}
 
@@ -228,6 +361,57 @@ def test_rule_cray_provided_only_parallel(recipe, site):
                                         site).dependencies()] == ['cray-parallel-netcdf']
 
 
+@pytest.mark.parametrize('dependency, built', [
+    ("('Python', '2.7.18')", True), ("('Python', '3.14.2')", False), ("('FFTW', '2.1.5')", True),
+    ("('FFTW', '3.3.4')", False), ("('netCDF', '3.6.3')", True), ("('netCDF', '4.10.0')", False),
+    ("('HDF5', '2.1.1')", False), ("('PAPI', '5.5.1')", False), ("('PnetCDF', '1.14.1')", False)])
+def test_rule_cray_provided_by_policy_of_versions(recipe, upstream_site, dependency, built):
+    """What the Cray module can't stand in for by its version is built, and the change says so."""
+    found = recipe(f'dependencies = [{dependency}]\n', toolchain=('gompi', '2023a'))
+    assert bool(says('cray-provided', found, upstream_site)) is not built
+    if built:
+        name = dependency.split("'")[1]
+        assert any(item.name == name for item in adapt(found, upstream_site).dependencies())
+        reason = provided.why_built(Draft(found), upstream_site, found.dependencies()[0],
+                                    provided.treatment(name))
+        assert upstream_site.release.module(provided.treatment(name).serial[-1]) in reason
+
+
+def test_rule_cray_provided_not_below_what_a_package_needs(recipe, upstream_site, monkeypatch):
+    for least, stands in (('1.14', True), ('1.15', False)):
+        monkeypatch.setattr(provided, 'package', lambda name, least=least: {
+            'needs': {'HDF5': {'min': least, 'reason': 'tested'}}})
+        found = recipe("dependencies = [('HDF5', '1.14.6')]\n", toolchain=('gompi', '2025a'))
+        assert bool(says('cray-provided', found, upstream_site)) is stands
+    note, = adapt(found, upstream_site).notes
+    assert note.startswith('HDF5 1.14.6 is built: Thing needs at least 1.15 (tested)')
+
+
+@pytest.mark.parametrize('suffix, name', [('-serial', 'cray-hdf5'), ('-mpi', 'cray-hdf5-parallel')])
+def test_rule_cray_provided_by_suffix(recipe, upstream_site, suffix, name):
+    text = f"toolchainopts = {{'usempi': True}}\ndependencies = [('HDF5', '1.14.6', '{suffix}')]\n"
+    assert [item.name for item in adapt(recipe(text), upstream_site).dependencies()][:1] == [name]
+
+
+def test_rule_cray_provided_by_what_is_known_of_the_package(recipe, site, monkeypatch):
+    monkeypatch.setattr(provided, 'uses', lambda name, what: {'value': False, 'reason': 'tested'})
+    text = "toolchainopts = {'usempi': True}\ndependencies = [('HDF5', '1.14.6')]\n"
+    change, = says('cray-provided', recipe(text), site)
+    assert change.after.name == 'cray-hdf5' and '(serial: tested)' in change.reason
+
+
+# --- rocm
+
+def test_rule_impossible_rocm(recipe):
+    text = "dependencies = [('rocBLAS', '4.4.0'), ('HIP', '6.4.1')]\n"
+    on_c, on_g = (adapt(recipe(text, toolchain=('rompi', '2025a')), make_site(partition=partition, env={}))
+                  for partition in ('C', 'G'))
+    assert on_c.status == 'refused' and on_c.refusals[0].code == 'partition' and 'partition/G' in on_c.reason
+    assert [item.name for item in on_g.dependencies()] == ['rocm']
+    own = adapt(recipe(name='rocBLAS', toolchain=('rompi', '2025a')), make_site(partition='G', env={}))
+    assert own.refusals[0].code == 'rocm-provided' and 'rocm/' in own.reason
+
+
 # --- toolchain-fft
 
 @pytest.mark.parametrize('toolchain', list(load_upstream()['toolchains']))
@@ -243,6 +427,14 @@ def test_rule_toolchain_fft_not_twice_and_not_for_those_without(recipe, site):
     adaptation = adapt(recipe("dependencies = [('FFTW', '3.3.10'), ('FFTW.MPI', '3.3.10')]\n"), site)
     assert [item.name for item in adaptation.dependencies()] == ['cray-fftw']
     assert says('toolchain-fft', recipe(name='HPCC'), site) == []
+
+
+@pytest.mark.parametrize('easyblock, more, loaded', [
+    ('PythonBundle', '', False), ('RPackage', '', False), ('PythonBundle', "exts_list = [('pyFFTW', '0.14')]\n", True),
+    ('CMakeMake', '', True), ('Tarball', '', False), ('Bundle', "exts_defaultclass = 'RPackage'\n", False),
+    ('Bundle', "exts_defaultclass = 'CMakeMake'\n", True)])
+def test_rule_toolchain_fft_by_easyblock(recipe, site, easyblock, more, loaded):
+    assert bool(says('toolchain-fft', recipe(f'easyblock = {easyblock!r}\n{more}'), site)) is loaded
 
 
 # --- release-version
@@ -262,10 +454,21 @@ def test_rule_release_version_drops_upstreams_toolchain(recipe, site):
 
 
 @pytest.mark.parametrize('dependency', [
-    "('EasyBuild', '4.0', '', SYSTEM)", "('zlib', '1.2.13', '', ('intel', '2023a'))",
+    "('EasyBuild', '4.0', '', SYSTEM)", "('zlib', '1.2.13', '', ('gobff', '2023a'))",
     "('cray-python/3.11.7', EXTERNAL_MODULE)", "('binutils', '2.42')", "('HDF5', '1.8.0')"])
 def test_rule_release_version_leaves_alone(recipe, upstream_site, dependency):
     assert says('release-version', recipe(f'dependencies = [{dependency}]\n'), upstream_site) == []
+
+
+@pytest.mark.parametrize('name, version, dependency, kept', [
+    ('Boost.MPI', '1.82.0', "('Boost', '%(version)s')", True), ('Boost.MPI', '1.82.0', "('Boost', '1.82.0')", True),
+    ('Boost.MPI', '1.82.0', "('Boost', '1.83.0')", False), ('Other', '1.82.0', "('Boost', '1.82.0')", False),
+    # a version that upstream does not have is no bound
+    ('Boost.MPI', '0.1', "('Boost', '%(version)s')", False)])
+def test_rule_release_version_of_what_is_released_in_step(recipe, upstream_site, name, version, dependency, kept):
+    found = recipe(f'dependencies = [{dependency}]\n', name=name, version=version)
+    boost, = (item for item in adapt(found, upstream_site).dependencies() if item.name == 'Boost')
+    assert (boost.version == '1.82.0') is kept
 
 
 # --- the draft
@@ -279,3 +482,37 @@ def test_draft_removes_a_parameter(recipe):
 def test_draft_with_dependencies_written_as_lists(recipe, site):
     adaptation = adapt(recipe("dependencies = [['binutils', '2.42'], ['zlib', '1.3.1']]\n"), site)
     assert adaptation.dependencies()[:1] == (Dependency('zlib', '1.3.1'),)
+
+
+# --- every package's data
+
+ENTRIES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages'))
+                 if name.endswith('.json') and name != 'groups.json')
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
+    entry = package(name)
+    fft = entry.get('uses', {}).get('fft')
+    if fft:
+        assert bool(says('toolchain-fft', recipe(name=name), upstream_site)) is fft['value'] and len(fft['reason']) > 20
+    verb = entry.get('as_dependency', {}).get('verb')
+    if verb == 'cray':
+        version = upstream_site.cray[entry['as_dependency'].get('serial', entry['as_dependency'].get('parallel'))[-1]]
+        text = f"dependencies = [({name!r}, {version.upstream_version!r})]\n"
+        loaded = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
+        assert loaded & {*entry['as_dependency'].get('serial', ()), *entry['as_dependency'].get('parallel', ())}
+        note, = adapt(recipe(name=name), upstream_site).notes
+        assert 'other recipes use that' in note
+    assert fft or verb in ('cray', 'python'), f'no test knows what packages/{name}.json says: write one'
+
+
+@pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
+def test_each_group_does_what_it_says(recipe, group):
+    site = make_site(partition='G', env={})
+    entry = load_json('packages/groups.json')['groups'][group]
+    rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
+    parameter = entry.get('lists', ['dependencies'])[0]
+    for member in entry['members']:
+        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
+        assert len(found) == 1 and entry['reason'] in found[0].reason, member

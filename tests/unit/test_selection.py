@@ -33,7 +33,10 @@ def sources(*names):
     (('2.0-foss-2016a', '1.0-foss-2022a'), '2025a', '1.0-foss-2022a'),
     (('2.0-foss-2016a',), '2025a', '2.0-foss-2016a'),
     # what can't be adapted is no choice
-    (('1.0', '1.0-intel-2025a'), '2025a', None),
+    (('1.0', '1.0-NVHPC-25.1'), '2025a', None),
+    # a recipe of the GNU family before any other, whatever its generation
+    (('1.0', '1.0-intel-2025a'), '2025a', '1.0-intel-2025a'),
+    (('1.1-intel-2025a', '1.2-lfoss-2025b', '1.0-foss-2022a'), '2025a', '1.0-foss-2022a'),
     ((), '2025a', None),
     # the first name where all else is equal
     (('1.0-foss-2025a-a', '1.0-foss-2025a-b'), '2025a', '1.0-foss-2025a-a'),
@@ -154,3 +157,26 @@ def test_own_recipe_unless_it_is_to_be_derived(place):
     assert own_recipe('Thing', '1.0', '-x', place()) is None
     assert own_recipe('Thing', '1.0', '', place(LUMI_HOOKS_DERIVE='Thing')) is None
     assert own_recipe('Thing', '1.0', '', place(LUMI_HOOKS_DERIVE='Other')) == path
+
+
+# --- suffixes that name software of one version a release
+
+@pytest.mark.parametrize('suffix, expected', [
+    ('', ''), ('-minimal', '-minimal'), ('-Java-11', '-Java-11'), ('-Rust-1.75.0', '-Rust-1.75.0'),
+    ('-R-4.2.1', '-R-{R}'), ('-Java-11-R-4.3.2', '-Java-11-R-{R}'), ('-R-4.2.1-Monocle3', '-R-{R}-Monocle3'),
+    ('-Python-2.7.18', '-Python-2.7.18'), ('-Python-3.10.4', '-Python-{Python}'), ('-GDAL-R-x', '-GDAL-R-x')])
+def test_suffix_at_the_site(upstream_site, suffix, expected):
+    versions = {'R': choose_version(Dependency('R', '4.2.1'), upstream_site).version,
+                'Python': upstream_site.release.modules['cray-python']}
+    assert selection.site_suffix(suffix, upstream_site) == expected.format(**versions)
+
+
+def test_sources_of_another_version_of_r_stand_for_it(upstream_site):
+    """ASCAT exists for R 4.2.1 only; it is derived for the R of the release."""
+    found = source_recipe('ASCAT', '3.1.2', selection.site_suffix('-R-4.2.1', upstream_site), upstream_site)
+    assert found and found.versionsuffix.startswith('-R-4.2')
+
+
+def test_version_of_what_a_cray_module_does_not_stand_in_for(upstream_site):
+    """Python 2 is chosen among Python 2's, though the newest is another."""
+    assert choose_version(Dependency('Python', '2.7.18'), upstream_site).version == '2.7.18'

@@ -1,0 +1,114 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
+from typing import Iterator, Optional, Tuple
+
+from ..dependency import Dependency
+from ..packages import Treatment, package, treatment, uses
+from ..releases import load_upstream, python_packages
+from ..selection import choose_version
+from ..site import Site
+from ..versions import version_key
+from .draft import DEPENDENCY_LISTS, Draft
+
+_SERIAL, _PARALLEL = ('serial', 'nompi'), ('mpi', 'parallel')
+
+
+def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
+    """
+    Why a Cray module can't stand in for a dependency, so that it is built; None where it can.
+
+    By the package's policy for versions (`versions` in its data file), by what the depending package needs at least
+    (`needs` in that one's), and for Python packages by what cray-python carries.
+    """
+    if found.verb == 'python':
+        return _why_not_python(site, dependency, found)
+    if found.verb != 'cray':
+        return None
+    module = next((site.cray[name] for name in (*found.serial, *found.parallel)
+                   if name in site.cray and dependency.name in site.cray[name].provides), None)
+    if module is None:
+        return None
+    need = package(draft.name).get('needs', {}).get(dependency.name)
+    if need and version_key(module.upstream_version) < version_key(need['min']):
+        return f'{draft.name} needs at least {need["min"]} ({need["reason"]}), and the release has {module.full_name}'
+    asked = dependency.version
+    policy = found.versions or {}
+    if policy.get('policy') == 'same-major' and asked[:1].isdigit() \
+            and version_key(asked)[:1] != version_key(module.upstream_version)[:1]:
+        return f'{module.full_name} does not stand in for {dependency.name} {asked}: {policy["reason"]}'
+    return None
+
+
+def _why_not_python(site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
+    """Why cray-python can't stand in for a Python package or a bundle of them."""
+    module = site.release.module('cray-python')
+    version = choose_version(dependency, site).version
+    members = (found.members or {}).get(version) if found.members else {dependency.name: version}
+    if members is None:
+        return f'the members of {dependency.name} {version} are not known, so {module} is not taken for it'
+    if site.toolchain not in found.toolchains:
+        return f'{module} is linked for {", ".join(found.toolchains)}, whose OpenMP run time is not the one of ' \
+               f'{site.toolchain}'
+    carried = python_packages(site.release.modules['cray-python'])
+    for name, asked in sorted(members.items()):
+        if name in found.helpers:
+            continue
+        entry = carried.get(name.lower())
+        if not entry or not entry['verified']:
+            return f'{dependency.name} {version} holds {name} {asked}, and {module} is not known to carry it'
+        if version_key(entry['version'])[:2] < version_key(asked)[:2]:
+            return f'{dependency.name} {version} holds {name} {asked}, and {module} has {entry["version"]}'
+    return None
+
+
+def flavour(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Tuple[Tuple[str, ...], str]:
+    """The modules that stand in for a dependency, and what is to be said of the choice."""
+    if not found.serial or not found.parallel or found.serial == found.parallel:
+        return found.serial or found.parallel, ''
+    known = uses(draft.name, 'parallel-io')
+    if known:
+        names = found.parallel if known['value'] else found.serial
+        return names, f' ({"parallel" if known["value"] else "serial"}: {known["reason"]})'
+    if parallel(draft, site, dependency):
+        return found.parallel, ' (parallel, as MPI is used)'
+    return found.serial, ' (serial, as MPI is not used)'
+
+
+def parallel(draft: Draft, site: Site, dependency: Dependency) -> bool:
+    """
+    Is the parallel (MPI) flavour of a library meant? By the suffix of the dependency; else it is if the recipe uses
+    MPI, or if upstream's own dependency is the one built with MPI (half of the recipes on top of parallel HDF5 do
+    not say usempi).
+    """
+    parts = dependency.versionsuffix.split('-')
+    for words, answer in ((_SERIAL, False), (_PARALLEL, True)):
+        if set(words) & set(parts):
+            return answer
+    if draft.option('usempi'):
+        return True
+    toolchains = load_upstream()['toolchains']
+    toolchain = dependency.toolchain or draft.upstream_toolchain
+    facts = toolchains.get(toolchain[0])
+    if not facts or not facts['mpi']:
+        return False
+    sources = [source for source in site.index.sources(dependency.name)
+               if (source.version, source.versionsuffix) == (dependency.version, dependency.versionsuffix)]
+    generation = next((source.generation for source in sources if source.toolchain == toolchain), None)
+    if generation or not sources:
+        return True
+    return any(toolchains[source.toolchain[0]]['mpi'] for source in sources if source.toolchain)
+
+
+def notes(draft: Draft, site: Site) -> Iterator[str]:
+    """What is built although the Cray PE has such a thing: each dependency with the reason, and the recipe itself."""
+    own = treatment(draft.name)
+    if own and own.verb == 'cray':
+        names = ' or '.join(dict.fromkeys(site.release.module(name) for name in (*own.serial[-1:], *own.parallel[-1:])
+                                          if name in site.release.modules))
+        yield f'{own.reason} as {names}: other recipes use that, and this one is needed only where it does not suffice'
+    for parameter in DEPENDENCY_LISTS:
+        for dependency in draft.dependencies(parameter):
+            found = None if dependency.external else treatment(dependency.name)
+            why = why_built(draft, site, dependency, found) if found else None
+            if why:
+                yield f'{dependency} is built: {why}'
