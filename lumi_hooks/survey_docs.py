@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The survey's figures for every release and compiler, as a page of the documentation."""
 import os
-from typing import Callable, List, Sequence
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from .errors import LumiHooksError
 from .files import write_atomic
@@ -14,10 +14,11 @@ HEAD = """# Survey of upstream's recipes
 Written by `lumi-eb survey --write-docs docs/survey.md` on {date}, with {versions}: run it again instead of editing this
 page.
 
-Each of {recipes:,} recipes was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central stack
-(what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned* means that
-everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build. Recipes without a
-toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need no CUDA.
+Each of {recipes:,} recipes was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
+stack (what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
+means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
+Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
+no CUDA.
 
 """
 
@@ -70,28 +71,35 @@ def page(found: Sequence[Survey]) -> str:
                          gnu=', '.join(first['goal']['toolchains']))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
-             f'{item["goal"]["planned"]:,} of {item["goal"]["recipes"]:,}', _share(item['goal']['share']),
-             item['seconds']) for item in data]
+             f'{item["goal"]["planned"]:,} of {item["goal"]["recipes"]:,}', _share(item['goal']['share']))
+            for item in data]
     lines.append(_table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned',
-                         'share', 'seconds'), rows))
+                         'share'), rows))
     last = data[_default(found)]
-    lines.append(f'\n## Release {last["release"]}, {last["toolchain"]}\n\n')
-    rows = [(name, group['recipes'], group['planned'], group['refused'], group['failed'],
-             _share(group['planned'] / group['recipes'])) for name, group in last['by_toolchain'].items()]
-    lines.append(_table(('toolchain', 'recipes', 'planned', 'refused', 'failed', 'share'), rows))
-    lines.append('\n')
-    rows = [(name, group['recipes'], group['planned'], group['refused'], group['failed'],
-             _share(group['planned'] / group['recipes'])) for name, group in sorted(last['by_generation'].items())]
-    lines.append(_table(('generation', 'recipes', 'planned', 'refused', 'failed', 'share'), rows))
-    lines.append('\n### Why recipes are refused\n\n')
-    lines.append(_table(('reason', 'meaning', 'recipes'),
-                        [(code, last['reasons'][code], number) for code, number in last['refused'].items()]))
-    lines.append('\n### What blocks most recipes\n\nA recipe counts for everything that blocks it; *alone* counts '
-                 'those that nothing else blocks.\n\n')
-    lines.append(_table(('reason', 'what', 'recipes', 'alone', 'example'),
-                        [(item['code'], item['what'], item['recipes'], item['alone'], f'`{item["example"]}`')
-                         for item in last['blockers'][:30]]))
+    lines.extend(_details(last))
     return ''.join(lines)
+
+
+def _details(last: Mapping[str, Any]) -> Iterator[str]:
+    """One survey in detail."""
+    yield f'\n## Release {last["release"]}, {last["toolchain"]}\n\n'
+    yield _groups('toolchain', last['by_toolchain'].items())
+    yield '\n'
+    yield _groups('generation', sorted(last['by_generation'].items()))
+    yield '\n### Why recipes are refused\n\n'
+    yield _table(('reason', 'meaning', 'recipes'),
+                 [(code, last['reasons'][code], number) for code, number in last['refused'].items()])
+    yield '\n### What blocks most recipes\n\nA recipe counts for everything that blocks it; *alone* counts those ' \
+          'that nothing else blocks.\n\n'
+    yield _table(('reason', 'what', 'recipes', 'alone', 'example'),
+                 [(item['code'], item['what'], item['recipes'], item['alone'], f'`{item["example"]}`')
+                  for item in last['blockers'][:30]])
+
+
+def _groups(title: str, groups: Iterable[Tuple[str, Mapping[str, int]]]) -> str:
+    return _table((title, 'recipes', 'planned', 'refused', 'failed', 'share'),
+                  [(name, group['recipes'], group['planned'], group['refused'], group['failed'],
+                    _share(group['planned'] / group['recipes'])) for name, group in groups])
 
 
 def _default(found: Sequence[Survey]) -> int:
@@ -101,11 +109,11 @@ def _default(found: Sequence[Survey]) -> int:
                  if one.site.release.default and one.site.toolchain == wanted), 0)
 
 
-def _share(value) -> str:
+def _share(value: Any) -> str:
     return '–' if value is None else f'{value:.1%}'
 
 
-def _table(head: Sequence[str], rows) -> str:
+def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = ['| ' + ' | '.join(head) + ' |', '|' + '---|' * len(head)]
     for row in rows:
         lines.append('| ' + ' | '.join(f'{cell:,}' if isinstance(cell, int) else str(cell) for cell in row) + ' |')

@@ -17,7 +17,8 @@ EXAMPLES = """examples:
   lumi-eb plan --release 25.09 --partition G QuantumESPRESSO-7.5-foss-2025b.eb
 
 Modules are listed in the order in which they can be built. What has to be built is what
-"eb --missing-modules -r --hooks …" lists.
+"eb --missing-modules -r --hooks …" lists (of a recipe that is installed already that lists what it was built with
+all the same; eb builds none of it, and neither does the plan).
 
 exit code: 0 all can be installed, 1 something is refused, 2 bad use or unreadable recipe
 """

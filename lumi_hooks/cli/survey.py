@@ -4,11 +4,12 @@ import argparse
 import json
 import os
 import sys
-from typing import List
+from typing import Sequence
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
+from ..site import Site
 from ..survey import Survey, every, recipes_below, survey
 from . import place
 
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     return 1 if found.failed() else 0
 
 
-def counted(paths: List[str], site, jobs: int, title: str = 'recipes') -> Survey:
+def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes') -> Survey:
     """A survey with a progress bar on a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -88,6 +89,7 @@ def counted(paths: List[str], site, jobs: int, title: str = 'recipes') -> Survey
 def show(found: Survey) -> None:
     """Show a survey for reading."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
     data, console = found.as_json(), Console(highlight=False)
     console.print(f'[bold]{data["recipes"]}[/] recipes for {data["toolchain"]}, release {data["release"]}, partition '
@@ -117,14 +119,16 @@ def show(found: Survey) -> None:
         console.print()
         console.print(table)
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for name, side in (('what blocks most', 'left'), ('', 'left'), ('recipes', 'right'), ('alone', 'right')):
-            table.add_column(name, justify=side)
+        table.add_column('what blocks most')
+        table.add_column('')
+        for name in ('recipes', 'alone'):
+            table.add_column(name, justify='right')
         for item in data['blockers'][:15]:
             table.add_row(item['code'], item['what'], str(item['recipes']), str(item['alone']))
         console.print()
         console.print(table)
     for item in data['failed'][:20]:
-        console.print(f'[red]failed[/] {item["recipe"]}: {item["error"]}', markup=True, soft_wrap=True)
+        console.print(f'[red]failed[/] {escape(item["recipe"])}: {escape(item["error"])}', soft_wrap=True)
 
 
 def _write_report(found: Survey, path: str) -> None:
