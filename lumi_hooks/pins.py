@@ -46,6 +46,11 @@ class Pins:
                    'machine\'s module tree does not hold it: tell the support team'
         return None
 
+    def loaded(self, dependency: Dependency) -> str:
+        """Full name of the module that is loaded for a Cray module: one that is named without its version is pinned."""
+        version = dependency.version or self.site.release.modules.get(dependency.name)
+        return f'{dependency.name}/{version}' if version else dependency.name
+
     def _elsewhere(self, dependency: Dependency) -> Optional[str]:
         """A module that is none of the Cray PE's: it is right if the module tree holds it."""
         if self.tree is None or not self._in_tree(dependency):

@@ -43,7 +43,7 @@ class Node:
 
     `dependencies` are the modules that it needs, `build_only` those of them that only its build needs. `recipe` is
     the name of the recipe that EasyBuild installs, `source` the path of the recipe that it is made of (None where
-    nothing is installed).
+    nothing is installed). `builds` counts the modules that have to be built for it, itself included.
     """
     name: str
     module: str
@@ -55,6 +55,7 @@ class Node:
     build_only: Tuple[str, ...] = ()
     blocks: Tuple[Block, ...] = ()
     outline: Optional[Outline] = None
+    builds: int = 0
 
     @property
     def codes(self) -> Tuple[str, ...]:
@@ -115,8 +116,6 @@ class Planner:
         self.nodes: Dict[str, Node] = {}
         self.given: Dict[str, Outline] = {}
         self.pins = Pins(site)
-        # how many modules a plan builds, by the module that it is for
-        self.size: Dict[str, int] = {}
         # what is loaded with a module: name -> module
         self._run: Dict[str, Dict[str, str]] = {}
         # everything in a module's plan
@@ -158,7 +157,7 @@ class Planner:
         The node of a recipe that nothing else is planned with: it is not kept, but what it needs is. Another recipe
         may stand for the same module.
         """
-        if outline.module in self.nodes or self.stands(outline):
+        if self.stands(outline):
             return self.visit(outline)
         frame = self._opened(outline.module, outline)
         frame.keep = False
@@ -194,8 +193,10 @@ class Planner:
         if dependency.external:
             problem = self.pins.problem(dependency)
             blocks = [Block('cray-module', dependency.name, need.module, problem)] if problem else []
-            return _Frame(dependency.name, need.module, CRAY, problem or 'a module of the Cray PE or of the system',
-                          blocks=blocks)
+            frame = _Frame(dependency.name, need.module, CRAY, problem or 'a module of the Cray PE or of the system',
+                           blocks=blocks)
+            frame.loads = self.pins.loaded(dependency)
+            return frame
         there = self._there(dependency.name, need.module)
         if there:
             return there
@@ -272,25 +273,21 @@ class Planner:
         everything = self._bit(frame.module) | _union(self._all[need.module] for need, _ in children)
         blocks.extend(self._together(frame, [need for need, _ in children]))
         for need, child in children:
-            if frame.module not in self.nodes and self._all[need.module] & self._bit(frame.module):
+            if not frame.keep and self._all[need.module] & self._bit(frame.module):
                 blocks.append(Block('circle', frame.name, frame.module,
                                     f'its dependencies lead back to itself: {need.module} needs it too'))
             blocks.extend(child.blocks)
         unique = tuple(dict.fromkeys(blocks))
         status = REFUSED if unique else frame.status
         reason = _why(frame.module, unique) if unique else frame.reason
+        builds = everything & self._to_build | (self._bit(frame.module) if status == BUILD else 0)
         if frame.keep:
             self._all[frame.module] = everything
-        node = Node(frame.name, frame.module, status, reason, frame.recipe, frame.source,
+            self._to_build |= builds
+        return Node(frame.name, frame.module, status, reason, frame.recipe, frame.source,
                     tuple(need.module for need, _ in children),
-                    tuple(need.module for need, _ in children if need.build), unique, frame.outline)
-        node_bits = everything & self._to_build
-        if status == BUILD:
-            node_bits |= self._bit(frame.module)
-            if frame.keep:
-                self._to_build |= self._bit(frame.module)
-        self.size[frame.module] = bin(node_bits).count('1')
-        return node
+                    tuple(need.module for need, _ in children if need.build), unique, frame.outline,
+                    bin(builds).count('1'))
 
     def _together(self, frame: '_Frame', needs: Sequence[Need]) -> Iterator[Block]:
         """
@@ -300,7 +297,7 @@ class Planner:
         """
         loaded: Dict[str, Tuple[str, str]] = {}
         alias = frame.outline is not None and frame.outline.alias
-        runs: Dict[str, str] = {} if alias else {frame.name: frame.module}
+        runs: Dict[str, str] = {} if alias else {frame.name: frame.loads}
         for need in needs:
             for name, module in self._run[need.module].items():
                 first, by = loaded.setdefault(name, (module, need.module))
@@ -321,8 +318,8 @@ class Planner:
         """What does not stop an installation, but will be noticed when modules are loaded together."""
         names: Dict[str, Dict[str, None]] = {}
         for node in nodes:
-            if node.outline is not None and node.outline.alias:
-                continue
+            if '/' not in node.module or (node.outline is not None and node.outline.alias):
+                continue  # only another name for one of the others
             names.setdefault(node.name, {})[node.module] = None
         refused = {block.culprit for node in nodes for block in node.blocks if block.code == 'two-versions'}
         for name, modules in names.items():
@@ -334,11 +331,11 @@ class Planner:
                 for version, suffix in sorted(self.site.index.installed_versions(node.name, middle)):
                     yield f'{node.name}/{version}{middle}{suffix} is installed: it and {node.module} can\'t be ' \
                           'loaded together'
-        provided: Dict[str, List[str]] = {}
+        provided: Dict[str, Dict[str, str]] = {}
         for node in nodes:
             module = self.site.cray.get(node.name) if node.status == CRAY else None
             for name in module.provides if module else ():
-                provided.setdefault(name, []).append(node.module)
+                provided.setdefault(name, {})[node.name] = node.module
         for name, found in provided.items():
             if len(found) > 1:
                 yield f'the plan holds two Cray modules of {name}, which can\'t be loaded together: {", ".join(found)}'
@@ -353,6 +350,8 @@ class _Frame:
         self.name, self.module, self.status, self.reason = name, module, status, reason
         self.recipe, self.source, self.needs, self.outline = recipe, source, needs, outline
         self.blocks: List[Block] = list(blocks or ())
+        # the module under the name that it is loaded by
+        self.loads = module
         self.closed_circle: Set[str] = set()
         # False for a recipe that does not stand for its module
         self.keep = True

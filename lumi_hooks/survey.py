@@ -47,12 +47,17 @@ class Finding:
 
 @dataclass
 class Survey:
-    """What was found at a site, in the order of the recipes; `interrupted`: only some of them were looked at."""
+    """
+    What was found at a site, in the order of the recipes.
+
+    `interrupted`: only some of them were looked at; `cached`: none was, as nothing has changed since the last survey.
+    """
     site: Site
     total: int
     findings: List[Finding] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
+    cached: bool = False
 
     def failed(self) -> List[Finding]:
         """Recipes for which no plan could be tried."""
@@ -99,6 +104,7 @@ class Survey:
             'blockers': self.blockers()[:50],
             'reasons': {code: REASONS.get(code, '') for code in self.refusals()},
             'interrupted': self.interrupted,
+            'cached': self.cached,
             'of': self.total,
             'date': datetime.date.today().isoformat(),
             **versions(self.site),
@@ -203,7 +209,7 @@ class Surveyor:
             node = self.planner.look(self.planner.asked(path))
             generation = _generation(toolchain)
             if node.status != REFUSED:
-                return Finding(path, toolchain, generation, PLANNED, builds=self.planner.size[node.module])
+                return Finding(path, toolchain, generation, PLANNED, builds=node.builds)
             culprits = tuple(dict.fromkeys((block.code, block.culprit) for block in node.blocks))
             return Finding(path, toolchain, generation, REFUSED, node.codes, culprits, node.reason)
         except LumiHooksError as err:

@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from typing import Sequence
 
 from ..errors import LumiHooksError
@@ -11,6 +12,7 @@ from ..files import write_atomic
 from ..plan import REFUSED
 from ..site import Site
 from ..survey import Survey, every, recipes_below, survey
+from ..survey_cache import cache_folder, keep, load, survey_key
 from . import place
 
 EXAMPLES = """examples:
@@ -37,6 +39,7 @@ def add_parser(commands) -> None:
     parser.add_argument('--sample', type=int, default=1, metavar='N', help='only every N-th recipe')
     parser.add_argument('--jobs', type=int, default=min(2, os.cpu_count() or 1), metavar='N',
                         help='number of processes (default: %(default)s)')
+    parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
     parser.add_argument('--write-docs', metavar='FILE.md', help='survey every release and compiler, and write a page '
                         'with the figures')
     place.add_options(parser)
@@ -61,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     if options.write_docs:
         from ..survey_docs import write_docs
         return write_docs(options.write_docs, paths, site, options.jobs, counted)
-    found = counted(paths, site, options.jobs)
+    found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)
     if options.json:
@@ -76,14 +79,28 @@ def run(options: argparse.Namespace) -> int:
     return 1 if found.failed() else 0
 
 
-def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes') -> Survey:
-    """A survey with a progress bar on a terminal."""
+def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes', cache: bool = True) -> Survey:
+    """
+    A survey with a progress bar on a terminal; one that was made already, with the same contents of everything, is
+    not made again.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    start = time.monotonic()
+    folder = cache_folder() if cache else None
+    key = survey_key(paths, site) if folder else ''
+    kept = load(folder, key, site) if folder else None
+    if kept:
+        kept.seconds, kept.cached = time.monotonic() - start, True
+        return kept
     with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                   console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(title, total=len(paths))
-        return survey(paths, site, jobs, lambda done, total: bar.update(task, completed=done))
+        found = survey(paths, site, jobs, lambda done, total: bar.update(task, completed=done))
+    if folder:
+        keep(folder, key, found)
+    found.seconds = time.monotonic() - start
+    return found
 
 
 def show(found: Survey) -> None:
@@ -92,8 +109,9 @@ def show(found: Survey) -> None:
     from rich.markup import escape
     from rich.table import Table
     data, console = found.as_json(), Console(highlight=False)
+    again = ' (nothing has changed since the last survey)' if data['cached'] else ''
     console.print(f'[bold]{data["recipes"]}[/] recipes for {data["toolchain"]}, release {data["release"]}, partition '
-                  f'{data["partition"]}, in {data["seconds"]} s: [green]{data["planned"]} planned[/] (of these '
+                  f'{data["partition"]}, in {data["seconds"]} s{again}: [green]{data["planned"]} planned[/] (of these '
                   f'{data["unchanged"]} SYSTEM, unchanged), [yellow]{sum(data["refused"].values())} refused[/], '
                   f'[red]{len(data["failed"])} failed[/]', soft_wrap=True)
     goal = data['goal']

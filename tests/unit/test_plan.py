@@ -198,6 +198,12 @@ def test_two_cray_modules_of_one_library(world):
     assert any('two Cray modules of HDF5' in warning for warning in plan.warnings)
 
 
+def test_a_cray_module_with_and_without_its_version_is_one(world):
+    world.own('Left', ('cray-python', EXTERNAL))
+    plan = world.plan(world.write('Top', 'Left', ('Python', '3.13.1')))
+    assert not plan.refused and plan.warnings == ()
+
+
 def test_circles_are_refused(world):
     world.write('One', 'Two')
     world.write('Two', 'Three')

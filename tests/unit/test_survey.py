@@ -1,14 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The survey of a whole collection."""
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from writing import put_recipe
 
 from lumi_hooks.central import Index
 from lumi_hooks.cli import main
+from lumi_hooks.data import ROOT
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.report import page
 from lumi_hooks.site import make_site
@@ -40,6 +47,12 @@ def collection(tmp_path, monkeypatch):
 def site_of():
     """A site whose upstream recipes are a collection."""
     return lambda root: make_site('25.03', index=Index((), (), [root]), env={})
+
+
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    """No test finds what another one kept."""
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'own-cache'))
 
 
 def run(capsys, *arguments):
@@ -86,6 +99,33 @@ def test_processes_agree(collection, site_of):
     assert one.findings == two.findings
 
 
+def test_the_order_of_the_recipes_does_not_matter(collection, site_of):
+    """Somebody's recipe of a module that another one needs, and that the robot does not find."""
+    extra = put_recipe(collection + '-mine', 'Missing', flat=True)
+    paths = [*recipes_below([collection]), extra]
+    forth, back = (survey(order, site_of(collection)).findings for order in (paths, paths[::-1]))
+    assert {item.recipe: item for item in forth} == {item.recipe: item for item in back}
+    assert next(item for item in forth if item.recipe == extra).status == PLANNED
+
+
+def test_nothing_changed_nothing_done(collection, capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    first, second = (json.loads(run(capsys, '--json', collection)[1].out) for _ in range(2))
+    assert (first['cached'], second['cached']) == (False, True)
+    for found in (first, second):
+        del found['seconds'], found['cached']
+    assert first == second
+    path, = (path for path in recipes_below([collection]) if path.endswith('Lib-1.0-GCCcore-14.2.0.eb'))
+    with open(path, 'a', encoding='utf-8') as stream:
+        stream.write("dependencies = [('CUDA', '12.0')]\n")
+    third = json.loads(run(capsys, '--json', collection)[1].out)
+    assert not third['cached'] and third['refused']['cuda'] == 4
+    for kept in (tmp_path / 'cache' / 'lumi-hooks' / 'survey').iterdir():
+        kept.write_text('{"total": 3')
+    assert json.loads(run(capsys, '--json', collection)[1].out)['cached'] is False
+    assert json.loads(run(capsys, '--json', '--no-cache', collection)[1].out)['cached'] is False
+
+
 def test_ctrl_c_keeps_what_was_counted(collection, site_of, capsys, monkeypatch):
     for number in range(60):
         put_recipe(collection, f'More{number}')
@@ -98,9 +138,26 @@ def test_ctrl_c_keeps_what_was_counted(collection, site_of, capsys, monkeypatch)
     assert found.interrupted and 0 < len(found.findings) < len(paths) == found.total
     check_sums(found.as_json())
     assert 'Interrupted' in page(found.as_json())
-    monkeypatch.setattr('lumi_hooks.cli.survey.counted', lambda *_: found)
+    monkeypatch.setattr('lumi_hooks.cli.survey.counted', lambda *_, **more: found)
     code, output = run(capsys, collection)
     assert code == 130 and 'interrupted; ' in output.err and 'planned' in output.out
+
+
+def test_ctrl_c_in_a_shell(upstream, tmp_path):
+    """The signal reaches all processes; the figures are shown all the same, and no process is left."""
+    command = [sys.executable, '-m', 'lumi_hooks.cli', 'survey', '--jobs', '2', '--no-cache', *upstream]
+    process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': os.path.dirname(ROOT)}, text=True,
+                               start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    children = f'/proc/{process.pid}/task/{process.pid}/children'
+    while process.poll() is None and not (os.path.exists(children) and Path(children).read_text()):
+        time.sleep(0.2)
+    time.sleep(3)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert 'interrupted; ' in err and 'Traceback' not in err and 'recipes for cpeGNU' in out
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
 
 
 class Loads(HTMLParser):
