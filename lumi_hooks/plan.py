@@ -25,7 +25,7 @@ STATUSES = (CRAY, CENTRAL, INSTALLED, BUILD, REFUSED)
 # every reason code of a refusal, the most telling first: one recipe may be refused for several
 REASONS: Mapping[str, str] = {
     'cuda': 'it stands on CUDA, and the GPUs here are AMD\'s',
-    'toolchain': 'its toolchain has no counterpart on the Cray PE',
+    'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
     'release': 'it is for another release of the software stack',
     'python': 'it can\'t work with the release\'s cray-python',
     'cray-module': 'the release of the Cray PE lacks a module that is to stand in',
@@ -215,7 +215,14 @@ class Planner:
         except RecipeError as err:
             return _Frame(dependency.name, need.module, BUILD, str(err), os.path.basename(path), path,
                           blocks=[Block('unreadable', dependency.name, need.module, str(err))])
-        return self._opened(need.module, found)
+        frame = self._opened(need.module, found)
+        if found.module != need.module and frame.outline:
+            # as `eb` would stop with: contents do not match the file name
+            wanted = '/'.join(dependency.toolchain or ())
+            frame.blocks.append(Block('toolchain', wanted, need.module, 'nothing is installed for upstream\'s own '
+                                      f'toolchain {wanted} here: {found.filename} takes its place, which is no such '
+                                      'dependency'))
+        return frame
 
     def _opened(self, module: str, outline: Outline) -> '_Frame':
         """The beginning of the node of a recipe."""

@@ -16,8 +16,8 @@ from .files import write_atomic
 from .site import Site
 from .survey import Finding, Survey
 
-# each is a few megabytes
-_KEEP = 20
+# each is a few megabytes; the documentation makes one for every release and compiler
+_KEEP = 40
 
 
 def cache_folder(env: Mapping[str, str] = os.environ) -> Optional[str]:

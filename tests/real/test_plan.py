@@ -82,6 +82,13 @@ def test_what_is_refused_is_refused_by_eb(fresh):
     assert done.returncode != 0 and 'CUDA' in done.stdout
 
 
+def test_upstreams_own_toolchains_stop_eb(fresh):
+    plan = planned(fresh, 'GCC-14.2.0.eb')
+    assert {code['code'] for node in plan['nodes'] for code in node['refusals']} == {'toolchain'}
+    done = fresh.eb('GCC-14.2.0.eb --missing-modules -r', check=False)
+    assert done.returncode != 0 and 'does not match with filename' in done.stdout
+
+
 def test_cray_modules_are_looked_up_in_the_module_tree(fresh, tmp_path):
     """The stand-in holds what the release data says, in branches that come and go with compiler and MPI."""
     plan = planned(fresh, 'QuantumESPRESSO-7.5-foss-2025b.eb')

@@ -204,6 +204,14 @@ def test_a_cray_module_with_and_without_its_version_is_one(world):
     assert not plan.refused and plan.warnings == ()
 
 
+def test_upstreams_own_toolchains_are_refused(world):
+    """A SYSTEM recipe that needs something on an upstream toolchain: eb stops at such a dependency."""
+    world.write('Lib', toolchain=('GCCcore', '14.2.0'))
+    plan = world.plan(world.write('Compilers', ('Lib', '1.0', '', ('GCCcore', '14.2.0')), toolchain=SYSTEM))
+    assert node(plan, 'Compilers').codes == ('toolchain',)
+    assert 'GCCcore/14.2.0' in node(plan, 'Compilers').reason and f'Lib-{TAIL}.eb' in node(plan, 'Compilers').reason
+
+
 def test_circles_are_refused(world):
     world.write('One', 'Two')
     world.write('Two', 'Three')
