@@ -130,6 +130,7 @@ def _needs(adaptation: Adaptation, values: Mapping[str, str], site: Site) -> Tup
 def _template_values(adaptation: Adaptation, site: Site) -> Mapping[str, str]:
     """EasyBuild's templates in a recipe's dependencies, by name."""
     values = dict(template_values(adaptation.recipe))
+    values['arch'] = 'x86_64'  # of all of the machine
     values['toolchain_name'], values['toolchain_version'] = adaptation.toolchain
     for parameter in ('dependencies', 'builddependencies'):
         for dependency in adaptation.dependencies(parameter):

@@ -244,13 +244,8 @@ def _look(paths: Sequence[str]) -> List[Finding]:
 
 
 def _generation(toolchain: Tuple[str, str]) -> Optional[str]:
-    """Upstream's generation of a toolchain; of one that has no facts, its version where that looks like one."""
-    if toolchain[0] == 'system':
-        return 'SYSTEM'
-    found = generation_of(*toolchain)
-    if found is None and re.fullmatch(r'\d{4}[ab]|\d{4}\.\d{1,2}', toolchain[1]):
-        return toolchain[1]
-    return found
+    """Upstream's generation of a toolchain, None where it belongs to none."""
+    return 'SYSTEM' if toolchain[0] == 'system' else generation_of(*toolchain)
 
 
 def every(paths: Sequence[str], step: int) -> List[str]:

@@ -120,6 +120,16 @@ def test_system_dependencies_are_planned_too(world):
     assert node(plan, 'Tool').recipe == 'Tool-1.0.eb'
 
 
+def test_templates_in_dependencies(world):
+    world.write('Tool', version='1.0-x86_64', toolchain=SYSTEM)
+    world.write('Part', version='2.0')
+    path = world.write('Top', ('Tool', '1.0-%(arch)s', '', SYSTEM), ('Part', '%(version)s'), version='2.0')
+    plan = world.plan(path)
+    assert not plan.refused
+    assert {item.module for item in plan.of(BUILD)} == {'Tool/1.0-x86_64', 'Part/2.0-cpeGNU-25.03',
+                                                        'Top/2.0-cpeGNU-25.03'}
+
+
 def test_a_system_recipe_alone_needs_no_toolchain(world):
     plan = world.plan(world.write('Tool', toolchain=SYSTEM))
     assert statuses(plan) == {'Tool/1.0': BUILD}
