@@ -7,12 +7,14 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, screen
+from . import adapt, plan, screen, survey
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
+  lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
+  lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
 """
 
 
@@ -23,6 +25,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     adapt.add_parser(commands)
+    plan.add_parser(commands)
+    survey.add_parser(commands)
     screen.add_parser(commands)
     return found
 

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb plan: everything that an installation needs, before anything is built."""
+import argparse
+import json
+import os
+from typing import Any, Dict, List
+
+from ..catalogue import find_recipe
+from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
+from . import place
+from .adapt import change_json
+
+EXAMPLES = """examples:
+  lumi-eb plan GROMACS-2025.2-foss-2025a.eb
+  lumi-eb plan --json Hypre-2.32.0-foss-2024a.eb mpi4py-4.1.0-gompi-2025a.eb
+  lumi-eb plan --graph hypre.svg Hypre-2.32.0-foss-2024a.eb
+  lumi-eb plan --release 25.09 --partition G QuantumESPRESSO-7.5-foss-2025b.eb
+
+Modules are listed in the order in which they can be built. What has to be built is what
+"eb --missing-modules -r --hooks …" lists (of a recipe that is installed already that lists what it was built with
+all the same; eb builds none of it, and neither does the plan).
+
+exit code: 0 all can be installed, 1 something is refused, 2 bad use or unreadable recipe
+"""
+COLOURS = {BUILD: 'yellow', CENTRAL: 'green', INSTALLED: 'cyan', CRAY: 'blue', REFUSED: 'red'}
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('plan', help='everything that an installation needs, and where it comes from',
+                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                 description='Shows what is there, what will be built and what can\'t be. Nothing is '
+                                 'installed.')
+    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
+    parser.add_argument('--json', action='store_true', help='print the plan as one JSON object')
+    parser.add_argument('--graph', metavar='FILE.svg', help='draw it, with Graphviz')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: a recipe can't be read, the site is unknown, the graph can't be drawn
+    """
+    site, folders = place.find_site(options)
+    plan = make_plan([find_recipe(name, folders) for name in options.recipe], site)
+    if options.graph:
+        from ..graph import draw
+        draw(plan, options.graph)
+    if options.json:
+        print(json.dumps(as_json(plan), indent=2, default=str))
+    else:
+        show(plan)
+        if options.graph:
+            print(f'drawn in {os.path.abspath(options.graph)}')
+    return 1 if plan.refused else 0
+
+
+def as_json(plan: Plan) -> Dict[str, Any]:
+    """A plan as plain data, nodes in the order in which they can be built; the nodes' fields are a contract."""
+    return {
+        'release': plan.site.release.name,
+        'partition': plan.site.partition,
+        'toolchain': f'{plan.site.toolchain}/{plan.site.toolchain_version}',
+        'targets': list(plan.targets),
+        'counts': {status: len(plan.of(status)) for status in COLOURS},
+        'nodes': [node_json(node) for node in plan.nodes],
+        'warnings': list(plan.warnings),
+    }
+
+
+def node_json(node: Node) -> Dict[str, Any]:
+    """One module of a plan."""
+    return {
+        'module': node.module,
+        'status': node.status,
+        'recipe': node.recipe,
+        'source': node.source,
+        'dependencies': list(node.dependencies),
+        'build_only': list(node.build_only),
+        'reason': node.reason,
+        'refusals': [{'code': block.code, 'what': block.culprit, 'module': block.module, 'reason': block.reason}
+                     for block in node.blocks],
+        'changes': [change_json(change) for change in node.outline.changes] if node.outline else [],
+    }
+
+
+def show(plan: Plan) -> None:
+    """Show a plan for reading."""
+    from rich.console import Console
+    from rich.markup import escape
+    console = Console(highlight=False)
+    site = plan.site
+    console.print(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
+                  f'{site.partition}\n', soft_wrap=True)
+    for status, text in ((CRAY, 'from the Cray PE'), (CENTRAL, 'in the central stack'), (INSTALLED, 'in your prefix')):
+        found = [node.module for node in plan.of(status)]
+        if found:
+            console.print(f'[{COLOURS[status]}]{text}[/] ({len(found)}): {escape(", ".join(found))}')
+    build = plan.of(BUILD)
+    console.print(f'[{COLOURS[BUILD]}]to build[/] ({len(build)})' + (', in this order' if len(build) > 1 else ''))
+    for number, node in enumerate(build, 1):
+        console.print(f'  {number:3}  [bold]{escape(node.module)}[/]  [dim]from {escape(_from(node))}[/]',
+                      soft_wrap=True)
+    roots = _roots(plan)
+    if roots:
+        console.print(f'[{COLOURS[REFUSED]}]refused[/] ({len(plan.of(REFUSED))})')
+        for module, code, reason in roots:
+            console.print(f'  [bold]{escape(module)}[/]  [dim]{escape(code)}[/]\n       {escape(reason)}',
+                          soft_wrap=True)
+        rest = [node.module for node in plan.of(REFUSED) if node.module not in {module for module, _, _ in roots}]
+        if rest:
+            console.print(f'  and what needs it: {escape(", ".join(rest))}')
+    for warning in plan.warnings:
+        console.print(f'[magenta]note[/] {escape(warning)}')
+    asked = ', '.join(node.module for node in plan.of(REFUSED) if node.module in plan.targets)
+    if plan.refused:
+        console.print(f'\n[red]can\'t be installed[/]: {escape(asked)}', soft_wrap=True)
+
+
+def _from(node: Node) -> str:
+    changes = len(node.outline.changes) if node.outline else 0
+    source = os.path.basename(node.source or node.recipe or '')
+    return f'{source}, {changes} change{"s" if changes != 1 else ""}' if changes else f'{source}, as it is'
+
+
+def _roots(plan: Plan) -> List:
+    """Module, code and reason of each refusal where it arises, once."""
+    found = {(block.module, block.code, block.reason): None for node in plan.nodes for block in node.blocks}
+    return list(found)

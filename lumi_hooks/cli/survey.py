@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb survey: which recipes of a whole collection can be installed, and what stands in the way of the others."""
+import argparse
+import json
+import os
+import sys
+import time
+from typing import Sequence
+
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from ..plan import REFUSED
+from ..site import Site
+from ..survey import Survey, every, recipes_below, survey
+from ..survey_cache import cache_folder, keep, load, survey_key
+from . import place
+
+EXAMPLES = """examples:
+  lumi-eb survey                                          all of upstream's recipes
+  lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
+  lumi-eb survey --json my-recipes/
+  lumi-eb survey --sample 40                              every 40th recipe: seconds
+  lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation
+
+Ctrl-C ends it; what was counted until then is shown.
+
+exit code: 0 done, 1 recipes failed, 2 bad use, 130 interrupted
+"""
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('survey', help='which recipes of a collection can be installed', epilog=EXAMPLES,
+                                 description='Plans every recipe of a collection. Nothing is installed.',
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('folder', nargs='*', metavar='DIR', help='folders with recipes (default: upstream\'s)')
+    parser.add_argument('--json', action='store_true', help='print the figures as one JSON object')
+    parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
+    parser.add_argument('--sample', type=int, default=1, metavar='N', help='only every N-th recipe')
+    parser.add_argument('--jobs', type=int, default=min(2, os.cpu_count() or 1), metavar='N',
+                        help='number of processes (default: %(default)s)')
+    parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
+    parser.add_argument('--write-docs', metavar='FILE.md', help='survey every release and compiler, and write a page '
+                        'with the figures')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: a folder does not exist, the site is unknown, a file can't be written
+    """
+    if options.sample < 1 or options.jobs < 1:
+        raise LumiHooksError('--sample and --jobs take a number from 1 up')
+    site, _ = place.find_site(options)
+    folders = options.folder or list(site.index.upstream)
+    if not folders:
+        raise LumiHooksError('no upstream recipes were found: name folders with recipes, or set LUMI_HOOKS_UPSTREAM')
+    paths = every(recipes_below(folders), options.sample)
+    if not paths:
+        raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
+    if options.write_docs:
+        from ..survey_docs import write_docs
+        return write_docs(options.write_docs, paths, site, options.jobs, counted)
+    found = counted(paths, site, options.jobs, cache=not options.no_cache)
+    if options.report:
+        _write_report(found, options.report)
+    if options.json:
+        print(json.dumps(found.as_json(), indent=2))
+    else:
+        show(found)
+        if options.report:
+            print(f'report in {os.path.abspath(options.report)}')
+    if found.interrupted:
+        print(f'lumi-eb: interrupted; {len(found.findings)} of {found.total} recipes were counted', file=sys.stderr)
+        return 130
+    return 1 if found.failed() else 0
+
+
+def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes', cache: bool = True) -> Survey:
+    """
+    A survey with a progress bar on a terminal; one that was made already, with the same contents of everything, is
+    not made again.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    start = time.monotonic()
+    folder = cache_folder() if cache else None
+    key = survey_key(paths, site) if folder else ''
+    kept = load(folder, key, site) if folder else None
+    if kept:
+        kept.seconds, kept.cached = time.monotonic() - start, True
+        return kept
+    with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                  console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=len(paths))
+        found = survey(paths, site, jobs, lambda done, total: bar.update(task, completed=done))
+    if folder:
+        keep(folder, key, found)
+    found.seconds = time.monotonic() - start
+    return found
+
+
+def show(found: Survey) -> None:
+    """Show a survey for reading."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    data, console = found.as_json(), Console(highlight=False)
+    again = ' (nothing has changed since the last survey)' if data['cached'] else ''
+    console.print(f'[bold]{data["recipes"]}[/] recipes for {data["toolchain"]}, release {data["release"]}, partition '
+                  f'{data["partition"]}, in {data["seconds"]} s{again}: [green]{data["planned"]} planned[/] (of these '
+                  f'{data["unchanged"]} SYSTEM, unchanged), [yellow]{sum(data["refused"].values())} refused[/], '
+                  f'[red]{len(data["failed"])} failed[/]', soft_wrap=True)
+    goal = data['goal']
+    if goal['recipes']:
+        console.print(f'{goal["planned"]} of {goal["recipes"]} ({goal["share"]:.1%}) on '
+                      f'{", ".join(goal["toolchains"])} that need no CUDA are planned', soft_wrap=True)
+    for title, key in (('toolchain', 'by_toolchain'), ('generation', 'by_generation')):
+        table = Table(title=None, box=None, padding=(0, 2, 0, 0))
+        table.add_column(title)
+        for name in ('recipes', 'planned', 'refused', 'failed'):
+            table.add_column(name, justify='right')
+        for name, group in data[key].items():
+            table.add_row(name, *(str(group[column]) for column in ('recipes', 'planned', 'refused', 'failed')))
+        console.print()
+        console.print(table)
+    if data['refused']:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column('refused because')
+        table.add_column('recipes', justify='right')
+        table.add_column('which means')
+        for code, number in data['refused'].items():
+            table.add_row(code, str(number), data['reasons'][code])
+        console.print()
+        console.print(table)
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column('what blocks most')
+        table.add_column('')
+        for name in ('recipes', 'alone'):
+            table.add_column(name, justify='right')
+        for item in data['blockers'][:15]:
+            table.add_row(item['code'], item['what'], str(item['recipes']), str(item['alone']))
+        console.print()
+        console.print(table)
+    for item in data['failed'][:20]:
+        console.print(f'[red]failed[/] {escape(item["recipe"])}: {escape(item["error"])}', soft_wrap=True)
+
+
+def _write_report(found: Survey, path: str) -> None:
+    from ..report import page
+    refused = [{'recipe': os.path.basename(item.recipe), 'code': item.codes[0], 'reason': item.reason}
+               for item in found.findings if item.status == REFUSED]
+    try:
+        write_atomic(path, page(found.as_json(), refused))
+    except OSError as err:
+        raise LumiHooksError(f'{os.path.abspath(path)} cannot be written: {err.strerror}') from err
