@@ -144,7 +144,7 @@ class Session:
     def _stub(self, recipe: Recipe) -> str:
         """A refused recipe without dependencies: it is listed, and never built."""
         return recipe.text + '\n# refused by lumi-hooks: see the message\ndependencies = []\nbuilddependencies = []\n' \
-                             "toolchain = {'name': 'system', 'version': 'system'}\n"
+                             "toolchainopts = {}\ntoolchain = {'name': 'system', 'version': 'system'}\n"
 
     def raise_refusals(self) -> None:
         """

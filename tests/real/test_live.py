@@ -90,11 +90,12 @@ def test_chained_hooks_of_lumi_still_run(fresh, tmp_path):
 
 
 def test_refusals_are_told_together_and_nothing_is_built(fresh, tmp_path):
-    one = tiny(tmp_path, 'one', extra="dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n")
-    two = tiny(tmp_path, 'two', toolchain='iimpi', toolchain_version='2025a')
+    one = tiny(tmp_path, 'one', extra="toolchainopts = {'pic': True}\n"
+               "dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n")
+    two = tiny(tmp_path, 'two', toolchain='nvompi', toolchain_version='2025a')
     done = fresh.eb(f'{one} {two} {tiny(tmp_path, "three")}', check=False)
     assert done.returncode != 0 and 'Traceback' not in done.stdout
-    assert 'nothing was built' in done.stdout and 'needs CUDA' in done.stdout and 'iimpi/2025a' in done.stdout
+    assert 'nothing was built' in done.stdout and 'needs CUDA' in done.stdout and 'nvompi/2025a' in done.stdout
     assert not (fresh.prefix / 'SW').exists() or not list((fresh.prefix / 'SW').rglob('bin/tiny'))
 
 
