@@ -34,7 +34,7 @@ def install(builder):
             'patching lua',
             log='patchelf',
         )
-        for path in sorted((tree / 'usr/lib/x86_64-linux-gnu').rglob('*.so*')):
+        for path in sorted(tree.rglob('*.so*')):
             if not path.is_symlink():
                 builder.run(
                     [
