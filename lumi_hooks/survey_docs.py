@@ -73,8 +73,8 @@ def page(found: Sequence[Survey], sample: int = 1) -> str:
     data = [one.as_json() for one in found]
     first = data[0]
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
-    lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=_scope(first['recipes'], sample),
-                         gnu=', '.join(first['goal']['toolchains'])))]
+    scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
+    lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
              f'{item["goal"]["planned"]:,} of {item["goal"]["recipes"]:,}', _share(item['goal']['share']))
