@@ -227,8 +227,8 @@ class Planner:
         if (name, version) == (self.site.toolchain, self.site.toolchain_version):
             return Block('no-recipe', need.dependency.name, need.module, f'{source} becomes {found.module} here, and '
                          f'there is no other recipe for {need.module}')
-        return Block('toolchain', f'{name}/{version}', need.module, 'nothing is installed for upstream\'s own toolchain '
-                     f'{name}/{version} here: {source} becomes {found.module}, which is not what is asked for')
+        return Block('toolchain', f'{name}/{version}', need.module, 'nothing is installed for upstream\'s own '
+                     f'toolchain {name}/{version} here: {source} becomes {found.module}, not what is asked for')
 
     def _opened(self, module: str, outline: Outline) -> '_Frame':
         """The beginning of the node of a recipe."""
