@@ -217,12 +217,18 @@ class Planner:
                           blocks=[Block('unreadable', dependency.name, need.module, str(err))])
         frame = self._opened(need.module, found)
         if found.module != need.module and frame.outline:
-            # as `eb` would stop with: contents do not match the file name
-            wanted = '/'.join(dependency.toolchain or ())
-            frame.blocks.append(Block('toolchain', wanted, need.module, 'nothing is installed for upstream\'s own '
-                                      f'toolchain {wanted} here: {found.filename} takes its place, which is no such '
-                                      'dependency'))
+            frame.blocks.append(self._other(need, found))
         return frame
+
+    def _other(self, need: Need, found: Outline) -> Block:
+        """The refusal for a recipe that does not become what is needed: `eb` stops there too."""
+        name, version = need.dependency.toolchain or SYSTEM
+        source = os.path.basename(found.path)
+        if (name, version) == (self.site.toolchain, self.site.toolchain_version):
+            return Block('no-recipe', need.dependency.name, need.module, f'{source} becomes {found.module} here, and '
+                         f'there is no other recipe for {need.module}')
+        return Block('toolchain', f'{name}/{version}', need.module, 'nothing is installed for upstream\'s own '
+                     f'toolchain {name}/{version} here: {source} becomes {found.module}, not what is asked for')
 
     def _opened(self, module: str, outline: Outline) -> '_Frame':
         """The beginning of the node of a recipe."""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The survey's figures for every release and compiler, as a page of the documentation."""
 import os
+import textwrap
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 from .errors import LumiHooksError
@@ -14,7 +15,7 @@ HEAD = """# Survey of upstream's recipes
 Written by `lumi-eb survey --write-docs docs/survey.md` on {date}, with {versions}: run it again instead of editing this
 page.
 
-Each of {recipes:,} recipes was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
+{scope} was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
 stack (what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
 Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
@@ -38,11 +39,12 @@ def sites(upstream: Sequence[str]) -> List[Site]:
 
 
 def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
-               count: Callable[[Sequence[str], Site, int, str], Survey]) -> int:
+               count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1) -> int:
     """
     Survey every release and compiler, and write the page.
 
     :param count: makes one survey, e.g. with a progress bar
+    :param sample: `paths` holds every sample-th recipe only; the page says so
     :return: exit code: 0 written, 1 written and recipes failed, 130 interrupted and nothing written
     :raises LumiHooksError: the file can't be written
     """
@@ -55,20 +57,24 @@ def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
         found.append(one)
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        write_atomic(path, page(found))
+        write_atomic(path, page(found, sample))
     except OSError as err:
         raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
     print(path)
     return 1 if any(one.failed() for one in found) else 0
 
 
-def page(found: Sequence[Survey]) -> str:
-    """The page, in Markdown."""
+def page(found: Sequence[Survey], sample: int = 1) -> str:
+    """
+    The page, in Markdown.
+
+    :param sample: only every sample-th recipe was looked at
+    """
     data = [one.as_json() for one in found]
     first = data[0]
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
-    lines = [HEAD.format(date=first['date'], versions=versions, recipes=first['recipes'],
-                         gnu=', '.join(first['goal']['toolchains']))]
+    scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
+    lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
              f'{item["goal"]["planned"]:,} of {item["goal"]["recipes"]:,}', _share(item['goal']['share']))
@@ -78,6 +84,19 @@ def page(found: Sequence[Survey]) -> str:
     last = data[_default(found)]
     lines.extend(_details(last))
     return ''.join(lines)
+
+
+def _filled(text: str) -> str:
+    """Paragraphs with lines of even length."""
+    return '\n\n'.join('\n'.join(textwrap.wrap(part, 110, break_long_words=False, break_on_hyphens=False))
+                       for part in text.split('\n\n')).rstrip() + '\n\n'
+
+
+def _scope(recipes: int, sample: int) -> str:
+    if sample > 1:
+        return f'**A sample only**: one recipe in {sample} was looked at (`--sample {sample}`). Each of these ' \
+               f'{recipes:,}'
+    return f'Each of {recipes:,} recipes'
 
 
 def _details(last: Mapping[str, Any]) -> Iterator[str]:

@@ -20,7 +20,7 @@ EXAMPLES = """examples:
   lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
   lumi-eb survey --json my-recipes/
   lumi-eb survey --sample 40                              every 40th recipe: seconds
-  lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation
+  lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation: minutes
 
 Ctrl-C ends it; what was counted until then is shown.
 
@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
     if options.write_docs:
         from ..survey_docs import write_docs
-        return write_docs(options.write_docs, paths, site, options.jobs, counted)
+        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)

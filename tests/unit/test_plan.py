@@ -219,7 +219,19 @@ def test_upstreams_own_toolchains_are_refused(world):
     world.write('Lib', toolchain=('GCCcore', '14.2.0'))
     plan = world.plan(world.write('Compilers', ('Lib', '1.0', '', ('GCCcore', '14.2.0')), toolchain=SYSTEM))
     assert node(plan, 'Compilers').codes == ('toolchain',)
-    assert 'GCCcore/14.2.0' in node(plan, 'Compilers').reason and f'Lib-{TAIL}.eb' in node(plan, 'Compilers').reason
+    assert 'GCCcore/14.2.0' in node(plan, 'Compilers').reason and f'Lib/{TAIL}' in node(plan, 'Compilers').reason
+
+
+def test_a_recipe_that_does_not_become_what_is_needed(world):
+    """A suffix that follows from the version of a dependency, which the release has another one of."""
+    world.write('Lib', ('Python', '3.10.4'), version='2.0')
+    os.rename(os.path.join(world.upstream, 'l', 'Lib', 'Lib-2.0-foss-2025a.eb'),
+              os.path.join(world.upstream, 'l', 'Lib', 'Lib-2.0-foss-2025a-Python-3.10.4.eb'))
+    with open(os.path.join(world.upstream, 'l', 'Lib', 'Lib-2.0-foss-2025a-Python-3.10.4.eb'), 'a') as stream:
+        stream.write("versionsuffix = '-Python-%(pyver)s'\n")
+    plan = world.plan(world.write('Top', ('Lib', '2.0', '-Python-3.10.4')))
+    assert node(plan, 'Top').codes == ('no-recipe',)
+    assert 'becomes Lib/2.0-cpeGNU-25.03-Python-3.11' in node(plan, 'Top').reason
 
 
 def test_circles_are_refused(world):

@@ -213,6 +213,8 @@ def test_docs_page(collection, site_of):
     paths = recipes_below([collection])
     text = docs_page([survey(paths, site_of(collection))])
     assert re.search(r'\| 25\.03 \| cpeGNU \| C \| 2 \| 1 \| 4 \| 3 \| 2 of 3 \| 66\.7% \|', text)
+    assert 'Each of 10 recipes was planned' in text
+    assert 'one recipe in 4 was looked at' in docs_page([survey(paths, site_of(collection))], 4)
     assert 'lumi-eb survey --write-docs' in text and '| no-recipe |' in text
 
 
