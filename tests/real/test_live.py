@@ -144,29 +144,23 @@ def test_without_lumis_variables_the_hooks_do_nothing(fresh):
     assert 'lz4/1.10.0-GCCcore-14.2.0' in done.stdout and 'lumi-hooks:' not in done.stdout
 
 
-RUNUSER = shutil.which('runuser', path='/usr/sbin:/sbin:/usr/bin:/bin')
-
-
-@pytest.mark.skipif(os.geteuid() != 0 or not RUNUSER, reason='mode bits stop nothing for root: this '
-                    'needs root, to become an ordinary user')
-def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstream, tmp_path_factory):
-    import tempfile
-
+def test_an_unwritable_prefix_is_told_before_the_build(standin, sources, upstream, tmp_path):
+    """For root, mode bits stop nothing: a read-only bind does. Anybody else gets a folder without write permission."""
     from .conftest import Lumi
-    with tempfile.TemporaryDirectory(prefix='lumi-hooks-', dir='/tmp') as base:
-        os.chmod(base, 0o755)
-        for name in ('home', 'locked'):
-            os.mkdir(f'{base}/{name}')
-        shutil.chown(f'{base}/home', 'nobody')
-        lumi = Lumi(standin, sources, upstream, f'{base}/locked/EasyBuild', f'{base}/home')
-        plain = subprocess.run([RUNUSER, '-u', 'nobody', '--', 'touch', f'{base}/locked/x'],
-                               check=False, capture_output=True)
-        assert plain.returncode != 0, 'the folder is writable after all'
-        as_nobody = f'{RUNUSER} -u nobody --preserve-environment -- bash --norc -c'
-        done = lumi.run(f'{as_nobody} "eb --hooks={lumi.hooks} lz4-1.10.0-GCCcore-14.2.0.eb -r"', HOME=f'{base}/home')
-        assert done.returncode != 0
-        assert 'cannot be written' in done.stdout and 'EBU_USER_PREFIX' in done.stdout, done.stdout[-3000:]
-        assert 'building and installing' not in done.stdout
+    locked = tmp_path / 'locked'
+    for folder in (tmp_path / 'home', locked):
+        folder.mkdir()
+    lumi = Lumi(standin, sources, upstream, locked / 'EasyBuild', tmp_path / 'home')
+    attempt = f'touch {locked}/x 2>/dev/null && echo WRITABLE; eb --hooks={lumi.hooks} lz4-1.10.0-GCCcore-14.2.0.eb -r'
+    if os.geteuid() == 0:
+        bind = f'mount --bind {locked} {locked} && mount -o remount,ro,bind {locked}'
+        done = lumi.run(f'chmod -R a-w {locked}; exec unshare -m bash --norc -c "{bind} && {{ {attempt}; }}"')
+    else:
+        done = lumi.run(f'chmod -R a-w {locked}; {attempt}')
+    assert 'WRITABLE' not in done.stdout, 'the folder is writable after all'
+    assert done.returncode != 0
+    assert 'cannot be written' in done.stdout and 'EBU_USER_PREFIX' in done.stdout, done.stdout[-3000:]
+    assert 'building and installing' not in done.stdout
 
 
 @pytest.mark.parametrize('release,version', [('25.03', '5.1.2'), ('25.09', '5.2.0')])
