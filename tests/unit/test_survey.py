@@ -147,7 +147,9 @@ def test_ctrl_c_in_a_shell(upstream, tmp_path):
     """The signal reaches all processes; the figures are shown all the same, and no process is left."""
     command = [sys.executable, '-m', 'lumi_hooks.cli', 'survey', '--jobs', '2', '--no-cache', *upstream]
     process = subprocess.Popen(command, env={**os.environ, 'PYTHONPATH': os.path.dirname(ROOT)}, text=True,
-                               start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                               start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               # a shell starts its background jobs with the signal ignored, and that is inherited
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     children = f'/proc/{process.pid}/task/{process.pid}/children'
     while process.poll() is None and not (os.path.exists(children) and Path(children).read_text()):
         time.sleep(0.2)
