@@ -19,22 +19,22 @@ def slurm(tmp_path):
     subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True)
 
 
-def test_jobs_install_what_was_adapted(fresh, slurm, tmp_path):
+def test_jobs_install_what_was_adapted(lumi, slurm, tmp_path):
     (tmp_path / 'jobs').mkdir()  # Slurm does not make the folder of a job's output
-    done = fresh.eb(f'arpack-ng-3.9.1-foss-2025a.eb -r --job --job-backend=Slurm --job-cores=2 --job-max-walltime=1 '
+    done = lumi.eb(f'arpack-ng-3.9.1-foss-2025a.eb -r --job --job-backend=Slurm --job-cores=2 --job-max-walltime=1 '
                     f'--job-output-dir={tmp_path}/jobs', **slurm)
     assert 'List of submitted jobs (2)' in done.stdout, done.stdout[-2000:]
-    modules = fresh.prefix / 'modules/LUMI/25.03/partition/C'
+    modules = lumi.prefix / 'modules/LUMI/25.03/partition/C'
     deadline = time.monotonic() + 800
     while time.monotonic() < deadline:
-        queue = fresh.run('squeue -h', load=False, **slurm).stdout.strip()
+        queue = lumi.run('squeue -h', load=False, **slurm).stdout.strip()
         if not queue:
             break
         time.sleep(2)
     logs = '\n'.join(path.read_text()[-3000:] for path in (tmp_path / 'jobs').rglob('*') if path.is_file())
     assert (modules / 'Eigen/3.4.0-cpeGNU-25.03.lua').exists(), logs
     assert (modules / 'arpack-ng/3.9.1-cpeGNU-25.03.lua').exists(), logs
-    assert 'arpack-ng-3.9.1-foss-2025a.eb' in fresh.archive('arpack-ng-3.9.1-cpeGNU-25.03.eb')
+    assert 'arpack-ng-3.9.1-foss-2025a.eb' in lumi.archive('arpack-ng-3.9.1-cpeGNU-25.03.eb')
 
 
 def test_a_refused_recipe_submits_no_job(fresh, slurm, tmp_path):

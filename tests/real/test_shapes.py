@@ -127,11 +127,11 @@ def test_x11_bundle_components_have_the_toolchain_of_the_bundle(fresh):
     assert {part[3] for part in parts} == {'lumi_hooks_toolchains.lumi_cpegnu'}
 
 
-def test_easystack_with_two_entries(fresh, tmp_path):
+def test_easystack_with_two_entries(lumi, tmp_path):
     stack = tmp_path / 'stack.yaml'
     stack.write_text('easyconfigs:\n  - lz4-1.10.0-GCCcore-14.2.0.eb:\n      options: {skip-test-step: True}\n'
                      '  - HPCC-1.5.0-foss-2022a.eb\n')
-    trace = fresh.traced(f'--easystack {stack} -r')
+    trace = lumi.traced(f'--easystack {stack} -r')
     assert {item['module'] for item in trace if item['event'] == 'toolchain'} == \
         {'lz4/1.10.0-cpeGNU-25.03', 'HPCC/1.5.0-cpeGNU-25.03'}
     for item in commands(trace, 'lz4/1.10.0-cpeGNU-25.03', 'configure'):
@@ -142,4 +142,4 @@ def test_easystack_with_two_entries(fresh, tmp_path):
     for item in built:
         names = {name.split('/')[0] for name in item['loaded']}
         assert {'cray-mpich', 'cray-libsci'} <= names, item['command']
-    assert 'cpeGNU' in fresh.archive('HPCC-1.5.0-cpeGNU-25.03.eb')
+    assert 'cpeGNU' in lumi.archive('HPCC-1.5.0-cpeGNU-25.03.eb')

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Unmodified upstream recipes from real sources, and MPI programs of ours that use what was installed."""
+"""
+Unmodified upstream recipes from real sources, and MPI programs of ours that use what was installed: in the prefix that
+test_job.py (arpack-ng) and test_shapes.py (lz4, HPCC) have installed some of them into.
+"""
 import os
 import shutil
 from pathlib import Path
