@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = ROOT / 'lumi_hooks' / 'hooks.py'
+TRACE_HOOKS = Path(__file__).with_name('trace_hooks.py')
 CACHE = Path(os.environ.get('LUMI_HOOKS_CACHE')
              or os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'lumi-hooks'))
 
@@ -83,7 +84,11 @@ class Lumi:
     def traced(self, arguments, **env):
         """Run `eb --hooks …` with trace_hooks.py behind; returns what it wrote down."""
         self.trace_file.unlink(missing_ok=True)
-        self.eb(arguments, LUMI_HOOKS_CHAIN=Path(__file__).with_name('trace_hooks.py'), **env)
+        self.eb(arguments, LUMI_HOOKS_CHAIN=TRACE_HOOKS, **env)
+        return self.trace()
+
+    def trace(self):
+        """What trace_hooks.py has written down."""
         return [json.loads(line) for line in self.trace_file.read_text().splitlines()]
 
     def software(self, name, version):

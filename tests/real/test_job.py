@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from .conftest import TRACE_HOOKS
+from .tracing import assert_every_command_sees
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -20,9 +23,11 @@ def slurm(tmp_path):
 
 
 def test_jobs_install_what_was_adapted(lumi, slurm, tmp_path):
+    """The jobs inherit the environment, and with it the hooks file that writes down what their commands see."""
     (tmp_path / 'jobs').mkdir()  # Slurm does not make the folder of a job's output
+    lumi.trace_file.unlink(missing_ok=True)
     done = lumi.eb(f'arpack-ng-3.9.1-foss-2025a.eb -r --job --job-backend=Slurm --job-cores=2 --job-max-walltime=1 '
-                    f'--job-output-dir={tmp_path}/jobs', **slurm)
+                   f'--job-output-dir={tmp_path}/jobs', LUMI_HOOKS_CHAIN=TRACE_HOOKS, **slurm)
     assert 'List of submitted jobs (2)' in done.stdout, done.stdout[-2000:]
     modules = lumi.prefix / 'modules/LUMI/25.03/partition/C'
     deadline = time.monotonic() + 800
@@ -32,8 +37,15 @@ def test_jobs_install_what_was_adapted(lumi, slurm, tmp_path):
             break
         time.sleep(2)
     logs = '\n'.join(path.read_text()[-3000:] for path in (tmp_path / 'jobs').rglob('*') if path.is_file())
-    assert (modules / 'Eigen/3.4.0-cpeGNU-25.03.lua').exists(), logs
-    assert (modules / 'arpack-ng/3.9.1-cpeGNU-25.03.lua').exists(), logs
+    trace = lumi.trace()
+    for name, version, others in (('Eigen', '3.4.0', []), ('arpack-ng', '3.9.1', ['Eigen/3.4.0-cpeGNU-25.03',
+                                                                                  'cray-mpich/8.1.32',
+                                                                                  'cray-libsci/25.03.0'])):
+        module = f'{name}/{version}-cpeGNU-25.03'
+        assert (modules / f'{module}.lua').exists(), logs
+        assert_every_command_sees(trace, module, others, [] if others else ['cray-mpich', 'cray-libsci'])
+        overlay, = lumi.overlay(f'{name}-{version}-cpeGNU-25.03.eb')
+        assert overlay.read_text() in lumi.archive(f'{name}-{version}-cpeGNU-25.03.eb')
     assert 'arpack-ng-3.9.1-foss-2025a.eb' in lumi.archive('arpack-ng-3.9.1-cpeGNU-25.03.eb')
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from .tracing import assert_every_command_sees
+
 PROGRAMS = Path(__file__).with_name('programs')
 
 # recipe, module, program, how it is compiled
@@ -22,9 +24,18 @@ LIBRARIES = [
                  'ftn parpack.f90 -L$EBROOTARPACKMINNG/lib64 -L$EBROOTARPACKMINNG/lib -lparpack -larpack',
                  id='arpack-ng'),
     pytest.param('Hypre-2.32.0-foss-2024a.eb', 'Hypre/2.32.0', 'hypre.c',
-                 'cc hypre.c -I$EBROOTHYPRE/include -L$EBROOTHYPRE/lib -lHYPRE -lm', id='Hypre',
-                 marks=pytest.mark.long),
+                 'cc hypre.c -I$EBROOTHYPRE/include -L$EBROOTHYPRE/lib -lHYPRE -lm', id='Hypre'),
 ]
+
+
+def test_every_command_of_hypre_sees_mpi_and_libsci_and_no_fftw(lumi):
+    """A plain library: the recipe names no dependency at all, and what it uses comes with the toolchain."""
+    trace = lumi.traced('Hypre-2.32.0-foss-2024a.eb -r', timeout=2400)
+    seen = assert_every_command_sees(trace, 'Hypre/2.32.0-cpeGNU-25.03',
+                                     ['cray-mpich/8.1.32', 'cray-libsci/25.03.0'], ['cray-fftw'])
+    assert {'configure', 'build', 'install'} <= {item['step'] for item in seen}
+    overlay, = lumi.overlay('Hypre-2.32.0-cpeGNU-25.03.eb')
+    assert overlay.read_text() in lumi.archive('Hypre-2.32.0-cpeGNU-25.03.eb')
 
 
 @pytest.mark.parametrize('recipe,module,program,build', LIBRARIES)

@@ -21,16 +21,20 @@ def pre_easyblock_hook(easyblock, *args, **kwargs):
     _current['module'] = easyblock.full_mod_name
 
 
-def pre_configure_hook(easyblock, *args, **kwargs):
-    _current['step'] = 'configure'
+def _step(name):
+    def hook(*args, **kwargs):
+        _current['step'] = name
+    return hook
 
 
-def pre_single_extension_hook(extension, *args, **kwargs):
-    _current['step'] = 'extension'
-
-
-def pre_sanitycheck_hook(easyblock, *args, **kwargs):
-    _current['step'] = 'sanity'
+pre_fetch_hook = _step('fetch')
+pre_configure_hook = _step('configure')
+pre_build_hook = _step('build')
+pre_test_hook = _step('test')
+pre_install_hook = _step('install')
+pre_single_extension_hook = _step('extension')
+pre_sanitycheck_hook = _step('sanity')
+pre_cleanup_hook = _step('after')
 
 
 def pre_run_shell_cmd_hook(command, *args, **kwargs):
