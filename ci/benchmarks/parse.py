@@ -32,4 +32,4 @@ def parse(run: Run) -> Iterator[Result]:
         run.tell(f'{number + 1}/{run.pairs}: ' + ', '.join(
             f'{kind} {one[-1]:.2f} ms, alone {other[-1]:.2f} ms' for kind, (one, other) in times.items()))
     for kind, (samples, baseline) in times.items():
-        yield compared(kind, 'ms', samples, baseline, limit=1.05, note=f'mean of {numbers[kind]} recipes')
+        yield compared(kind, 'ms', samples, baseline, limit=1.05, note=f'CPU, mean of {numbers[kind]} recipes')
