@@ -17,10 +17,12 @@ KINDS = {
     'gcc': 'asks for the software GCC or GCCcore',
     'raises': 'ends with an error for a family that it does not know',
     'insists': 'ends with an error where no dependency has this name',
+    'dependency-names': 'looks at the names of the recipe\'s dependencies, which external modules do not have',
 }
 FAMILIES = {'toolchain_family': 'toolchain-family', 'comp_family': 'comp-family', 'mpi_family': 'mpi-family',
             'blas_family': 'blas-family', 'lapack_family': 'blas-family', 'COMPILER_FAMILY': 'comp-family',
             'TOOLCHAIN_FAMILY': 'toolchain-family', 'MPI_FAMILY': 'mpi-family'}
+DEPENDENCIES = ('dependencies', 'builddependencies', 'dependency_names')
 ROOTS = ('get_software_root', 'get_software_version', 'get_software_libdir', 'get_software_root_env_var_name')
 COMPILER = ('GCC', 'GCCcore')
 
@@ -65,13 +67,13 @@ def scan_text(text: str, path: str = '') -> Easyblock:
     return block
 
 
-def _functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
+def _functions(node: ast.AST) -> Iterator[ast.FunctionDef]:
     """Functions and methods, but not those within others, which belong to them."""
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node
-        elif isinstance(node, ast.ClassDef):
-            yield from (item for item in node.body if isinstance(item, ast.FunctionDef))
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef):
+            yield child
+        else:
+            yield from _functions(child)
 
 
 class _Function:
@@ -81,6 +83,8 @@ class _Function:
         self.node, self.block = node, block
         # variable -> the names of software whose prefix or version it holds; the families that it holds
         self.roots: Dict[str, Set[str]] = {}
+        # variables that hold the names of dependencies
+        self.names: Set[str] = set()
         self.families: Set[str] = set()
         # loop variable -> the texts that it takes
         self.loops: Dict[str, Set[str]] = {}
@@ -106,6 +110,10 @@ class _Function:
                         self._add('gcc')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
+            elif isinstance(node, ast.Call) and _called(node) in DEPENDENCIES:
+                self._add('dependency-names')
+            elif isinstance(node, ast.Subscript) and getattr(node.slice, 'value', '') in DEPENDENCIES:
+                self._add('dependency-names')
             elif isinstance(node, ast.If) and node not in inner:
                 self._chain(node)
 
@@ -126,6 +134,8 @@ class _Function:
                 self.roots.setdefault(text, set()).update(self._software(call))
             if isinstance(call, ast.Call) and _called(call) in FAMILIES:
                 self.families.add(text)
+            if isinstance(call, ast.Call) and _called(call) in DEPENDENCIES:
+                self.names.add(text)
 
     def _software(self, call: ast.Call) -> Set[str]:
         """The names that a call asks for, as far as they stand in the text."""
@@ -189,7 +199,15 @@ class _Function:
             return self._asked(test.operand)
         if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is):
             return self._asked(test.left)
+        if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.NotIn) \
+                and self._are_names(test.comparators[0]):
+            return {test.left.value} if isinstance(test.left, ast.Constant) else self.loops.get(_dotted(test.left), set())
         return set()
+
+    def _are_names(self, node: ast.expr) -> bool:
+        """Does an expression hold the names of dependencies?"""
+        return any((isinstance(item, ast.Call) and _called(item) in DEPENDENCIES) or _dotted(item) in self.names
+                   for item in ast.walk(node))
 
     def _is_family(self, test: ast.expr) -> bool:
         return any((isinstance(node, ast.Attribute) and node.attr in FAMILIES)

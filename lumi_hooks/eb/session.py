@@ -28,6 +28,7 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from . import live, places
 from .modules import SCOPE, watch_loads
+from .names import name_external_modules
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
 REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
@@ -69,6 +70,7 @@ class Session:
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
+        name_external_modules()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)
