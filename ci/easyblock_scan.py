@@ -15,6 +15,7 @@ KINDS = {
     'module-name': 'takes a toolchain part\'s module name (MPI_MODULE_NAME[0] …) for the name of a dependency',
     'definition': 'looks a part up in the toolchain\'s definition()',
     'gcc': 'asks for the software GCC or GCCcore',
+    'part': 'asks for MPI, BLAS, ScaLAPACK or FFTW by the name of a software',
     'raises': 'ends with an error for a family that it does not know',
     'insists': 'ends with an error where no dependency has this name',
     'dependency-names': 'looks at the names of the recipe\'s dependencies, which external modules do not have',
@@ -25,6 +26,8 @@ FAMILIES = {'toolchain_family': 'toolchain-family', 'comp_family': 'comp-family'
 DEPENDENCIES = ('dependencies', 'builddependencies', 'dependency_names')
 ROOTS = ('get_software_root', 'get_software_version', 'get_software_libdir', 'get_software_root_env_var_name')
 COMPILER = ('GCC', 'GCCcore')
+PARTS = ('BLIS', 'FFTW', 'FFTW.MPI', 'FlexiBLAS', 'imkl', 'impi', 'LAPACK', 'MPICH', 'MPICH2', 'MVAPICH2', 'OpenBLAS',
+         'OpenMPI', 'ScaLAPACK')
 
 
 @dataclass
@@ -93,12 +96,13 @@ class _Function:
         for node in ast.walk(self.node):
             if isinstance(node, (ast.For, ast.comprehension)):
                 self._loop(node)
-        for node in ast.walk(self.node):
-            if isinstance(node, ast.Assign):
-                for target in node.targets:
-                    self._assign(target, node.value)
-            elif isinstance(node, ast.NamedExpr):
-                self._assign(node.target, node.value)
+        for _ in range(2):  # a variable may be made of one that is assigned further down in the tree
+            for node in ast.walk(self.node):
+                if isinstance(node, ast.Assign):
+                    for target in node.targets:
+                        self._assign(target, node.value)
+                elif isinstance(node, ast.NamedExpr):
+                    self._assign(node.target, node.value)
         inner = {child for node in ast.walk(self.node) if isinstance(node, ast.If) for child in node.orelse
                  if len(node.orelse) == 1 and isinstance(child, ast.If)}
         for node in ast.walk(self.node):
@@ -108,6 +112,8 @@ class _Function:
                 for name in self._software(node):
                     if name in COMPILER:
                         self._add('gcc')
+                    if name in PARTS:
+                        self._add(f'part:{name}')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
             elif isinstance(node, ast.Call) and _called(node) in DEPENDENCIES:
@@ -116,6 +122,9 @@ class _Function:
                 self._add('dependency-names')
             elif isinstance(node, ast.If) and node not in inner:
                 self._chain(node)
+            elif isinstance(node, ast.Try) and any(_raises(handler.body) for handler in node.handlers) \
+                    and any(self._is_family(item) for item in node.body):
+                self._add('raises')
 
     def _add(self, what: str) -> None:
         self.block.add(what, self.node.name)
@@ -132,7 +141,7 @@ class _Function:
         for call in ast.walk(value):
             if isinstance(call, ast.Call) and _called(call) in ROOTS:
                 self.roots.setdefault(text, set()).update(self._software(call))
-            if isinstance(call, ast.Call) and _called(call) in FAMILIES:
+            if (isinstance(call, ast.Call) and _called(call) in FAMILIES) or _dotted(call) in self.families:
                 self.families.add(text)
             if isinstance(call, ast.Call) and _called(call) in DEPENDENCIES:
                 self.names.add(text)
@@ -209,7 +218,7 @@ class _Function:
         return any((isinstance(item, ast.Call) and _called(item) in DEPENDENCIES) or _dotted(item) in self.names
                    for item in ast.walk(node))
 
-    def _is_family(self, test: ast.expr) -> bool:
+    def _is_family(self, test: ast.AST) -> bool:
         return any((isinstance(node, ast.Attribute) and node.attr in FAMILIES)
                    or (isinstance(node, (ast.Name, ast.Attribute)) and _dotted(node) in self.families)
                    for node in ast.walk(test))
