@@ -9,7 +9,7 @@ software, when first asked for: no tree is walked.
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, Iterable, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .recipe import RECORD
 from .releases import generation_of, load_upstream, refused_family
@@ -43,14 +43,23 @@ class Index:
     def __init__(self, modulepath: Sequence[str] = (), recipes: Sequence[str] = (), upstream: Sequence[str] = ()):
         self.modulepath, self.recipes, self.upstream = tuple(modulepath), tuple(recipes), tuple(upstream)
         self._modules: Dict[str, Dict[str, str]] = {}
-        self._recipes: Dict[str, Dict[str, str]] = {}
+        self._recipes: Dict[str, Dict[str, List[str]]] = {}
+        # of the paths in there, those that were seen not to be derived ones
+        self._own: Set[str] = set()
         self._sources: Dict[str, Tuple[Source, ...]] = {}
+        # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
+        self._listings: Dict[str, FrozenSet[str]] = {}
+
+    def refresh(self) -> None:
+        """Look again at what may have been installed since."""
+        for known in (self._modules, self._recipes, self._listings):
+            known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
         """Installed modules of one software: version part of the module name -> module file."""
         if name not in self._modules:
             found: Dict[str, str] = {}
-            for folder in self.modulepath:
+            for folder in (folder for folder in self.modulepath if name in self._entries(folder)):
                 for entry in _listing(os.path.join(folder, name)):
                     if not entry.startswith('.'):
                         version = entry[:-4] if entry.endswith('.lua') else entry
@@ -65,7 +74,13 @@ class Index:
 
     def recipe(self, name: str, filename: str) -> Optional[str]:
         """The recipe of that file name on the user's or LUMI's recipe folders, None where there is none."""
-        return self._own_recipes(name).get(filename)
+        paths = self._own_recipes(name).get(filename, [])
+        while paths and paths[0] not in self._own:
+            if not is_derived(paths[0]):
+                self._own.add(paths[0])
+            else:
+                del paths[0]
+        return paths[0] if paths else None
 
     def installed_versions(self, name: str, middle: str) -> Tuple[Tuple[str, str], ...]:
         """(version, suffix) of the installed modules of a toolchain; `middle` is '-cpeGNU-25.03'."""
@@ -73,14 +88,15 @@ class Index:
 
     def own_versions(self, name: str, middle: str) -> Tuple[Tuple[str, str], ...]:
         """(version, suffix) for which a recipe for a toolchain exists; `middle` is '-cpeGNU-25.03'."""
-        return _split((filename[len(name) + 1:-3] for filename in self._own_recipes(name)), middle)
+        names = (filename for filename in self._own_recipes(name) if middle in filename and self.recipe(name, filename))
+        return _split((filename[len(name) + 1:-3] for filename in names), middle)
 
-    def _own_recipes(self, name: str) -> Dict[str, str]:
+    def _own_recipes(self, name: str) -> Dict[str, List[str]]:
+        """File name -> paths in the order of the folders; derived ones among them, as telling them means to read."""
         if name not in self._recipes:
-            found: Dict[str, str] = {}
-            for path in _recipe_files(self.recipes, name):
-                if os.path.basename(path) not in found and not is_derived(path):
-                    found[os.path.basename(path)] = path
+            found: Dict[str, List[str]] = {}
+            for path in self._recipe_files(self.recipes, name):
+                found.setdefault(os.path.basename(path), []).append(path)
             self._recipes[name] = found
         return self._recipes[name]
 
@@ -88,10 +104,30 @@ class Index:
         """Upstream's recipes of one software, by their file names; of two of one name the first folder's."""
         if name not in self._sources:
             found: Dict[str, str] = {}
-            for path in _recipe_files(self.upstream, name):
+            for path in self._recipe_files(self.upstream, name):
                 found.setdefault(os.path.basename(path), path)
             self._sources[name] = tuple(parse_filename(name, path) for path in found.values())
         return self._sources[name]
+
+    def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
+        """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
+        letter = name[:1].lower() if name[:1].isalpha() else '0'
+        for folder in folders:
+            for parent in (os.path.join(folder, letter), folder):
+                if name in self._entries(parent):
+                    place = os.path.join(parent, name)
+                    yield from (os.path.join(place, entry) for entry in sorted(_listing(place))
+                                if entry.endswith('.eb') and entry.startswith(name + '-'))
+            for entry in sorted(entry for entry in self._entries(folder) if entry.startswith(name + '-')):
+                path = os.path.join(folder, entry)
+                if entry.endswith('.eb') and _is_for(path, name):
+                    yield path
+
+    def _entries(self, folder: str) -> FrozenSet[str]:
+        """Names in a folder, looked up once."""
+        if folder not in self._listings:
+            self._listings[folder] = frozenset(_listing(folder))
+        return self._listings[folder]
 
 
 NOTHING = Index()
@@ -103,8 +139,8 @@ def is_derived(path: str) -> bool:
     and never win over what is derived now.
     """
     try:
-        with open(path, encoding='utf-8', errors='replace') as handle:
-            return any(line.startswith(f'{RECORD} = ') for line in handle)
+        with open(path, 'rb') as handle:
+            return f'\n{RECORD} = '.encode() in handle.read()
     except OSError:
         return False
 
@@ -142,17 +178,6 @@ def choose_source(candidates: Iterable[Source], generation: str) -> Optional[Sou
 
     adaptable = [source for source in candidates if source.toolchain and not refused_family(source.toolchain[0])]
     return max(sorted(adaptable, key=lambda source: source.path), key=rank, default=None)
-
-
-def _recipe_files(folders: Sequence[str], name: str) -> Iterable[str]:
-    """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
-    letter = name[:1].lower() if name[:1].isalpha() else '0'
-    for folder in folders:
-        for place in (os.path.join(folder, letter, name), os.path.join(folder, name), folder):
-            for entry in sorted(_listing(place)):
-                path = os.path.join(place, entry)
-                if entry.endswith('.eb') and entry.startswith(name + '-') and (place != folder or _is_for(path, name)):
-                    yield path
 
 
 def _is_for(path: str, name: str) -> bool:

@@ -7,6 +7,8 @@ from easybuild.framework.easyconfig.easyconfig import triage_easyconfig_params
 from easybuild.framework.easyconfig.parser import EasyConfigParser
 from easybuild.tools.build_log import EasyBuildError
 
+from ..recipe import Recipe
+
 
 def replace(ec, text: str, path: str) -> None:
     """
@@ -28,6 +30,17 @@ def replace(ec, text: str, path: str) -> None:
         if key not in new and key in DEFAULT_CONFIG:
             ec._config[key] = copy.deepcopy(DEFAULT_CONFIG[key])
     ec.set_keys(new)
+
+
+def glance(ec) -> Recipe:
+    """
+    What an EasyConfig that is being parsed says, without reading its text again: enough to see that it stays as it
+    is, for nothing (a recipe is read in milliseconds). It lacks what EasyBuild ignores, such as local variables.
+    """
+    parameters = {key: value[0] for key, value in ec._config.items()}
+    toolchain = parameters['toolchain']
+    return Recipe(parameters['name'], str(parameters['version']), parameters['versionsuffix'] or '',
+                  (toolchain['name'], str(toolchain['version'])), parameters, ec.rawtxt, ec.path)
 
 
 def is_cpe(ec) -> bool:

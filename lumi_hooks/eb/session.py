@@ -8,7 +8,7 @@ start hook and again for every recipe; it is idempotent.
 import importlib
 import os
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
@@ -22,11 +22,13 @@ from ..closure import Closure
 from ..errors import LumiHooksError, SiteError
 from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
+from ..releases import load_toolchains
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from . import live, places
 from .modules import SCOPE, watch_loads
+from .names import name_external_modules
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
 REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
@@ -44,6 +46,8 @@ class Session:
         self.refused: Dict[str, str] = {}
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
+        # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
+        self._configured: Tuple[Any, Any] = (None, None)
 
     @classmethod
     def start(cls) -> 'Session':
@@ -66,6 +70,7 @@ class Session:
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
+        name_external_modules()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)
@@ -73,7 +78,10 @@ class Session:
 
     def configure(self) -> None:
         """Overlay, our recipes and upstream's on the robot path; metadata of the Cray modules. Idempotent."""
-        robot = build_option('robot_path')
+        robot, metadata = build_option('robot_path'), build_option('external_modules_metadata')
+        if self._configured[0] is robot and self._configured[1] is metadata and self.overlay.root in (robot or ()):
+            return
+        self.site.index.refresh()
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
@@ -82,7 +90,6 @@ class Session:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.overlay.root)
         robot.extend(path for path in wanted if path not in robot)
-        metadata = build_option('external_modules_metadata')
         for module in self.site.cray.values():
             entry = {'name': list(module.provides), 'version': [module.upstream_version] * len(module.provides),
                      'prefix': module.prefix}
@@ -93,12 +100,15 @@ class Session:
         if known and self.overlay.root not in known:
             known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
+        self._configured = (robot, metadata)
 
     def read(self, ec) -> None:
         """A recipe is being read: adapt it, write what it needs into the overlay, and put the text in its place."""
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
-            recipe = parse_recipe(ec.rawtxt, ec.path)
+            recipe = live.glance(ec)
+            if recipe.toolchain[0] != 'system' and recipe.toolchain[0] not in load_toolchains()['toolchains']:
+                recipe = parse_recipe(ec.rawtxt, ec.path)
             self._texts[key] = self._adapted(recipe)
         text, path = self._texts[key]
         if text != ec.rawtxt:

@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Builds a list of unmodified upstream recipes for real on the stand-in, one after the other, and keeps what came out:
+the command line of ci/collection.
+"""
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, fields
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+
+from lumishell import HOOKS, ROOT, Shell, cache
+
+LIST = os.path.join(ROOT, 'ci', 'collection.list')
+DOCS = os.path.join(ROOT, 'docs', 'collection.md')
+BUILT, PRESENT, FAILED, UNSOURCED, REFUSED = 'built', 'present', 'failed', 'no source', 'refused'
+
+EXAMPLES = """examples:
+  ci/collection                                    everything on the list that is not built yet
+  ci/collection pixman-0.46.4-GCCcore-14.3.0.eb    these recipes, on the list or not
+  ci/collection --again --write-docs               everything anew; docs/collection.md is written
+  ci/collection --show                             what came out so far
+
+Ctrl-C ends it; what was built stays, and the next run goes on with the rest (what failed is tried again). Sources are
+staged by ci/sources/stage, checked against the recipes' own checksums. The log of each build is kept.
+
+exit code: 0 every recipe is built, 1 one is not, 2 bad use, 130 interrupted
+"""
+
+HEAD = """# Upstream's recipes, built
+
+Written by `ci/collection --write-docs` on {date}, with lumi-hooks {version} and EasyBuild {easybuild}: run it again
+instead of editing this page.
+
+Recipes of easybuild-easyconfigs {easybuild}, unmodified (each is the very file of the released package),
+installed by `eb --hooks=… RECIPE -r` on the stand-in Cray PE (LUMI/25.03, partition C, cpeGNU; gcc {gcc} behind
+`cc`), from sources that have the recipe's own checksums, with EasyBuild's own sanity check; then the module is loaded
+and its folder looked for. *Seconds* are by the clock, on a machine of {cores} cores that did other work beside; they
+include what had to be built for it. {count}
+
+"""
+
+
+@dataclass
+class Outcome:
+    """What came of one recipe; `modules` were built for it, `cause` says why it failed, `log` is eb's output."""
+    recipe: str
+    outcome: str
+    module: str = ''
+    easyblock: str = ''
+    modules: Tuple[str, ...] = ()
+    changes: int = 0
+    seconds: float = 0.0
+    cause: str = ''
+    log: str = ''
+    date: str = ''
+    sha256: str = ''
+
+    @property
+    def good(self) -> bool:
+        """Is it installed?"""
+        return self.outcome in (BUILT, PRESENT)
+
+
+class Results:
+    """Outcomes by recipe, kept in a file that is written after each."""
+
+    def __init__(self, path: str):
+        self.path = path
+        try:
+            with open(path, encoding='utf-8') as handle:
+                known = json.load(handle)
+        except FileNotFoundError:
+            known = []
+        names = {item.name for item in fields(Outcome)}
+        self.found: Dict[str, Outcome] = {item['recipe']: Outcome(**{key: value for key, value in item.items()
+                                                                    if key in names}) for item in known}
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep an outcome."""
+        self.found[outcome.recipe] = outcome
+        os.makedirs(os.path.dirname(self.path), exist_ok=True)
+        with open(self.path + '.new', 'w', encoding='utf-8') as handle:
+            json.dump([asdict(item) for item in self.found.values()], handle, indent=1)
+        os.replace(self.path + '.new', self.path)
+
+
+def listed() -> Dict[str, str]:
+    """The recipes on the list with what is said of each behind a #."""
+    with open(LIST, encoding='utf-8') as handle:
+        lines = [line.partition('#') for line in handle]
+    return {name.strip(): note.strip() for name, _, note in lines if name.strip()}
+
+
+class Builder:
+    """Builds recipes in one prefix."""
+
+    def __init__(self, folder: str):
+        self.folder = folder
+        self.shell = Shell(os.path.join(folder, 'EasyBuild'), os.path.join(folder, 'home'))
+        os.makedirs(self.shell.home, exist_ok=True)
+        os.makedirs(os.path.join(folder, 'logs'), exist_ok=True)
+
+    def build(self, recipe: str) -> Outcome:
+        """Plan it, stage what it needs, install it, load it."""
+        start = time.monotonic()
+        result = self._build(recipe)
+        result.seconds = round(time.monotonic() - start, 1)
+        result.date = datetime.date.today().isoformat()
+        return result
+
+    def _build(self, recipe: str) -> Outcome:
+        plan = self._plan(recipe)
+        target, = [node for node in plan['nodes'] if node['module'] in plan['targets']]
+        outcome = Outcome(recipe, BUILT, target['module'], changes=len(target['changes']),
+                          log=os.path.join(self.folder, 'logs', f'{recipe}.log'))
+        if target['status'] == 'refused':
+            return self._not(outcome, REFUSED, target['reason'])
+        outcome.easyblock, outcome.sha256 = easyblock(target['source']) if target['source'] else ('', '')
+        if not pristine(recipe, outcome.sha256):
+            return self._not(outcome, REFUSED, 'it is not the file that easybuild-easyconfigs was released with')
+        if target['status'] != 'build':
+            outcome.outcome = PRESENT
+            return outcome
+        builds = [node for node in plan['nodes'] if node['status'] == 'build']
+        missing = stage([node['source'] for node in builds])
+        if missing:
+            return self._not(outcome, UNSOURCED, '; '.join(missing))
+        code = self._run(f'eb {shlex.quote(recipe)} -r', outcome.log)
+        outcome.modules = tuple(node['module'] for node in builds if self._installed(node['module']))
+        if code:
+            return self._not(outcome, FAILED, cause(read(outcome.log)))
+        name = target['module'].partition('/')[0]
+        variable = 'EBROOT' + re.sub(r'[^A-Z0-9]', '', name.upper().replace('+', 'PLUS').replace('-', 'MIN'))
+        check = f'module load {shlex.quote(target["module"])} && test -d "${variable}" && module list 2>&1'
+        if self._run(check, outcome.log + '.load'):
+            return self._not(outcome, FAILED, f'its module does not load: {read(outcome.log + ".load")[-200:].strip()}')
+        return outcome
+
+    @staticmethod
+    def _not(outcome: Outcome, kind: str, why: str) -> Outcome:
+        outcome.outcome, outcome.cause = kind, why
+        return outcome
+
+    def _plan(self, recipe: str):
+        """The plan as `lumi-eb plan --json` prints it in that shell."""
+        command = f'PYTHONPATH={shlex.quote(ROOT)} {shlex.quote(sys.executable)} -m lumi_hooks.cli plan --json ' \
+                  f'{shlex.quote(recipe)}'
+        done = subprocess.run(self.shell.arguments(command), env=self.shell.environment(), text=True, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        if done.returncode not in (0, 1):
+            sys.exit(f'ci/collection: there is no plan for {recipe}: {done.stderr.strip()[-2000:]}')
+        return json.loads(done.stdout[done.stdout.index('{\n'):])
+
+    def _run(self, command: str, log: str) -> int:
+        """Run a command there, its output into a file; exit code."""
+        with open(log, 'w', encoding='utf-8') as handle:
+            return subprocess.run(self.shell.arguments(command, hooks=HOOKS), env=self.shell.environment(),
+                                  stdin=subprocess.DEVNULL, stdout=handle, stderr=subprocess.STDOUT,
+                                  check=False).returncode
+
+    def _installed(self, module: str) -> bool:
+        folder = os.path.join(self.shell.prefix, 'modules')
+        return any(os.path.isfile(os.path.join(place, f'{module}.lua')) for place, _, _ in os.walk(folder))
+
+
+def stage(paths: Sequence[str]) -> List[str]:
+    """Fetch the sources of recipes; returns what could not be had."""
+    sources = os.environ.get('LUMI_HOOKS_SOURCES') or os.path.join(cache(), 'sources')
+    index = os.environ.get('LUMI_HOOKS_SOURCES_INDEX') or os.path.join(cache(), 'sources-index')
+    done = subprocess.run([sys.executable, os.path.join(ROOT, 'ci', 'sources', 'stage'), '--json', '--into', sources,
+                           '--cache', index, *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                          check=False)
+    try:
+        files = json.loads(done.stdout)['files']
+    except (ValueError, KeyError):
+        return [f'ci/sources/stage failed: {done.stderr.strip()[-500:]}']
+    return [f'{os.path.basename(item["path"] or item["recipe"])}: {item["note"]}' for item in files
+            if item['state'] == 'failed']
+
+
+def easyblock(path: str) -> Tuple[str, str]:
+    """The easyblock that a recipe names or that EasyBuild finds by its name, and the recipe's sha256."""
+    text = read(path)
+    found = re.search(r'^easyblock *= *[\'"](\w+)[\'"]', text, re.M)
+    if found:
+        name = found.group(1)
+    else:
+        software = re.search(r'^name *= *[\'"](.+?)[\'"]', text, re.M)
+        name = f'EB_{software.group(1)}' if software else '?'
+    return name, hashlib.sha256(text.encode()).hexdigest()
+
+
+def pristine(recipe: str, sha256: str) -> bool:
+    """Has a recipe the checksum of the file in the package easybuild-easyconfigs that this Python's prefix holds?"""
+    from lumi_hooks.catalogue import find_recipe
+    from lumi_hooks.errors import RecipeError
+    try:
+        path = find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
+    except RecipeError:
+        return False
+    return hashlib.sha256(read(path).encode()).hexdigest() == sha256
+
+
+def cause(output: str) -> str:
+    """Why eb failed, from its output: the last message that says so, and the first error of a compiler or a script."""
+    said = re.findall(r'^(?:ERROR: |== FAILED: |\* )?(.*(?:ended unsuccessfully|Build of .* failed).*)$', output, re.M)
+    said = said or re.findall(r'^ERROR: (.*)$', output, re.M)
+    line = re.sub(r'\(at \S+:\d+ in \w+\):? ?', '', said[-1]).strip() if said else output.strip()[-300:]
+    return line[:400]
+
+
+def read(path: str) -> str:
+    """Text of a file."""
+    with open(path, encoding='utf-8', errors='replace') as handle:
+        return handle.read()
+
+
+def page(results: Results, notes: Dict[str, str]) -> str:
+    """The page of the documentation."""
+    from importlib.metadata import version
+
+    from lumi_hooks import __version__
+    gcc = subprocess.run(['gcc', '-dumpfullversion'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    found = [results.found[name] for name in notes if name in results.found]
+    good = sum(item.good for item in found)
+    blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
+    count = f'**{good} of {len(found)} are built**, with {len(blocks)} easyblocks: {", ".join(blocks)}.'
+    head = HEAD.format(date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
+                       easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count())
+    return head + '\n'.join(table(found, notes)) + '\n'
+
+
+def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
+    """The outcomes as a table in Markdown."""
+    yield '| recipe | easyblock | becomes | built for it | seconds | outcome | cause, note |'
+    yield '|---|---|---|---:|---:|---|---|'
+    for item in found:
+        cell = '. '.join(text for text in (item.cause.replace('|', '\\|'), notes.get(item.recipe, '')) if text)
+        outcome = item.outcome if item.good else f'**{item.outcome}**'
+        yield f'| {item.recipe} | {item.easyblock} | {item.module} | {len(item.modules)} | {item.seconds:.0f} | ' \
+              f'{outcome} | {cell} |'
+
+
+def main(argv: Optional[Sequence[str]] = None) -> int:
+    """Build what is asked for."""
+    parser = argparse.ArgumentParser(prog='ci/collection', epilog=EXAMPLES,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter,
+                                     description='Builds unmodified upstream recipes for real, and keeps the results.')
+    parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='recipes (default: those of ci/collection.list)')
+    parser.add_argument('--list', action='store_true', help='list the recipes, and stop')
+    parser.add_argument('--show', action='store_true', help='show what came out so far, and stop')
+    parser.add_argument('--again', action='store_true', help='remove what was built, and build everything anew')
+    parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON list')
+    parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md')
+    options = parser.parse_args(argv)
+    notes = listed()
+    if options.list:
+        print('\n'.join(f'{name:48} {note}' for name, note in notes.items()))
+        return 0
+    folder = os.path.join(cache(), 'collection')
+    results = Results(os.path.join(folder, 'results.json'))
+    if options.again:
+        shutil.rmtree(folder, ignore_errors=True)
+        results.found.clear()
+    wanted = [name if name.endswith('.eb') else f'{name}.eb' for name in options.recipe] or list(notes)
+    interrupted = False
+    if not options.show:
+        interrupted = build_all(wanted, results, Builder(folder))
+    chosen = [results.found[name] for name in wanted if name in results.found]
+    if options.json:
+        print(json.dumps([asdict(item) for item in chosen], indent=1))
+    else:
+        print('\n'.join(table(chosen, notes)))
+    if options.write_docs and not interrupted:
+        from lumi_hooks.files import write_atomic
+        write_atomic(DOCS, page(results, notes))
+        print(DOCS, file=sys.stderr)
+    if interrupted:
+        return 130
+    return 0 if len(chosen) == len(wanted) and all(item.good for item in chosen) else 1
+
+
+def build_all(wanted: Sequence[str], results: Results, builder: Builder) -> bool:
+    """Build what is not built yet; True where Ctrl-C ended it."""
+    for number, recipe in enumerate(wanted, 1):
+        known = results.found.get(recipe)
+        prefix = f'[{number}/{len(wanted)}] {recipe}'
+        if known and known.good:
+            print(f'{prefix}: {known.outcome} before', file=sys.stderr, flush=True)
+            continue
+        print(f'{prefix} …', file=sys.stderr, flush=True)
+        try:
+            found = builder.build(recipe)
+        except KeyboardInterrupt:
+            print('interrupted: run it again to go on', file=sys.stderr)
+            return True
+        results.add(found)
+        print(f'{prefix}: {found.outcome}, {found.seconds:.0f} s' + (f': {found.cause}' if found.cause else ''),
+              file=sys.stderr, flush=True)
+    return False
+
+
+if __name__ == '__main__':
+    sys.exit(main())
