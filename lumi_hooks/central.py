@@ -149,7 +149,7 @@ def parse_filename(name: str, path: str) -> Source:
     """Version, toolchain and suffix from a recipe's file name, the software's name being known."""
     stem = os.path.basename(path)[len(name) + 1:-3]
     known = '|'.join(load_upstream()['toolchains'])
-    match = re.fullmatch(rf'(?P<version>.+?)-(?P<tc>{known})-(?P<tcver>[^-]+)(?P<suffix>.*)', stem)
+    match = re.fullmatch(rf'(?P<version>.+?)-(?P<tc>{known})-(?P<tcver>[^-_]+)(?P<suffix>.*)', stem)
     if match:
         return Source(name, match['version'], (match['tc'], match['tcver']), match['suffix'], path)
     return Source(name, stem, None, '', path)

@@ -6,7 +6,7 @@ Nothing is built and no EasyConfig object is made: what `eb` would find is looke
 """
 import os
 from dataclasses import dataclass, field
-from typing import Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
+from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from .adapt import REFUSED as NOT_ADAPTED
 from .adapt import UNCHANGED
@@ -18,22 +18,11 @@ from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
 from .selection import own_recipe, source_recipe
 from .site import Site
+from .together import not_together
+from .verdict import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, STATUSES
 
-CRAY, CENTRAL, INSTALLED, BUILD, REFUSED = 'cray', 'central', 'installed', 'build', 'refused'
-STATUSES = (CRAY, CENTRAL, INSTALLED, BUILD, REFUSED)
-
-# every reason code of a refusal, the most telling first: one recipe may be refused for several
-REASONS: Mapping[str, str] = {
-    'cuda': 'it stands on CUDA, and the GPUs here are AMD\'s',
-    'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
-    'release': 'it is for another release of the software stack',
-    'python': 'it can\'t work with the release\'s cray-python',
-    'cray-module': 'the release of the Cray PE lacks a module that is to stand in',
-    'two-versions': 'its plan holds two versions of one package, which can\'t be loaded together',
-    'circle': 'it needs itself',
-    'no-recipe': 'there is no recipe for something that it needs',
-    'unreadable': 'a recipe that it needs can\'t be read',
-}
+__all__ = ['BUILD', 'CENTRAL', 'CRAY', 'INSTALLED', 'REASONS', 'REFUSED', 'STATUSES', 'Node', 'Plan', 'Planner',
+           'make_plan']
 
 
 @dataclass(frozen=True)
@@ -100,7 +89,7 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
     for module in dict.fromkeys(targets):
         planner.visit(planner.given[module])
     nodes = tuple(planner.nodes.values())
-    warnings.extend(planner.warnings(nodes, targets))
+    warnings.extend(not_together(nodes, site))
     return Plan(site, nodes, tuple(dict.fromkeys(targets)), tuple(warnings))
 
 
@@ -326,32 +315,6 @@ class Planner:
     def _bit(self, module: str) -> int:
         """A module's place in a set of modules that is kept as a number: sets of thousands stay small."""
         return 1 << self._places.setdefault(module, len(self._places))
-
-    def warnings(self, nodes: Sequence[Node], targets: Sequence[str]) -> Iterator[str]:
-        """What does not stop an installation, but will be noticed when modules are loaded together."""
-        names: Dict[str, Dict[str, None]] = {}
-        for node in nodes:
-            if '/' not in node.module or (node.outline is not None and node.outline.alias):
-                continue  # only another name for one of the others
-            names.setdefault(node.name, {})[node.module] = None
-        refused = {block.culprit for node in nodes for block in node.blocks if block.code == 'two-versions'}
-        for name, modules in names.items():
-            if len(modules) > 1 and name not in refused:
-                yield f'the plan holds two modules of {name}, which can\'t be loaded together: {", ".join(modules)}'
-        middle = f'-{self.site.toolchain}-{self.site.toolchain_version}'
-        for node in nodes:
-            if node.status == BUILD and middle in node.module:
-                for version, suffix in sorted(self.site.index.installed_versions(node.name, middle)):
-                    yield f'{node.name}/{version}{middle}{suffix} is installed: it and {node.module} can\'t be ' \
-                          'loaded together'
-        provided: Dict[str, Dict[str, str]] = {}
-        for node in nodes:
-            module = self.site.cray.get(node.name) if node.status == CRAY else None
-            for name in module.provides if module else ():
-                provided.setdefault(name, {})[node.name] = node.module
-        for name, found in provided.items():
-            if len(found) > 1:
-                yield f'the plan holds two Cray modules of {name}, which can\'t be loaded together: {", ".join(found)}'
 
 
 class _Frame:

@@ -31,7 +31,12 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
     name, suffix, asked = dependency.name, dependency.versionsuffix, dependency.version
     policy = policy or _policy(name)
 
+    limit = version_key(choose_version(Dependency(package(name)['version']['of'], asked), site).version) \
+        if policy == 'not-newer' else ()
+
     def allowed(version: str) -> bool:
+        if policy == 'not-newer':
+            return version_key(version) <= limit
         if policy == 'exact':
             return version == asked
         if policy == 'same-major':

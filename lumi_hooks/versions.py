@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Comparing versions the way recipes need it, with the standard library alone (this is imported by `eb`)."""
 import re
-from typing import Tuple
+from typing import Mapping, Tuple
 
 _PARTS = re.compile(r'\d+|[a-zA-Z]+')
 
@@ -20,3 +20,15 @@ def version_key(version: str) -> Tuple:
 def same_minor(one: str, other: str) -> bool:
     """Do two versions agree in major and minor number?"""
     return version_key(one)[:2] == version_key(other)[:2]
+
+
+def within(version: str, bounds: Mapping) -> bool:
+    """
+    Does a version lie within bounds?
+
+    >>> within('1.5', {'min': '1.2', 'below': '2'})
+    True
+    """
+    low, high = bounds.get('min'), bounds.get('below')
+    return not (low and version_key(version) < version_key(low)) \
+        and not (high and version_key(version) >= version_key(high))

@@ -6,9 +6,12 @@ What is known about single packages, as data: one small file a package, and grou
   as_dependency  what stands in for it where a recipe depends on it (verb cray, python, drop, module or refuse)
   uses           whether it uses what its upstream toolchain brings along (mpi, blas, fft, rocm), or parallel HDF5
                  and netCDF (parallel-io), where that is known
-  needs          what it needs at least of a library that the Cray PE provides
+  dependencies   what its own dependencies become here: needed for the build only, left out, or added
+  needs          what it needs at least of a library that the Cray PE provides, or of a bundle that cray-python carries
   python         the Python versions that it works with (min, below)
-  version        how its version follows the release: any (the default), same-minor or exact
+  version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
+                 than that of another package
+  built_although a Cray module that holds it and does not stand in for it
 groups.json says the same once for many packages. A package's own file wins over its group.
 """
 import os

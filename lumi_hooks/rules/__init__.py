@@ -12,6 +12,7 @@ from .dependencies import (
     toolchain_fft,
     toolchain_provided,
 )
+from .known import package_dependencies
 from .python import python_bound, python_carried
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
@@ -21,6 +22,8 @@ RULES: Tuple[Rule, ...] = (
     templates,
     toolchain,
     other_compiler,
+    # before anything stands in for a dependency: what is added or moved is treated like any other
+    package_dependencies,
     impossible,
     python_bound,
     toolchain_provided,

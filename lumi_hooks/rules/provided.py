@@ -21,7 +21,7 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     (`needs` in that one's), and for Python packages by what cray-python carries.
     """
     if found.verb == 'python':
-        return _why_not_python(site, dependency, found)
+        return _why_not_python(draft, site, dependency, found)
     if found.verb != 'cray':
         return None
     module = next((site.cray[name] for name in (*found.serial, *found.parallel)
@@ -29,7 +29,7 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     if module is None:
         return None
     need = package(draft.name).get('needs', {}).get(dependency.name)
-    if need and version_key(module.upstream_version) < version_key(need['min']):
+    if need and version_key(module.upstream_version) < version_key(need.get('min', '')):
         return f'{draft.name} needs at least {need["min"]} ({need["reason"]}), and the release has {module.full_name}'
     asked = dependency.version
     policy = found.versions or {}
@@ -39,11 +39,19 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     return None
 
 
-def _why_not_python(site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
-    """Why cray-python can't stand in for a Python package or a bundle of them."""
+def _why_not_python(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
+    """
+    Why cray-python can't stand in for a Python package or a bundle of them: it has to carry every member, or what the
+    depending package is known to need of them (`needs` in that one's data file).
+    """
     module = site.release.module('cray-python')
     version = choose_version(dependency, site).version
     members = (found.members or {}).get(version) if found.members else {dependency.name: version}
+    need = package(draft.name).get('needs', {}).get(dependency.name)
+    if need:
+        members = need.get('packages', {dependency.name: need.get('min')})
+        if not members:
+            return None
     if members is None:
         return f'the members of {dependency.name} {version} are not known, so {module} is not taken for it'
     if site.toolchain not in found.toolchains:
@@ -109,6 +117,14 @@ def notes(draft: Draft, site: Site) -> Iterator[str]:
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
             found = None if dependency.external else treatment(dependency.name)
-            why = why_built(draft, site, dependency, found) if found else None
+            why = why_built(draft, site, dependency, found) if found else _although(dependency, site)
             if why:
                 yield f'{dependency} is built: {why}'
+
+
+def _although(dependency: Dependency, site: Site) -> Optional[str]:
+    """Why a dependency is built although a Cray module holds it (`built_although` in its data file)."""
+    entry = package(dependency.name).get('built_although')
+    if dependency.external or not entry or entry['module'] not in site.release.modules:
+        return None
+    return f'{site.release.module(entry["module"])} does not stand in for it: {entry["reason"]}'

@@ -4,7 +4,7 @@ from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..packages import package, treatment
 from ..site import Site
-from ..versions import version_key
+from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import why_built
@@ -19,7 +19,7 @@ def python_bound(draft: Draft, site: Site):
         return
     version = site.release.modules['cray-python']
     low, high = bound.get('min'), bound.get('below')
-    if (low and version_key(version) < version_key(low)) or (high and version_key(version) >= version_key(high)):
+    if not within(version, bound):
         span = ' and '.join(part for part in (low and f'at least {low}', high and f'below {high}') if part)
         yield Refusal('python', f'{draft.name} needs a Python {span} ({bound["reason"]}), and release '
                       f'{site.release.name} has cray-python/{version}: try another release', 'python-bound')
@@ -33,4 +33,6 @@ def python_carried(draft: Draft, site: Site):
         for dependency in draft.dependencies(parameter):
             found = None if dependency.external else treatment(dependency.name)
             if found and found.verb == 'python' and not why_built(draft, site, dependency, found):
-                yield Change(parameter, dependency, module, 'python-carried', found.reason, found.link)
+                need = package(draft.name).get('needs', {}).get(dependency.name, {})
+                yield Change(parameter, dependency, module, 'python-carried', need.get('reason', found.reason),
+                             need.get('link', found.link))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import settings
 from writing import recipe_text
 
-from lumi_hooks.catalogue import upstream_recipes
+from lumi_hooks.catalogue import find_recipe, upstream_recipes
 from lumi_hooks.central import Index
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
@@ -45,12 +45,7 @@ def upstream_index(upstream):
 def upstream_file(upstream):
     """Path of an upstream recipe by its file name."""
     def find(name):
-        software = name.split('-')[0] if not name.startswith(('netCDF-', 'arpack-')) else '-'.join(name.split('-')[:2])
-        for folder in upstream:
-            path = os.path.join(folder, software[0].lower(), software, name)
-            if os.path.isfile(path):
-                return path
-        raise AssertionError(f'EasyBuild has no recipe {name}')
+        return find_recipe(name, upstream)
     return find
 
 

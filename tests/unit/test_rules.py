@@ -1,17 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules, one by one. The tests of a rule are named after its id: test_rule_<id>_…"""
-import os
 import sys
 
 import pytest
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
-from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.packages import package
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided
+from lumi_hooks.rules import known as known_rules
 from lumi_hooks.rules import python as python_rules
 from lumi_hooks.rules.base import Rule, rule
 from lumi_hooks.rules.draft import Draft
@@ -99,6 +99,60 @@ def test_rule_toolchain_takes_other_families(recipe, site, toolchain, twin):
     assert found.after == {'name': 'cpeGNU', 'version': site.release.cpe}
     facts = load_upstream()['toolchains']
     assert all(facts[toolchain][what] == facts[twin][what] for what in ('mpi', 'blas', 'fft'))
+
+
+
+# --- what is known of a package's own dependencies
+
+@pytest.fixture
+def known(monkeypatch):
+    """Data of the package Thing."""
+    def make(**data):
+        real = package
+        for module in (known_rules, provided, python_rules):
+            monkeypatch.setattr(module, 'package', lambda name: data if name == 'Thing' else real(name))
+    return make
+
+
+@pytest.mark.parametrize('change, text, expected', [
+    ('build-only', "dependencies = [('Lib', '1.0'), ('Other', '2.0')]\n", (['Other'], ['Lib'])),
+    ('build-only', "builddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+    ('build-only', "dependencies = [('Lib', '1.0')]\nbuilddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+    ('leave-out', "dependencies = [('Lib', '1.0')]\nbuilddependencies = [('Lib', '1.0'), ('Other', '2.0')]\n",
+     ([], ['Other'])),
+    ('add', "dependencies = [('Other', '2.0')]\n", (['Other', 'Lib'], [])),
+    ('add', "builddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+])
+def test_rule_package_dependencies(recipe, site, known, change, text, expected):
+    known(dependencies={'Lib': {'change': change, 'reason': 'tested', 'link': 'https://example.org'}})
+    draft = Draft(recipe(text))
+    for item in list(BY_ID['package-dependencies'](draft, site)):
+        assert (item.reason, item.link) == ('tested', 'https://example.org')
+        draft.apply(item)
+    found = tuple([item.name for item in draft.dependencies(name)] for name in ('dependencies', 'builddependencies'))
+    assert found == expected
+    assert list(BY_ID['package-dependencies'](draft, site)) == [], 'it acts once'
+
+
+@pytest.mark.parametrize('bounds, acts', [({}, True), ({'min': '1.0'}, True), ({'min': '1.1'}, False),
+                                          ({'below': '1.0'}, False), ({'min': '0.9', 'below': '1.1'}, True)])
+def test_rule_package_dependencies_holds_within_its_bounds(recipe, site, known, bounds, acts):
+    known(dependencies={'Lib': {'change': 'leave-out', 'reason': 'tested', **bounds}})
+    assert bool(says('package-dependencies', recipe("dependencies = [('Lib', '1')]\n"), site)) == acts
+
+
+def test_rule_package_dependencies_adds_what_the_cray_pe_has(upstream_file, upstream_site):
+    """Score-P 9.0 was made without PAPI, as upstream had none of the right version."""
+    found = adapt(read_recipe(upstream_file('Score-P-9.0-gompi-2025a.eb')), upstream_site)
+    assert Dependency.external_module(upstream_site.release.module('papi')) in found.dependencies()
+
+
+def test_rule_package_dependencies_keeps_java_out_of_r(upstream_file, upstream_site):
+    found = adapt(read_recipe(upstream_file('R-4.5.1-gfbf-2025a.eb')), upstream_site)
+    assert 'Java' not in {item.name for item in found.dependencies()}
+    assert 'Java' in {item.name for item in found.dependencies('builddependencies')}
+    assert any('cray-R' in note and 'bundles' in note for note in adapt(
+        read_recipe(upstream_file('R-bundle-CRAN-2025.10-foss-2025a.eb')), upstream_site).notes)
 
 
 # --- other-compiler
@@ -482,37 +536,3 @@ def test_draft_removes_a_parameter(recipe):
 def test_draft_with_dependencies_written_as_lists(recipe, site):
     adaptation = adapt(recipe("dependencies = [['binutils', '2.42'], ['zlib', '1.3.1']]\n"), site)
     assert adaptation.dependencies()[:1] == (Dependency('zlib', '1.3.1'),)
-
-
-# --- every package's data
-
-ENTRIES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages'))
-                 if name.endswith('.json') and name != 'groups.json')
-
-
-@pytest.mark.parametrize('name', ENTRIES)
-def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
-    entry = package(name)
-    fft = entry.get('uses', {}).get('fft')
-    if fft:
-        assert bool(says('toolchain-fft', recipe(name=name), upstream_site)) is fft['value'] and len(fft['reason']) > 20
-    verb = entry.get('as_dependency', {}).get('verb')
-    if verb == 'cray':
-        version = upstream_site.cray[entry['as_dependency'].get('serial', entry['as_dependency'].get('parallel'))[-1]]
-        text = f"dependencies = [({name!r}, {version.upstream_version!r})]\n"
-        loaded = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
-        assert loaded & {*entry['as_dependency'].get('serial', ()), *entry['as_dependency'].get('parallel', ())}
-        note, = adapt(recipe(name=name), upstream_site).notes
-        assert 'other recipes use that' in note
-    assert fft or verb in ('cray', 'python'), f'no test knows what packages/{name}.json says: write one'
-
-
-@pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
-def test_each_group_does_what_it_says(recipe, group):
-    site = make_site(partition='G', env={})
-    entry = load_json('packages/groups.json')['groups'][group]
-    rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
-    parameter = entry.get('lists', ['dependencies'])[0]
-    for member in entry['members']:
-        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
-        assert len(found) == 1 and entry['reason'] in found[0].reason, member

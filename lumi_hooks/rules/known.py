@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is known of a package's own dependencies (`dependencies` in its data file), whatever stands in for them."""
+from ..change import Change
+from ..dependency import Dependency
+from ..packages import package
+from ..site import Site
+from ..versions import within
+from .base import rule
+from .draft import DEPENDENCY_LISTS, Draft
+
+RULE = 'package-dependencies'
+
+
+@rule(RULE, 'a dependency that the package needs otherwise here than upstream\'s recipe says')
+def package_dependencies(draft: Draft, site: Site):
+    """
+    By the package's data file: a dependency that only its build needs is not loaded with it, one that it can do
+    without here is left out, and one that the Cray PE has is added.
+    """
+    for name, entry in package(draft.name).get('dependencies', {}).items():
+        if not within(draft.version, entry):
+            continue
+        say = (RULE, entry['reason'], entry.get('link'))
+        found = {parameter: [item for item in draft.dependencies(parameter) if item.name == name]
+                 for parameter in DEPENDENCY_LISTS}
+        if entry['change'] == 'add':
+            if not any(found.values()):
+                yield Change('dependencies', None, Dependency(name), *say)
+        elif entry['change'] == 'leave-out':
+            for parameter, items in found.items():
+                for item in items:
+                    yield Change(parameter, item, None, *say)
+        else:
+            for item in found['dependencies']:
+                yield Change('dependencies', item, None, *say)
+                if item not in found['builddependencies']:
+                    yield Change('builddependencies', None, item, *say)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is known about packages, as data: each entry and each group does what it says."""
+import os
+
+import pytest
+
+from lumi_hooks.adapt import adapt
+from lumi_hooks.data import ROOT, load_json
+from lumi_hooks.dependency import Dependency
+from lumi_hooks.packages import package
+from lumi_hooks.releases import python_packages, release_names
+from lumi_hooks.rules import RULES
+from lumi_hooks.rules.draft import Draft
+from lumi_hooks.selection import choose_version
+from lumi_hooks.site import make_site
+from lumi_hooks.versions import version_key
+
+BY_ID = {entry.id: entry for entry in RULES}
+
+
+def says(rule_id, recipe, site):
+    """What one rule says of a recipe that no other rule has changed."""
+    return list(BY_ID[rule_id](Draft(recipe), site))
+
+
+ENTRIES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages'))
+                 if name.endswith('.json') and name != 'groups.json')
+
+
+def check_uses(name, uses, recipe, site):
+    """HDF5 and netCDF in the flavour that is said, though the recipe says MPI."""
+    io = uses.get('parallel-io')
+    text = "toolchainopts = {'usempi': True}\ndependencies = [('HDF5', '1.14.6'), ('netCDF', '4.9.3')]\n"
+    if io:
+        loaded = {item.name for item in adapt(recipe(text, name=name), site).dependencies()}
+        flavour = {True: {'cray-hdf5-parallel', 'cray-netcdf-hdf5parallel'}, False: {'cray-hdf5', 'cray-netcdf'}}
+        assert loaded >= flavour[io['value']] and not loaded & flavour[not io['value']]
+        assert io['link'].startswith('https://')
+    assert set(uses) <= {'fft', 'parallel-io'}
+
+
+def check_dependencies(name, entries, recipe, site):
+    """What is added, moved or left out."""
+    for other, entry in entries.items():
+        text = '' if entry['change'] == 'add' else f"dependencies = [({other!r}, '1.0')]\n"
+        draft = Draft(recipe(text, name=name, version=entry.get('min', '1.0')))
+        for change in list(BY_ID['package-dependencies'](draft, site)):
+            draft.apply(change)
+        expected = {'add': ([other], []), 'build-only': ([], [other]), 'leave-out': ([], [])}[entry['change']]
+        found = tuple([item.name for item in draft.dependencies(where) if item.name == other]
+                      for where in ('dependencies', 'builddependencies'))
+        assert found == expected
+
+
+def check_version(name, bound, recipe, site):
+    """The version that a release chooses keeps the bound, whatever upstream's recipe of it is asked for."""
+    same = {'exact': None, 'same-minor': 2, 'same-major': 1}
+    for release in release_names():
+        here = make_site(release, index=site.index, env={})
+        for source in site.index.sources(name):
+            if source.versionsuffix or not source.toolchain:
+                continue
+            chosen = choose_version(Dependency(name, source.version), here).version
+            if bound['policy'] == 'not-newer':
+                limit = choose_version(Dependency(bound['of'], source.version), here).version
+                assert version_key(chosen) <= version_key(limit)
+            else:
+                size = same[bound['policy']]
+                assert version_key(chosen)[:size] == version_key(source.version)[:size]
+
+
+def check_needs(name, needs, recipe, site):
+    """Where cray-python carries what is needed it stands in, and for no other package in the same place."""
+    for other, need in needs.items():
+        found = adapt(recipe(f"dependencies = [({other!r}, '2025.06')]\n", name=name), site)
+        carried = python_packages(site.release.modules['cray-python'])
+        asked = need.get('packages', {other: need.get('min')})
+        stands = all(carried.get(item.lower(), {}).get('verified')
+                     and version_key(carried[item.lower()]['version'])[:2] >= version_key(version)[:2]
+                     for item, version in asked.items())
+        names = {item.name for item in found.dependencies()}
+        assert ('cray-python' in names, other in names) == (stands, not stands)
+
+
+def check_although(name, entry, recipe, site):
+    """The dependency is built, and a note says why."""
+    found = adapt(recipe(f'dependencies = [({name!r}, "1.0")]\n'), site)
+    assert name in {item.name for item in found.dependencies()}
+    assert any(entry['reason'] in note and site.release.module(entry['module']) in note for note in found.notes)
+
+
+CHECKS = {'uses': check_uses, 'dependencies': check_dependencies, 'version': check_version, 'needs': check_needs,
+          'built_although': check_although}
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
+    entry = package(name)
+    fft = entry.get('uses', {}).get('fft')
+    if fft:
+        assert bool(says('toolchain-fft', recipe(name=name), upstream_site)) is fft['value'] and len(fft['reason']) > 20
+    verb = entry.get('as_dependency', {}).get('verb')
+    if verb == 'cray':
+        version = upstream_site.cray[entry['as_dependency'].get('serial', entry['as_dependency'].get('parallel'))[-1]]
+        text = f"dependencies = [({name!r}, {version.upstream_version!r})]\n"
+        loaded = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
+        assert loaded & {*entry['as_dependency'].get('serial', ()), *entry['as_dependency'].get('parallel', ())}
+        note, = adapt(recipe(name=name), upstream_site).notes
+        assert 'other recipes use that' in note
+    tested = {'name'}
+    for field, check in CHECKS.items():
+        if field in entry:
+            check(name, entry[field], recipe, upstream_site)
+            tested.add(field)
+    assert set(entry) - {'as_dependency', 'python'} <= tested and (fft or verb != 'module'), \
+        f'no test knows what packages/{name}.json says: write one'
+
+
+@pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
+def test_each_group_does_what_it_says(recipe, group):
+    site = make_site(partition='G', env={})
+    entry = load_json('packages/groups.json')['groups'][group]
+    rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
+    parameter = entry.get('lists', ['dependencies'])[0]
+    for member in entry['members']:
+        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
+        assert len(found) == 1 and entry['reason'] in found[0].reason, member
