@@ -9,6 +9,7 @@ What is known about single packages, as data: one small file a package, and grou
   needs          what it needs at least of a library that the Cray PE provides
   python         the Python versions that it works with (min, below)
   version        how its version follows the release: any (the default), same-minor or exact
+  verify         rules of lumi-eb verify that judge its installation otherwise
 groups.json says the same once for many packages. A package's own file wins over its group.
 """
 import os
