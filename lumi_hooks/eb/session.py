@@ -8,7 +8,7 @@ start hook and again for every recipe; it is idempotent.
 import importlib
 import os
 import sys
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
@@ -25,7 +25,7 @@ from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import live, places
+from . import linkage, live, places
 from .modules import SCOPE, watch_loads
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
@@ -44,6 +44,8 @@ class Session:
         self.refused: Dict[str, str] = {}
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
+        # reports of `lumi-eb verify` by full module name, for what was installed in this run
+        self.linkage: Dict[str, Dict[str, Any]] = {}
 
     @classmethod
     def start(cls) -> 'Session':
@@ -170,6 +172,18 @@ class Session:
             SCOPE.enter(record.get('without', ()), self.site.cray)
         else:
             SCOPE.leave()
+
+    def verify(self, easyblock) -> None:
+        """
+        The package has passed EasyBuild's sanity check, and its module is not written yet: is it linked as it has to
+        be? In SCOPE.environment the check has left what the package's own module sets.
+
+        :raises EasyBuildError: it is not
+        """
+        if SCOPE.active:
+            report = linkage.verified(easyblock, self.site, SCOPE.environment)
+            if report is not None:
+                self.linkage[easyblock.full_mod_name] = report
 
     def leave(self) -> None:
         """The package is done."""

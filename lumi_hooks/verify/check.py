@@ -3,7 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from ..errors import LumiHooksError
 from ..releases import load_machine
@@ -123,7 +123,7 @@ def _loadable(path: str, found: Scan) -> Optional[Elf]:
 
 def findings_of(installation: Installation, question: Question) -> Tuple[Finding, ...]:
     """What the rules find, errors first, without what the policy switches off."""
-    found = set()
+    found: Set[Finding] = set()
     for name, rule in RULES.items():
         for problem in rule(installation):
             file = os.path.relpath(problem.file, question.places.root)

@@ -130,7 +130,7 @@ def _sections(data: mmap.mmap, head: ELFFile) -> List[Tuple[bytes, int, int]]:
         return []
     start, size = table[head['e_shstrndx']][4:6]
     names = data[start:start + size]
-    found = []
+    found: List[Tuple[bytes, int, int]] = []
     for wanted in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS):
         if wanted in names:
             found.extend((wanted, row[4], row[5]) for row in table

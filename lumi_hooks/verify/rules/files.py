@@ -110,7 +110,7 @@ def _elsewhere(installation: Installation, name: str) -> str:
 
 def _how_to_find(installation: Installation, name: str) -> str:
     if name.startswith(('libmpi', 'libsci', 'libhdf5', 'libnetcdf', 'libpnetcdf', 'libfftw3')):
-        return 'the library is Cray\'s: link with cc, CC or ftn and the release\'s modules. At run time it has to lie ' \
+        return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to lie ' \
                f'in {installation.places.cray}/pe/lib64; a version that only its module has is found with the ' \
                'module lumi-CrayPath loaded'
     return 'add the package that has it as a dependency, so that its module sets LD_LIBRARY_PATH; verify with its ' \
