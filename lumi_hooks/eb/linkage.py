@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional
 
 from easybuild.base import fancylogger
@@ -19,6 +20,7 @@ from ..data import ROOT
 from ..site import Site
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
+PYTHON = 'LUMI_HOOKS_PYTHON'
 FAIL, WARN, OFF = 'error', 'warn', 'off'
 # what says where libraries are looked for, and where the system lies
 VARIABLES = ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LUMI_HOOKS_SYSTEM_ROOT')
@@ -53,8 +55,9 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
         return None
     python = find_python()
     if python is None:
-        print_warning('lumi-hooks: %s is not verified: no Python here has the package pyelftools; mend: %s -m pip '
-                      'install --user pyelftools (or %s=off)', easyblock.full_mod_name, sys.executable, SWITCH)
+        _tell_once(f'what is installed is not verified: no Python here has the package pyelftools; mend: '
+                   f'{sys.executable} -m pip install --user pyelftools zstandard, or name a Python that has lumi-eb\'s '
+                   f'packages with {PYTHON} ({SWITCH}=off silences this)')
         return None
     report = _run(python, easyblock, site, environment)
     if report is None:
@@ -75,14 +78,19 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     return report
 
 
+@lru_cache(maxsize=None)
+def _tell_once(text: str) -> None:
+    print_warning('lumi-hooks: %s', text)
+
+
+@lru_cache(maxsize=None)
 def find_python() -> Optional[str]:
     """
-    A Python that has pyelftools: the one that runs eb, $EB_PYTHON, that of the command lumi-eb, python3.
-
-    Where it runs outside of the modules of the build: in the environment that eb was started in.
+    A Python that has pyelftools: $LUMI_HOOKS_PYTHON, the one that runs eb, that of the command lumi-eb, $EB_PYTHON,
+    python3. It runs outside of the modules of the build, in the environment that eb was started in.
     """
     env = _environment({})
-    candidates = [sys.executable, env.get('EB_PYTHON'), *_interpreter_of('lumi-eb', env), 'python3']
+    candidates = [env.get(PYTHON), sys.executable, *_interpreter_of('lumi-eb', env), env.get('EB_PYTHON'), 'python3']
     seen = set()
     for python in candidates:
         if python and python not in seen:
