@@ -66,7 +66,8 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     warnings = [one for one in report['findings'] if one['severity'] != 'error']
     for finding in report['findings']:
         _log.info('verify: %s', finding)
-    print_msg('lumi-hooks: verified %d ELF files: %d errors, %d warnings%s', report['elf'], len(errors), len(warnings),
+    print_msg('lumi-hooks: verified %d ELF files: %s, %s%s', report['elf'], _count(errors, 'error'),
+              _count(warnings, 'warning'),
               f' (lumi-eb verify {easyblock.full_mod_name} shows them)' if warnings and not errors else '', log=_log,
               silent=build_option('silent'))
     if errors:
@@ -142,6 +143,10 @@ def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> 
         print_warning('lumi-hooks: %s could not be verified (exit code %d of %s): %s', easyblock.full_mod_name,
                       done.returncode, ' '.join(command[:4]), ' '.join(done.stderr.split()[-40:]) or 'no output')
         return None
+
+
+def _count(things: List[Any], name: str) -> str:
+    return f'{len(things) or "no"} {name}{"" if len(things) == 1 else "s"}'
 
 
 def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:

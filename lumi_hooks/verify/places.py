@@ -48,14 +48,18 @@ class Places:
         return self.in_cray(path) or self.in_rocm(path) or under(path, ('/usr', '/lib', '/lib64', '/opt/rh'))
 
     def is_build(self, path: str) -> bool:
-        """Does a path lie in the folder of a build, or where everything is temporary?"""
+        """
+        Does a path lie in the folder of a build, or where everything is temporary? Of folders within each other the
+        inner one counts: a build folder in a prefix, a prefix below /tmp.
+        """
         path = os.path.normpath(path)
-        if self.is_own(path):
-            return False
-        if under(path, self.builds):
-            return True
-        kept = (self.cray, os.path.join(self.system, 'appl'), *self.prefixes)
-        return under(path, TEMPORARY) and not under(path, kept) and not self.in_rocm(path)
+        kept = (self.root, self.cray, os.path.join(self.system, 'appl'), *self.rocm, *self.prefixes)
+        return not self.in_rocm(path) and _depth(path, (*self.builds, *TEMPORARY)) > _depth(path, kept)
+
+
+def _depth(path: str, folders: Iterable[str]) -> int:
+    """Length of the innermost folder that a path lies in, 0 where it lies in none."""
+    return max((len(folder) for folder in folders if under(path, (folder,))), default=0)
 
 
 def under(path: str, folders: Iterable[str]) -> bool:

@@ -356,8 +356,8 @@ def test_unreadable_and_mangled_files(place):
 def test_a_packages_own_data_win(place, monkeypatch):
     place.program(needs=[place.other('libmpi.so.40', package='OpenMPI')])
     place.lib('libthing.so', needs=[place.other('libmpi.so.40', package='OpenMPI')])
-    monkeypatch.setattr(policy, 'package', lambda name: {'verify': {
-        'mpi-foreign': {'severity': 'off', 'files': ['bin/*'], 'reason': 'a test'}}} if name == 'Thing' else package(name))
+    data = {'verify': {'mpi-foreign': {'severity': 'off', 'files': ['bin/*'], 'reason': 'a test'}}}
+    monkeypatch.setattr(policy, 'package', lambda name: data if name == 'Thing' else package(name))
     assert place.findings(software='Thing') == [('libthing.so', 'mpi-foreign', 'error')]
     assert len(place.findings(software='Other')) == 2
 
