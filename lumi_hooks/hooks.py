@@ -61,6 +61,15 @@ def pre_easyblock_hook(easyblock):
 
 
 @dispatch.clear_errors
+def post_sanitycheck_hook(easyblock):
+    """Verify how the package is linked, before its module is written."""
+    here = session.current()
+    if here:
+        here.verify(easyblock)
+    _behind('post_sanitycheck_hook', easyblock)
+
+
+@dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
     here = session.current()

@@ -23,6 +23,8 @@ class Scope:
         self.without: Tuple[str, ...] = ()
         self.provided: Mapping[str, CrayModule] = {}
         self.active = False
+        # the environment as the last load of modules left it
+        self.environment: Mapping[str, str] = {}
         self._defined: Dict[str, str] = {}
         self._busy = False
 
@@ -47,6 +49,7 @@ class Scope:
                 modtool.run_module('unload', *unwanted)
                 loaded = loaded_modules()
             self._define(loaded)
+            self.environment = dict(os.environ)
         finally:
             self._busy = False
 

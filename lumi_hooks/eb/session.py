@@ -26,7 +26,7 @@ from ..releases import load_toolchains
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import live, places
+from . import linkage, live, places
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 
@@ -48,6 +48,8 @@ class Session:
         self._announced: set = set()
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
         self._configured: Tuple[Any, Any] = (None, None)
+        # reports of `lumi-eb verify` by full module name, for what was installed in this run
+        self.linkage: Dict[str, Dict[str, Any]] = {}
 
     @classmethod
     def start(cls) -> 'Session':
@@ -180,6 +182,18 @@ class Session:
             SCOPE.enter(record.get('without', ()), self.site.cray)
         else:
             SCOPE.leave()
+
+    def verify(self, easyblock) -> None:
+        """
+        The package has passed EasyBuild's sanity check, and its module is not written yet: is it linked as it has to
+        be? In SCOPE.environment the check has left what the package's own module sets.
+
+        :raises EasyBuildError: it is not
+        """
+        if SCOPE.active:
+            report = linkage.verified(easyblock, self.site, SCOPE.environment)
+            if report is not None:
+                self.linkage[easyblock.full_mod_name] = report
 
     def leave(self) -> None:
         """The package is done."""

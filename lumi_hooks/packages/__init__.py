@@ -12,6 +12,7 @@ What is known about single packages, as data: one small file a package, and grou
   version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
                  than that of another package
   built_although a Cray module that holds it and does not stand in for it
+  verify         rules of lumi-eb verify that judge its installation otherwise
 groups.json says the same once for many packages. A package's own file wins over its group.
 """
 import os

@@ -24,6 +24,7 @@ KINDS = {
     'releases/python/*.json': 'python',
     'packages/groups.json': 'groups',
     'packages/*.json': 'package',
+    'verify/policy.json': 'verify',
 }
 
 

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ class Lumi:
         self.standin, self.prefix, self.home, self.trace_file = standin, prefix, home, Path(home) / 'trace.jsonl'
         self.release, self.partition = release, partition
         self.env = {'HOME': str(home), 'PATH': '/usr/bin:/bin', 'USER': 'tester', 'EBU_USER_PREFIX': str(prefix),
-                    'EBU_WORKDIR': f'{home}/work',
+                    'EBU_WORKDIR': f'{home}/work', 'LUMI_HOOKS_PYTHON': sys.executable,
                     'LUMI_HOOKS_UPSTREAM': str(upstream), 'LUMI_HOOKS_TEST_TRACE': str(self.trace_file)}
         self.easybuild = easybuild
         self.sources, self.hooks = sources, HOOKS

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb verify: is an installation linked as it has to be on this machine?"""
+import argparse
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Dict, List, Tuple
+
+from ..errors import LumiHooksError
+from ..releases import default_release, load_machine
+
+if TYPE_CHECKING:
+    from ..verify.check import Finding, Question, Report
+
+EXAMPLES = """examples:
+  lumi-eb verify GROMACS/2025.4-cpeGNU-25.03-CPU             an installed module
+  lumi-eb verify --json $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb verify --partition G --gpu-target gfx942 ./build/install
+  lumi-eb verify --library-path /opt/other/lib:/opt/more/lib DIR
+
+Every ELF file is read; nothing is run or changed. Rules, policy and the fields of --json: docs/verify.md.
+
+exit code: 0 clean or warnings only, 1 errors found, 2 bad use or unreadable folder
+"""
+COLOURS = {'error': 'red', 'warning': 'yellow'}
+# files that are shown of one finding, before "and … more"
+SHOWN = 3
+# below that no progress bar is worth its while
+MANY = 2000
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('verify', help='is an installation linked as it has to be here?', epilog=EXAMPLES,
+                                 description='Reads every ELF file of an installation and checks MPI, libfabric, GTL, '
+                                 'GPU code, OpenMP, BLAS, CUDA, run paths, and what would be missing at run time.',
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('target', nargs='+', metavar='MODULE|DIR', help='an installed module, or any folder')
+    parser.add_argument('--json', action='store_true', help='print an object for the installation (a list for several)')
+    group = parser.add_argument_group('what holds there', 'taken from the environment and the module where not given')
+    group.add_argument('--library-path', metavar='PATH',
+                       help='LD_LIBRARY_PATH of a process that uses it (default: as the module sets it; for a folder '
+                       'the present one behind its own lib and lib64)')
+    group.add_argument('--partition', metavar='P', help='partition that it is for ($LUMI_STACK_PARTITION)')
+    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE ($LUMI_STACK_VERSION)')
+    group.add_argument('--gpu-target', metavar='gfx…', action='append', default=[],
+                       help='another GPU that code may be for; may be repeated')
+    group.add_argument('--software', metavar='NAME', help='package whose own policy counts (packages/NAME.json)')
+    group.add_argument('--prefix', metavar='DIR', action='append', default=[],
+                       help='a folder of installed software, which is no build folder; may be repeated')
+    group.add_argument('--build-dir', metavar='DIR', action='append', default=[],
+                       help='a build folder; may be repeated')
+    group.add_argument('--system-root', metavar='DIR',
+                       help='folder that /opt/cray and /opt/rocm lie in (default: from $CRAYPE_DIR, else /)')
+    parser.add_argument('--jobs', type=int, metavar='N', help='processes that read (default: one a processor)')
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: something that was named does not exist or can't be read; a package is missing
+    """
+    try:
+        from ..verify.check import verify
+    except ModuleNotFoundError as err:
+        raise LumiHooksError(f'this Python ({sys.executable}) lacks the package pyelftools ({err.name}), which reads '
+                             'ELF files: "python3 -m pip install --user pyelftools" installs it') from err
+    reports = []
+    for question in questions(options):
+        reports.append(_with_progress(verify, question))
+    if options.json:
+        found = [report.as_json() for report in reports]
+        print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+    else:
+        for report in reports:
+            show(report)
+    return 1 if any(report.errors for report in reports) else 0
+
+
+def questions(options: argparse.Namespace) -> List['Question']:
+    """What is asked for, one question an installation, with what the environment says."""
+    from ..verify.check import Question, own_folders
+    from ..verify.places import find_places
+    from ..verify.target import environment_path, find_target
+    partition = options.partition or os.environ.get('LUMI_STACK_PARTITION')
+    partitions = load_machine()['partitions']
+    if options.partition and partition not in partitions:
+        raise LumiHooksError(f'unknown partition "{partition}"; known are {", ".join(partitions)}')
+    gpu = partitions[partition]['gpu'] if partition in partitions else None
+    release = options.release or os.environ.get('LUMI_STACK_VERSION', '').replace('.dev', '') or default_release().name
+    found = []
+    for name in options.target:
+        target = find_target(name)
+        env = {**os.environ, **target.environment}
+        if options.library_path is not None:
+            path: Tuple[str, ...] = tuple(folder for folder in options.library_path.split(':') if folder)
+        else:
+            path = environment_path(target)
+            path = path if target.environment else (*own_folders(target.root), *path)
+        places = find_places(target.root, env, options.system_root, options.prefix, options.build_dir)
+        found.append(Question(places, path, release, gpu, tuple(options.gpu_target),
+                              options.software or target.software, options.jobs))
+    return found
+
+
+def _with_progress(verify, question: 'Question') -> 'Report':
+    """Verify with a progress bar, where somebody watches and rich is there."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ModuleNotFoundError:
+        return verify(question)
+    with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+                  console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task('files', total=None)
+
+        def progress(done: int, total: int) -> None:
+            if total >= MANY:
+                bar.update(task, completed=done, total=total)
+
+        return verify(question, progress)
+
+
+def show(report: 'Report') -> None:
+    """Show a report for reading: what it uses, then findings, the same one of many files once."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    from ..verify.policy import reason
+    console = Console(highlight=False)
+    root = report.question.places.root
+    console.print(f'[bold]{escape(root)}[/]: {report.elf} ELF files of {report.files} files, in '
+                  f'{report.seconds:.1f} s', soft_wrap=True)
+    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
+    facts.add_column(style='dim')
+    facts.add_column(overflow='fold')
+    for name, values in report.summary.items():
+        if isinstance(values, list) and values:
+            facts.add_row(name.replace('_', ' '), escape('\n'.join(values)))
+    console.print(facts)
+    for (rule, severity, what, mend), files in _grouped(report.findings, root).items():
+        console.print(f'[{COLOURS[severity]}]{severity}[/] [bold]{rule}[/]  {escape(what)}', soft_wrap=True)
+        for file in files[:SHOWN]:
+            console.print(f'    in    {escape(file)}', soft_wrap=True)
+        if len(files) > SHOWN:
+            console.print(f'          and {len(files) - SHOWN} more files (--json lists them)')
+        console.print(f'    why   {escape(reason(rule))}', soft_wrap=True)
+        console.print(f'    mend  {escape(mend)}', soft_wrap=True)
+    warnings = len(report.findings) - report.errors
+    colour = 'red' if report.errors else 'yellow' if warnings else 'green'
+    console.print(f'[{colour}]{report.errors or "no"} error{"" if report.errors == 1 else "s"}, {warnings or "no"} '
+                  f'warning{"" if warnings == 1 else "s"}[/]')
+
+
+def _grouped(findings: Tuple['Finding', ...], root: str) -> Dict[Tuple[str, str, str, str], List[str]]:
+    """Files by finding: those that differ in nothing but the file stand together."""
+    found: Dict[Tuple[str, str, str, str], List[str]] = {}
+    mends: Dict[Tuple[str, str, str], str] = {}
+    for finding in findings:
+        file = os.path.relpath(finding.file, root)
+        short = (finding.rule, finding.severity, finding.found)
+        # a mend names the file that it is for; of a group the first one's is shown
+        mend = mends.setdefault(short, finding.mend)
+        found.setdefault((*short, mend), []).append(file)
+    return found

@@ -1,0 +1,159 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What was installed is verified before its module is written: `lumi-eb verify`, in a process of its own, because the
+libraries that it reads ELF files with are lumi-eb's and not eb's.
+"""
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from functools import lru_cache
+from typing import Any, Dict, List, Mapping, Optional
+
+from easybuild.base import fancylogger
+from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
+from easybuild.tools.config import build_option, build_path, install_path
+from easybuild.tools.environment import ORIG_OS_ENVIRON
+
+from ..data import ROOT
+from ..site import Site
+
+SWITCH = 'LUMI_HOOKS_VERIFY'
+PYTHON = 'LUMI_HOOKS_PYTHON'
+FAIL, WARN, OFF = 'error', 'warn', 'off'
+# what says where libraries are looked for, and where the system lies
+VARIABLES = ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LUMI_HOOKS_SYSTEM_ROOT')
+# findings that are written out in a message; the log has all
+SHOWN = 10
+
+_log = fancylogger.getLogger('lumi_hooks.linkage', fname=False)
+
+
+def level(env: Mapping[str, str] = os.environ) -> str:
+    """
+    What a finding does: $LUMI_HOOKS_VERIFY, error where it is not set.
+
+    :raises EasyBuildError: it is none of error, warn and off
+    """
+    value = env.get(SWITCH) or FAIL
+    if value not in (FAIL, WARN, OFF):
+        raise EasyBuildError('lumi-hooks: %s=%s is not known; it may be %s, %s or %s', SWITCH, value, FAIL, WARN, OFF)
+    return value
+
+
+def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:
+    """
+    Verify the folder of an installation.
+
+    :param environment: as it was while the installation's own module was loaded
+    :return: the report, as `lumi-eb verify --json` prints it; None where it was not verified, which is told
+    :raises EasyBuildError: an error was found
+    """
+    how = level()
+    if how == OFF or easyblock.dry_run:
+        return None
+    python = find_python()
+    if python is None:
+        _tell_once(f'what is installed is not verified: no Python here has the package pyelftools; mend: '
+                   f'{sys.executable} -m pip install --user pyelftools zstandard, or name a Python that has lumi-eb\'s '
+                   f'packages with {PYTHON} ({SWITCH}=off silences this)')
+        return None
+    report = _run(python, easyblock, site, environment)
+    if report is None:
+        return None
+    errors = [one for one in report['findings'] if one['severity'] == 'error']
+    warnings = [one for one in report['findings'] if one['severity'] != 'error']
+    for finding in report['findings']:
+        _log.info('verify: %s', finding)
+    print_msg('lumi-hooks: verified %d ELF files: %s, %s%s', report['elf'], _count(errors, 'error'),
+              _count(warnings, 'warning'),
+              f' (lumi-eb verify {easyblock.full_mod_name} shows them)' if warnings and not errors else '', log=_log,
+              silent=build_option('silent'))
+    if errors:
+        text = '\n'.join(_lines(errors, report['root']))
+        if how == FAIL:
+            raise EasyBuildError('lumi-hooks: what was installed for %s is not linked as it has to be here (%s=%s lets '
+                                 'it pass):\n%s', easyblock.full_mod_name, SWITCH, WARN, text)
+        print_warning('lumi-hooks: %s is not linked as it has to be here:\n%s', easyblock.full_mod_name, text)
+    return report
+
+
+@lru_cache(maxsize=None)
+def _tell_once(text: str) -> None:
+    print_warning('lumi-hooks: %s', text)
+
+
+@lru_cache(maxsize=None)
+def find_python() -> Optional[str]:
+    """
+    A Python that has pyelftools: $LUMI_HOOKS_PYTHON, the one that runs eb, that of the command lumi-eb, $EB_PYTHON,
+    python3. It runs outside of the modules of the build, in the environment that eb was started in.
+    """
+    env = _environment({})
+    candidates = [env.get(PYTHON), sys.executable, *_interpreter_of('lumi-eb', env), env.get('EB_PYTHON'), 'python3']
+    seen = set()
+    for python in candidates:
+        if python and python not in seen:
+            seen.add(python)
+            try:
+                done = subprocess.run([python, '-c', 'import elftools.elf.elffile'], env=env, check=False,
+                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            except OSError:
+                continue
+            if done.returncode == 0:
+                return python
+    return None
+
+
+def _interpreter_of(command: str, env: Mapping[str, str]) -> List[str]:
+    """The Python that a command on PATH is run by, as its first line says; empty where it says something else."""
+    for folder in env.get('PATH', '').split(':'):
+        try:
+            with open(os.path.join(folder, command), encoding='utf-8', errors='replace') as handle:
+                first = handle.readline()
+        except OSError:
+            continue
+        words = first[2:].split() if first.startswith('#!') else []
+        return words[:1] if words and 'python' in os.path.basename(words[0]) else []
+    return []
+
+
+def _environment(environment: Mapping[str, str]) -> Dict[str, str]:
+    """What eb was started with, and the variables that verify asks for as the installation's module leaves them."""
+    env = dict(ORIG_OS_ENVIRON)
+    env.update({name: environment[name] for name in VARIABLES if name in environment and name != 'LD_LIBRARY_PATH'})
+    env['PYTHONPATH'] = ':'.join(path for path in (os.path.dirname(ROOT), env.get('PYTHONPATH')) if path)
+    return env
+
+
+def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:
+    """The report; None where verify itself failed, which is told and is no reason to fail an installation."""
+    command = [python, '-m', 'lumi_hooks.cli', 'verify', easyblock.installdir, '--json',
+               '--library-path', environment.get('LD_LIBRARY_PATH', ''), '--partition', site.partition,
+               '--release', site.release.name, '--software', easyblock.name, '--prefix', install_path()]
+    for folder in (easyblock.builddir, build_path(), tempfile.gettempdir()):
+        command.extend(['--build-dir', folder] if folder else [])
+    for target in build_option('amdgcn_capabilities', default=None) or ():
+        command.extend(['--gpu-target', target])
+    done = subprocess.run(command, env=_environment(environment), capture_output=True, text=True, check=False)
+    try:
+        return json.loads(done.stdout)
+    except ValueError:
+        print_warning('lumi-hooks: %s could not be verified (exit code %d of %s): %s', easyblock.full_mod_name,
+                      done.returncode, ' '.join(command[:4]), ' '.join(done.stderr.split()[-40:]) or 'no output')
+        return None
+
+
+def _count(things: List[Any], name: str) -> str:
+    return f'{len(things) or "no"} {name}{"" if len(things) == 1 else "s"}'
+
+
+def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:
+    lines = []
+    for finding in findings[:SHOWN]:
+        lines.append(f'  * {os.path.relpath(finding["file"], root)}: [{finding["rule"]}] {finding["found"]}')
+        lines.append(f'    mend: {finding["mend"]}')
+    if len(findings) > SHOWN:
+        lines.append(f'  and {len(findings) - SHOWN} more; the log lists them')
+    return lines

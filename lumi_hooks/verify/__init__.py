@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What every ELF file of an installation says about itself, and whether that is right on the machine.
+
+elf.py fatbin.py   facts of one file: what it needs, where it looks, GPU code in it
+scan.py            the files of a folder, read in parallel
+loader.py          what the run-time loader would find, under the machine's rules
+places.py          where the system's, the user's and the build's files lie
+policy.py          policy.json: names of libraries, severity of each rule
+rules/             the rules, a file a topic
+check.py           all of it for one folder -> Report
+
+Only lumi-eb imports this: it needs the package pyelftools. Inside `eb` it runs as a process of its own.
+"""

@@ -1,0 +1,189 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The facts of one ELF file: what it needs, where it looks for it, which GPU code is in it.
+
+pyelftools reads the header and names the constants; the tables that it points to are decoded here in one step each,
+because an object for every section and every tag costs ten times as much, and an installation may have 10,000 files.
+"""
+import mmap
+import os
+import struct
+from typing import Any, BinaryIO, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, cast
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.enums import ENUM_D_TAG, ENUM_P_TYPE_BASE
+
+from . import fatbin
+
+MAGIC = b'\x7fELF'
+PROGRAM, LIBRARY, OBJECT, GPU = 'program', 'library', 'object', 'gpu'
+_TAG = {number: name for name, number in ENUM_D_TAG.items()
+        if name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH', 'DT_STRTAB', 'DT_FLAGS_1')}
+_LOAD, _DYNAMIC, _INTERP, _NOTE = (ENUM_P_TYPE_BASE[f'PT_{name}'] for name in ('LOAD', 'DYNAMIC', 'INTERP', 'NOTE'))
+_DF_1_PIE = 0x08000000
+# sections that hold GPU code: HIP's fat binaries; tables of OpenMP offloading; NVIDIA's fat binaries
+HIP_SECTIONS = (b'.hip_fatbin',)
+OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
+CUDA_SECTIONS = (b'.nv_fatbin', b'.nvFatBinSegment', b'__nv_relfatbin')
+
+
+class NotReadable(Exception):
+    """A file that begins like an ELF file and can't be read as one; the message says why."""
+
+
+class Elf(NamedTuple):
+    """Facts of an ELF file. `path` is where it was found; a file of another machine has no more than its machine."""
+    path: str
+    machine: str
+    kind: str
+    soname: str = ''
+    needed: Tuple[str, ...] = ()
+    rpath: Tuple[str, ...] = ()
+    runpath: Tuple[str, ...] = ()
+    gpu: Tuple[str, ...] = ()
+    cuda: bool = False
+    # why GPU code that is there can't be told
+    unknown_gpu: str = ''
+
+
+def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
+    """
+    Facts of a file; None where it is neither an ELF file nor a bundle of GPU code, which costs one read of 4 bytes.
+
+    :param processors: EF_AMDGPU_MACH -> gfx name
+    :raises OSError: it can't be opened or read
+    :raises NotReadable: it begins like an ELF file and is none
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        magic = os.read(handle, 4)
+        if magic not in (MAGIC, fatbin.BUNDLE[:4], fatbin.COMPRESSED):
+            return None
+        with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
+            if magic != MAGIC:
+                return _bundle(path, data)
+            try:
+                return _elf(path, data, processors)
+            except (ELFError, struct.error, ValueError, KeyError, IndexError, OverflowError, AssertionError) as err:
+                raise NotReadable(f'not a sound ELF file ({type(err).__name__}: {err})') from err
+    finally:
+        os.close(handle)
+
+
+def _bundle(path: str, data: mmap.mmap) -> Optional[Elf]:
+    """A file that is nothing but a bundle of GPU code, as rocBLAS and others load them at run time."""
+    if data[:len(fatbin.BUNDLE)] != fatbin.BUNDLE and data[:4] != fatbin.COMPRESSED:
+        return None
+    try:
+        return Elf(path, 'EM_AMDGPU', GPU, gpu=tuple(sorted(fatbin.bundle_targets(data, 0, len(data)))))
+    except fatbin.BundleError as err:
+        return Elf(path, 'EM_AMDGPU', GPU, unknown_gpu=str(err))
+
+
+def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
+    head = ELFFile(cast(BinaryIO, data))
+    machine, kind = str(head['e_machine']), head['e_type']
+    if head.elfclass != 64 or not head.little_endian:
+        return Elf(path, f'{machine} ({head.elfclass} bit)', OBJECT)
+    segments = _table(data, head['e_phoff'], head['e_phentsize'], head['e_phnum'], '<IIQQQQQQ')
+    if machine == 'EM_AMDGPU':
+        notes = b''.join(data[offset:offset + size] for kind_, _, offset, _, _, size, _, _ in segments
+                         if kind_ == _NOTE)
+        target = fatbin.code_object_target(head['e_flags'], notes, processors)
+        return Elf(path, machine, GPU, gpu=(target,) if target else (),
+                   unknown_gpu='' if target else f'code for an unknown GPU (flags {head["e_flags"]:#x})')
+    sections = _sections(data, head)
+    gpu, unknown = _gpu(data, sections, processors)
+    cuda = any(name in CUDA_SECTIONS for name, _, _ in sections)
+    if kind == 'ET_REL' or machine != 'EM_X86_64':
+        return Elf(path, machine, OBJECT, gpu=gpu, cuda=cuda, unknown_gpu=unknown)
+    found = _dynamic(data, segments)
+    soname = found['DT_SONAME'][0] if found['DT_SONAME'] else ''
+    interpreted = any(segment[0] == _INTERP for segment in segments)
+    pie = any(flags & _DF_1_PIE for flags in found['DT_FLAGS_1'])
+    program = kind == 'ET_EXEC' or pie or (interpreted and not soname)
+    return Elf(path, machine, PROGRAM if program else LIBRARY, soname, tuple(found['DT_NEEDED']),
+               _folders(found['DT_RPATH']), _folders(found['DT_RUNPATH']), gpu, cuda, unknown)
+
+
+def _folders(values: List[str]) -> Tuple[str, ...]:
+    return tuple(folder for value in values for folder in value.split(':'))
+
+
+def _table(data: mmap.mmap, offset: int, size: int, count: int, form: str) -> List[tuple]:
+    """A table of the file: `count` records of `size` bytes."""
+    wanted = struct.calcsize(form)
+    if not count:
+        return []
+    if size < wanted or offset + size * count > len(data):
+        raise ValueError('a table lies outside of the file')
+    if size == wanted:
+        return list(struct.iter_unpack(form, data[offset:offset + size * count]))
+    return [struct.unpack_from(form, data, offset + size * number) for number in range(count)]
+
+
+def _sections(data: mmap.mmap, head: ELFFile) -> List[Tuple[bytes, int, int]]:
+    """Name, offset and size of the sections that rules look at; none where a file was stripped of its sections."""
+    table = _table(data, head['e_shoff'], head['e_shentsize'], head['e_shnum'], '<IIQQQQIIQQ')
+    if not table or head['e_shstrndx'] >= len(table):
+        return []
+    start, size = table[head['e_shstrndx']][4:6]
+    names = data[start:start + size]
+    found: List[Tuple[bytes, int, int]] = []
+    for wanted in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS):
+        if wanted in names:
+            found.extend((wanted, row[4], row[5]) for row in table
+                         if names[row[0]:row[0] + len(wanted) + 1] == wanted + b'\0')
+    return found
+
+
+def _gpu(data: mmap.mmap, sections: List[Tuple[bytes, int, int]],
+         processors: Mapping[int, str]) -> Tuple[Tuple[str, ...], str]:
+    """Targets of the GPU code in a host file, and why they can't be told where that is so."""
+    found: Set[str] = set()
+    unknown = ''
+    for name, offset, size in sections:
+        try:
+            if name in HIP_SECTIONS:
+                found.update(fatbin.bundle_targets(data, offset, offset + size))
+            elif name in OFFLOAD_SECTIONS:
+                found.update(fatbin.embedded_targets(data, processors))
+        except fatbin.BundleError as err:
+            unknown = str(err)
+    return tuple(sorted(found)), unknown
+
+
+def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Dict[str, List[Any]]:
+    """Values of the tags of the dynamic segment that matter, strings looked up."""
+    found: Dict[str, List[Any]] = {name: [] for name in _TAG.values()}
+    place = next((segment for segment in segments if segment[0] == _DYNAMIC), None)
+    if place is None:
+        return found
+    offset, size = place[2], place[5] - place[5] % 16
+    if offset + size > len(data):
+        raise ValueError('the dynamic segment lies outside of the file')
+    for tag, value in struct.iter_unpack('<QQ', data[offset:offset + size]):
+        if tag == 0:
+            break
+        name = _TAG.get(tag)
+        if name:
+            found[name].append(value)
+    if not found['DT_STRTAB']:
+        return found
+    address = found['DT_STRTAB'][0]
+    load = next((segment for segment in segments
+                 if segment[0] == _LOAD and segment[3] <= address < segment[3] + segment[5]), None)
+    if load is None:
+        raise ValueError('the table of strings lies in no segment')
+    start = address - load[3] + load[2]
+    for name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH'):
+        found[name][:] = [_string(data, start + value) for value in found[name]]
+    return found
+
+
+def _string(data: mmap.mmap, start: int) -> str:
+    end = data.find(b'\0', start)
+    if not 0 < start < len(data) or end < 0 or end - start > 1 << 20:
+        raise ValueError('a string lies outside of the file')
+    return data[start:end].decode('utf-8', 'surrogateescape')

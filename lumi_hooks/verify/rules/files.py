@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Rules about paths: what is missing at run time, what points into build folders or into the system."""
+import os
+import shlex
+from typing import Dict, Iterator, List, Tuple
+
+from ..elf import PROGRAM, Elf
+from ..loader import Loaded, expand
+from .base import Installation, Problem, rule
+
+
+@rule('build-path')
+def build_path(installation: Installation) -> Iterator[Problem]:
+    """Nothing points into the folder of the build, or where everything is temporary."""
+    places = installation.places
+    for elf in installation.binaries():
+        for folder in _run_path(elf):
+            if places.is_build(folder):
+                yield Problem(elf.path, f'looks for libraries in the build folder {folder} ({_which(elf)})',
+                              _without(elf))
+        for entry in installation.loader.direct(elf.path):
+            if entry.path and places.is_build(entry.path):
+                yield Problem(elf.path, f'loads {entry.path}, which lies in a build folder',
+                              'install that library too, and link what is installed; if the folder is not a build '
+                              'folder but holds installed software, name it with --prefix')
+            elif not entry.path and '/' in entry.name and places.is_build(entry.name):
+                yield Problem(elf.path, f'names the library {entry.name}, in a build folder',
+                              f'give the library a SONAME (-Wl,-soname), or: patchelf --replace-needed {entry.name} '
+                              f'{os.path.basename(entry.name)} {shlex.quote(elf.path)}')
+    for link, target in installation.scan.links.items():
+        path = os.path.join(os.path.dirname(link), target)
+        if '.so' in os.path.basename(target) and places.is_build(path):
+            yield Problem(link, f'links to {target}, in a build folder', 'copy the library instead of linking to it')
+
+
+@rule('rpath-system')
+def rpath_system(installation: Installation) -> Iterator[Problem]:
+    """No run path into the Cray PE or ROCm."""
+    places = installation.places
+    for elf in installation.binaries():
+        found = [folder for folder in _run_path(elf) if places.in_cray(folder) or places.in_rocm(folder)]
+        if found:
+            yield Problem(elf.path, f'{_which(elf)} into the system: {":".join(found)}', _without(elf))
+
+
+@rule('missing')
+def missing(installation: Installation) -> Iterator[Problem]:
+    """Every library is found at run time, under the machine's rules."""
+    for elf, lost in _lost(installation):
+        for entry in lost:
+            lies = _elsewhere(installation, entry.name)
+            if not lies or elf.kind == PROGRAM:
+                by = '' if entry.asked_by == elf.path else f', which {entry.asked_by} needs'
+                place = f' (it lies in {os.path.dirname(lies)}, where the loader does not look)' if lies else ''
+                yield Problem(elf.path, f'{entry.name} is not found{by}{place}', _how_to_find(installation, entry.name))
+
+
+@rule('off-path')
+def off_path(installation: Installation) -> Iterator[Problem]:
+    """Libraries of the installation lie where the loader looks."""
+    for elf, lost in _lost(installation):
+        for entry in lost:
+            lies = _elsewhere(installation, entry.name)
+            if lies and elf.kind != PROGRAM:
+                yield Problem(elf.path, f'{entry.name} lies in {os.path.dirname(lies)}, where the loader does not look',
+                              'nothing, where the program that uses the file has loaded it before; else add the '
+                              'folder to LD_LIBRARY_PATH (modextrapaths), or a run path relative to $ORIGIN')
+
+
+@rule('unreadable')
+def unreadable(installation: Installation) -> Iterator[Problem]:
+    """Every file can be read."""
+    for path, why in sorted(installation.scan.unreadable.items()):
+        yield Problem(path, why, 'mend its permissions, or reinstall it; test data that are broken on purpose may stay')
+
+
+def _run_path(elf: Elf) -> Tuple[str, ...]:
+    return expand(elf.runpath or elf.rpath, elf.path)
+
+
+def _which(elf: Elf) -> str:
+    return 'RUNPATH' if elf.runpath else 'RPATH'
+
+
+def _without(elf: Elf) -> str:
+    return 'build with EASYBUILD_RPATH=0 and -DCMAKE_SKIP_INSTALL_RPATH=ON (or the like), or afterwards: ' \
+           f'patchelf --remove-rpath {shlex.quote(elf.path)}'
+
+
+def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
+    """Files and what is not found for them; what a library of the installation lacks is told of that library alone."""
+    def names(path: str) -> Dict[str, Loaded]:
+        return {entry.name: entry for entry in installation.loader.closure(path) if not entry.path}
+
+    for elf in installation.binaries():
+        lost = names(elf.path)
+        if lost:
+            told = {name for path in installation.own_libraries(elf) for name in names(path)}
+            direct = {entry.name for entry in lost.values() if entry.asked_by == elf.path}
+            yield elf, [entry for name, entry in lost.items() if name not in told or name in direct]
+
+
+def _elsewhere(installation: Installation, name: str) -> str:
+    """Where in the installation a library of that name lies, empty where it does not."""
+    for path in (*installation.scan.elf, *installation.scan.links):
+        if os.path.basename(path) == name:
+            return path
+    return ''
+
+
+def _how_to_find(installation: Installation, name: str) -> str:
+    if name.startswith(('libmpi', 'libsci', 'libhdf5', 'libnetcdf', 'libpnetcdf', 'libfftw3')):
+        return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to lie ' \
+               f'in {installation.places.cray}/pe/lib64; a version that only its module has is found with the ' \
+               'module lumi-CrayPath loaded'
+    return 'add the package that has it as a dependency, so that its module sets LD_LIBRARY_PATH; verify with its ' \
+           'modules loaded (lumi-eb verify NAME/VERSION does that), or name its folder with --library-path'

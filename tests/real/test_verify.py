@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What is installed is verified before its module is written: by the file, by the plugin, in every mode of eb."""
+import json
+import sys
+
+from .conftest import ROOT
+from .test_live import plugin_eb
+
+RECIPE = """easyblock = 'MakeCp'
+name = 'linked'
+version = '1.0'
+homepage = 'https://example.org'
+description = "a program of MPI"
+toolchain = {'name': 'gompi', 'version': '2025a'}
+sources = []
+prebuildopts = 'echo "#include <mpi.h>" > linked.c && '
+prebuildopts += 'echo "int main(int n, char **v) { return MPI_Init(&n, &v) + MPI_Finalize(); }" >> linked.c && '
+prebuildopts += 'cc linked.c -o linked %FLAGS% && : '
+buildopts = 'linked'
+files_to_copy = [(['linked'], 'bin')]
+sanity_check_paths = {'files': ['bin/linked'], 'dirs': []}
+moduleclass = 'tools'
+"""
+WRONG = '-Wl,-rpath,$CRAY_MPICH_DIR/lib -Wl,-rpath,$PWD'
+MODULE = 'linked/1.0-cpeGNU-25.03'
+
+
+def recipe(folder, flags=''):
+    path = folder / 'linked-1.0-gompi-2025a.eb'
+    path.write_text(RECIPE.replace('%FLAGS%', flags))
+    return path
+
+
+def module_file(lumi):
+    return lumi.prefix / 'modules/LUMI/25.03/partition/C' / f'{MODULE}.lua'
+
+
+def verify(lumi, *modules):
+    """Exit code and reports of lumi-eb verify."""
+    done = lumi.run(f'PYTHONPATH={ROOT} {sys.executable} -m lumi_hooks.cli verify {" ".join(modules)} --json > '
+                    f'{lumi.home}/verify.json')
+    text = (lumi.home / 'verify.json').read_text()
+    found = json.loads(text) if text else []
+    return done.returncode, found if isinstance(found, list) else [found]
+
+
+def fails_as_it_should(done):
+    text = ' '.join(done.stdout.split())
+    assert done.returncode != 0
+    assert '* bin/linked: [rpath-system]' in text and '* bin/linked: [build-path]' in text, done.stdout[-3000:]
+    assert 'patchelf --remove-rpath' in text and 'LUMI_HOOKS_VERIFY=warn lets it pass' in text
+
+
+def test_an_error_stops_the_installation_before_the_module(fresh, tmp_path):
+    path = recipe(tmp_path, WRONG)
+    fails_as_it_should(fresh.eb(str(path), check=False))
+    assert not module_file(fresh).exists()
+
+    done = fresh.eb(str(path), LUMI_HOOKS_VERIFY='warn')
+    assert '[rpath-system]' in done.stdout and module_file(fresh).exists()
+    # and later, on what is installed
+    for mode in ('--sanity-check-only', '--module-only --rebuild'):
+        fails_as_it_should(fresh.eb(f'{path} {mode}', check=False))
+    code, (report,) = verify(fresh, MODULE)
+    assert code == 1 and {one['rule'] for one in report['findings']} == {'rpath-system', 'build-path'}
+    assert verify(fresh, 'nothing/1.0') == (2, [])
+
+
+def test_what_is_right_passes_and_its_module_tells_where_libraries_lie(fresh, tmp_path):
+    done = fresh.eb(str(recipe(tmp_path)))
+    assert '== lumi-hooks: verified 1 ELF files: no errors, no warnings' in done.stdout
+    code, (report,) = verify(fresh, MODULE)
+    assert (code, report['findings']) == (0, [])
+    summary = report['summary']
+    assert summary['mpi'] == [f'{fresh.standin}/opt/cray/pe/lib64/libmpi_gnu_123.so.12']
+    assert [path.startswith(f'{fresh.standin}/opt/cray/libfabric/') for path in summary['libfabric']] == [True]
+
+
+def test_the_plugin_verifies_too(fresh, tmp_path):
+    fails_as_it_should(plugin_eb(fresh, recipe(tmp_path, WRONG)))
+    assert not module_file(fresh).exists()
+
+
+def test_real_installations_are_clean(lumi):
+    """All that is in the prefix by now; each was verified when it was installed, too."""
+    lumi.eb('lz4-1.10.0-GCCcore-14.2.0.eb -r')
+    modules = [f'{file.parent.name}/{file.stem}'
+               for file in sorted((lumi.prefix / 'modules/LUMI/25.03/partition/C').glob('*/*-cpeGNU-25.03.lua'))]
+    assert 'lz4/1.10.0-cpeGNU-25.03' in modules
+    code, reports = verify(lumi, *modules)
+    assert [one for report in reports for one in report['findings']] == [] and code == 0
+    assert len(reports) == len(modules) and sum(report['elf'] for report in reports) >= 2

@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb verify: what it takes, what it prints, its exit codes."""
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from elves import Place
+
+from lumi_hooks.cli import main
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.verify import target
+
+FIELDS = {'root', 'files', 'elf', 'seconds', 'findings', 'summary'}
+SUMMARY = {'mpi', 'libfabric', 'gtl', 'openmp', 'libsci', 'blas', 'hip', 'cuda', 'gpu_targets', 'programs', 'libraries'}
+
+
+@pytest.fixture(autouse=True)
+def plain(monkeypatch):
+    """Nothing of the machine that the tests run on, and no Cray PE."""
+    for name in ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LMOD_CMD', 'LUMI_HOOKS_SYSTEM_ROOT'):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv('COLUMNS', '200')
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+def arguments(place, *more):
+    return ['verify', str(place.root), '--system-root', str(place.system), '--prefix', str(place.software),
+            '--jobs', '1', *more]
+
+
+def test_clean(place, capsys):
+    place.program(needs=[place.lib('libthing.so.1', needs=[place.mpi()])])
+    assert main(arguments(place)) == 0
+    out = capsys.readouterr().out
+    assert 'no errors, no warnings' in out and 'libmpi_gnu_123.so.12' in out and '2 ELF files of 2 files' in out
+
+
+def test_warnings_only_are_no_failure(place, capsys):
+    (place.root / 'broken').write_bytes(b'\x7fELF')
+    assert main(arguments(place)) == 0
+    assert 'warning unreadable' in capsys.readouterr().out
+
+
+def test_errors(place, capsys):
+    for number in range(5):
+        place.program(f'thing{number}', runpath='/opt/rocm/lib')
+    assert main(['verify', str(place.root), '--system-root', '/', '--prefix', str(place.software)]) == 1
+    out = capsys.readouterr().out
+    assert out.count('rpath-system') == 1, 'the same finding of many files stands once'
+    assert 'bin/thing0' in out and 'and 2 more files' in out and 'why' in out and 'mend' in out and '5 errors' in out
+
+
+def test_json_is_the_contract(place, capsys):
+    place.program(runpath=f'{place.system}/opt/rocm/lib', needs=[place.mpi()])
+    assert main(arguments(place, '--json')) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert set(found) == FIELDS and set(found['summary']) == SUMMARY
+    assert (found['root'], found['files'], found['elf']) == (str(place.root), 1, 1)
+    (finding,) = found['findings']
+    assert set(finding) == {'file', 'rule', 'severity', 'found', 'mend'}
+    assert (finding['file'], finding['rule'], finding['severity']) == (
+        f'{place.root}/bin/thing', 'rpath-system', 'error')
+    docs = (Path(__file__).parents[2] / 'docs/verify.md').read_text()
+    assert [field for field in FIELDS | SUMMARY if f'`{field}`' not in docs] == []
+
+
+def test_several_are_a_list(place, capsys):
+    place.program()
+    assert main(['verify', str(place.root), str(place.root / 'bin'), '--json', '--system-root', str(place.system)]) == 0
+    assert [one['root'] for one in json.loads(capsys.readouterr().out)] == [str(place.root), f'{place.root}/bin']
+
+
+@pytest.mark.parametrize('words', [
+    ('verify',), ('verify', '--nonsense', '/'), ('verify', '/nonexistent'), ('verify', './nonexistent'),
+    ('verify', 'NoSuchModule/1.0'), ('verify', '/usr/lib/os-release', '--partition', 'Q')])
+def test_bad_use(words, capsys):
+    try:
+        code = main(list(words))
+    except SystemExit as err:
+        code = err.code
+    assert code == 2
+    assert 'lumi-eb' in capsys.readouterr().err
+
+
+def test_help_has_examples(capsys):
+    with pytest.raises(SystemExit):
+        main(['verify', '--help'])
+    assert 'lumi-eb verify GROMACS' in capsys.readouterr().out
+
+
+def test_without_pyelftools_it_says_what_to_install(place):
+    code = "import sys; sys.modules['elftools'] = None; from lumi_hooks.cli import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, '-c', code, 'verify', str(place.root)], capture_output=True, text=True,
+                          check=False, cwd=Path(__file__).parents[2])
+    assert done.returncode == 2 and 'pip install --user pyelftools' in done.stderr and 'Traceback' not in done.stderr
+
+
+def test_the_partition_decides_what_gtl_is(place, capsys):
+    gtl = place.cray('libmpi_gtl_hsa.so.0')
+    place.program(needs=[place.mpi(), gtl])
+    assert main(arguments(place, '--partition', 'G')) == 0
+    assert main(arguments(place, '--partition', 'C')) == 1
+
+
+# modules
+
+def write_module(place, text, name='Thing/1.0-cpeGNU-25.03'):
+    file = place.folder / f'modules/{name}.lua'
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return str(place.folder / 'modules')
+
+
+@pytest.mark.parametrize('text', ['local root = "{root}"\n', '#%Module\nset root {root}\n',
+                                  'help([[x]])\nsetenv("EBROOTTHING", "{root}")\n',
+                                  '#%Module\nsetenv EBROOTTHING {root}\n'])
+def test_root_of_a_module(place, text):
+    folder = write_module(place, text.format(root=place.root))
+    found = target.find_target('Thing/1.0-cpeGNU-25.03', {'MODULEPATH': f'/nonexistent:{folder}'})
+    assert (found.root, found.software, found.module) == (str(place.root), 'Thing', 'Thing/1.0-cpeGNU-25.03')
+
+
+def test_a_name_alone_is_enough_where_there_is_one(place):
+    folder = write_module(place, f'local root = "{place.root}"')
+    assert target.find_target('Thing', {'MODULEPATH': folder}).root == str(place.root)
+    write_module(place, f'local root = "{place.root}"', 'Thing/2.0')
+    with pytest.raises(LumiHooksError, match=r'Thing/1\.0-cpeGNU-25\.03, Thing/2\.0'):
+        target.find_target('Thing', {'MODULEPATH': folder})
+
+
+@pytest.mark.parametrize('text,message', [('-- nothing\n', 'names no folder'),
+                                          ('local root = "/nonexistent/x"\n', 'does not exist')])
+def test_modules_without_a_folder(place, text, message):
+    folder = write_module(place, text)
+    with pytest.raises(LumiHooksError, match=message):
+        target.find_target('Thing', {'MODULEPATH': folder})
+
+
+def lmod(place, text, code=0):
+    """A command in the place of Lmod, which prints what Lmod's shell for Python prints."""
+    command = place.folder / 'lmod'
+    command.write_text(f'#!/bin/sh\ncat <<"X"\n{text}\nX\necho a message >&2\nexit {code}\n')
+    command.chmod(command.stat().st_mode | stat.S_IXUSR)
+    return str(command)
+
+
+def test_the_modules_environment_is_read_and_not_run(place):
+    text = 'os.environ["LOADEDMODULES"] = "Thing/1.0";\nos.environ["LD_LIBRARY_PATH"] = "/a/\\"b\\":/c";\n' \
+           'import os; os.mkdir("/tmp/should-not-be")\nos.environ["X"] = __import__("os").getcwd();'
+    changed = target.load_module('Thing/1.0', {'LMOD_CMD': lmod(place, text)})
+    assert changed == {'LOADEDMODULES': 'Thing/1.0', 'LD_LIBRARY_PATH': '/a/"b":/c'}
+    assert not os.path.exists('/tmp/should-not-be')
+
+
+def test_a_module_that_cannot_be_loaded_is_told(place):
+    with pytest.raises(LumiHooksError, match='can\'t be loaded.*a message'):
+        target.load_module('Thing/1.0', {'LMOD_CMD': lmod(place, 'False', 1)})
+
+
+def test_software_by_its_folder(place):
+    assert target.find_target(str(place.root)).software == ''
+    (place.root / 'easybuild').mkdir()
+    assert target.find_target(str(place.root)).software == 'Thing'

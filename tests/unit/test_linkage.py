@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""eb/linkage: what is installed is verified, in a process of its own, and what comes of it."""
+import sys
+from types import SimpleNamespace
+
+import pytest
+from easybuild.tools.build_log import EasyBuildError
+from easybuild.tools.config import BuildOptions, init_build_options
+from elves import Place, bundle
+
+from lumi_hooks.closure import Closure
+from lumi_hooks.eb import linkage
+from lumi_hooks.eb.modules import SCOPE
+from lumi_hooks.eb.session import Session
+from lumi_hooks.site import make_site
+
+
+@pytest.fixture(autouse=True)
+def configuration(tmp_path, monkeypatch):
+    """EasyBuild's defaults, and nothing of the place that the tests run at."""
+    instances = type(BuildOptions)._instances
+    before = dict(instances)
+    instances.pop(BuildOptions, None)
+    init_build_options()
+    monkeypatch.setattr(linkage, 'build_path', lambda: str(tmp_path / 'build'))
+    monkeypatch.setattr(linkage, 'install_path', lambda: str(tmp_path / 'software'))
+    monkeypatch.delenv(linkage.SWITCH, raising=False)
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/usr/bin:/bin'})
+    yield
+    instances.clear()
+    instances.update(before)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def check(place):
+    """Verify the place's installation as eb does: check(partition='C', more='…' of the easyblock)."""
+    def run(partition='C', **more):
+        block = SimpleNamespace(installdir=str(place.root), builddir=str(place.build), name='Thing', dry_run=False,
+                                full_mod_name='Thing/1.0-cpeGNU-25.03', **more)
+        environment = {'LD_LIBRARY_PATH': f'{place.root}/lib', 'CRAYPE_DIR': f'{place.system}/opt/cray/pe/craype/2.7'}
+        return linkage.verified(block, make_site(partition=partition, env={}), environment)
+    return run
+
+
+def test_a_sound_installation(place, check, capsys):
+    place.program(needs=[place.lib('libthing.so', needs=[place.mpi()])])
+    report = check()
+    assert (report['elf'], report['findings'], report['root']) == (2, [], str(place.root))
+    assert report['summary']['mpi'] == [str(place.pe / 'libmpi_gnu_123.so.12')]
+    assert 'lumi-hooks: verified 2 ELF files: no errors, no warnings' in capsys.readouterr().out
+
+
+def test_an_error_fails_the_installation_and_says_file_rule_and_mend(place, check):
+    place.program(runpath=f'{place.build}/lib')
+    with pytest.raises(EasyBuildError) as caught:
+        check()
+    text = str(caught.value)
+    assert 'Thing/1.0-cpeGNU-25.03' in text and '* bin/thing: [build-path]' in text and f'{place.build}/lib' in text
+    assert 'mend: build with' in text and 'LUMI_HOOKS_VERIFY=warn' in text
+
+
+def test_many_errors_are_cut_short(place, check):
+    for number in range(12):
+        place.program(f'thing{number:02}', runpath='/opt/rocm-6/../../tmp/x')
+    with pytest.raises(EasyBuildError, match='and 2 more; the log lists them'):
+        check()
+
+
+def test_warn_lets_it_pass(place, check, capsys, monkeypatch):
+    place.program(runpath=f'{place.build}/lib')
+    monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'warn')
+    assert [one['rule'] for one in check()['findings']] == ['build-path']
+    assert '[build-path]' in capsys.readouterr().err
+
+
+def test_off_does_nothing(place, check, monkeypatch):
+    place.program(runpath=f'{place.build}/lib')
+    monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'off')
+    monkeypatch.setattr(linkage.subprocess, 'run', lambda *args, **more: pytest.fail('something was run'))
+    assert check() is None
+
+
+def test_another_word_is_told(check, monkeypatch):
+    monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'no')
+    with pytest.raises(EasyBuildError, match='LUMI_HOOKS_VERIFY=no is not known; it may be error, warn or off'):
+        check()
+
+
+def test_warnings_pass_and_are_told(place, check, capsys):
+    (place.root / 'broken').write_bytes(b'\x7fELF')
+    assert len(check()['findings']) == 1
+    text = ' '.join(capsys.readouterr().out.split())
+    assert 'no errors, 1 warning (lumi-eb verify Thing/1.0-cpeGNU-25.03 shows them)' in text
+
+
+def test_gpu_targets_that_easybuild_was_asked_for(place, check):
+    place.lib('libthing.so', fatbin=bundle('gfx90a', 'gfx942'))
+    with pytest.raises(EasyBuildError, match='gpu-foreign'):
+        check('G')
+    type(BuildOptions)._instances.pop(BuildOptions)
+    init_build_options({'amdgcn_capabilities': ['gfx90a', 'gfx942']})
+    assert check('G')['findings'] == []
+
+
+def test_the_partition_counts(place, check):
+    place.program(needs=[place.mpi(), place.cray('libmpi_gtl_hsa.so.0')])
+    assert [one['severity'] for one in check('G')['findings']] == ['warning']
+    with pytest.raises(EasyBuildError, match='gtl-unneeded'):
+        check('C')
+
+
+@pytest.fixture
+def forgetful():
+    """Which Python there is, and that none is, is found out anew."""
+    for when in range(2):
+        linkage.find_python.cache_clear()
+        linkage._tell_once.cache_clear()
+        if when == 0:
+            yield
+
+
+def test_without_pyelftools_one_line_says_so_once(place, check, capsys, monkeypatch, forgetful):
+    monkeypatch.setattr(linkage.sys, 'executable', '/nonexistent/python')
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent'})
+    place.program(runpath=f'{place.build}/lib')
+    assert check() is None and check() is None
+    text = capsys.readouterr().err
+    assert text.count('no Python here has the package pyelftools') == 1
+    assert 'pip install --user pyelftools' in text and 'LUMI_HOOKS_PYTHON' in text
+
+
+@pytest.mark.parametrize('first', ['#!{python}', '#!{python} -sE'])
+def test_pythons_that_are_tried(tmp_path, monkeypatch, first, forgetful):
+    monkeypatch.setattr(linkage.sys, 'executable', '/nonexistent/python')
+    command = tmp_path / 'lumi-eb'
+    command.write_text(first.format(python=PYTHON) + '\nimport nothing\n')
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': f'/nonexistent:{tmp_path}'})
+    assert linkage.find_python() == PYTHON
+    linkage.find_python.cache_clear()
+    command.write_text('#!/bin/sh\n')
+    assert linkage.find_python() is None
+    linkage.find_python.cache_clear()
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': PYTHON})
+    assert linkage.find_python() == PYTHON
+
+
+PYTHON = sys.executable
+
+
+def test_verify_that_fails_itself_is_told_and_fails_nothing(place, check, capsys, monkeypatch):
+    monkeypatch.setattr(linkage, 'find_python', lambda: '/bin/false')
+    place.program(runpath=f'{place.build}/lib')
+    assert check() is None
+    assert 'could not be verified (exit code 1' in capsys.readouterr().err
+
+
+def test_a_dry_run_verifies_nothing(place):
+    block = SimpleNamespace(dry_run=True, full_mod_name='Thing/1.0')
+    assert linkage.verified(block, make_site(env={}), {}) is None
+
+
+def test_the_session_keeps_reports_of_cpe_packages_only(monkeypatch):
+    site = make_site(env={})
+    session = Session(site, [], None)
+    assert isinstance(session.closure, Closure)
+    seen = []
+
+    def verified(easyblock, where, environment):
+        seen.append((where, environment))
+        return {'findings': []}
+
+    monkeypatch.setattr(linkage, 'verified', verified)
+    block = SimpleNamespace(full_mod_name='Thing/1.0-cpeGNU-25.03')
+    session.verify(block)
+    assert session.linkage == {} and seen == []
+    SCOPE.enter((), {})
+    try:
+        monkeypatch.setattr(SCOPE, 'environment', {'LD_LIBRARY_PATH': '/a'})
+        session.verify(block)
+    finally:
+        SCOPE.leave()
+    assert session.linkage == {'Thing/1.0-cpeGNU-25.03': {'findings': []}}
+    assert seen == [(site, {'LD_LIBRARY_PATH': '/a'})]
+
+
+def test_scope_keeps_the_environment_of_the_last_load(monkeypatch):
+    monkeypatch.setenv('LOADEDMODULES', '')
+    monkeypatch.setenv('LD_LIBRARY_PATH', '/as/the/module/sets/it')
+    SCOPE.enter((), {})
+    try:
+        SCOPE.after_load(None)
+        monkeypatch.setenv('LD_LIBRARY_PATH', '/restored')
+        assert SCOPE.environment['LD_LIBRARY_PATH'] == '/as/the/module/sets/it'
+    finally:
+        SCOPE.leave()
