@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What upstream's easyblocks are told of the cpe* toolchains, whose compiler families they do not know.
+
+EasyBuild's easyblocks compare toolchain.comp_family() with GCC, Intel and a few more and stop at any other. The
+compilers of cpeCray, cpeAOCC and cpeAMD take GCC's options in C and C++ (they are Clang), so an easyblock of which
+nothing else is asked is told that it is GCC, of no version: options that only a newer GCC needs are left out.
+Fortran options are another matter, see `fortran`.
+
+A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
+"""
+
+import os
+import re
+
+CPE = 'CPE'
+
+# gfortran option -> what the Fortran compiler of a family takes in its place. crayftn(1), and VASP's makefile for it
+# (-ffree -N 1023, -eZ); the classic Flang's options: AOCC user guide 57222; LLVM's Flang has no limit of line length.
+_FLANG = {
+    '-ffree-line-length-none': '',
+    '-ffree-line-length-0': '',
+    '-fmax-stack-var-size=32768': '',
+    '-fno-second-underscore': '',
+    '-fallow-argument-mismatch': '',
+}
+FORTRAN = {
+    'CCE': dict(_FLANG, **{'-ffree-form': '-ffree -N 1023', '-cpp': '-eZ'}),
+    'AOCC': _FLANG,
+    'AMD': _FLANG,
+}
+
+
+def is_cpe(toolchain):
+    """Tell whether a toolchain is one of the cpe* toolchains."""
+    return getattr(toolchain, 'TOOLCHAIN_FAMILY', None) == CPE
+
+
+def is_gnu(toolchain):
+    """Tell whether the compilers of a toolchain are GNU's."""
+    return getattr(toolchain, 'COMPILER_FAMILY', None) == 'GCC'
+
+
+def fortran(text, toolchain):
+    """
+    Options of gfortran in a text, in the words of a toolchain's Fortran compiler.
+
+    :param text: a command, a makefile …
+    :param toolchain: Toolchain; the text is returned as it is unless it is cpeCray, cpeAOCC or cpeAMD
+    """
+    known = FORTRAN.get(toolchain.COMPILER_FAMILY, {}) if is_cpe(toolchain) else {}
+    for option, own in known.items():
+        text = re.sub(r'(?<!\S)%s(?!\S)' % re.escape(option), own, text)
+    return text
+
+
+class KnownAs:
+    """Mixin, before upstream's class: what the easyblock is told of a cpe* toolchain in the place of its families.
+
+    Upstream's toolchains are not touched.
+    """
+
+    # compiler family -> the one that upstream's easyblock is told
+    KNOWN_AS = {'CCE': 'GCC', 'AOCC': 'GCC', 'AMD': 'GCC'}
+    # the same for all families: 'mpi', 'blas', 'lapack'
+    ALSO_KNOWN_AS = {}
+
+    @property
+    def toolchain(self):
+        """The toolchain of the recipe."""
+        found = super().toolchain
+        if is_cpe(found):
+            # at every access: an extension's toolchain is exchanged behind its back
+            found.known_as = dict(self.ALSO_KNOWN_AS)
+            if found.COMPILER_FAMILY in self.KNOWN_AS:
+                found.known_as['compiler'] = self.KNOWN_AS[found.COMPILER_FAMILY]
+        return found
+
+
+def cmake_blas():
+    """
+    Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.
+
+    FindBLAS and FindLAPACK have no name for LibSci, and take libraries that are given as they are.
+    """
+    options = ['-DBLA_VENDOR=All']
+    for name in ('BLAS', 'LAPACK'):
+        libraries = os.environ['%s_SHARED_LIBS' % name].split(',')
+        paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
+        options.append('-D%s_LIBRARIES="%s"' % (name, ';'.join(paths)))
+    return options

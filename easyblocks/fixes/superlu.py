@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""SuperLU: upstream's easyblock knows some BLAS libraries for CMake, and LibSci is none of them.
+
+It is told a BLAS that it names to CMake without a question; CMake's FindBLAS then takes the libraries that are given.
+
+Until EB_SuperLU takes the libraries from $LIBBLAS where it has no name for them (seen in 5.1.2 to 5.4.1).
+"""
+from lumi_hooks_easyblocks.families import cmake_blas, is_cpe
+from lumi_hooks_easyblocks.registry import upstream_class
+
+
+class EB_SuperLU(upstream_class('EB_SuperLU', 'superlu')):
+    """Support for building SuperLU."""
+
+    def configure_step(self):
+        found = self.toolchain
+        if not is_cpe(found):
+            super().configure_step()
+            return
+        found.definition = lambda: dict(type(found).definition(found), BLAS=['ATLAS'])
+        try:
+            self.cfg.update('configopts', ' '.join(cmake_blas()))
+            super().configure_step()
+        finally:
+            del found.definition
