@@ -24,7 +24,7 @@ _FLANG = {
     '-fallow-argument-mismatch': '',
 }
 FORTRAN = {
-    'CCE': dict(_FLANG, **{'-ffree-form': '-ffree -N 1023', '-cpp': '-eZ'}),
+    'CCE': dict(_FLANG, **{'-ffree-form': '-ffree', '-ffree-line-length-none': '-N 1023', '-cpp': '-eZ'}),
     'AOCC': _FLANG,
     'AMD': _FLANG,
 }
@@ -76,6 +76,29 @@ class KnownAs:
         return found
 
 
+class NamedDependencies:
+    """Mixin, before upstream's class: external modules among the dependencies have a name.
+
+    EasyBuild gives them None; easyblocks that go through the names of the dependencies stop there. It is the name of
+    the software where the metadata say it (FFTW), else that of the module.
+    """
+
+    def __init__(self, ec, *args, **kwargs):
+        """Constructor, same parameters as EasyBlock."""
+        if is_cpe(ec.toolchain):
+            listed = ec.dependencies
+            ec.dependencies = lambda *args, **kwargs: [_named(dep) for dep in listed(*args, **kwargs)]
+        super().__init__(ec, *args, **kwargs)
+
+
+def _named(dependency):
+    """Return a dependency, with a name where it is an external module."""
+    if dependency['name'] is not None or not dependency['external_module']:
+        return dependency
+    names = (dependency['external_module_metadata'] or {}).get('name')
+    return dict(dependency, name=names[0] if names else dependency['full_mod_name'].split('/')[0])
+
+
 def cmake_blas():
     """
     Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.
@@ -86,5 +109,5 @@ def cmake_blas():
     for name in ('BLAS', 'LAPACK'):
         libraries = os.environ['%s_SHARED_LIBS' % name].split(',')
         paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
-        options.append('-D%s_LIBRARIES="%s"' % (name, ';'.join(paths)))
+        options.append('-D%s_LIBRARIES=%s' % (name, r'\;'.join(paths)))
     return options

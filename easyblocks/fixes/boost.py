@@ -10,6 +10,7 @@ Until EB_Boost knows these families, and Boost.Build Cray's wrappers (seen in 5.
 import os
 
 from easybuild.tools.filetools import ERROR, apply_regex_substitutions
+
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, is_gnu
 from lumi_hooks_easyblocks.registry import upstream_class
 

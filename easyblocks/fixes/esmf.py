@@ -8,6 +8,7 @@ gfortran, cce and aocc (build_config/Unicos.*); aocc's, Clang and Flang, serves 
 Until EB_ESMF knows Cray MPICH (seen in 5.1.2 to 5.4.1).
 """
 import easybuild.tools.environment as env
+
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
 

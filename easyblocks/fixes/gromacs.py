@@ -7,6 +7,7 @@ shared library. Its rule for Cray is for another toolchain family (CrayPE), and 
 Until EB_GROMACS asks the toolchain how MPI programs are started (seen in 5.1.2 to 5.4.1).
 """
 from easybuild.tools.filetools import IGNORE, which
+
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
 

@@ -10,6 +10,7 @@ import glob
 import os
 
 from easybuild.tools.filetools import IGNORE, apply_regex_substitutions
+
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, is_gnu
 from lumi_hooks_easyblocks.registry import upstream_class
 

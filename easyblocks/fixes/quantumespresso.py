@@ -11,6 +11,7 @@ import os
 import sys
 
 from easybuild.tools.filetools import read_file, write_file
+
 from lumi_hooks_easyblocks.families import KnownAs, fortran
 from lumi_hooks_easyblocks.registry import upstream_class
 

@@ -12,6 +12,7 @@ from easybuild.tools.environment import setvar
 from easybuild.tools.filetools import IGNORE, which
 from easybuild.tools.modules import get_software_version, get_software_version_env_var_name
 from easybuild.tools.run import run_shell_cmd
+
 from lumi_hooks_easyblocks.families import is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
 
@@ -28,7 +29,9 @@ class MesonNinja(upstream_class('MesonNinja', 'mesonninja')):
         found = [{'name': tool} for tool in TOOLS if which(tool.lower(), on_error=IGNORE)]
         if not get_software_version('Meson') and which('meson', on_error=IGNORE):
             answer = run_shell_cmd('meson --version', hidden=True, in_dry_run=True).output
-            setvar(get_software_version_env_var_name('Meson'), re.search(r'[\d.]+', answer).group(), verbose=False)
+            version = re.search(r'\d[\d.]*', answer)
+            if version:
+                setvar(get_software_version_env_var_name('Meson'), version.group(), verbose=False)
         self.cfg.builddependencies = lambda: named() + found
         try:
             return super().configure_step(*args, **kwargs)

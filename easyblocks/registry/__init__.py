@@ -89,3 +89,15 @@ def upstream_class(name, module):
             spec.loader.exec_module(found)
             return getattr(found, name)
     raise ImportError("this EasyBuild has no easyblock %s" % module)
+
+
+def passed_on(module):
+    """
+    Return a module's __getattr__ for a file in fixes/: the other names of upstream's file, which easyblocks import too.
+
+    :param module: name of the file without .py; the file's class has been asked for by upstream_class
+    """
+    def __getattr__(name):
+        return getattr(sys.modules['lumi_hooks_upstream_' + module], name)
+
+    return __getattr__

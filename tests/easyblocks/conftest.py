@@ -56,16 +56,18 @@ def found_in(collection, filename):
 
 
 @pytest.fixture(scope='session')
-def probe():
+def probe(collection):
     """Run cases in a process of its own; returns a list of what each gave."""
     def run(cases, mended=True):
         env = {k: v for k, v in os.environ.items()
                if not k.startswith(('EASYBUILD_', 'EBROOT', 'EBVERSION', 'LUMI_', 'CRAY', 'LMOD_'))}
         env['EASYBUILD_ALLOW_USE_AS_ROOT_AND_ACCEPT_CONSEQUENCES'] = '1'
+        order = {'root': ROOT, 'mended': mended, 'cases': cases,
+                 'robot': ':'.join([os.path.join(ROOT, 'easyconfigs'), *collection])}
         env['LMOD_CMD'] = require_lmod()
         env['PATH'] = os.path.dirname(sys.executable) + ':' + env['PATH']
         done = subprocess.run([sys.executable, os.path.join(HERE, 'easyblock_probe.py')], text=True, check=False, env=env,
-                              input=json.dumps({'root': ROOT, 'mended': mended, 'cases': cases}), capture_output=True)
+                              input=json.dumps(order), capture_output=True)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
 

@@ -4,6 +4,7 @@
 import copy
 import os
 import re
+import shutil
 import subprocess
 
 from easybuild.toolchains.compiler.craype import CrayPECompiler
@@ -90,7 +91,7 @@ class CpeCompiler(CrayPECompiler):
 
     def comp_family(self, prefix=None):
         """Return the compiler family, or the one that the easyblock in hand is to take it for."""
-        return self.known_as.get('compiler' if not prefix else prefix) or super().comp_family(prefix)
+        return self.known_as.get(prefix or 'compiler') or super().comp_family(prefix)
 
     def mpi_family(self):
         """Return the MPI family, or the one that the easyblock in hand is to take it for."""
@@ -227,9 +228,10 @@ class CpeCompiler(CrayPECompiler):
     def _answer_build_tools(self):
         """Set $EBROOT* and $EBVERSION* of CMake, which easyblocks ask for, where it is in the module buildtools."""
         prefix = os.environ.get(get_software_root_env_var_name('buildtools'))
-        if prefix and not os.environ.get(get_software_root_env_var_name('CMake')):
-            version = tool_version(os.path.join(prefix, 'bin', 'cmake'))
-            if version:
+        command = shutil.which('cmake')
+        if prefix and command and not os.environ.get(get_software_root_env_var_name('CMake')):
+            version = tool_version(command)
+            if version and os.path.realpath(command).startswith(os.path.realpath(prefix) + os.sep):
                 setvar(get_software_root_env_var_name('CMake'), prefix, verbose=False)
                 setvar(get_software_version_env_var_name('CMake'), version, verbose=False)
 
