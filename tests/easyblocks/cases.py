@@ -3,7 +3,8 @@
 
 MAKEFILE = 'CCS = cc\nCCP = cc\nCCD = cc\nLDFLAGS = -lm\nCFLAGS = -O\n'
 RULES = 'cc = gcc\nCC = g++\ncOPT = -O2\nc++OPT = -O2\n'
-SIESTA = 'FPPFLAGS = -DX\nFFLAGS = -O\nLIBS =\nLDFLAGS =\nFCFLAGS_free_f90 =\nFPPFLAGS_free_F90 =\nCOMP_LIBS = dc_lapack.a\nCC = gcc\nFC = gfortran\n'
+SIESTA = ('FPPFLAGS = -DX\nFFLAGS = -O\nLIBS =\nLDFLAGS =\nFCFLAGS_free_f90 =\nFPPFLAGS_free_F90 =\n'
+          'COMP_LIBS = dc_lapack.a\nCC = gcc\nFC = gfortran\n')
 
 # name -> what easyblock_probe.py runs; 'recipe' instead of a text
 CASES = {
@@ -79,7 +80,9 @@ CASES = {
         'recipe': 'GROMACS-2025.4-foss-2025b.eb',
         'steps': ['configure_step'],
         'parameters': {'configopts': '-DGMX_MPI=ON'},
-        'commands': {'cmake': 'Using external FFT library - FFTW3\nLooking for dgemm_ - found\nLooking for cheev_ - found\n'},
+        'commands': {
+            'cmake': 'Using external FFT library - FFTW3\nLooking for dgemm_ - found\nLooking for cheev_ - found\n',
+        },
     },
     'LAMMPS': {'recipe': 'LAMMPS-22Jul2025_update4-foss-2025b-kokkos.eb', 'steps': []},
     'Kokkos': {'recipe': 'Kokkos-5.0.2-GCC-14.2.0.eb', 'steps': []},

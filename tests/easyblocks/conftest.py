@@ -66,8 +66,8 @@ def probe(collection):
                  'robot': ':'.join([os.path.join(ROOT, 'easyconfigs'), *collection])}
         env['LMOD_CMD'] = require_lmod()
         env['PATH'] = os.path.dirname(sys.executable) + ':' + env['PATH']
-        done = subprocess.run([sys.executable, os.path.join(HERE, 'easyblock_probe.py')], text=True, check=False, env=env,
-                              input=json.dumps(order), capture_output=True)
+        done = subprocess.run([sys.executable, os.path.join(HERE, 'easyblock_probe.py')], input=json.dumps(order),
+                              text=True, capture_output=True, check=False, env=env)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return json.loads(done.stdout.splitlines()[-1])
 

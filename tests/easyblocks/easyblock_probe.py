@@ -50,7 +50,8 @@ def tree():
             for suffix in ('.so', '.a'):
                 script(os.path.join(WORK, name, 'lib', 'lib' + library + suffix))
         os.makedirs(os.path.join(WORK, name, 'include'))
-    for name in ('cc', 'CC', 'ftn', 'python', 'mpicc', 'mpicxx', 'mpifort', 'mpif90', 'mpif77', 'gcc', 'g++', 'gfortran', 'srun'):
+    for name in ('cc', 'CC', 'ftn', 'gcc', 'g++', 'gfortran', 'python', 'srun', 'mpicc', 'mpicxx', 'mpifort', 'mpif90',
+                 'mpif77'):
         script(os.path.join(WORK, 'bin', name))
     for name, version in (('cmake', '3.31.6'), ('meson', '1.6.1'), ('ninja', '1.11.1')):
         script(os.path.join(WORK, 'buildtools', 'bin', name), '#!/bin/sh\necho %s version %s\n' % (name, version))
@@ -180,7 +181,8 @@ def main():
     from easybuild.tools.modules import modules_tool
     from easybuild.tools.options import set_up_configuration
 
-    set_up_configuration(args=['--prefix', WORK, '--optarch', '', '--disable-rpath', '--robot-paths', order['robot']], silent=True)
+    arguments = ['--prefix', WORK, '--optarch', '', '--disable-rpath', '--robot-paths', order['robot']]
+    set_up_configuration(args=arguments, silent=True)
     load_packages(order['root'])
     registry = importlib.import_module('lumi_hooks_easyblocks.registry')
     registry.supersede()

@@ -121,7 +121,10 @@ def _write_modules(tree):
                     pass
 
     # EasyBuild looks into library folders for names only
-    library(tree.libsci, 'sci_gnu', 'sci_gnu_mp', 'sci_gnu_mpi', 'sci_gnu_mpi_mp')
+    library(
+        tree.libsci,
+        *('sci_%s%s%s' % (c, m, t) for c in ('gnu', 'cray', 'aocc', 'amd') for m in ('', '_mpi') for t in ('', '_mp')),
+    )
     library(tree.mpich, 'mpich')
     library(tree.fftw, 'fftw3', 'fftw3_omp', 'fftw3_mpi')
 
