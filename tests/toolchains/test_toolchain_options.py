@@ -100,7 +100,7 @@ def test_option(results, toolchain, option):
     kept_c, kept_fortran = (text.split() for text in PLAIN[toolchain])
     # precision and level of optimisation are exchanged, what else is told by default stays
     expected = {'CFLAGS': (c, kept_c), 'CXXFLAGS': (c, kept_c),
-                **{name: (fortran, kept_fortran) for name in ('FCFLAGS', 'FFLAGS', 'F90FLAGS')}}
+                **dict.fromkeys(('FCFLAGS', 'FFLAGS', 'F90FLAGS'), (fortran, kept_fortran))}
     for name, (wanted, kept) in expected.items():
         (found,) = words(results, toolchain, option, name)
         assert set(wanted.split()) <= set(found)
