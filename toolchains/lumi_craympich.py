@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cray MPICH as the MPI of the cpe* toolchains."""
 
+import shutil
+
 from easybuild.toolchains.mpi.craympich import CrayMPICH
+from easybuild.tools.config import build_option
 
 
 class CpeMpich(CrayMPICH):
@@ -20,3 +23,12 @@ class CpeMpich(CrayMPICH):
             super()._set_mpi_variables()
         else:
             self.log.info("cray-mpich is not loaded: no MPI variables")
+
+    def mpi_cmd_for(self, cmd, nr_ranks):
+        """Return the command that starts a program with MPI: Cray MPICH has no mpirun, Slurm starts it.
+
+        Where there is no Slurm, or --mpi-cmd-template is given, as EasyBuild does.
+        """
+        if build_option('mpi_cmd_template') or not shutil.which('srun') or shutil.which('mpirun'):
+            return super().mpi_cmd_for(cmd, nr_ranks)
+        return 'srun --ntasks=%s %s' % (nr_ranks, cmd)

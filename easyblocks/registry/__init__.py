@@ -7,12 +7,22 @@ included first.
 A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
 """
 
+import ast
 import importlib
 import importlib.util
 import os
 import sys
 
 import easybuild.easyblocks
+import easybuild.easyblocks.generic
+
+_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+# folder of mended easyblocks -> upstream's package that they are looked up in
+FIXES = {
+    os.path.join(_OWN, 'fixes'): easybuild.easyblocks,
+    os.path.join(_OWN, 'fixes_generic'): easybuild.easyblocks.generic,
+}
 
 # easyblock class -> (module of this package, module where EasyBuild looks for the class)
 EASYBLOCKS = {
@@ -28,9 +38,9 @@ def supersede():
     :return: dictionary of easyblock name -> class now in use
     """
     # looked at before upstream's folders, and read only when a recipe asks for one of them
-    fixes = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'fixes')
-    if fixes not in easybuild.easyblocks.__path__:
-        easybuild.easyblocks.__path__.insert(0, fixes)
+    for folder, package in FIXES.items():
+        if folder not in package.__path__:
+            package.__path__.insert(0, folder)
     classes = {}
     for name, (own, lookup) in EASYBLOCKS.items():
         module = importlib.import_module(own, __package__.rpartition('.')[0])
@@ -40,18 +50,38 @@ def supersede():
     return classes
 
 
+def mended():
+    """
+    The upstream easyblocks that ours take the place of.
+
+    :return: dictionary of class name -> file that defines it
+    """
+    found = {}
+    for folder in FIXES:
+        for file in sorted(os.listdir(folder)):
+            if file.endswith('.py') and file != '__init__.py':
+                path = os.path.join(folder, file)
+                with open(path, encoding='utf-8') as stream:
+                    tree = ast.parse(stream.read())
+                # the class that takes the place is the last one
+                found[[node.name for node in tree.body if isinstance(node, ast.ClassDef)][-1]] = path
+    return found
+
+
 def upstream_class(name, module):
     """
     The class of an easyblock that a file in fixes/ takes the place of.
 
-    :param name: name of the class, e.g. EB_HPCC
+    The module it comes from is a copy of our own: nothing else sees it.
+
+    :param name: name of the class, e.g. EB_HPCC or MesonNinja
     :param module: name of the file without .py, e.g. hpcc
     :raises ImportError: this EasyBuild has no such easyblock
     """
-    own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    for folder in easybuild.easyblocks.__path__:
+    package = easybuild.easyblocks if name.startswith('EB_') else easybuild.easyblocks.generic
+    for folder in package.__path__:
         path = os.path.join(folder, module + '.py')
-        if os.path.isfile(path) and not os.path.abspath(path).startswith(own + os.sep):
+        if os.path.isfile(path) and not os.path.abspath(path).startswith(_OWN + os.sep):
             spec = importlib.util.spec_from_file_location('lumi_hooks_upstream_' + module, path)
             found = importlib.util.module_from_spec(spec)
             # EasyBuild copies the source of every class of an easyblock, and finds it by its module
@@ -59,3 +89,15 @@ def upstream_class(name, module):
             spec.loader.exec_module(found)
             return getattr(found, name)
     raise ImportError("this EasyBuild has no easyblock %s" % module)
+
+
+def passed_on(module):
+    """
+    Return a module's __getattr__ for a file in fixes/: the other names of upstream's file, which easyblocks import too.
+
+    :param module: name of the file without .py; the file's class has been asked for by upstream_class
+    """
+    def __getattr__(name):
+        return getattr(sys.modules['lumi_hooks_upstream_' + module], name)
+
+    return __getattr__

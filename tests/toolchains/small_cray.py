@@ -3,13 +3,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 
 import pytest
 
 from lumi_hooks.data import load_json
+from tests.lmod_command import require_lmod
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
@@ -19,15 +19,6 @@ INCLUDE_EASYBLOCKS = os.path.join(ROOT, 'easyblocks', '*.py')
 INCLUDE_TOOLCHAINS = ','.join(
     [os.path.join(ROOT, 'toolchains', '*.py'), os.path.join(ROOT, 'toolchains', 'compiler', '*.py')]
 )
-
-# Lmod as packages install it, or as the environment says
-LMOD = [os.environ.get('LMOD_CMD'), shutil.which('lmod'), '/usr/share/lmod/lmod/libexec/lmod']
-
-
-def lmod():
-    """Return the path of Lmod, None if there is none."""
-    return next((path for path in LMOD if path and os.path.exists(path)), None)
-
 
 class Cray:
     """The folders of the small Cray PE, and the ways to run EasyBuild on it."""
@@ -54,7 +45,7 @@ class Cray:
         prefix = os.path.join(self.installed, partition or 'none')
         env.update(
             {
-                'LMOD_CMD': lmod(),
+                'LMOD_CMD': require_lmod(),
                 'MODULEPATH': ':'.join(
                     [os.path.join(prefix, 'modules', 'all'), os.path.join(self.modules, 'core')]
                 ),
@@ -102,11 +93,7 @@ class Cray:
 def build_cray(folder):
     """Make the small Cray PE in a folder, with the module of cpeGNU installed by eb for partition C."""
     pytest.importorskip('easybuild.framework', reason='EasyBuild is not installed for this Python')
-    if not lmod():
-        missing = 'Lmod is not installed: apt-get install lmod, or set LMOD_CMD'
-        if os.environ.get('LUMI_HOOKS_REQUIRE_STANDIN'):
-            pytest.fail(missing)
-        pytest.skip(missing)
+    require_lmod()
     tree = Cray(folder)
     _write_modules(tree)
     done = tree.eb('cpeGNU-%s.eb' % RELEASE, '--include-easyblocks', INCLUDE_EASYBLOCKS)
@@ -134,7 +121,10 @@ def _write_modules(tree):
                     pass
 
     # EasyBuild looks into library folders for names only
-    library(tree.libsci, 'sci_gnu', 'sci_gnu_mp', 'sci_gnu_mpi', 'sci_gnu_mpi_mp')
+    library(
+        tree.libsci,
+        *('sci_%s%s%s' % (c, m, t) for c in ('gnu', 'cray', 'aocc', 'amd') for m in ('', '_mpi') for t in ('', '_mp')),
+    )
     library(tree.mpich, 'mpich')
     library(tree.fftw, 'fftw3', 'fftw3_omp', 'fftw3_mpi')
 

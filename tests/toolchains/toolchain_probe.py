@@ -3,7 +3,7 @@
 
 Standard input: {"how": "package" (as the hooks do), "include" or "late", "arguments": options for eb,
 "root": the checkout, "cases": [{"name", "version", "options", "dependencies", "loadmod"}, ...]}
-A case with "search" or "flags" asks for less, see below.
+A case with "search", "environment" or "flags" asks for less, see below.
 """
 
 import contextlib
@@ -71,6 +71,21 @@ def flags(case):
     toolchain._set_compiler_flags()
     result = {name: str(toolchain.variables[name]) for name in ('CFLAGS', 'CXXFLAGS', 'FCFLAGS')}
     return dict(result, family=toolchain.comp_family())
+
+
+def variables(case):
+    """Return a build's variables as EasyBuild's set_variables makes them; "environment" is what modules would set."""
+    from easybuild.tools.toolchain.utilities import get_toolchain
+
+    os.environ.update(case['environment'])
+    toolchain = get_toolchain({'name': case['name'], 'version': case['version']}, case.get('options', {}))
+    toolchain.set_variables()
+    toolchain.generate_vars()
+    return {
+        'variables': toolchain.vars,
+        'families': [toolchain.toolchain_family(), toolchain.comp_family(), toolchain.mpi_family()],
+        'mpi command': toolchain.mpi_cmd_for('prog', 4),
+    }
 
 
 def unload_after_load(modtool, names):
@@ -155,6 +170,8 @@ def main():
         prepare = (
             search
             if 'search' in case
+            else variables
+            if 'environment' in case
             else flags
             if 'flags' in case
             else functools.partial(one, modtool=modtool)

@@ -3,8 +3,12 @@
 
 import copy
 import os
+import re
+import shutil
+import subprocess
 
 from easybuild.toolchains.compiler.craype import CrayPECompiler
+from easybuild.toolchains.compiler.gcc import TC_CONSTANT_GCC
 from easybuild.tools.build_log import EasyBuildError, dry_run_msg
 from easybuild.tools.config import build_option
 from easybuild.tools.environment import setvar
@@ -13,6 +17,8 @@ from easybuild.tools.toolchain.compiler import OPTARCH_GENERIC
 
 # same names and values as in LUMI's own classes: EasyBuild stops if a constant is defined with two values
 TC_CONSTANT_CPE = 'CPE'
+
+FORTRAN_VARIABLES = ('FCFLAGS', 'FFLAGS', 'F90FLAGS')
 
 # prefixes that the compilers search anyway; -I/usr/include would change the order of the search
 SYSTEM_PREFIXES = ('/', '/usr')
@@ -52,6 +58,19 @@ class CpeCompiler(CrayPECompiler):
     )
 
     COMPILER_UNIQUE_OPTION_MAP = dict(CrayPECompiler.COMPILER_UNIQUE_OPTION_MAP)
+    # as 'shared' and 'dynamic': by $CRAYPE_LINK_TYPE, no option
+    COMPILER_UNIQUE_OPTION_MAP['static'] = ''
+
+    # options of the map that ftn is not told, or is told otherwise: option -> option ('': none). Not GCC's: there
+    # one map serves all languages
+    FORTRAN_OPTIONS = {}
+
+    # easyblocks look into it; the architecture is the target modules' affair
+    COMPILER_OPTIMAL_ARCHITECTURE_OPTION = {}
+
+    # what an easyblock is told that does not know the real families (easyblocks/families): 'compiler', 'mpi', 'blas',
+    # 'lapack' -> family
+    known_as = {}
 
     LIB_MULTITHREAD = ['pthread']
     LIB_MATH = ['m']
@@ -69,6 +88,22 @@ class CpeCompiler(CrayPECompiler):
         self.COMPILER_OPTIONS.append('lto')
         # CrayPECompiler puts the PrgEnv module here, but easyblocks look for a software name, e.g. GCC
         self.COMPILER_MODULE_NAME = upstream_names
+
+    def comp_family(self, prefix=None):
+        """Return the compiler family, or the one that the easyblock in hand is to take it for."""
+        return self.known_as.get(prefix or 'compiler') or super().comp_family(prefix)
+
+    def mpi_family(self):
+        """Return the MPI family, or the one that the easyblock in hand is to take it for."""
+        return self.known_as.get('mpi') or super().mpi_family()
+
+    def blas_family(self):
+        """Return the BLAS family, or the one that the easyblock in hand is to take it for."""
+        return self.known_as.get('blas') or super().blas_family()
+
+    def lapack_family(self):
+        """Return the LAPACK family, or the one that the easyblock in hand is to take it for."""
+        return self.known_as.get('lapack') or super().lapack_family()
 
     def definition(self):
         """Return the modules that the toolchain consists of, by kind."""
@@ -129,6 +164,15 @@ class CpeCompiler(CrayPECompiler):
         """Nothing but target modules selects the architecture: no compiler option."""
         self.options.options_map['optarch'] = ''
 
+    def _set_compiler_flags(self):
+        """Set the compiler options; those that the Fortran compiler does not know are put in its own words."""
+        super()._set_compiler_flags()
+        for name in FORTRAN_VARIABLES:
+            written = self.options.get('extra_' + name.lower())
+            for options in self.variables[name]:
+                own = [option if option == written else self.FORTRAN_OPTIONS.get(option, option) for option in options]
+                options[:] = [option for option in own if option]
+
     def _load_targets(self):
         """Load the craype-<target> modules that --optarch names, unless they are loaded.
 
@@ -169,6 +213,7 @@ class CpeCompiler(CrayPECompiler):
                 setvar(get_software_root_env_var_name(name), prefix, verbose=False)
                 if version:
                     setvar(get_software_version_env_var_name(name), version, verbose=False)
+        self._answer_build_tools()
         for dep in CpeCompiler._external_modules:
             metadata = dep.get('external_module_metadata') or {}
             names = metadata.get('name', [])
@@ -176,6 +221,19 @@ class CpeCompiler(CrayPECompiler):
             for name, version in zip(names, versions):
                 # a version that EasyBuild found by probing the module file is the name of a variable
                 self._simulated_load_dependency_module(name, os.environ.get(version or '', version), metadata)
+        if self.known_as.get('compiler') == TC_CONSTANT_GCC and TC_CONSTANT_GCC not in self.CRAY_SOFTWARE:
+            # easyblocks add options that newer versions of GCC need, and only them
+            setvar(get_software_version_env_var_name(TC_CONSTANT_GCC), '0', verbose=False)
+
+    def _answer_build_tools(self):
+        """Set $EBROOT* and $EBVERSION* of CMake, which easyblocks ask for, where it is in the module buildtools."""
+        prefix = os.environ.get(get_software_root_env_var_name('buildtools'))
+        command = shutil.which('cmake')
+        if prefix and command and not os.environ.get(get_software_root_env_var_name('CMake')):
+            version = tool_version(command)
+            if version and os.path.realpath(command).startswith(os.path.realpath(prefix) + os.sep):
+                setvar(get_software_root_env_var_name('CMake'), prefix, verbose=False)
+                setvar(get_software_version_env_var_name('CMake'), version, verbose=False)
 
     def cray_software(self, name):
         """Return (prefix, version) of a software that a Cray module of this toolchain provides.
@@ -297,3 +355,24 @@ def options_map(*maps):
 def _first_value(variables):
     """Return the value of the first of these environment variables that has one, else None."""
     return next((os.environ[var] for var in variables if os.environ.get(var)), None)
+
+
+def tool_version(command, option='--version'):
+    """Return the first version number that a command says, None if it says none or is not there.
+
+    :param command: name or path
+    :param option: makes it say its version
+    """
+    try:
+        done = subprocess.run(
+            [command, option],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            universal_newlines=True,
+            timeout=60,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.search(r'\d+(\.\d+)*', done.stdout)
+    return found.group() if done.returncode == 0 and found else None

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Cray Compiling Environment behind the Cray wrappers (PrgEnv-cray)."""
+"""Cray Compiling Environment behind the Cray wrappers (PrgEnv-cray).
+
+cc and CC are Clang with Cray's optimiser, ftn is a compiler of its own (crayftn). Options by language: LUMI user
+guide, development/compiling/prgenv-cray (table "Overview"), and HPE's man pages craycc(1) and crayftn(1),
+https://cpe.ext.hpe.com/docs/.
+"""
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
@@ -23,20 +28,34 @@ class CpeCce(HipOptions, CpeCompiler):
     )
 
     COMPILER_UNIQUE_OPTS = options_map(CpeCompiler.COMPILER_UNIQUE_OPTS, HipOptions.HIP_OPTS)
-    # the Fortran compiler is Cray's own and knows none of Clang's options for precision
     COMPILER_UNIQUE_OPTION_MAP = options_map(
         CpeCompiler.COMPILER_UNIQUE_OPTION_MAP,
         {
+            # Fortran only, in both
             'i8': '-sinteger64',
             'r8': '-sreal64',
-            'unroll': '',
+            'unroll': '-funroll-loops',
             'lto': '-flto',
-            'vectorize': {False: '', True: ''},
-            'strict': [],
-            'precise': [],
+            'vectorize': {False: '-fno-vectorize', True: '-fvectorize'},
+            # levels 0 to 4; from 3 on IEEE 754 is left for speed
+            'ieee': ['-ffp=1'],
+            'strict': ['-ffp=0'],
+            'precise': ['-ffp=1'],
             'defaultprec': [],
-            'loose': [],
-            'veryloose': [],
+            'loose': ['-ffp=2'],
+            'veryloose': ['-ffp=3'],
             DEFAULT_OPT_LEVEL: ['-O2'],
         },
     )
+    FORTRAN_OPTIONS = {
+        '-fPIC': '-hPIC',
+        '-funroll-loops': '-hunroll2',
+        '-fvectorize': '-hvector2',
+        '-fno-vectorize': '-hvector0',
+        '-ffp=0': '-hfp0',
+        '-ffp=1': '-hfp1',
+        '-ffp=2': '-hfp2',
+        '-ffp=3': '-hfp3',
+        # its counterpart -hwp needs a program library (-hpl=…) that build systems do not know of
+        '-flto': '',
+    }

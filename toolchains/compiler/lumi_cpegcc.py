@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GCC behind the Cray wrappers (PrgEnv-gnu)."""
 
-import subprocess
-
 from easybuild.toolchains.compiler.gcc import TC_CONSTANT_GCC, Gcc
 
-from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, options_map
+from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, options_map, tool_version
 
 
 class CpeGcc(CpeCompiler):
@@ -45,24 +43,7 @@ class CpeGcc(CpeCompiler):
         prefix, version = super().cray_software(name)
         if name in ('GCC', 'GCCcore'):
             if not version or '.' not in version:
-                version = _gcc_version() or version
+                version = tool_version('cc', '-dumpfullversion') or version
             # gcc-native modules are about the compiler of the operating system
             prefix = prefix or (version and '/usr')
         return prefix, version
-
-
-def _gcc_version():
-    """Return the version of the compiler behind cc, None if it does not say."""
-    try:
-        done = subprocess.run(
-            ['cc', '-dumpfullversion'],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            universal_newlines=True,
-            timeout=60,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    answer = done.stdout.strip()
-    return answer if done.returncode == 0 and answer[:1].isdigit() else None

@@ -1,0 +1,113 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What upstream's easyblocks are told of the cpe* toolchains, whose compiler families they do not know.
+
+EasyBuild's easyblocks compare toolchain.comp_family() with GCC, Intel and a few more and stop at any other. The
+compilers of cpeCray, cpeAOCC and cpeAMD take GCC's options in C and C++ (they are Clang), so an easyblock of which
+nothing else is asked is told that it is GCC, of no version: options that only a newer GCC needs are left out.
+Fortran options are another matter, see `fortran`.
+
+A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
+"""
+
+import os
+import re
+
+CPE = 'CPE'
+
+# gfortran option -> what the Fortran compiler of a family takes in its place. crayftn(1), and VASP's makefile for it
+# (-ffree -N 1023, -eZ); the classic Flang's options: AOCC user guide 57222; LLVM's Flang has no limit of line length.
+_FLANG = {
+    '-ffree-line-length-none': '',
+    '-ffree-line-length-0': '',
+    '-fmax-stack-var-size=32768': '',
+    '-fno-second-underscore': '',
+    '-fallow-argument-mismatch': '',
+}
+FORTRAN = {
+    'CCE': dict(_FLANG, **{'-ffree-form': '-ffree', '-ffree-line-length-none': '-N 1023', '-cpp': '-eZ'}),
+    'AOCC': _FLANG,
+    'AMD': _FLANG,
+}
+
+
+def is_cpe(toolchain):
+    """Tell whether a toolchain is one of the cpe* toolchains."""
+    return getattr(toolchain, 'TOOLCHAIN_FAMILY', None) == CPE
+
+
+def is_gnu(toolchain):
+    """Tell whether the compilers of a toolchain are GNU's."""
+    return getattr(toolchain, 'COMPILER_FAMILY', None) == 'GCC'
+
+
+def fortran(text, toolchain):
+    """
+    Options of gfortran in a text, in the words of a toolchain's Fortran compiler.
+
+    :param text: a command, a makefile …
+    :param toolchain: Toolchain; the text is returned as it is unless it is cpeCray, cpeAOCC or cpeAMD
+    """
+    known = FORTRAN.get(toolchain.COMPILER_FAMILY, {}) if is_cpe(toolchain) else {}
+    for option, own in known.items():
+        text = re.sub(r'(?<!\S)%s(?!\S)' % re.escape(option), own, text)
+    return text
+
+
+class KnownAs:
+    """Mixin, before upstream's class: what the easyblock is told of a cpe* toolchain in the place of its families.
+
+    Upstream's toolchains are not touched.
+    """
+
+    # compiler family -> the one that upstream's easyblock is told
+    KNOWN_AS = {'CCE': 'GCC', 'AOCC': 'GCC', 'AMD': 'GCC'}
+    # the same for all families: 'mpi', 'blas', 'lapack'
+    ALSO_KNOWN_AS = {}
+
+    @property
+    def toolchain(self):
+        """The toolchain of the recipe."""
+        found = super().toolchain
+        if is_cpe(found):
+            # at every access: an extension's toolchain is exchanged behind its back
+            found.known_as = dict(self.ALSO_KNOWN_AS)
+            if found.COMPILER_FAMILY in self.KNOWN_AS:
+                found.known_as['compiler'] = self.KNOWN_AS[found.COMPILER_FAMILY]
+        return found
+
+
+class NamedDependencies:
+    """Mixin, before upstream's class: external modules among the dependencies have a name.
+
+    EasyBuild gives them None; easyblocks that go through the names of the dependencies stop there. It is the name of
+    the software where the metadata say it (FFTW), else that of the module.
+    """
+
+    def __init__(self, ec, *args, **kwargs):
+        """Constructor, same parameters as EasyBlock."""
+        if is_cpe(ec.toolchain):
+            listed = ec.dependencies
+            ec.dependencies = lambda *args, **kwargs: [_named(dep) for dep in listed(*args, **kwargs)]
+        super().__init__(ec, *args, **kwargs)
+
+
+def _named(dependency):
+    """Return a dependency, with a name where it is an external module."""
+    if dependency['name'] is not None or not dependency['external_module']:
+        return dependency
+    names = (dependency['external_module_metadata'] or {}).get('name')
+    return dict(dependency, name=names[0] if names else dependency['full_mod_name'].split('/')[0])
+
+
+def cmake_blas():
+    """
+    Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.
+
+    FindBLAS and FindLAPACK have no name for LibSci, and take libraries that are given as they are.
+    """
+    options = ['-DBLA_VENDOR=All']
+    for name in ('BLAS', 'LAPACK'):
+        libraries = os.environ['%s_SHARED_LIBS' % name].split(',')
+        paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
+        options.append('-D%s_LIBRARIES=%s' % (name, r'\;'.join(paths)))
+    return options

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""NAMD: Charm++ for the Cray wrappers.
+
+Upstream's easyblock stops at the compiler families of cpeCray, cpeAOCC and cpeAMD. With MPI it builds Charm++ for
+"mpi-linux-x86_64 … mpicxx", and there is no mpicxx. Charm++ knows the machine as mpi-crayshasta, whose compilers are
+cc, CC and ftn whichever PrgEnv is loaded, so it is told none (src/arch/mpi-crayshasta/conv-mach.sh).
+
+Until EB_NAMD has a way to name the machine without a compiler (seen in 5.1.2 to 5.4.1).
+"""
+import contextlib
+
+from lumi_hooks_easyblocks.families import KnownAs, is_cpe
+from lumi_hooks_easyblocks.registry import upstream_class
+
+# for: the first word of the recipe's charm_arch
+MACHINE = 'mpi-crayshasta'
+
+
+class EB_NAMD(KnownAs, upstream_class('EB_NAMD', 'namd')):
+    """Support for building NAMD."""
+
+    def configure_step(self):
+        if not (is_cpe(self.toolchain) and self.toolchain.options.get('usempi')):
+            super().configure_step()
+            return
+        words = self.cfg['charm_arch'].split()
+        self.cfg['charm_arch'] = ' '.join([MACHINE if words[0].startswith('mpi-') else words[0], *words[1:]])
+        with self._compiler_left_out():
+            super().configure_step()
+
+    @contextlib.contextmanager
+    def _compiler_left_out(self):
+        """Keep 'mpicxx' out of charm_arch, where upstream puts it behind the other words."""
+        update = self.cfg.update
+
+        def update_without(key, value, *args, **kwargs):
+            if (key, value) != ('charm_arch', 'mpicxx'):
+                update(key, value, *args, **kwargs)
+
+        self.cfg.update = update_without
+        try:
+            yield
+        finally:
+            del self.cfg.update

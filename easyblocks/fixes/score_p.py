@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Score-P, OTF2, Cube, Scalasca: the compiler suites and the MPI of Cray's machines.
+
+Upstream's easyblock stops at the compiler families of cpeCray, cpeAOCC and cpeAMD although Score-P has suites for
+them, and names an MPI whose compilers are mpicc and the like, which the Cray PE does not have (--with-mpi=cray: cc,
+CC, ftn; as LUMI's own recipes and Score-P's INSTALL say). LLVM's compiler plugin needs headers of the same LLVM, which
+these compilers come without: off, as in LUMI's recipes.
+
+Until EB_Score_minus_P knows these families (seen in 5.1.2 to 5.4.1).
+"""
+import re
+
+from lumi_hooks_easyblocks.families import KnownAs, is_cpe
+from lumi_hooks_easyblocks.registry import upstream_class
+
+# for --with-nocross-compiler-suite
+SUITES = {'GCC': 'gcc', 'CCE': 'cray', 'AOCC': 'aocc', 'AMD': 'amdclang'}
+
+
+class EB_Score_minus_P(KnownAs, upstream_class('EB_Score_minus_P', 'score_p')):
+    """Support for building Score-P and its family."""
+
+    def _determine_toolchain(self):
+        super()._determine_toolchain()
+        if is_cpe(self.toolchain):
+            self._say('--with-nocross-compiler-suite=gcc',
+                      '--with-nocross-compiler-suite=%s' % SUITES[self.toolchain.COMPILER_FAMILY])
+
+    def _determine_mpi(self):
+        super()._determine_mpi()
+        if is_cpe(self.toolchain):
+            self._say(r'--with-mpi=mpich\d', '--with-mpi=cray')
+
+    def _enable_features(self):
+        super()._enable_features()
+        if is_cpe(self.toolchain) and self.toolchain.COMPILER_FAMILY != 'GCC':
+            self._say('--(enable|disable)-gcc-plugin', '--disable-llvm-plugin')
+
+    def _say(self, regex, option):
+        """Say another configure option in the place of one that upstream chose."""
+        self.cfg['configopts'] = re.sub(r'(?<!\S)%s(?!\S)' % regex, option, self.cfg['configopts'])

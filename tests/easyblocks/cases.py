@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the mended easyblocks are tried on: real recipes, and the files of the sources that their steps read."""
+
+MAKEFILE = 'CCS = cc\nCCP = cc\nCCD = cc\nLDFLAGS = -lm\nCFLAGS = -O\n'
+RULES = 'cc = gcc\nCC = g++\ncOPT = -O2\nc++OPT = -O2\n'
+SIESTA = ('FPPFLAGS = -DX\nFFLAGS = -O\nLIBS =\nLDFLAGS =\nFCFLAGS_free_f90 =\nFPPFLAGS_free_F90 =\n'
+          'COMP_LIBS = dc_lapack.a\nCC = gcc\nFC = gfortran\n')
+
+# name -> what easyblock_probe.py runs; 'recipe' instead of a text
+CASES = {
+    'Boost': {
+        'recipe': 'Boost.MPI-1.88.0-gompi-2025b.eb',
+        'steps': ['configure_step'],
+        'files': {'project-config.jam': 'using gcc ;\nlibraries = ;\n'},
+        'show': ['user-config.jam'],
+    },
+    'OpenFOAM': {
+        'recipe': 'OpenFOAM-v2506-foss-2025b.eb',
+        'steps': ['configure_step'],
+        'files': {
+            'OpenFOAM-v2506/etc/bashrc': 'export WM_COMPILER=Gcc\n',
+            'OpenFOAM-v2506/etc/cshrc': 'setenv WM_COMPILER Gcc\n',
+            'OpenFOAM-v2506/wmake/rules/General/Gcc/c': RULES,
+            'OpenFOAM-v2506/wmake/rules/General/Clang/c++': RULES,
+            'OpenFOAM-v2506/wmake/rules/linux64Gcc/c++': RULES,
+        },
+        'show': ['OpenFOAM-v2506/wmake/rules/General/Clang/c++', 'OpenFOAM-v2506/wmake/rules/linux64Gcc/c++'],
+    },
+    'NAMD': {
+        'recipe': 'NAMD-3.0.1-foss-2024a-mpi.eb',
+        'steps': ['configure_step'],
+        'files': {'arch/Linux-x86_64.tcl': 'TCLLIB=-L$(TCLDIR)/lib -ltcl8.5 -ldl\n'},
+        'attributes': {'charm_tarballs': ['charm-8.0.0.tar']},
+        'parameters': {'namd_basearch': 'Linux-x86_64'},
+    },
+    'Siesta': {
+        'recipe': 'Siesta-4.1.5-foss-2022a.eb',
+        'steps': ['configure_step'],
+        'files': {'Obj/gfortran.make': SIESTA, 'Src/obj_setup.sh': '', 'Obj/siesta': '', 'Obj/transiesta': ''},
+        'parameters': {'with_utils': False, 'with_transiesta': False},
+        'show': ['Obj/arch.make'],
+    },
+    'CP2K': {
+        'recipe': 'CP2K-2023.1-foss-2023a.eb',
+        'steps': ['configure_step'],
+        'files': {'arch/x': ''},
+        'show_glob': 'arch/*.psmp',
+    },
+    'Score-P': {'recipe': 'Score-P-9.4-gompi-2025b.eb', 'steps': ['configure_step']},
+    'OTF2': {'recipe': 'OTF2-3.1.1-GCCcore-14.2.0.eb', 'steps': ['configure_step']},
+    'QuantumESPRESSO': {'recipe': 'QuantumESPRESSO-7.5-foss-2025b.eb', 'steps': ['_add_toolchains_opts']},
+    'QuantumESPRESSO, make': {
+        'recipe': 'QuantumESPRESSO-7.2-foss-2023a.eb',
+        'steps': ['configure_step'],
+        'start_dir': 'qe-7.2',
+        'files': {
+            'qe-7.2/make.inc': 'F90FLAGS = -g\nFFLAGS = -g\nDFLAGS = -D__X\nBLAS_LIBS =\n',
+            'qe-7.2/install/make_wannier90.inc': 'LIBS =\n',
+        },
+        'show': ['qe-7.2/make.inc'],
+    },
+    'MUMPS': {
+        'recipe': 'MUMPS-5.8.1-foss-2025b-metis.eb',
+        'steps': ['configure_step'],
+        'files': {'Make.inc/Makefile.debian.PAR': 'x'},
+    },
+    'SCOTCH': {
+        'recipe': 'SCOTCH-7.0.8-gompi-2025a.eb',
+        'steps': ['configure_step', 'build_step'],
+        'files': {'src/Make.inc/Makefile.inc.x86-64_pc_linux2': MAKEFILE},
+        'show': ['src/Makefile.inc'],
+    },
+    'ELPA': {'recipe': 'ELPA-2025.06.002-foss-2025b.eb', 'steps': ['configure_step']},
+    'PDT': {'recipe': 'PDT-3.25.2-GCCcore-13.3.0.eb', 'steps': ['configure_step']},
+    'Trilinos': {'recipe': 'Trilinos-16.2.0-foss-2025b.eb', 'steps': ['configure_step']},
+    'SuiteSparse': {'recipe': 'SuiteSparse-7.8.2-foss-2024a-METIS-5.1.0.eb', 'steps': ['configure_step']},
+    'SuperLU': {'recipe': 'SuperLU-6.0.1-foss-2023b.eb', 'steps': ['configure_step']},
+    'ESMF': {'recipe': 'ESMF-8.9.0-foss-2025b.eb', 'steps': ['configure_step']},
+    'GROMACS': {
+        'recipe': 'GROMACS-2025.4-foss-2025b.eb',
+        'steps': ['configure_step'],
+        'parameters': {'configopts': '-DGMX_MPI=ON'},
+        'commands': {
+            'cmake': 'Using external FFT library - FFTW3\nLooking for dgemm_ - found\nLooking for cheev_ - found\n',
+        },
+    },
+    'LAMMPS': {'recipe': 'LAMMPS-22Jul2025_update4-foss-2025b-kokkos.eb', 'steps': []},
+    'Kokkos': {'recipe': 'Kokkos-5.0.2-GCC-14.2.0.eb', 'steps': []},
+    'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
+}

@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Each mended easyblock on a real recipe: right for the four cpe* toolchains, and upstream's own for foss."""
+import ast
+import glob
+import os
+import re
+
+import pytest
+from cases import CASES
+
+TOOLCHAINS = ('cpeGNU', 'cpeCray', 'cpeAOCC', 'cpeAMD')
+OTHERS = TOOLCHAINS[1:]
+
+
+@pytest.fixture(scope='module')
+def results(probe, recipe_text):
+    """What every case gives with every toolchain; toolchain None is upstream's."""
+    def case(name, toolchain):
+        facts = dict(CASES[name])
+        return dict(facts, text=recipe_text(facts.pop('recipe'), toolchain))
+
+    keys = [(name, toolchain) for name in CASES for toolchain in (*TOOLCHAINS, None)]
+    found = dict(zip(keys, probe([case(*key) for key in keys])))
+    found.update(((name, 'upstream'), result)
+                 for name, result in zip(CASES, probe([case(name, None) for name in CASES], mended=False)))
+    return found
+
+
+@pytest.fixture
+def said(results):
+    """What a case gave; the test fails where it stopped."""
+    def say(name, toolchain):
+        result = results[name, toolchain]
+        assert result['error'] is None, '%s, %s: %s' % (name, toolchain, result['error'])
+        return result
+    return say
+
+
+@pytest.mark.parametrize('name', CASES)
+def test_upstream_s_own_for_upstream_s_toolchains(said, name):
+    ours, upstream = said(name, None), said(name, 'upstream')
+    assert '/fixes' in ours['class'] and '/fixes' not in upstream['class']
+    assert [ours[key] for key in ('commands', 'files', 'parameters', 'family')] \
+        == [upstream[key] for key in ('commands', 'files', 'parameters', 'family')]
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+@pytest.mark.parametrize('name', CASES)
+def test_none_stops(said, name, toolchain):
+    said(name, toolchain)
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_boost(said, toolchain):
+    result = said('Boost', toolchain)
+    # Boost.Build itself is built by g++, the libraries by the wrapper under the rules for its compiler
+    assert result['commands'][0].startswith('./bootstrap.sh --with-toolset=gcc ')
+    toolset = 'gcc' if toolchain == 'cpeGNU' else 'clang'
+    assert result['files']['user-config.jam'].splitlines() == [
+        'using %s : : $/bin/CC ;' % toolset, 'using mpi : : <include>$/mpich/include : srun ;']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_openfoam(said, toolchain):
+    result = said('OpenFOAM', toolchain)
+    assert result['environment']['WM_COMPILER'] == ('Gcc' if toolchain == 'cpeGNU' else 'Clang')
+    rules = result['files']['OpenFOAM-v2506/wmake/rules/General/Clang/c++']
+    assert rules.splitlines()[:2] == ['cc = cc', 'CC = CC']
+    # GNU ld is asked for by GCC's options only
+    assert ('-fuse-ld=bfd' in rules) == (toolchain == 'cpeGNU')
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_namd(said, toolchain):
+    charm, namd = said('NAMD', toolchain)['commands']
+    assert charm.startswith('./build charm++ mpi-crayshasta --with-production')
+    assert namd.startswith('./config Linux-x86_64-g++ --charm-arch mpi-crayshasta --cc "cc" ') and '--cxx "CC"' in namd
+
+
+def test_siesta(said):
+    made = {toolchain: said('Siesta', toolchain)['files']['Obj/arch.make'] for toolchain in TOOLCHAINS}
+    assert 'FCFLAGS_free_f90 = -ffree-line-length-none' in made['cpeGNU']
+    assert 'FCFLAGS_free_f90 = -N 1023' in made['cpeCray']
+    assert 'FCFLAGS_free_f90 = \n' in made['cpeAOCC'] and 'FCFLAGS_free_f90 = \n' in made['cpeAMD']
+    assert '-fallow-argument-mismatch' in made['cpeGNU']
+    for toolchain in OTHERS:
+        assert '-fallow-argument-mismatch' not in made[toolchain]
+        compiler = toolchain[3:].lower()
+        assert 'LIBS = -lsci_%s_mpi -lsci_%s ' % (compiler, compiler) in made[toolchain]
+
+
+def test_cp2k(said):
+    made = {toolchain: said('CP2K', toolchain)['files']['arch/Linux-x86-64-%s.psmp' % toolchain]
+            for toolchain in TOOLCHAINS}
+    assert 'FREE = -ffree-form -ffree-line-length-none\n' in made['cpeGNU'] and '-D__GFORTRAN' in made['cpeGNU']
+    assert 'FREE = -ffree -N 1023\n' in made['cpeCray']
+    assert 'FREE = -ffree-form' in made['cpeAMD'] and '-ffree-line-length' not in made['cpeAMD']
+    for toolchain in OTHERS:
+        fortran = re.search(r'^FCFLAGSOPT = (.*)$', made[toolchain], re.M).group(1)
+        assert '-I$/fftw/include' in fortran and '-W' not in fortran and '-fmax-stack-var-size' not in fortran
+        assert '-D__GFORTRAN' not in made[toolchain]
+
+
+@pytest.mark.parametrize('toolchain, suite, plugin', [
+    ('cpeGNU', 'gcc', '--enable-gcc-plugin'),
+    ('cpeCray', 'cray', '--disable-llvm-plugin'),
+    ('cpeAOCC', 'aocc', '--disable-llvm-plugin'),
+    ('cpeAMD', 'amdclang', '--disable-llvm-plugin'),
+])
+def test_score_p(said, toolchain, suite, plugin):
+    words = said('Score-P', toolchain)['commands'][-1].split()
+    assert '--with-nocross-compiler-suite=' + suite in words and '--with-mpi=cray' in words and plugin in words
+    assert len([word for word in words if 'plugin' in word or '--with-mpi' in word]) == 2
+    assert '--with-nocross-compiler-suite=' + suite in said('OTF2', toolchain)['commands'][-1].split()
+
+
+def test_quantum_espresso(said):
+    for toolchain in TOOLCHAINS:
+        assert '-DQE_ENABLE_MPI=ON' in said('QuantumESPRESSO', toolchain)['parameters']['configopts']
+    made = {toolchain: said('QuantumESPRESSO, make', toolchain)['files']['qe-7.2/make.inc'] for toolchain in TOOLCHAINS}
+    assert 'F90FLAGS = -g -cpp -fallow-argument-mismatch -fopenmp' in made['cpeGNU']
+    assert 'F90FLAGS = -g -eZ -fopenmp' in made['cpeCray']
+    assert 'F90FLAGS = -g -cpp -fopenmp' in made['cpeAMD']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_what_is_told_to_be_gcc(said, toolchain):
+    assert 'OPTF="$FFLAGS -DALLOW_NON_INIT"' in said('MUMPS', toolchain)['parameters']['buildopts']
+    assert all('-Drestrict=__restrict' in command for command in said('SCOTCH', toolchain)['commands'])
+    assert said('ELPA', toolchain)['environment']['CPP'] == 'cpp'
+    assert ' -GNU ' in said('PDT', toolchain)['commands'][-1]
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_libraries_of_libsci(said, toolchain):
+    compiler = toolchain[3:].lower()
+    cmake = said('Trilinos', toolchain)['commands'][-1]
+    assert '-DBLAS_LIBRARY_NAMES="sci_%s_mp;pthread"' % compiler in cmake and 'libgfortran' not in cmake
+    given = '-DBLA_VENDOR=All -DBLAS_LIBRARIES=$/libsci/lib/libsci_%s%s.so ' % (compiler, '%s')
+    assert given % '' in said('SuiteSparse', toolchain)['parameters']['prebuildopts']
+    cmake = said('SuperLU', toolchain)['commands'][-1]
+    assert given % '_mp' in cmake and 'ATLAS' not in cmake
+    assert '-DGMX_BLAS_USER="$/libsci/lib/libsci_%s_mp.so"' % compiler in said('GROMACS', toolchain)['commands'][-1]
+
+
+@pytest.mark.parametrize('toolchain, compiler', [
+    ('cpeGNU', 'gfortran'), ('cpeCray', 'cce'), ('cpeAOCC', 'aocc'), ('cpeAMD', 'aocc')])
+def test_esmf(said, toolchain, compiler):
+    environment = said('ESMF', toolchain)['environment']
+    assert [environment[name] for name in ('ESMF_OS', 'ESMF_COMPILER', 'ESMF_COMM')] == ['Unicos', compiler, 'mpi']
+    assert 'ESMF_OS' not in said('ESMF', None)['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_gromacs_starts_mpi_by_slurm(said, toolchain):
+    cmake = said('GROMACS', toolchain)['commands'][-1]
+    assert '-DMPIEXEC_EXECUTABLE=$/bin/srun -DMPIEXEC_NUMPROC_FLAG=--ntasks ' in cmake
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_meson_and_ninja_of_buildtools(said, recipe_text, toolchain):
+    """The recipe's builddependencies are buildtools and buildtools-python: upstream's easyblock stops there."""
+    builddependencies = recipe_text(CASES['MesonNinja']['recipe'], toolchain).partition('\nbuilddependencies')[2]
+    assert 'Meson' not in builddependencies.partition(']')[0] and 'buildtools' in builddependencies
+    assert said('MesonNinja', toolchain)['commands'][-1].startswith('meson setup --prefix @/install ')
+
+
+def test_upstream_stops_without_ours(probe, recipe_text):
+    """When one of these fails, upstream has learnt it and ours can go."""
+    names = ['Boost', 'OpenFOAM', 'NAMD', 'Siesta', 'CP2K', 'Score-P', 'OTF2', 'QuantumESPRESSO', 'MUMPS', 'SCOTCH',
+             'ELPA', 'PDT', 'Trilinos', 'SuiteSparse', 'SuperLU', 'MesonNinja', 'LAMMPS']
+    cases = [dict(CASES[name], text=recipe_text(CASES[name]['recipe'], 'cpeAMD')) for name in names]
+    for name, result in zip(names, probe(cases, mended=False)):
+        assert result['error'], name + ' does not need ours any more'
+
+
+def test_what_upstream_s_easyblocks_take_from_each_other():
+    """A file of ours stands for upstream's whole file: other easyblocks import names from it."""
+    import easybuild.easyblocks
+    own = {os.path.splitext(os.path.basename(path))[0]: path for folder in ('fixes', 'fixes_generic')
+           for path in glob.glob(os.path.join(os.path.dirname(__file__), '..', '..', 'easyblocks', folder, '*.py'))}
+    missing = []
+    for folder in easybuild.easyblocks.__path__:
+        for path in glob.glob(os.path.join(folder, '**', '*.py'), recursive=True):
+            with open(path, encoding='utf-8') as stream:
+                tree = ast.parse(stream.read())
+            for node in ast.walk(tree):
+                module = (getattr(node, 'module', None) or '').rpartition('.')[2]
+                if isinstance(node, ast.ImportFrom) and 'easybuild.easyblocks' in node.module and module in own:
+                    with open(own[module], encoding='utf-8') as stream:
+                        text = stream.read()
+                    missing += [(path, alias.name) for alias in node.names
+                                if 'class %s(' % alias.name not in text and '__getattr__ = passed_on' not in text]
+    assert not missing
