@@ -15,8 +15,7 @@ from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, update_build_option
 
 from ..adapt import REFUSED, UNCHANGED, adapt
-from ..catalogue import other_recipes, our_recipes, upstream_recipes
-from ..central import Index
+from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
 from ..closure import Closure
 from ..errors import LumiHooksError, SiteError
@@ -25,7 +24,7 @@ from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import live, places
+from . import live, places, stack
 from .modules import SCOPE, watch_loads
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
@@ -59,8 +58,7 @@ class Session:
                                      'adapted copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
-        modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
-        site = site_from_environment(index=Index(modulepath, other_recipes(robot, upstream), upstream))
+        site = stack.enter(site_from_environment(), robot, upstream)
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
@@ -77,6 +75,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
+        robot[:] = stack.robot_path(self.site, robot)
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
