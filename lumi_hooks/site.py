@@ -14,6 +14,7 @@ from typing import FrozenSet, Mapping, Optional, Tuple
 
 from .central import NOTHING, Index
 from .errors import DataError, SiteError
+from .overrides import NONE, Overrides
 from .prefixes import changes_since_loaded, stack_of
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
 
@@ -38,6 +39,8 @@ class Site:
     derive: FrozenSet[str] = frozenset()
     # the stack of prefixes, top (where software is installed) first; the central stack lies below them
     prefixes: Tuple[str, ...] = ()
+    # what users change of recipes
+    overrides: Overrides = field(default=NONE, compare=False)
 
     @property
     def toolchain_version(self) -> str:

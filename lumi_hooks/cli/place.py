@@ -7,6 +7,7 @@ from typing import List, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
+from ..overrides import overrides_of
 from ..prefixes import module_path, robot_path
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
@@ -50,4 +51,5 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
                          env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
         own = other_recipes(robot, upstream)
         index = Index((), own, upstream)
-    return replace(site, index=index), [*own, *(path for path in [our_recipes()] if path), *upstream]
+    site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
+    return site, [*own, *(path for path in [our_recipes()] if path), *upstream]

@@ -114,13 +114,13 @@ class Session:
         if adaptation.status == REFUSED:
             self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
-        own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
+        own = None
+        if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
+            own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
         if own:
             self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
                            f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
-            native = read_recipe(own)
-            self._write(adapt(native, self.site))
-            return native.text, own
+            return self._adapted(read_recipe(own))
         self._write(adaptation)
         self._note(adaptation)
         source = source_recipe(recipe.name, recipe.version, recipe.versionsuffix, self.site)

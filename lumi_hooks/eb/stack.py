@@ -9,12 +9,14 @@ from easybuild.tools.environment import setvar
 from .. import prefixes
 from ..catalogue import other_recipes
 from ..central import Index
+from ..overrides import overrides_of
 from ..site import Site, stack_version
 
 
 def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
     """
-    Put the modules of all prefixes onto MODULEPATH; returns the site with the index of what exists there.
+    Put the modules of all prefixes onto MODULEPATH; returns the site with the index of what exists there,
+    and with the overrides of all prefixes.
 
     It has to run before EasyBuild's modules tool is made, which keeps MODULEPATH as it finds it.
 
@@ -25,7 +27,8 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
     modulepath = prefixes.module_path(found, site.prefixes, stack_version(site), site.partition)
     if modulepath != found:
         setvar('MODULEPATH', ':'.join(modulepath), verbose=False)
-    return replace(site, index=Index(modulepath, other_recipes(robot_path(site, robot), upstream), upstream))
+    index = Index(modulepath, other_recipes(robot_path(site, robot), upstream), upstream)
+    return replace(site, index=index, overrides=overrides_of(site.prefixes))
 
 
 def robot_path(site: Site, robot: Sequence[str]) -> List[str]:

@@ -12,6 +12,7 @@ from .dependencies import (
     toolchain_fft,
     toolchain_provided,
 )
+from .override import override
 from .python import python_bound, python_carried
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
@@ -31,4 +32,6 @@ RULES: Tuple[Rule, ...] = (
     release_version,
     suffix,
     compiler_strictness,
+    # the user has the last word
+    override,
 )

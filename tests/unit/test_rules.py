@@ -2,6 +2,7 @@
 """The rules, one by one. The tests of a rule are named after its id: test_rule_<id>_…"""
 import os
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.overrides import Overrides
 from lumi_hooks.packages import package
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided
@@ -516,3 +518,15 @@ def test_each_group_does_what_it_says(recipe, group):
     for member in entry['members']:
         found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
         assert len(found) == 1 and entry['reason'] in found[0].reason, member
+
+
+# --- override (more in test_overrides.py)
+
+def test_rule_override_has_the_last_word(recipe, tmp_path):
+    (tmp_path / 'Thing.json').write_text('{"name": "Thing", "overrides": [{"reason": "why", "dependencies": '
+                                         '{"zlib": "1.2.13"}}]}')
+    site = replace(make_site(env={}), overrides=Overrides([str(tmp_path)]))
+    assert RULES[-1].id == 'override'
+    change, = says('override', recipe("dependencies = [('zlib', '1.3.1')]\n"), site)
+    assert change == Change('dependencies', Dependency('zlib', '1.3.1'), Dependency('zlib', '1.2.13'), 'override',
+                            f'why ({tmp_path}/Thing.json)')
