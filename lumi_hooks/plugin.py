@@ -11,4 +11,5 @@ pre_build_and_install_loop_hook = EntrypointHook('pre_build_and_install_loop')(
     for_plugin(hooks.pre_build_and_install_loop_hook))
 pre_fetch_hook = EntrypointHook('fetch', pre_step=True)(for_plugin(hooks.pre_fetch_hook))
 pre_easyblock_hook = EntrypointHook('easyblock', pre_step=True)(for_plugin(hooks.pre_easyblock_hook))
+pre_sanitycheck_hook = EntrypointHook('sanitycheck', pre_step=True)(for_plugin(hooks.pre_sanitycheck_hook))
 post_easyblock_hook = EntrypointHook('easyblock', post_step=True)(for_plugin(hooks.post_easyblock_hook))

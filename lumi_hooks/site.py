@@ -41,6 +41,8 @@ class Site:
     prefixes: Tuple[str, ...] = ()
     # what users change of recipes
     overrides: Overrides = field(default=NONE, compare=False)
+    # software whose sources may lack checksums, by name
+    allow: FrozenSet[str] = frozenset()
 
     @property
     def toolchain_version(self) -> str:
@@ -60,6 +62,10 @@ class Site:
     def derives(self, name: str) -> bool:
         """Is a recipe of LUMI for software `name` to be ignored in favour of a derived one?"""
         return name in self.derive or '*' in self.derive
+
+    def allows(self, name: str) -> bool:
+        """May software `name` be built from sources without checksums? (There is no word for all of them.)"""
+        return name in self.allow
 
 
 def make_site(release: Optional[str] = None, partition: Optional[str] = None, toolchain: Optional[str] = None,
@@ -88,7 +94,7 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
         raise SiteError(f'unknown mode "{mode}" (LUMI_EASYBUILD_MODE); known are {", ".join(MODES)}')
     stack = stack_of(prefix, env) if mode == 'user' else tuple(filter(None, [prefix]))
     return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
-                _words(env, 'LUMI_HOOKS_DERIVE'), stack)
+                _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'))
 
 
 def is_lumi(env: Mapping[str, str] = os.environ) -> bool:

@@ -12,6 +12,8 @@ from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
 from ..errors import LumiHooksError
+from ..site import user_prefix
+from ..trust import trusted, why_not
 from . import places
 
 _owner: Optional[str] = None
@@ -56,6 +58,9 @@ class Chain:
         self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
         self.paths = places.chained_hooks(ours)
         for number, path in enumerate(self.paths):
+            reason = why_not(path, trusted([user_prefix()]))
+            if reason:
+                raise EasyBuildError('the hooks file %s is not taken: %s', path, reason)
             try:
                 module = load_source(f'lumi_hooks_chained_{number}', path)
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it

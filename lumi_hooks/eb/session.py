@@ -24,7 +24,8 @@ from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import live, places, stack
+from ..trust import trusted, why_not
+from . import live, places, stack, trust
 from .modules import SCOPE, watch_loads
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
@@ -59,6 +60,7 @@ class Session:
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
+        trust.check_given(sys.argv[1:], trusted(site.prefixes))
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
@@ -75,7 +77,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = stack.robot_path(self.site, robot)
+        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), trusted(self.site.prefixes))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
@@ -98,10 +100,18 @@ class Session:
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
             recipe = parse_recipe(ec.rawtxt, ec.path)
-            self._texts[key] = self._adapted(recipe)
+            self._texts[key] = self._taken(recipe)
         text, path = self._texts[key]
         if text != ec.rawtxt:
             live.replace(ec, text, path)
+
+    def _taken(self, recipe: Recipe) -> Tuple[str, str]:
+        """The text that stands for a recipe, and its path; one that others can write to is refused."""
+        reason = why_not(recipe.path, trusted(self.site.prefixes)) if recipe.path else None
+        if reason is None:
+            return self._adapted(recipe)
+        self._refuse(recipe.filename, f'it decides on what is run, and {reason}')
+        return self._stub(recipe), recipe.path or ''
 
     def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; notes a refusal for later."""
