@@ -75,7 +75,9 @@ def settle_one(entry: str, group: Optional[int], writable: bool = True, restrict
             new |= stat.S_IXGRP
         if stat.S_ISDIR(status.st_mode):
             new |= stat.S_ISGID
-        if writable and old & stat.S_IWUSR:
+        if not writable:
+            new &= ~stat.S_IWGRP
+        elif old & stat.S_IWUSR:
             new |= stat.S_IWGRP
     if restricted:
         new &= ~stat.S_IRWXO
