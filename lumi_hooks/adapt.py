@@ -9,6 +9,7 @@ from .releases import load_toolchains, load_upstream
 from .rules import RULES
 from .rules.dependencies import impossible
 from .rules.draft import Draft
+from .rules.override import override, patches_used
 from .rules.provided import notes
 from .site import Site
 
@@ -42,7 +43,7 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
     return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
-                      tuple(dict.fromkeys(notes(draft, site))))
+                      tuple(dict.fromkeys(notes(draft, site))), _beside(draft, site))
 
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:
@@ -57,7 +58,7 @@ def _system(recipe: Recipe, site: Site) -> Adaptation:
     if refusals:
         reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))
-    return Adaptation(recipe, UNCHANGED, 'it needs no toolchain (SYSTEM)', recipe.parameters)
+    return _as_it_is(recipe, site, 'it needs no toolchain (SYSTEM)')
 
 
 def _native(recipe: Recipe, site: Site) -> Adaptation:
@@ -71,7 +72,31 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     if name not in site.partition_facts['toolchains']:
         reason = f'it is for {name}, which partition {site.partition} does not have'
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('toolchain', reason, 'toolchain'),))
-    return Adaptation(recipe, UNCHANGED, f'it is for {name}/{version} already', recipe.parameters, (), (), without)
+    return _as_it_is(recipe, site, f'it is for {name}/{version} already', without)
+
+
+def _as_it_is(recipe: Recipe, site: Site, reason: str, without: Tuple[str, ...] = ()) -> Adaptation:
+    """A recipe that no rule adapts: unchanged but for the user's overrides."""
+    draft, refusals = Draft(recipe), []
+    for outcome in list(override(draft, site)) if override.id not in site.disabled else ():
+        if isinstance(outcome, Refusal):
+            refusals.append(outcome)
+        else:
+            draft.apply(outcome)
+    if refusals:
+        text = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
+        return Adaptation(recipe, REFUSED, text, recipe.parameters, (), tuple(refusals))
+    if not draft.changes:
+        return Adaptation(recipe, UNCHANGED, reason, recipe.parameters, (), (), without)
+    return Adaptation(recipe, ADAPTED, f'{reason}, and changed by an override', draft.parameters,
+                      tuple(draft.changes), (), without, (), _beside(draft, site))
+
+
+def _beside(draft: Draft, site: Site) -> Tuple[str, ...]:
+    """Paths of the patches that overrides add to a recipe."""
+    if override.id in site.disabled:
+        return ()
+    return tuple(patch.path for patch in patches_used(draft, site))
 
 
 def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:

@@ -36,7 +36,8 @@ class Adaptation:
     """
     The outcome of `adapt`: a recipe's parameters as they are to be installed, and how they came about.
 
-    `without` lists the Cray modules that are kept out while the package is built, as it does not use them.
+    `without` lists the Cray modules that are kept out while the package is built, as it does not use them; `beside`
+    files that belong beside the adapted recipe and are not beside its source: patches of overrides.
     """
     recipe: Recipe
     status: str
@@ -46,6 +47,7 @@ class Adaptation:
     refusals: Tuple[Refusal, ...] = ()
     without: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = field(default=())
+    beside: Tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import dispatch, session  # noqa: E402
+from lumi_hooks.eb import around, dispatch, session  # noqa: E402
 
 _chain = None
 if _AS_FILE:
@@ -48,6 +48,7 @@ def pre_build_and_install_loop_hook(ecs):
     here = session.current()
     if here:
         here.raise_refusals()
+        around.before_all(here, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
@@ -57,7 +58,17 @@ def pre_easyblock_hook(easyblock):
     here = session.current()
     if here:
         here.enter(easyblock.cfg)
+        around.enter(here, easyblock)
     _behind('pre_easyblock_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_sanitycheck_hook(easyblock):
+    """What was installed is going to be tried."""
+    here = session.current()
+    if here:
+        around.repair(here, easyblock)
+    _behind('pre_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
@@ -75,6 +86,7 @@ def post_easyblock_hook(easyblock):
     here = session.current()
     if here:
         here.leave()
+        around.leave(here, easyblock)
     _behind('post_easyblock_hook', easyblock)
 
 

@@ -34,7 +34,7 @@ class Overlay:
         decides = {'library': __version__, 'rules': rules_digest(), 'release': site.release.name,
                    'partition': site.partition, 'toolchain': site.toolchain, 'disabled': sorted(site.disabled),
                    'derive': sorted(site.derive), 'robot': list(robot_paths),
-                   'upstream': list(site.index.upstream)}
+                   'upstream': list(site.index.upstream), 'overrides': site.overrides.digest()}
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
         return cls(os.path.join(site.prefix, OVERLAY_FOLDER, site.release.name, site.partition, key))
 
@@ -63,7 +63,7 @@ class Overlay:
         text = render(with_checksums(adaptation), parse_recipe)
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
-            for patch in files_beside(adaptation.recipe):
+            for patch in (*files_beside(adaptation.recipe), *adaptation.beside):
                 _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), read_text(patch))
             _place(path, text)
         except OSError as err:
@@ -79,7 +79,8 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
     """
     found = checksums_beside(adaptation.recipe)
     parameters = dict(adaptation.parameters)
-    if not found or parameters.get('checksums'):
+    before = parameters.get('checksums')
+    if not found or (before and None not in before):
         return adaptation
     names = [item if isinstance(item, str) else _named(item) if isinstance(item, dict) else item[0]
              for key in ('sources', 'patches') for item in parameters.get(key) or ()]
@@ -88,11 +89,12 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
         names = [name % values for name in names]
     except (KeyError, ValueError, TypeError):
         return adaptation
-    if not all(name in found for name in names):
+    known = [*(before or ()), *([None] * len(names))][:len(names)]
+    if not all(checksum or name in found for name, checksum in zip(names, known)):
         return adaptation
-    after = [{name: found[name]} for name in names]
+    after = [checksum or {name: found[name]} for name, checksum in zip(names, known)]
     parameters['checksums'] = after
-    change = Change('checksums', None, after, 'beside', 'the checksums.json beside the source recipe holds them')
+    change = Change('checksums', before, after, 'beside', 'the checksums.json beside the source recipe holds them')
     return replace(adaptation, parameters=parameters, changes=adaptation.changes + (change,))
 
 

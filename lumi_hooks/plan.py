@@ -16,6 +16,7 @@ from .dependency import SYSTEM, Dependency
 from .errors import RecipeError
 from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
+from .prefixes import holder
 from .selection import own_recipe, source_recipe
 from .site import Site
 from .together import not_together
@@ -113,7 +114,6 @@ class Planner:
         self._to_build = 0
         ours = our_recipes()
         self._ours = Index((), [ours] if ours else [])
-        self._prefix = os.path.realpath(site.prefix) + os.sep if site.prefix else None
 
     def asked(self, path: str) -> Outline:
         """
@@ -235,8 +235,7 @@ class Planner:
         path = self.site.index.module_file(module)
         if not path:
             return None
-        own = self._prefix and os.path.realpath(path).startswith(self._prefix)
-        return _Frame(name, module, INSTALLED if own else CENTRAL, path)
+        return _Frame(name, module, INSTALLED if holder(path, self.site.prefixes) else CENTRAL, path)
 
     def _found(self, need: Need) -> Optional[str]:
         """Path of the recipe that EasyBuild's robot would take."""

@@ -142,8 +142,17 @@ def template_values(recipe: Recipe) -> Mapping[str, str]:
 
 def checksums_beside(recipe: Recipe) -> Mapping[str, str]:
     """Contents of a checksums.json in the recipe's folder: file name -> checksum."""
-    path = os.path.join(os.path.dirname(os.path.abspath(recipe.path)), 'checksums.json') if recipe.path else ''
-    if not path or not os.path.isfile(path):
+    return checksums_in(os.path.dirname(os.path.abspath(recipe.path))) if recipe.path else {}
+
+
+def checksums_in(folder: str) -> Mapping[str, str]:
+    """
+    Contents of a folder's checksums.json: file name -> checksum; empty where there is none.
+
+    :raises RecipeError: it is no list of checksums
+    """
+    path = os.path.join(folder, 'checksums.json')
+    if not os.path.isfile(path):
         return {}
     try:
         with open(path, encoding='utf-8') as handle:

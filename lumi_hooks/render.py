@@ -65,7 +65,8 @@ def _header(adaptation: Adaptation) -> str:
     for rule, reasons in _grouped(adaptation.changes):
         lines.append(f' * {rule}')
         for reason in reasons:
-            lines.extend(textwrap.wrap(reason, _WIDTH, initial_indent='     ', subsequent_indent='       '))
+            lines.extend(textwrap.wrap(reason, _WIDTH, initial_indent='     ', subsequent_indent='       ',
+                                       break_on_hyphens=False, break_long_words=False))  # paths stay whole
     return ''.join(f'# {line}\n' for line in lines) + '\n'
 
 

@@ -10,10 +10,12 @@ import os
 import re
 import socket
 from dataclasses import dataclass, field
-from typing import FrozenSet, Mapping, Optional
+from typing import FrozenSet, Mapping, Optional, Tuple
 
 from .central import NOTHING, Index
 from .errors import DataError, SiteError
+from .overrides import NONE, Overrides
+from .prefixes import changes_since_loaded, stack_of
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
 
 # below the prefix: adapted recipes
@@ -35,6 +37,12 @@ class Site:
     index: Index = field(default=NOTHING, compare=False)
     disabled: FrozenSet[str] = frozenset()
     derive: FrozenSet[str] = frozenset()
+    # the stack of prefixes, top (where software is installed) first; the central stack lies below them
+    prefixes: Tuple[str, ...] = ()
+    # what users change of recipes
+    overrides: Overrides = field(default=NONE, compare=False)
+    # software whose sources may lack checksums, by name
+    allow: FrozenSet[str] = frozenset()
 
     @property
     def toolchain_version(self) -> str:
@@ -55,6 +63,10 @@ class Site:
         """Is a recipe of LUMI for software `name` to be ignored in favour of a derived one?"""
         return name in self.derive or '*' in self.derive
 
+    def allows(self, name: str) -> bool:
+        """May software `name` be built from sources without checksums? (There is no word for all of them.)"""
+        return name in self.allow
+
 
 def make_site(release: Optional[str] = None, partition: Optional[str] = None, toolchain: Optional[str] = None,
               mode: str = 'user', prefix: str = '', index: Index = NOTHING,
@@ -63,6 +75,7 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
     A site from given values; what is not given is LUMI's default (the default release, partition C, cpeGNU).
 
     :raises SiteError: a value is unknown, or the toolchain does not exist on the partition
+    :raises DataError: a file of prefixes is wrong
     """
     machine = load_machine()
     partition, toolchain = partition or 'C', toolchain or machine['default_toolchain']
@@ -79,8 +92,9 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
         raise SiteError(f'partition {partition} has no toolchain {toolchain}; it has {", ".join(there)}')
     if mode not in MODES:
         raise SiteError(f'unknown mode "{mode}" (LUMI_EASYBUILD_MODE); known are {", ".join(MODES)}')
+    stack = stack_of(prefix, env) if mode == 'user' else tuple(filter(None, [prefix]))
     return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
-                _words(env, 'LUMI_HOOKS_DERIVE'))
+                _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'))
 
 
 def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
@@ -128,7 +142,17 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
         if not prefix:
             raise SiteError('EBU_USER_PREFIX is empty, which switches off user installations: set it to a folder of '
                             'yours or of your project before you load the LUMI module')
-    return make_site(release, partition, env.get('LUMI_HOOKS_TOOLCHAIN'), mode, prefix, index, env)
+    site = make_site(release, partition, env.get('LUMI_HOOKS_TOOLCHAIN'), mode, prefix, index, env)
+    changed = changes_since_loaded(site.prefixes, env)
+    if changed:
+        raise SiteError(changed)
+    return site
+
+
+def stack_version(site: Site, env: Mapping[str, str] = os.environ) -> str:
+    """Version of the LUMI module for a site, which folders are named after (a development stack's ends in .dev)."""
+    loaded = env.get('LUMI_STACK_VERSION', '')
+    return loaded if loaded.replace('.dev', '') == site.release.name else site.release.name
 
 
 def user_prefix(env: Mapping[str, str] = os.environ) -> str:

@@ -21,4 +21,5 @@ REASONS: Mapping[str, str] = {
     'circle': 'it needs itself',
     'no-recipe': 'there is no recipe for something that it needs',
     'unreadable': 'a recipe that it needs can\'t be read',
+    'override': 'an override of it is wrong, or not to be trusted',
 }

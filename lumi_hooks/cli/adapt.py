@@ -86,7 +86,7 @@ def look(path: str, site: Site) -> Adaptation:
     this one stays unchanged.
     """
     adaptation = adapt(read_recipe(path), site)
-    if adaptation.status != ADAPTED:
+    if adaptation.status != ADAPTED or adaptation.recipe.toolchain == adaptation.toolchain:
         return adaptation
     own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site)
     if not own:
@@ -94,7 +94,7 @@ def look(path: str, site: Site) -> Adaptation:
     native = adapt(read_recipe(own), site)
     reason = f'{own} has the same module name and wins over a derived recipe; LUMI_HOOKS_DERIVE={adaptation.name} ' \
              'derives it all the same'
-    return replace(native, status=UNCHANGED if native.status != REFUSED else REFUSED, reason=reason)
+    return replace(native, reason=reason if native.status != REFUSED else f'{native.reason} ({reason})')
 
 
 def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, Any]:
@@ -190,7 +190,7 @@ def write(adaptation: Adaptation, folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         contents = {os.path.join(folder, os.path.basename(patch)): read_text(patch)
-                    for patch in files_beside(adaptation.recipe)}
+                    for patch in (*files_beside(adaptation.recipe), *adaptation.beside)}
         for place_of, content in {**contents, path: text}.items():
             if not os.path.exists(place_of) or read_text(place_of) != content:
                 write_atomic(place_of, content)

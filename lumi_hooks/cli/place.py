@@ -7,8 +7,10 @@ from typing import List, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
+from ..overrides import overrides_of
+from ..prefixes import module_path, robot_path
 from ..releases import default_release
-from ..site import Site, is_lumi, make_site, site_from_environment, user_prefix
+from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -33,10 +35,12 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
             env[f'LUMI_HOOKS_{name.upper()}'] = value
     upstream = upstream_recipes(env)
     robot = [path for path in env.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
-    own = other_recipes(robot, upstream)
     modulepath = [path for path in env.get('MODULEPATH', '').split(':') if path]
     if is_lumi(os.environ):
         site = site_from_environment(env)
+        where = site.prefixes, stack_version(site, env), site.partition
+        own = other_recipes(robot_path(robot, *where), upstream)
+        modulepath = module_path(modulepath, *where)
         loaded = os.environ.get('LUMI_STACK_CPE_VERSION') or os.environ.get('LUMI_STACK_VERSION', site.release.name)
         same = (loaded.replace('.dev', '') == site.release.name
                 and os.environ.get('LUMI_STACK_PARTITION', site.partition) == site.partition)
@@ -45,5 +49,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     else:
         site = make_site(env.get('LUMI_HOOKS_RELEASE'), env.get('LUMI_HOOKS_PARTITION'),
                          env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
+        own = other_recipes(robot, upstream)
         index = Index((), own, upstream)
-    return replace(site, index=index), [*own, *(path for path in [our_recipes()] if path), *upstream]
+    site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
+    return site, [*own, *(path for path in [our_recipes()] if path), *upstream]

@@ -3,10 +3,12 @@
 import argparse
 import json
 import os
-from typing import Any, Dict, List
+from typing import Any, Dict, List, Optional
 
 from ..catalogue import find_recipe
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
+from ..prefixes import holder, name_of
+from ..site import Site
 from . import place
 from .adapt import change_json
 
@@ -66,16 +68,17 @@ def as_json(plan: Plan) -> Dict[str, Any]:
         'toolchain': f'{plan.site.toolchain}/{plan.site.toolchain_version}',
         'targets': list(plan.targets),
         'counts': {status: len(plan.of(status)) for status in COLOURS},
-        'nodes': [node_json(node) for node in plan.nodes],
+        'nodes': [node_json(node, plan.site) for node in plan.nodes],
         'warnings': list(plan.warnings),
     }
 
 
-def node_json(node: Node) -> Dict[str, Any]:
+def node_json(node: Node, site: Site) -> Dict[str, Any]:
     """One module of a plan."""
     return {
         'module': node.module,
         'status': node.status,
+        'prefix': installed_in(node, site),
         'recipe': node.recipe,
         'source': node.source,
         'dependencies': list(node.dependencies),
@@ -95,8 +98,12 @@ def show(plan: Plan) -> None:
     site = plan.site
     console.print(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
                   f'{site.partition}\n', soft_wrap=True)
-    for status, text in ((CRAY, 'from the Cray PE'), (CENTRAL, 'in the central stack'), (INSTALLED, 'in your prefix')):
-        found = [node.module for node in plan.of(status)]
+    groups = [(CRAY, 'from the Cray PE', plan.of(CRAY)), (CENTRAL, 'in the central stack', plan.of(CENTRAL))]
+    groups += [(INSTALLED, f'in {name_of(prefix, site.prefixes)}',
+                tuple(node for node in plan.of(INSTALLED) if installed_in(node, site) == prefix))
+               for prefix in reversed(site.prefixes)]
+    for status, text, nodes in groups:
+        found = [node.module for node in nodes]
         if found:
             console.print(f'[{COLOURS[status]}]{text}[/] ({len(found)}): {escape(", ".join(found))}')
     build = plan.of(BUILD)
@@ -118,6 +125,12 @@ def show(plan: Plan) -> None:
     asked = ', '.join(node.module for node in plan.of(REFUSED) if node.module in plan.targets)
     if plan.refused:
         console.print(f'\n[red]can\'t be installed[/]: {escape(asked)}', soft_wrap=True)
+
+
+def installed_in(node: Node, site: Site) -> Optional[str]:
+    """The prefix that a node is installed in, None where it is in none (to be built, central, Cray's)."""
+    path = site.index.module_file(node.module) if node.status == INSTALLED else None
+    return holder(path, site.prefixes) if path else None
 
 
 def _from(node: Node) -> str:

@@ -5,10 +5,11 @@ import json
 import os
 import shutil
 import subprocess
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
 
 from .. import __version__
-from ..errors import SiteError
+from ..errors import LumiHooksError
+from ..prefixes import name_of, stack_of
 from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, user_prefix
 
@@ -36,9 +37,15 @@ def status() -> Dict[str, Any]:
     if is_lumi():
         try:
             site = site_from_environment()
-        except SiteError as err:
+        except LumiHooksError as err:
             problem = str(err)
     prefix = site.prefix if site else user_prefix()
+    stack: Sequence[str] = site.prefixes if site else ()
+    if not site and not problem:
+        try:
+            stack = stack_of(prefix)
+        except LumiHooksError as err:
+            problem = str(err)
     hooks = env.get('EASYBUILD_HOOKS')
     ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'hooks.py')
     return {
@@ -53,6 +60,7 @@ def status() -> Dict[str, Any]:
         'compiler': toolchain_facts(site.toolchain, site.release).compiler if site else None,
         'mode': site.mode if site else None,
         'prefix': prefix,
+        'prefixes': list(stack),
         'space': space(prefix),
         'easybuild': easybuild_version(),
         'lumi_hooks': __version__,
@@ -88,12 +96,12 @@ def easybuild_version() -> Optional[str]:
 
 
 def chained(ours: str) -> Optional[str]:
-    """The hooks file that runs behind ours."""
+    """The hooks files that run behind ours, as a list like PATH; None where there is none."""
     try:
         from ..eb.places import chained_hooks
     except ImportError:
         return None
-    return chained_hooks(ours)
+    return os.pathsep.join(chained_hooks(ours)) or None
 
 
 def show(facts: Dict[str, Any]) -> None:
@@ -111,6 +119,8 @@ def show(facts: Dict[str, Any]) -> None:
     rows.add_row('partition', f'{facts["partition"] or "none"}   (this node, {facts["node"]}: {node})')
     rows.add_row('toolchain', f'{facts["toolchain"]}   ({facts["compiler"]})' if facts['toolchain'] else '–')
     rows.add_row('prefix', escape(facts['prefix'] or 'none') + (f'   ({facts["mode"]} mode)' if facts['mode'] else ''))
+    for below in facts['prefixes'][1:]:
+        rows.add_row('below it', f'{escape(below)}   ({name_of(below, facts["prefixes"])})')
     if free:
         rows.add_row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; '
                                    'your quota may be less)')

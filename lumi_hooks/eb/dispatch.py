@@ -6,12 +6,14 @@ EasyBuild 5.4 runs hooks of both kinds at some steps and skips the plugin's sile
 hooks file has the same pre/post step). The hooks file claims the process when it is loaded; the plugin then keeps
 still.
 """
-from typing import Callable, Dict, Optional
+from typing import Callable, Dict, List, Optional, Tuple
 
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
 from ..errors import LumiHooksError
+from ..site import user_prefix
+from ..trust import trusted, why_not
 from . import places
 
 _owner: Optional[str] = None
@@ -50,31 +52,36 @@ def clear_errors(hook: Callable) -> Callable:
 
 
 class Chain:
-    """The hooks of a file that runs behind ours: the site's or a user's own."""
+    """The hooks of files that run behind ours: the site's, and a user's own."""
 
     def __init__(self, ours: str):
-        self.path = places.chained_hooks(ours)
-        self.hooks: Dict[str, Callable] = {}
-        if self.path:
+        self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
+        self.paths = places.chained_hooks(ours)
+        for number, path in enumerate(self.paths):
+            reason = why_not(path, trusted([user_prefix()]))
+            if reason:
+                raise EasyBuildError('the hooks file %s is not taken: %s', path, reason)
             try:
-                module = load_source('lumi_hooks_chained', self.path)
+                module = load_source(f'lumi_hooks_chained_{number}', path)
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it
                 raise EasyBuildError('the hooks file %s, which runs behind lumi-hooks, cannot be loaded: %s',
-                                     self.path, err) from err
-            self.hooks = {name: value for name, value in vars(module).items()
-                          if name.endswith('_hook') and callable(value)}
+                                     path, err) from err
+            for name, value in vars(module).items():
+                if name.endswith('_hook') and callable(value):
+                    self.hooks.setdefault(name, []).append((path, value))
 
     def run(self, name: str, *args, **kwargs):
         """
-        Run the chained hook of that name, if there is one.
+        Run the chained hooks of that name, if there are any; returns what the last one returned that said something.
 
-        :raises EasyBuildError: it fails; a KeyError (an unset variable) is explained
+        :raises EasyBuildError: one fails; a KeyError (an unset variable) is explained
         """
-        hook = self.hooks.get(name)
-        if hook is None:
-            return None
-        try:
-            return hook(*args, **kwargs)
-        except KeyError as err:
-            raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load EasyBuild-user, or '
-                                 'switch that file off with LUMI_HOOKS_CHAIN=', self.path, err) from err
+        result = None
+        for path, hook in self.hooks.get(name, ()):
+            try:
+                found = hook(*args, **kwargs)
+            except KeyError as err:
+                raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load EasyBuild-user, '
+                                     'or switch that file off with LUMI_HOOKS_CHAIN=', path, err) from err
+            result = found if found is not None else result
+        return result

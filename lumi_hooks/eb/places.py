@@ -5,7 +5,7 @@ import importlib.util
 import os
 import re
 import sys
-from typing import Mapping, Optional
+from typing import List, Mapping
 
 from ..data import ROOT
 
@@ -37,18 +37,18 @@ def plugin_package(folder: str):
     return module
 
 
-def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> Optional[str]:
+def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> List[str]:
     """
-    The hooks file that is to run behind ours: $LUMI_HOOKS_CHAIN (empty: none), else the one that $EASYBUILD_HOOKS
-    names, else the newest of LUMI's own that is not newer than the stack.
+    The hooks files that are to run behind ours, in this order: those of $LUMI_HOOKS_CHAIN (a list like PATH; empty:
+    none), else the one that $EASYBUILD_HOOKS names, else the newest of LUMI's own that is not newer than the stack.
 
     :param ours: path of our own hooks file
     """
     if 'LUMI_HOOKS_CHAIN' in env:
-        return env['LUMI_HOOKS_CHAIN'] or None
+        return [path for path in env['LUMI_HOOKS_CHAIN'].split(os.pathsep) if path]
     named = env.get('EASYBUILD_HOOKS')
     if named and os.path.realpath(named) != os.path.realpath(ours):
-        return named
+        return [named]
     schemes = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '')
     stack = schemes.partition('/easybuild/tools/')[0]
     found = []
@@ -56,4 +56,4 @@ def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> Optional[st
         match = re.search(r'-(\d\d\.\d\d)\.py$', path)
         if match and match.group(1) <= env.get('LUMI_STACK_VERSION', '99'):
             found.append(path)
-    return max(found, default=None)
+    return [max(found)] if found else []

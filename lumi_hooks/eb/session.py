@@ -15,8 +15,7 @@ from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, update_build_option
 
 from ..adapt import REFUSED, UNCHANGED, adapt
-from ..catalogue import other_recipes, our_recipes, upstream_recipes
-from ..central import Index
+from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
 from ..closure import Closure
 from ..errors import LumiHooksError, SiteError
@@ -26,7 +25,8 @@ from ..releases import load_toolchains
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import linkage, live, places
+from ..trust import trusted, why_not
+from . import linkage, live, places, stack, trust
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 
@@ -65,8 +65,8 @@ class Session:
                                      'adapted copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
-        modulepath = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
-        site = site_from_environment(index=Index(modulepath, other_recipes(robot, upstream), upstream))
+        site = stack.enter(site_from_environment(), robot, upstream)
+        trust.check_given(sys.argv[1:], trusted(site.prefixes))
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
@@ -87,6 +87,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
+        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), trusted(self.site.prefixes))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
@@ -111,10 +112,18 @@ class Session:
             recipe = live.glance(ec)
             if recipe.toolchain[0] != 'system' and recipe.toolchain[0] not in load_toolchains()['toolchains']:
                 recipe = parse_recipe(ec.rawtxt, ec.path)
-            self._texts[key] = self._adapted(recipe)
+            self._texts[key] = self._taken(recipe)
         text, path = self._texts[key]
         if text != ec.rawtxt:
             live.replace(ec, text, path)
+
+    def _taken(self, recipe: Recipe) -> Tuple[str, str]:
+        """The text that stands for a recipe, and its path; one that others can write to is refused."""
+        reason = why_not(recipe.path, trusted(self.site.prefixes)) if recipe.path else None
+        if reason is None:
+            return self._adapted(recipe)
+        self._refuse(recipe.filename, f'it decides on what is run, and {reason}')
+        return self._stub(recipe), recipe.path or ''
 
     def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; notes a refusal for later."""
@@ -127,13 +136,13 @@ class Session:
         if adaptation.status == REFUSED:
             self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
-        own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
+        own = None
+        if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
+            own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
         if own:
             self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
                            f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
-            native = read_recipe(own)
-            self._write(adapt(native, self.site))
-            return native.text, own
+            return self._adapted(read_recipe(own))
         self._write(adaptation)
         self._note(adaptation)
         source = source_recipe(recipe.name, recipe.version, recipe.versionsuffix, self.site)

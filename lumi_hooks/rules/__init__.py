@@ -13,6 +13,7 @@ from .dependencies import (
     toolchain_provided,
 )
 from .known import package_dependencies
+from .override import override
 from .python import python_bound, python_carried
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
@@ -34,4 +35,6 @@ RULES: Tuple[Rule, ...] = (
     release_version,
     suffix,
     compiler_strictness,
+    # the user has the last word
+    override,
 )

@@ -26,6 +26,8 @@ KINDS = {
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
 }
+# the same of files that users write
+USERS = {'overrides/*.json': 'override'}
 
 
 def data_files(root: str = ROOT) -> List[str]:
@@ -42,7 +44,7 @@ def data_files(root: str = ROOT) -> List[str]:
 def kind_of(path: str, root: str = ROOT) -> Optional[str]:
     """The kind of a data file by its place, None where there is no schema for it."""
     path = os.path.relpath(os.path.join(root, path), root).replace(os.sep, '/')
-    return next((kind for pattern, kind in KINDS.items()
+    return next((kind for pattern, kind in {**KINDS, **USERS}.items()
                  if path.count('/') == pattern.count('/') and fnmatch.fnmatch(path, pattern)), None)
 
 
@@ -64,7 +66,7 @@ def problems(path: str, root: str = ROOT) -> List[str]:
         raise LumiHooksError('jsonschema is not installed: pip install "jsonschema >= 4.17"') from err
     kind = kind_of(path, root)
     if kind is None:
-        return [f'{path}: there is no schema for a file at this place (known are {", ".join(KINDS)})']
+        return [f'{path}: there is no schema for a file at this place (known are {", ".join({**KINDS, **USERS})})']
     try:
         content = load_json(os.path.join(root, path))
     except DataError as err:
@@ -73,7 +75,7 @@ def problems(path: str, root: str = ROOT) -> List[str]:
     found = [f'{path}: {"/".join(map(str, error.absolute_path)) or "top level"}: {error.message}'
              for error in sorted(checker.iter_errors(content), key=lambda error: list(map(str, error.absolute_path)))]
     name = os.path.basename(path)[:-len('.json')]
-    for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package',)),
+    for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package', 'override')),
                          ('cray-python', ('python',))):
         if kind in kinds and isinstance(content, dict) and content.get(field) != name:
             found.append(f'{path}: {field} is "{content.get(field)}", and the file is named after "{name}"')

@@ -42,7 +42,7 @@ def test_all_kinds_are_there():
     assert len(FILES) > 20
 
 
-@pytest.mark.parametrize('kind', sorted(set(schemas.KINDS.values())))
+@pytest.mark.parametrize('kind', sorted({*schemas.KINDS.values(), *schemas.USERS.values()}))
 def test_schema_is_valid_strict_and_described(kind):
     import jsonschema
     found = schemas.schema(kind)

@@ -146,12 +146,13 @@ assert not set(sys.modules) & {{'jsonschema', 'lumi_hooks_toolchains', 'lumi_hoo
 # --- the chained file
 
 def test_which_file_is_chained(tmp_path):
-    assert places.chained_hooks(OURS, {}) is None
-    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': OURS}) is None
-    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': '/site/hooks.py'}) == '/site/hooks.py'
+    assert places.chained_hooks(OURS, {}) == []
+    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': OURS}) == []
+    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': '/site/hooks.py'}) == ['/site/hooks.py']
     named = {'EASYBUILD_HOOKS': '/site/hooks.py'}
-    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/mine.py'}) == '/mine.py'
-    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': ''}) is None
+    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/mine.py'}) == ['/mine.py']
+    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/a.py::/b.py'}) == ['/a.py', '/b.py']
+    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': ''}) == []
 
 
 @pytest.mark.parametrize('stack, expected', [
@@ -165,7 +166,7 @@ def test_newest_of_lumis_own_hooks(tmp_path, stack, expected):
            'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES': f'{tmp_path}/easybuild/tools/module_naming_scheme/*.py'}
     if stack:
         env['LUMI_STACK_VERSION'] = stack
-    wanted = str(folder / f'LUMI_site_hooks-{expected}.py') if expected else None
+    wanted = [str(folder / f'LUMI_site_hooks-{expected}.py')] if expected else []
     assert places.chained_hooks(OURS, env) == wanted
 
 
@@ -180,6 +181,22 @@ def test_chain_runs_what_is_there(tmp_path, monkeypatch):
     found = chain(tmp_path, monkeypatch, 'def parse_hook(ec, more=1):\n    return ec + more\n\nother = 7\n')
     assert found.run('parse_hook', 1, more=2) == 3 and found.run('start_hook') is None
     assert set(found.hooks) == {'parse_hook'}
+
+
+def test_chain_of_two_files(tmp_path, monkeypatch):
+    """The site's hooks and a user's own behind them, each file with its own names."""
+    site, mine = tmp_path / 'site.py', tmp_path / 'mine.py'
+    site.write_text('seen = []\n\ndef parse_hook(ec):\n    ec.append("site")\n\ndef module_write_hook(text):\n'
+                    '    return text + " site"\n')
+    mine.write_text('def parse_hook(ec):\n    ec.append("mine")\n\ndef module_write_hook(text):\n    pass\n\n'
+                    'def end_hook():\n    seen\n')
+    monkeypatch.setenv('LUMI_HOOKS_CHAIN', f'{site}:{mine}')
+    found, order = dispatch.Chain(OURS), []
+    found.run('parse_hook', order)
+    assert order == ['site', 'mine'] and found.paths == [str(site), str(mine)]
+    assert found.run('module_write_hook', 'text') == 'text site'
+    with pytest.raises(NameError):
+        found.run('end_hook')
 
 
 def test_chain_explains_a_missing_variable(tmp_path, monkeypatch):
@@ -203,7 +220,7 @@ def test_chain_of_a_missing_file(monkeypatch):
 def test_no_chain(monkeypatch):
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', '')
     found = dispatch.Chain(OURS)
-    assert found.path is None and found.run('start_hook') is None
+    assert found.paths == [] and found.run('start_hook') is None
 
 
 def test_plugin_folders():

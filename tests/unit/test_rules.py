@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules, one by one. The tests of a rule are named after its id: test_rule_<id>_…"""
 import sys
+from dataclasses import replace
 
 import pytest
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.overrides import Overrides
 from lumi_hooks.packages import package
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_release, load_upstream, release_names
@@ -536,3 +538,15 @@ def test_draft_removes_a_parameter(recipe):
 def test_draft_with_dependencies_written_as_lists(recipe, site):
     adaptation = adapt(recipe("dependencies = [['binutils', '2.42'], ['zlib', '1.3.1']]\n"), site)
     assert adaptation.dependencies()[:1] == (Dependency('zlib', '1.3.1'),)
+
+
+# --- override (more in test_overrides.py)
+
+def test_rule_override_has_the_last_word(recipe, tmp_path):
+    (tmp_path / 'Thing.json').write_text('{"name": "Thing", "overrides": [{"reason": "why", "dependencies": '
+                                         '{"zlib": "1.2.13"}}]}')
+    site = replace(make_site(env={}), overrides=Overrides([str(tmp_path)]))
+    assert RULES[-1].id == 'override'
+    change, = says('override', recipe("dependencies = [('zlib', '1.3.1')]\n"), site)
+    assert change == Change('dependencies', Dependency('zlib', '1.3.1'), Dependency('zlib', '1.2.13'), 'override',
+                            f'why ({tmp_path}/Thing.json)')

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb doctor: everything that an installation may fail for, before anything is built."""
+import argparse
+import json
+import os
+from dataclasses import replace
+from typing import Any, Dict, List, Optional, Tuple
+
+from .. import doctor
+from ..adapt import adapt
+from ..catalogue import find_recipe
+from ..doctor import CHECKS, ERROR, Finding, Package, Situation
+from ..errors import LumiHooksError, RecipeError
+from ..plan import BUILD, Plan, make_plan
+from ..recipe import read_recipe
+from . import place
+
+EXAMPLES = """examples:
+  lumi-eb doctor                                  is this a place to install software in?
+  lumi-eb doctor GROMACS-2025.2-foss-2025a.eb     and is everything there for this, and for what it needs?
+  lumi-eb doctor --allow MyCode my-code.eb        its sources may lack checksums (as with LUMI_HOOKS_ALLOW)
+  lumi-eb doctor --json                           the same as data
+
+eb shows the same findings before the first build, and stops where one is an error.
+
+exit code: 0 nothing found, or warnings; 1 an error; 2 bad use or unreadable recipe
+"""
+COLOURS = {ERROR: 'red', doctor.WARNING: 'yellow'}
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('doctor', help='what an installation may fail for, before anything is built',
+                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                 description='Looks at the prefix, its room and permissions, this node, licences, '
+                                 'checksums and whose the recipes are. Nothing is installed or changed.')
+    parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='what is to be installed')
+    parser.add_argument('--json', action='store_true', help='print the findings as one JSON object')
+    parser.add_argument('--allow', metavar='NAME,…', default='', help='software whose sources may lack checksums')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: a recipe can't be read, the release or partition is unknown
+    """
+    try:
+        site, folders = place.find_site(options)
+    except LumiHooksError as err:
+        # a contradictory environment is a finding, too
+        findings = [Finding('environment', ERROR, str(err))]
+        return _tell(options, findings, [], None)
+    site = replace(site, allow=site.allow | {name for name in options.allow.split(',') if name})
+    packages: Tuple[Package, ...] = ()
+    plan: Optional[Plan] = None
+    if options.recipe:
+        plan = make_plan([find_recipe(name, folders) for name in options.recipe], site)
+        packages = packages_of(plan)
+    robot = tuple(path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path)
+    findings = doctor.examine(Situation(site, os.environ, packages, robot))
+    if plan:
+        findings[:0] = [Finding('plan', ERROR, f'{node.module} can\'t be installed: {node.reason}')
+                        for node in plan.nodes if node.module in plan.targets and node.blocks]
+    return _tell(options, findings, packages, site)
+
+
+def packages_of(plan: Plan) -> Tuple[Package, ...]:
+    """What a plan builds, with the parameters that it is installed with."""
+    found = []
+    for node in plan.of(BUILD):
+        if node.source:
+            try:
+                adaptation = adapt(read_recipe(node.source), plan.site)
+            except RecipeError:
+                continue  # the plan says so
+            found.append(Package(node.name, node.module, adaptation.parameters, node.source))
+    return tuple(found)
+
+
+def _tell(options: argparse.Namespace, findings: List[Finding], packages, site) -> int:
+    if options.json:
+        print(json.dumps(as_json(findings, packages, site), indent=2))
+    else:
+        show(findings, packages, site)
+    return 1 if any(finding.level == ERROR for finding in findings) else 0
+
+
+def as_json(findings: List[Finding], packages, site) -> Dict[str, Any]:
+    """The findings as plain data; its fields are a contract."""
+    found = {finding.check for finding in findings}
+    return {'prefix': site.prefix if site else None,
+            'packages': [package.module for package in packages],
+            'findings': [{'check': finding.check, 'level': finding.level, 'text': finding.text}
+                         for finding in findings],
+            'passed': [entry.id for entry in CHECKS.values() if entry.id not in found] if site else []}
+
+
+def show(findings: List[Finding], packages, site) -> None:
+    """One table: what was found, then what is in order."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+    console = Console(highlight=False)
+    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    rows.add_column()
+    rows.add_column(style='bold', no_wrap=True)
+    rows.add_column(overflow='fold')
+    for finding in findings:
+        rows.add_row(f'[{COLOURS[finding.level]}]{finding.level}[/]', finding.check, escape(finding.text))
+    found = {finding.check for finding in findings}
+    for entry in CHECKS.values() if site else ():
+        if entry.id not in found:
+            rows.add_row('[green]ok[/]', entry.id, entry.title)
+    console.print(rows)
+    if site and packages:
+        console.print(f'\nlooked at for {len(packages)} module{"s" if len(packages) > 1 else ""} that would be built '
+                      f'in {escape(site.prefix)}', soft_wrap=True)

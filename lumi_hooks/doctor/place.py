@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of the prefix: is it there, can it be written to, does it lie where software belongs, whose is it?"""
+import grp
+import os
+import stat
+import tempfile
+from typing import Optional
+
+from ..prefixes import area_of, changes_since_loaded, project_of, stale_modules
+from ..quota import existing
+from . import ERROR, WARNING, Situation, check
+
+
+@check('prefix', 'the prefix can be written to')
+def prefix(here: Situation):
+    """It exists or can be made, and a file can be written there: mode bits do not say all (quota, read-only mount)."""
+    path = here.site.prefix
+    if not path:
+        yield ERROR, 'there is no prefix: set EBU_USER_PREFIX to a folder of yours or of your project, and load the ' \
+                     'LUMI module again'
+        return
+    if os.path.lexists(path) and not os.path.isdir(path):
+        yield ERROR, f'{path}, the prefix, is no folder: set EBU_USER_PREFIX to one'
+        return
+    place = existing(path)
+    reason = why_unwritable(place)
+    if reason:
+        what = f'the prefix {path}' if place == path else f'{place}, in which the prefix {path} would be made,'
+        yield ERROR, f'{what} cannot be written to ({reason}): choose another EBU_USER_PREFIX, or ask its owner for ' \
+                     'access'
+
+
+def why_unwritable(folder: str) -> Optional[str]:
+    """Why no file can be written in a folder, None where one can. A file without a name is written and goes at once."""
+    try:
+        with tempfile.TemporaryFile(dir=folder) as handle:
+            handle.write(b'\0')
+    except OSError as err:
+        return err.strerror or str(err)
+    return None
+
+
+@check('prefixes', 'the stack of prefixes is as it was when modules were loaded')
+def stack(here: Situation):
+    """Nothing was changed since LUMI's modules were loaded, the lower prefixes exist, nothing stale is searched."""
+    changed = changes_since_loaded(here.site.prefixes, here.env)
+    if changed:
+        yield ERROR, changed
+    for path in here.site.prefixes[1:]:
+        if not os.path.isdir(path):
+            yield WARNING, f'{path}, which is to lie below your prefix, does not exist or cannot be entered: ' \
+                           'nothing of ' \
+                           'it is found'
+    modulepath = [path for path in here.env.get('MODULEPATH', '').split(':') if path]
+    for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
+        yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: ' \
+                       'modules ' \
+                       'are taken from there. Start in a new shell, or name its prefix in LUMI_HOOKS_PREFIXES'
+
+
+@check('file-system', 'the prefix lies on storage that lasts and that jobs see')
+def file_system(here: Situation):
+    """What LUMI says of each storage area."""
+    area = area_of(here.site.prefix) if here.site.prefix else None
+    if area and area['advice']:
+        yield WARNING, f'the prefix {here.site.prefix} lies in {area["description"]}: {area["advice"]}'
+
+
+@check('group', 'what is installed belongs to the project')
+def group(here: Situation):
+    """A project's prefix has the project's group and the set-gid bit, and the user is in that group."""
+    path = here.site.prefix
+    project = project_of(path) if path else None
+    if not project:
+        return
+    try:
+        wanted = grp.getgrnam(project).gr_gid
+    except KeyError:
+        yield WARNING, f'there is no group {project} on this node, which files in {path} are to belong to'
+        return
+    if wanted not in (os.getegid(), *os.getgroups()):
+        yield ERROR, f'you are not in the group {project}, and {path} is in its folder: choose an ' \
+                     'EBU_USER_PREFIX of a ' \
+                     f'project of yours, or ask its leader to invite you'
+        return
+    place = existing(path)
+    status = os.stat(place)
+    if status.st_gid != wanted:
+        yield WARNING, f'{place} does not belong to the group {project}, whose quota counts and whose members ' \
+                       'are to use ' \
+                       f'it: chgrp {project} {place}'
+    if not status.st_mode & stat.S_ISGID:
+        yield WARNING, f'{place} lacks the set-gid bit, so that what is made there gets your own group: chmod ' \
+                       f'g+s {place}'
+    if status.st_mode & stat.S_IWOTH:
+        yield ERROR, f'everybody can write to {place}: chmod o-w {place}'
+
+
+@check('overrides', 'the files of overrides are as they have to be')
+def overrides(here: Situation):
+    """What is wrong in them concerns their packages alone; of those that are to be built the rule refuses."""
+    for text in here.site.overrides.problems():
+        yield WARNING, f'{text}. Recipes of that software are refused until it is put right'
+
+

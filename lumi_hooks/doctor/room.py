@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of space and inodes, against an estimate of what is going to be built."""
+import os
+from typing import Optional, Tuple
+
+from ..quota import room
+from ..releases import load_machine
+from . import ERROR, WARNING, Situation, check
+
+
+def estimate(here: Situation) -> Tuple[int, int]:
+    """Bytes and inodes that the installations will take: what machine.json states for one, for each of them."""
+    facts = load_machine()['estimate']
+    count = len(here.packages) or 1
+    return count * facts['bytes'], count * facts['inodes']
+
+
+@check('space', 'there is room for what is to be installed')
+def space(here: Situation):
+    """Free bytes and inodes in the prefix, by quota and by file system."""
+    if not here.site.prefix:
+        return
+    needed = dict(zip(('bytes', 'inodes'), estimate(here)))
+    count = len(here.packages) or 1
+    what = f'{count} installation{"s" if count > 1 else ""}'
+    for found in room(here.site.prefix):
+        for kind in ('bytes', 'inodes'):
+            free: Optional[int] = getattr(found, kind)
+            if free is None or free >= needed[kind]:
+                continue
+            unit = size(free) if kind == 'bytes' else f'{free:,} files'
+            wanted = size(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
+            remedy = 'remove what is not needed any more (lumi-quota shows the quotas; those of a project can be ' \
+                     'raised)'
+            if free <= needed[kind] // 20:
+                yield ERROR, f'{here.site.prefix} has room for {unit} only ({found.source}), and {what} take about ' \
+                             f'{wanted}: {remedy}'
+            else:
+                yield WARNING, f'{here.site.prefix} has room for {unit} ({found.source}); {what} may take ' \
+                               f'{wanted}: {remedy}'
+
+
+@check('build-space', 'there is room to build in')
+def build_space(here: Situation):
+    """Free bytes where EasyBuild builds: on LUMI that is the node's memory."""
+    path = here.buildpath or here.env.get('EASYBUILD_BUILDPATH')
+    needed = load_machine()['estimate']['build_bytes']
+    if not path or not os.path.isabs(path):
+        return
+    for found in room(path)[-1:]:
+        if found.bytes is not None and found.bytes < needed:
+            level = ERROR if found.bytes < needed // 100 else WARNING
+            yield level, f'{path}, where packages are built, has room for {size(found.bytes)} only, and a large ' \
+                         'one takes ' \
+                         f'{size(needed)}: clear it (the shell function clear-eb), or set EBU_WORKDIR to a ' \
+                         'folder with ' \
+                         'more room and load EasyBuild-user again'
+        if found.inodes is not None and found.inodes < 1000:
+            yield ERROR, f'{path}, where packages are built, has room for {found.inodes:,} files only: clear it, ' \
+                         'or set ' \
+                         'EBU_WORKDIR to another folder and load EasyBuild-user again'
+
+
+def size(number: int) -> str:
+    """Bytes for reading, in powers of ten."""
+    for unit, factor in (('GB', 10 ** 9), ('MB', 10 ** 6), ('kB', 10 ** 3)):
+        if number >= factor:
+            return f'{number / factor:,.1f} {unit}'
+    return f'{number} bytes'

@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
+import os
+from typing import Any, Mapping
+
+from ..checksums import unchecked
+from ..recipe import checksums_in
+from ..trust import trusted, why_not
+from . import ERROR, WARNING, Situation, check
+
+SHOWN = 3
+
+
+@check('checksums', 'every source and patch has a checksum')
+def checksums(here: Situation):
+    """A file without a checksum may be any file; it is refused unless it is allowed by the software's name."""
+    if not here.fetches:
+        return
+    for package in here.packages:
+        if here.site.allows(package.name):
+            continue
+        beside = checksums_in(os.path.dirname(package.path)) if package.path else {}
+        values = {**package.parameters, 'namelower': package.name.lower()}
+        names = [_filled(name, values) for name in unchecked(package.parameters, beside)]
+        if names:
+            more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
+            yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, ' \
+                         'so that ' \
+                         f'any file of that name would be built. LUMI_HOOKS_ALLOW={package.name} builds it all the ' \
+                         'same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
+                         'into the ' \
+                         'recipe\'s checksums; for a git repository, name the full commit)'
+
+
+def _filled(name: str, values: Mapping[str, Any]) -> str:
+    """A file's name with the templates that are parameters filled in, for reading."""
+    try:
+        return name % values
+    except (KeyError, ValueError, TypeError):
+        return name
+
+
+@check('folders', 'nobody else can write to where recipes come from')
+def folders(here: Situation):
+    """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
+    whom = trusted(here.site.prefixes, here.env)
+    for path in here.robot:
+        reason = why_not(os.path.join(path, 'any.eb'), whom) if os.path.isdir(path) else None
+        if reason:
+            yield WARNING if here.inside else ERROR, f'recipes of {path}, on the robot path, are refused: {reason}'

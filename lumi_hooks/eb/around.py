@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What is done around the installation of each package: findings before the first one, permissions, checksums, and the
+sources of licensed software. What is changed of EasyBuild's settings for one package is put back after it.
+"""
+import grp
+import os
+from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+
+from easybuild.base import fancylogger
+from easybuild.framework import easyblock as framework
+from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
+from easybuild.tools.config import (
+    ConfigurationVariables,
+    build_option,
+    build_path,
+    get_repositorypath,
+    install_path,
+    source_paths,
+    update_build_option,
+)
+from easybuild.tools.environment import setvar, unset_env_vars
+
+from .. import doctor, permissions
+from ..checksums import pinned_by_commit
+from ..doctor import ERROR, Package, Situation
+from ..recipe import parse_recipe
+
+PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
+# pip takes nothing from an index, whoever calls it
+_NO_DOWNLOADS = {'PIP_NO_INDEX': '1'}
+
+_log = fancylogger.getLogger('lumi_hooks', fname=False)
+# how to put back what was changed for the package that is being installed
+_undo: List[Callable[[], Any]] = []
+
+
+def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
+    """
+    Look at everything that a build may fail for, before anything is built.
+
+    :param here: the session
+    :param ecs: what is to be built, as EasyBuild has it
+    :raises EasyBuildError: with all errors together
+    """
+    accept_supplementary_groups()
+    packages = []
+    for entry in ecs:
+        ec = entry['ec'] if isinstance(entry, dict) else entry
+        recipe = parse_recipe(ec.rawtxt, ec.path)
+        packages.append(Package(recipe.name, getattr(ec, 'full_mod_name', recipe.name), recipe.parameters, ec.path))
+    fetches = not any(build_option(name, default=False) for name in ('module_only', 'sanity_check_only'))
+    findings = doctor.examine(Situation(here.site, os.environ, tuple(packages), tuple(build_option('robot_path') or ()),
+                                        build_path(), fetches, True))
+    errors = [finding for finding in findings if finding.level == ERROR]
+    for finding in findings:
+        if finding.level != ERROR:
+            print_warning('lumi-hooks (%s): %s', finding.check, finding.text, silent=build_option('silent'))
+    if errors:
+        raise EasyBuildError('lumi-hooks: nothing was built, as it would have gone wrong:\n%s',
+                             '\n'.join(doctor.lines(errors)))
+    _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
+              '; '.join(doctor.lines(findings)) or 'no findings')
+
+
+def enter(here, app) -> None:
+    """A package is going to be installed: permissions, checksums and sources as it needs them."""
+    leave_all()
+    group = permissions.shared_group(here.site.prefix)
+    licensed = bool(app.cfg['group'] or app.cfg.get('license_file'))
+    _option('enforce_checksums', _enforced(here, app))
+    if group is not None:
+        _option('set_gid_bit', True)
+        _umask((permissions.umask() & ~0o070) | 0o002)
+    if app.group is not None:
+        # what is installed is nobody else's to read before it has its group
+        _umask(0o077)
+    if licensed:
+        _private_sources()
+    if not here.site.allows(app.name):
+        wanted = {name: value for name, value in _NO_DOWNLOADS.items() if name not in os.environ}
+        for name, value in wanted.items():
+            setvar(name, value, verbose=False)
+        _undo.append(lambda: unset_env_vars(list(wanted), verbose=False))
+
+
+def repair(here, app) -> None:
+    """Before what is installed is tried: programs that are not executable any more are made so again."""
+    for path in permissions.repair_programs(app.installdir) if not app.dry_run else ():
+        print_msg(f'lumi-hooks: {path} was readable by its owner alone (mode 600), and is executable again', log=_log)
+
+
+def leave(here, app) -> None:
+    """It is installed, or it failed: files belong to whom they should, and settings are as they were."""
+    mask = next((value for value in _masks), permissions.umask())
+    restricted = app.group is not None
+    leave_all()
+    group = permissions.shared_group(here.site.prefix)
+    if app.dry_run or not os.path.isdir(app.installdir):
+        return
+    if restricted:
+        permissions.open_up(_around(app), mask)
+    if group is None and not restricted:
+        return
+    writable = bool(build_option('group_writable_installdir'))
+    failed = list(permissions.settle(app.installdir, app.group[1] if restricted else group, writable, restricted))
+    for path in _around(app) if group is not None else ():
+        failed.extend(permissions.settle(path, group, writable) if not os.path.isdir(path)
+                      else _folder(path, group, writable))
+    if failed:
+        print_warning('lumi-hooks: the permissions of %s files of %s could not be set, the first is %s', len(failed),
+                      app.installdir, failed[0])
+
+
+def leave_all() -> None:
+    """Put back everything that was changed for a package."""
+    while _undo:
+        _undo.pop()()
+    _masks.clear()
+
+
+# umasks as they were, the original first
+_masks: List[int] = []
+
+
+def _umask(value: int) -> None:
+    before = os.umask(value)
+    _masks.append(before)
+    _undo.append(lambda: os.umask(before))
+
+
+def _option(name: str, value: Any) -> None:
+    """Set a build option until the package is done."""
+    before = build_option(name, default=None)
+    if before != value:
+        update_build_option(name, value)
+        _undo.append(lambda: update_build_option(name, before))
+
+
+def _enforced(here, app) -> bool:
+    """Does EasyBuild have to insist on a checksum of every file? A full git commit stands for one."""
+    if here.site.allows(app.name):
+        return bool(build_option('enforce_checksums'))
+    return not pinned_by_commit(parse_recipe(app.cfg.rawtxt, app.cfg.path).parameters)
+
+
+def _private_sources() -> None:
+    """Licensed software's sources are looked for, and downloaded, in folders of the user's own first."""
+    folders = [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
+    before = source_paths()
+    wanted = [*folders, *(path for path in before if path not in folders)]
+    if wanted != before:
+        # a frozen dictionary, as build options are (see easybuild.tools.config.update_build_option)
+        values = ConfigurationVariables()._FrozenDict__dict
+        values['sourcepath'] = wanted
+        _undo.append(lambda: values.update(sourcepath=before))
+
+
+def _around(app) -> Iterator[str]:
+    """What EasyBuild writes for a package outside its folder: module, archived recipe, and the folders above."""
+    yield app.mod_filepath
+    archive = get_repositorypath()
+    archive = archive[0] if isinstance(archive, (list, tuple)) else archive
+    for root, first in ((install_path('mod'), os.path.dirname(app.mod_filepath)),
+                        (install_path('software'), os.path.dirname(app.installdir)),
+                        (install_path('software'), os.path.join(install_path('software'), '.locks')),
+                        (archive, os.path.join(archive, app.name))):
+        folder = first
+        while folder.startswith(root.rstrip('/')) and os.path.isdir(folder):
+            yield folder
+            folder = os.path.dirname(folder)
+    folder = os.path.join(archive, app.name)
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
+        yield os.path.join(folder, name)
+
+
+def _folder(path: str, group: Optional[int], writable: bool) -> Iterator[str]:
+    """Settle a folder without what is in it."""
+    try:
+        permissions.settle_one(path, group, writable)
+    except OSError:
+        yield path
+
+
+def accept_supplementary_groups() -> None:
+    """
+    Have EasyBuild take a group that the user is in, but not with (a project's group never is the primary one). It can
+    go once `use_group` does not insist on setgid: what it needs the group for is chgrp, which any group will do for.
+    Idempotent.
+    """
+    original = framework.use_group
+    if getattr(original, 'lumi_hooks', False):
+        return
+
+    def use_group(name: str) -> Tuple[str, int]:
+        try:
+            number = grp.getgrnam(name).gr_gid
+        except KeyError:
+            return original(name)
+        if number in os.getgroups() and number != os.getegid() and os.geteuid() != 0:
+            return name, number
+        return original(name)
+
+    setattr(use_group, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
+    use_group.__doc__ = original.__doc__
+    framework.use_group = use_group

@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What users change of recipes without a copy of them: overrides/<name>.json in a prefix, with patches beside.
+
+They are data, checked against schemas/override.schema.json; the rule `override` (rules/override.py) applies them.
+The most specific one counts (by version and toolchain, by version, by toolchain, by name alone), of equally specific
+ones that of the nearer prefix.
+"""
+import hashlib
+import os
+from dataclasses import dataclass, field
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from .data import load_json
+from .errors import DataError
+from .schemas import schema
+from .schemas.plain import faults
+from .trust import Trusted, trusted, why_not
+
+FOLDER = 'overrides'
+VARIABLE = 'LUMI_HOOKS_OVERRIDES'
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A patch beside an override: the file, its checksum, and how a recipe names it."""
+    path: str
+    sha256: str
+    notation: Any
+
+    @property
+    def name(self) -> str:
+        """Name of the file."""
+        return os.path.basename(self.path)
+
+
+@dataclass(frozen=True)
+class Override:
+    """One entry of a file of overrides; `entry` is as it stands there."""
+    path: str
+    entry: Mapping[str, Any] = field(compare=False)
+    patches: Tuple[Patch, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why, with the file that says it."""
+        return f'{self.entry["reason"]} ({self.path})'
+
+    @property
+    def link(self) -> Optional[str]:
+        """Where more is said."""
+        return self.entry.get('link')
+
+    def fits(self, version: str, toolchain: Tuple[str, str]) -> bool:
+        """Is it for this version, and for this toolchain that it is installed with?"""
+        name, _, release = self.entry.get('toolchain', '').partition('/')
+        return self.entry.get('version', version) == version and (not name or name == toolchain[0]) \
+            and (not release or release == toolchain[1])
+
+    @property
+    def specific(self) -> int:
+        """How specific it is: version and toolchain, version, toolchain, nothing."""
+        return 4 * ('version' in self.entry) + 2 * ('toolchain' in self.entry) \
+            + ('/' in self.entry.get('toolchain', ''))
+
+
+class Overrides:
+    """
+    The overrides of a site. A package's files are read when it is first asked for; what is wrong in them concerns no
+    other package.
+
+    :param folders: folders with files of overrides, nearest first
+    :param whom: whose files are taken
+    """
+
+    def __init__(self, folders: Sequence[str] = (), whom: Optional[Trusted] = None):
+        self.folders, self.whom = tuple(folders), whom
+        self._known: Dict[str, Tuple[Override, ...]] = {}
+
+    def of(self, name: str) -> Tuple[Override, ...]:
+        """
+        All overrides of a package, nearest first.
+
+        :raises DataError: a file of them is wrong, or not to be trusted; the message names it
+        """
+        if name not in self._known:
+            paths = [os.path.join(folder, f'{name}.json') for folder in self.folders] if os.sep not in name else []
+            self._known[name] = tuple(item for path in paths if os.path.lexists(path)
+                                      for item in _read(path, name, self.whom))
+        return self._known[name]
+
+    def fitting(self, name: str, version: str, toolchain: Tuple[str, str]) -> List[Override]:
+        """
+        The overrides for a recipe, the one that counts most first.
+
+        :param toolchain: that it is installed with
+        :raises DataError: see `of`
+        """
+        found = [item for item in self.of(name) if item.fits(version, toolchain)]
+        return sorted(found, key=lambda item: -item.specific)
+
+    def names(self) -> List[str]:
+        """Names of the packages that have overrides, sorted."""
+        return sorted({entry[:-len('.json')] for folder in self.folders for entry in _listing(folder)
+                       if entry.endswith('.json')})
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong in the files of overrides, one sentence each."""
+        for name in self.names():
+            try:
+                self.of(name)
+            except DataError as err:
+                yield str(err)
+
+    def digest(self) -> str:
+        """A digest of everything in the folders by name, size and time of change; empty where there is nothing."""
+        found = []
+        for folder in self.folders:
+            for entry in _listing(folder):
+                try:
+                    status = os.stat(os.path.join(folder, entry))
+                except OSError:
+                    continue
+                found.append((folder, entry, status.st_size, status.st_mtime_ns))
+        return hashlib.sha256(repr(found).encode()).hexdigest() if found else ''
+
+
+NONE = Overrides()
+
+
+def overrides_of(prefixes: Sequence[str], env: Mapping[str, str] = os.environ) -> Overrides:
+    """
+    The overrides of a stack of prefixes: those in the folders of $LUMI_HOOKS_OVERRIDES (a list like PATH; of a
+    repository that has a folder overrides/, that one) are the nearest, then those in the prefixes, top first.
+    """
+    named = [path for path in env.get(VARIABLE, '').split(os.pathsep) if path]
+    folders = [os.path.join(path, FOLDER) if os.path.isdir(os.path.join(path, FOLDER)) else path for path in named]
+    folders += [os.path.join(prefix, FOLDER) for prefix in prefixes]
+    found = [folder for folder in dict.fromkeys(map(os.path.abspath, folders)) if os.path.isdir(folder)]
+    return Overrides(found, trusted([*prefixes, *named], env)) if found else NONE
+
+
+def _read(path: str, name: str, whom: Optional[Trusted]) -> Iterator[Override]:
+    """The entries of one file."""
+    _check_trust(path, whom)
+    content = load_json(path)
+    found = list(faults(content, schema('override')))
+    if not found and content['name'] != name:
+        found = [f'name is "{content["name"]}", and the file is named after "{name}"']
+    if found:
+        more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
+        raise DataError(f'{path}: {found[0]}{more}')
+    for entry in content['overrides']:
+        yield Override(path, entry, tuple(_patch(path, item, whom) for item in entry.get('patches', ())))
+
+
+def _patch(path: str, item: Any, whom: Optional[Trusted]) -> Patch:
+    name = item if isinstance(item, str) else item['name']
+    patch = os.path.join(os.path.dirname(path), name)
+    _check_trust(patch, whom)
+    try:
+        with open(patch, 'rb') as handle:
+            digest = hashlib.sha256(handle.read()).hexdigest()
+    except OSError as err:
+        raise DataError(f'{path}: the patch {patch} cannot be read ({err.strerror})') from err
+    return Patch(patch, digest, item)
+
+
+def _check_trust(path: str, whom: Optional[Trusted]) -> None:
+    reason = why_not(path, whom) if whom else None
+    if reason:
+        raise DataError(f'the override {path} is not taken: {reason}')
+
+
+def _listing(folder: str) -> Sequence[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return ()

@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The stack of prefixes: one's own on top of the project's, on top of LUMI's central stack.
+
+Each has LUMI's own layout of a user's tree, so that what is installed there keeps working. New software goes into
+the top one, which is $EBU_USER_PREFIX; dependencies are found in all of them. Which ones lie below is said by
+$LUMI_HOOKS_PREFIXES (a list like PATH, top first), or by a file in the top one. The module lumi-hooks reads the
+same (modulefiles/lumi-hooks.lua): the file is a plain list for its sake.
+"""
+import fnmatch
+import os
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+
+from .errors import DataError, SiteError
+from .releases import load_machine
+
+# in a prefix: the prefixes below it, one a line
+FILE = os.path.join('.lumi-hooks', 'prefixes')
+VARIABLE = 'LUMI_HOOKS_PREFIXES'
+# what the module lumi-hooks found when it was loaded
+LOADED = 'LUMI_HOOKS_LOADED_PREFIXES'
+# more of them is a mistake, not a stack
+LIMIT = 16
+
+
+def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
+    """
+    The prefixes, top first; empty where there is none.
+
+    :param top: where new software goes
+    :raises SiteError: $LUMI_HOOKS_PREFIXES contradicts `top`, or names what is no absolute path
+    :raises DataError: a file of prefixes is wrong
+    """
+    named = [path for path in env.get(VARIABLE, '').split(os.pathsep) if path]
+    if not top:
+        return ()
+    if not named:
+        return tuple(_below(_plain(top), {}))
+    wrong = [path for path in named if not os.path.isabs(path)]
+    if wrong:
+        raise SiteError(f'{VARIABLE} names {wrong[0]}, which is no absolute path')
+    if _plain(named[0]) != _plain(top):
+        raise SiteError(f'{VARIABLE} starts with {named[0]}, and software is installed into {top}: the first of the '
+                        'list is the one that is installed into, so make it the same as EBU_USER_PREFIX')
+    return tuple(dict.fromkeys(map(_plain, named)))
+
+
+def read_file(path: str) -> Tuple[str, ...]:
+    """
+    A file of prefixes: absolute paths, one a line; lines that begin with # and empty ones are left out.
+
+    :raises DataError: it can't be read, or a line is no such path; the message names it
+    """
+    try:
+        with open(path, encoding='utf-8') as handle:
+            lines = handle.read().split('\n')
+    except (OSError, UnicodeDecodeError) as err:
+        reason = err.strerror if isinstance(err, OSError) else 'it is not text'
+        raise DataError(f'{path}: cannot be read ({reason})') from err
+    found: List[str] = []
+    for number, line in enumerate(lines, 1):
+        line = line.strip()
+        if not line or line.startswith('#'):
+            continue
+        if not line.startswith('/') or os.pathsep in line or not line.isprintable():
+            raise DataError(f'{path}, line {number}: {line!r} is no prefix: it takes an absolute path without a colon')
+        if line in found:
+            raise DataError(f'{path}, line {number}: {line} stands there twice; remove one of them')
+        found.append(line)
+    if len(found) > LIMIT:
+        raise DataError(f'{path} names {len(found)} prefixes; up to {LIMIT} can be stacked')
+    return tuple(found)
+
+
+def _below(top: str, seen: Dict[str, None]) -> Dict[str, None]:
+    """A prefix, what its file names, and what theirs name: each once, in this order."""
+    seen[top] = None
+    path = os.path.join(top, FILE)
+    if os.path.lexists(path):
+        for prefix in map(_plain, read_file(path)):
+            if prefix not in seen:
+                _below(prefix, seen)
+    if len(seen) > LIMIT:
+        raise DataError(f'{path}: more than {LIMIT} prefixes would be stacked')
+    return seen
+
+
+def module_folders(prefix: str, stack: str, partition: str) -> List[str]:
+    """
+    The folders of a prefix with modules for a stack and partition, in LUMI's order.
+
+    :param stack: version of the LUMI module, e.g. the value of $LUMI_STACK_VERSION
+    """
+    base = os.path.join(prefix, 'modules', 'LUMI', stack, 'partition')
+    return [*(os.path.join(base, name) for name in dict.fromkeys((partition, 'common'))),
+            os.path.join(prefix, 'modules', 'container')]
+
+
+def archive_folders(prefix: str, stack: str, partition: str) -> List[str]:
+    """The folders of a prefix with the recipes of what was installed there."""
+    base = os.path.join(prefix, 'ebfiles_repo', f'LUMI-{stack}')
+    return [os.path.join(base, f'LUMI-{name}') for name in dict.fromkeys((partition, 'common'))]
+
+
+def own_folders(prefix: str, stack: str, partition: str) -> List[str]:
+    """The folders of a prefix with recipes that its owners wrote."""
+    return [os.path.join(prefix, 'UserRepo', 'easybuild', 'easyconfigs')]
+
+
+Folders = Callable[[str, str, str], List[str]]
+
+
+def stacked(path: Sequence[str], folders: Folders, prefixes: Sequence[str], stack: str, partition: str) -> List[str]:
+    """
+    A search path with the folders of the lower prefixes in their places: right behind those of the prefixes above.
+    Folders that do not exist are left out, those that are there already stay where they are.
+
+    :param folders: gives the folders of a prefix; `stack` and `partition` are handed to it
+    :param prefixes: top first
+    """
+    found, above = list(path), set(map(os.path.realpath, folders(prefixes[0], stack, partition) if prefixes else ()))
+    for prefix in prefixes[1:]:
+        wanted = folders(prefix, stack, partition)
+        there = [os.path.realpath(entry) for entry in found]
+        place = 1 + max((position for position, entry in enumerate(there) if entry in above), default=-1)
+        found[place:place] = [folder for folder in wanted
+                              if os.path.isdir(folder) and os.path.realpath(folder) not in there]
+        above.update(map(os.path.realpath, wanted))
+    return found
+
+
+def module_path(path: Sequence[str], prefixes: Sequence[str], stack: str, partition: str) -> List[str]:
+    """MODULEPATH with the modules of all prefixes (see `stacked`)."""
+    return stacked(path, module_folders, prefixes, stack, partition)
+
+
+def robot_path(path: Sequence[str], prefixes: Sequence[str], stack: str, partition: str) -> List[str]:
+    """The robot path with the recipes of all prefixes (see `stacked`)."""
+    found = stacked(path, archive_folders, prefixes, stack, partition)
+    return stacked(found, own_folders, prefixes, stack, partition)
+
+
+def holder(path: str, prefixes: Sequence[str]) -> Optional[str]:
+    """The prefix that a file or folder lies in, None where it lies in none of them (the central stack's)."""
+    real = os.path.realpath(path)
+    inside = [prefix for prefix in prefixes if (real + os.sep).startswith(os.path.realpath(prefix).rstrip('/') + '/')]
+    # one prefix may lie in another
+    return max(inside, key=lambda prefix: len(os.path.realpath(prefix)), default=None)
+
+
+def name_of(prefix: Optional[str], prefixes: Sequence[str]) -> str:
+    """A prefix as users say it: "your own prefix", "the prefix of project_465000000", "the central stack"."""
+    if prefix is None:
+        return 'the central stack'
+    area = area_of(prefix)
+    if area and area['group']:
+        return f'the prefix of {project_of(prefix)}'
+    return 'your own prefix' if prefixes and prefix == prefixes[0] else f'the prefix {prefix}'
+
+
+def area_of(path: str) -> Optional[Mapping]:
+    """The storage area (machine.json) of a path, as it is written or with its links followed; None if unknown."""
+    for candidate in dict.fromkeys((os.path.normpath(path), os.path.realpath(path))):
+        for area in load_machine()['storage']['areas']:
+            if any(_head(candidate, pattern) for pattern in area['paths']):
+                return area
+    return None
+
+
+def project_of(path: str) -> Optional[str]:
+    """Name of the project (and of its group) whose folder a path lies in, None where it lies in none."""
+    area = area_of(path)
+    if not area or not area['group']:
+        return None
+    for candidate in dict.fromkeys((os.path.normpath(path), os.path.realpath(path))):
+        for pattern in area['paths']:
+            head = _head(candidate, pattern)
+            if head:
+                return os.path.basename(head)
+    return None
+
+
+def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.environ) -> Optional[str]:
+    """
+    What was changed of the prefixes after modules were loaded, as a sentence that says what to do; None if nothing.
+
+    LUMI's modules write the prefix into MODULEPATH and EASYBUILD_* when they are loaded, and leave stale entries even
+    after `module --force purge`.
+    """
+    remedy = 'LUMI\'s modules take it up when they are loaded, and leave traces of the old one: set it in a new ' \
+             'shell, and then load LUMI, the partition and EasyBuild-user'
+    loaded = env.get('EASYBUILD_PREFIX', '')
+    if env.get('LUMI_EASYBUILD_MODE', 'user') == 'user' and loaded and stack and not _same(loaded, stack[0]):
+        return f'EBU_USER_PREFIX is {stack[0]} now, and was {loaded} when EasyBuild-user was loaded. {remedy}'
+    if LOADED in env:
+        before = [path for path in env[LOADED].split(os.pathsep) if path]
+        if list(map(os.path.realpath, before)) != list(map(os.path.realpath, stack)):
+            return f'the stack of prefixes is {" on ".join(stack)} now, and was {" on ".join(before)} when the ' \
+                   'module lumi-hooks was loaded: load it anew (module unload lumi-hooks; module load lumi-hooks)'
+    return None
+
+
+def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:
+    """
+    Entries of MODULEPATH in the shape of a user's tree that belong to no prefix of the stack, or to another partition:
+    what is left of another EBU_USER_PREFIX, or of a module that was loaded for another partition.
+    """
+    found = []
+    for entry in modulepath:
+        before, shape, rest = entry.partition('/modules/LUMI/')
+        words = rest.strip('/').split('/')
+        if not shape or len(words) != 3 or words[1] != 'partition':
+            continue
+        if holder(entry, stack) is None or words[2] not in (partition, 'common'):
+            found.append(entry)
+    return found
+
+
+def _plain(path: str) -> str:
+    return os.path.normpath(path)
+
+
+def _same(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _head(path: str, pattern: str) -> Optional[str]:
+    """The part of a path that a pattern of as many names fits, None where it does not."""
+    size = pattern.count('/')
+    head = '/'.join(path.split('/')[:size + 1])
+    fits = all(fnmatch.fnmatchcase(*pair) for pair in zip(head.split('/'), pattern.split('/')))
+    return head if head.count('/') == size and fits else None

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Whom files are taken from: recipes, overrides and hooks decide on what is run, so the folder that they come from must
+not be one that others can write to.
+
+What can be enforced, and what can't, stands in docs/prefixes.md.
+"""
+import contextlib
+import grp
+import os
+import pwd
+import stat
+import sys
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import FrozenSet, Mapping, Optional, Sequence, Tuple
+
+from .data import ROOT
+from .prefixes import project_of
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """
+    Whose files are taken.
+
+    :ivar user: id of the user; files of theirs and of root are taken from everywhere
+    :ivar groups: ids of the groups that may write beside the user: their private one, those of projects
+    :ivar roots: folders that the user chose (prefixes): files of anybody who may write there are taken
+    :ivar site: folders of the site (the central stack, EasyBuild, this library): the site's staff decides there
+    """
+    user: int
+    groups: FrozenSet[int]
+    roots: Tuple[str, ...] = ()
+    site: Tuple[str, ...] = ()
+
+
+def trusted(prefixes: Sequence[str] = (), env: Mapping[str, str] = os.environ) -> Trusted:
+    """Whom to take files from, with these prefixes and environment."""
+    user = os.geteuid()
+    groups = {0, _private_group(user)}
+    for prefix in prefixes:
+        with contextlib.suppress(OSError):  # it may be made later
+            groups.add(os.stat(prefix).st_gid)
+        with contextlib.suppress(KeyError):
+            groups.add(grp.getgrnam(project_of(prefix) or '').gr_gid)
+    stack = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '').partition('/easybuild/tools/')[0]
+    site = [os.path.dirname(stack) if stack else '', env.get('EBROOTEASYBUILD', ''), os.path.dirname(ROOT), sys.prefix,
+            *env.get('LUMI_HOOKS_UPSTREAM', '').split(os.pathsep)]
+    return Trusted(user, frozenset(groups - {-1}), tuple(map(os.path.realpath, prefixes)),
+                   tuple(os.path.realpath(path) for path in site if path))
+
+
+def why_not(path: str, whom: Trusted) -> Optional[str]:
+    """
+    Why a file is not to be taken, as a sentence that says what to do; None where it may be, or does not exist.
+
+    The file and its folder must belong to the user or to root (or lie in a prefix, or be the site's), and nobody
+    else may write there. Nobody may be able to put another folder in the place of one above.
+    """
+    real = os.path.realpath(path)
+    if any(_inside(real, root) for root in whom.site):
+        return None
+    shared = any(_inside(real, root) for root in whom.roots)
+    folder = os.path.dirname(real)
+    for place in dict.fromkeys((real, folder)):
+        reason = _why_not(place, whom, shared)
+        if reason:
+            return reason
+    above = os.path.dirname(folder)
+    while above != os.path.dirname(above):
+        reason = _replaceable(above)
+        if reason:
+            return reason
+        above = os.path.dirname(above)
+    return None
+
+
+def _why_not(place: str, whom: Trusted, shared: bool) -> Optional[str]:
+    try:
+        status = os.stat(place)
+    except OSError:
+        return None
+    if status.st_mode & stat.S_IWOTH:
+        return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
+    if status.st_mode & stat.S_IWGRP and status.st_gid not in whom.groups:
+        return f'the group {_group(status.st_gid)} can write to {place}, and it is not that of one of your prefixes: ' \
+               f'chmod g-w {place}, or put the file into a folder of your own'
+    if not shared and status.st_uid not in (whom.user, 0):
+        return f'{place} belongs to {_user(status.st_uid)}, not to you: copy it into a folder of your own once you ' \
+               'have read it'
+    return None
+
+
+def _replaceable(folder: str) -> Optional[str]:
+    """Why what lies in a folder further up can be exchanged by everybody (not so with the sticky bit, as in /tmp)."""
+    try:
+        mode = os.stat(folder).st_mode
+    except OSError:
+        return None
+    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+        return f'everybody can write to {folder}, and so put something else in the place of what lies there'
+    return None
+
+
+@lru_cache(maxsize=None)
+def _private_group(user: int) -> int:
+    """The user's own group, that nobody else is in (named after the user, or of the same number); -1 if none is."""
+    try:
+        entry = pwd.getpwuid(user)
+    except KeyError:
+        return user
+    name = _group(entry.pw_gid)
+    return entry.pw_gid if name == entry.pw_name or entry.pw_gid == user else -1
+
+
+def _group(number: int) -> str:
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f'user {number}'
+
+
+def _inside(path: str, root: str) -> bool:
+    return (path + os.sep).startswith(root.rstrip(os.sep) + os.sep)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A stack of prefixes on the stand-in: one's own on top of a project's, for eb and for the shell."""
+import json
+
+import pytest
+
+from .conftest import ROOT, Lumi
+
+RECIPE = """easyblock = 'Bundle'
+
+name = '{name}'
+version = '1.0'
+
+homepage = 'https://example.org'
+description = 'A recipe of the tests.'
+
+toolchain = {{'name': 'gfbf', 'version': '2025a'}}
+
+dependencies = [{dependency}]
+
+moduleclass = 'tools'
+"""
+USE = f'module use {ROOT}/modulefiles && module load lumi-hooks && '
+
+
+@pytest.fixture(scope='module')
+def both(standin, sources, upstream, tmp_path_factory):
+    """A user on top of a project, in whose prefix Base is installed."""
+    base = tmp_path_factory.mktemp('stack')
+    (base / 'home').mkdir()
+    for name, dependency in (('Base', ''), ('Thing', "('Base', '1.0')"), ('More', "('Base', '1.0'), ('Thing', '1.0')")):
+        (base / f'{name}-1.0-gfbf-2025a.eb').write_text(RECIPE.format(name=name, dependency=dependency))
+    project = Lumi(standin, sources, upstream, base / 'project', base / 'home')
+    project.eb(f'{base}/Base-1.0-gfbf-2025a.eb')
+    user = Lumi(standin, sources, upstream, base / 'own prefix', base / 'home')
+    (base / 'own prefix' / '.lumi-hooks').mkdir(parents=True)
+    (base / 'own prefix' / '.lumi-hooks' / 'prefixes').write_text(f'# ours\n{base}/project\n')
+    return user, project, base
+
+
+def test_a_dependency_from_the_project(both):
+    user, project, base = both
+    done = user.eb(f'{base}/Thing-1.0-gfbf-2025a.eb -r')
+    assert 'COMPLETED: Installation ended successfully' in done.stdout
+    assert user.software('Thing', '1.0-cpeGNU-25.03').is_dir()
+    assert not user.software('Base', '1.0-cpeGNU-25.03').exists(), 'the project\'s Base was built again'
+    assert project.software('Base', '1.0-cpeGNU-25.03').is_dir()
+    assert not project.software('Thing', '1.0-cpeGNU-25.03').exists()
+
+
+def test_the_module_for_the_shell(both):
+    user, project, base = both
+    done = user.run(USE + 'echo "PATH1 $MODULEPATH" && module load Base/1.0-cpeGNU-25.03 && echo "ROOT $EBROOTBASE" '
+                    '&& module unload Base lumi-hooks && echo "PATH2 $MODULEPATH" '
+                    '&& echo "LEFT ${LUMI_HOOKS_LOADED_PREFIXES:-nothing}"', check=True)
+    said = dict(line.split(' ', 1) for line in done.stdout.splitlines() if line.startswith(('PATH', 'ROOT', 'LEFT')))
+    path = said['PATH1'].split(':')
+    own, below = (f'{prefix}/modules/LUMI/25.03/partition/C' for prefix in (base / 'own prefix', base / 'project'))
+    central = next(entry for entry in path if '/modules/easybuild/LUMI/25.03/partition/C' in entry)
+    assert path.index(own) < path.index(below) < path.index(central)
+    assert said['ROOT'].startswith(f'{base}/project/SW/')
+    assert below not in said['PATH2'].split(':') and own in said['PATH2'].split(':') and said['LEFT'] == 'nothing'
+
+
+def test_plan_and_status_say_which_prefix(both):
+    user, project, base = both
+    done = user.run(USE + f'lumi-eb plan --json {base}/More-1.0-gfbf-2025a.eb && echo SPLIT && '
+                    'lumi-eb status --json', check=True)
+    plan, status = (json.loads(text[text.index('{'):]) for text in done.stdout.split('SPLIT'))
+    found = {node['module']: (node['status'], node['prefix']) for node in plan['nodes']}
+    assert found['Base/1.0-cpeGNU-25.03'] == ('installed', f'{base}/project')
+    assert found['Thing/1.0-cpeGNU-25.03'] == ('installed', f'{base}/own prefix')
+    assert status['prefixes'] == [f'{base}/own prefix', f'{base}/project'] and status['problem'] is None
+
+
+def test_another_prefix_while_modules_are_loaded(both):
+    user, project, base = both
+    done = user.run(f'export EBU_USER_PREFIX={base}/third && eb --hooks={user.hooks} lz4-1.10.0-GCCcore-14.2.0.eb')
+    assert done.returncode != 0 and 'when EasyBuild-user was loaded' in done.stdout and 'new shell' in done.stdout
+    assert not (base / 'third').exists()
