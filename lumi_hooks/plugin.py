@@ -11,4 +11,6 @@ pre_build_and_install_loop_hook = EntrypointHook('pre_build_and_install_loop')(
     for_plugin(hooks.pre_build_and_install_loop_hook))
 pre_fetch_hook = EntrypointHook('fetch', pre_step=True)(for_plugin(hooks.pre_fetch_hook))
 pre_easyblock_hook = EntrypointHook('easyblock', pre_step=True)(for_plugin(hooks.pre_easyblock_hook))
+pre_module_hook = EntrypointHook('module', pre_step=True)(for_plugin(hooks.pre_module_hook))
+module_write_hook = EntrypointHook('module_write')(for_plugin(hooks.module_write_hook))
 post_easyblock_hook = EntrypointHook('easyblock', post_step=True)(for_plugin(hooks.post_easyblock_hook))

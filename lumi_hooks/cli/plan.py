@@ -6,9 +6,9 @@ import os
 from typing import Any, Dict, List
 
 from ..catalogue import find_recipe
+from ..change import change_json
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from . import place
-from .adapt import change_json
 
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb

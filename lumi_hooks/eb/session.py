@@ -25,8 +25,9 @@ from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from . import live, places
+from . import install, live, places
 from .modules import SCOPE, watch_loads
+from .record import Records
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
 REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
@@ -42,6 +43,8 @@ class Session:
         self.site, self.upstream, self.overlay = site, upstream, overlay
         self.closure = Closure(site)
         self.refused: Dict[str, str] = {}
+        self.adaptations: Dict[str, Adaptation] = {}
+        self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
 
@@ -66,6 +69,7 @@ class Session:
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
+        install.watch(session)
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)
@@ -176,6 +180,7 @@ class Session:
         SCOPE.leave()
 
     def _tell(self, adaptation: Adaptation) -> None:
+        self.adaptations[adaptation.module] = adaptation
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename,
                   '; '.join(f'[{change.rule}] {describe(change)}: {change.reason}' for change in adaptation.changes),
                   adaptation.without)
