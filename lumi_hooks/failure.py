@@ -13,11 +13,19 @@ from .data import load_json
 from .dependency import Dependency
 from .render import describe
 
-# EasyBuild's own lines, which start every entry of its log
-_ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d ')
-# what a command that failed is announced by: 5.3 and newer; older ones
-_FAILED = re.compile(r'FAILED \(exit code|failed with exit code|Warning: exit code|had? non-zero exit code')
-_LONGEST = 400
+# how EasyBuild's own entries in its log begin
+_ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')
+_COMMAND_FAILED = re.compile(r'Shell command FAILED \(exit code')
+_OUTPUT = re.compile(r'^== .* Output of .* shell command')
+_ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error|crashed[^:]*): ')
+# what EasyBuild adds to a message of its own
+_PLACE = re.compile(r' \(at easybuild/[^)]*\)$')
+_CALLS = re.compile(r'^Callstack:$')
+# programs that configure scripts, CMake and Meson try: they fail by design
+_TRIALS = re.compile(r'conftest\.|CMakeFiles/CMake(Tmp|Scratch)|meson-private/')
+_LONGEST = 300
+_UNKNOWN = ('nothing in the output of the command looks like an error that lumi-hooks knows; these are its last '
+            'lines, and the log holds the rest')
 
 
 @dataclass(frozen=True)
@@ -44,52 +52,96 @@ class Kind:
     advice: str
     rules: Tuple[str, ...]
     lines: int
+    own: bool
 
 
 @lru_cache(maxsize=None)
 def kinds() -> Tuple[Kind, ...]:
     """The kinds of errors that are known; where one line fits two, the first counts."""
     return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['advice'], tuple(entry.get('rules', ())),
-                      entry.get('lines', 1)) for entry in load_json('failures.json')['failures'])
+                      entry.get('lines', 1), entry.get('own', False))
+                 for entry in load_json('failures.json')['failures'])
 
 
 def first_error(log: str) -> Optional[Failure]:
     """
-    The first error in the output of the command that failed, or in EasyBuild's own words; None where nothing in it
-    looks like one.
+    The first error in the output of the command that failed, or what EasyBuild itself says; None for an empty log.
 
-    Output of commands that did not fail is passed over: tests of a configure script fail by design.
+    The output of other commands is passed over: tests of a configure script fail by design.
+
+    :param log: the text of EasyBuild's log, of 5.1 or newer; or a message alone
     """
     lines = log.splitlines()
-    for start, end in _sections(lines):
-        for number in range(start, end):
-            found = _kind(lines[number])
-            if found:
-                context = [line.rstrip()[:_LONGEST] for line in lines[number:min(end, number + found.lines)]]
-                return Failure(found.name, context[0].strip(), number + 1, tuple(context),
-                               found.advice, found.rules)
+    entries = [number for number, line in enumerate(lines) if _ENTRY.match(line)]
+    spans = list(zip(entries, [*entries[1:], len(lines)]))
+    output = _output(lines, spans)
+    message = next(((start, end) for start, end in reversed(spans) if _ERROR.match(lines[start])), None)
+    if message is None and output is None:
+        message = (0, len(lines))
+    found = None
+    if message:
+        # a failed command is told in one line, which says less than the command did
+        found = _search(lines, message, own=True)
+    if found is None and output:
+        found = _search(lines, output, own=False) or _last_lines(lines, output)
+    if found is None and message:
+        found = _search(lines, message, own=False) or _last_lines(lines, message)
+    return found
+
+
+def _output(lines: Sequence[str], spans: Sequence[Tuple[int, int]]) -> Optional[Tuple[int, int]]:
+    """The lines of the output of the last command that failed."""
+    for position, (start, end) in reversed(list(enumerate(spans))):
+        if _COMMAND_FAILED.search(lines[start]):
+            if end - start == 1 and position + 1 < len(spans) and _OUTPUT.match(lines[spans[position + 1][0]]):
+                start, end = spans[position + 1]  # up to EasyBuild 5.2 it is an entry of its own
+            return start + 1, end
     return None
 
 
-def _kind(line: str) -> Optional[Kind]:
-    return next((kind for kind in kinds() if kind.pattern.search(line)), None)
+def _search(lines: Sequence[str], span: Tuple[int, int], own: bool) -> Optional[Failure]:
+    """The first line of a span that is an error of some kind."""
+    start, end = span
+    for number in range(start, end):
+        if _CALLS.match(lines[number]):
+            return None
+        line = _stripped(lines[number])
+        if _TRIALS.search(line):
+            continue
+        kind = next((kind for kind in kinds() if kind.own == own and kind.pattern.search(line)), None)
+        if kind:
+            return _failure(kind, lines, number, min(end, number + kind.lines))
+    return None
 
 
-def _sections(lines: Sequence[str]) -> List[Tuple[int, int]]:
-    """
-    Where to look, as spans of lines: the output of failed commands, the last one first (those before it were allowed
-    to fail), then all of EasyBuild's own entries, then everything.
-    """
-    entries = [number for number, line in enumerate(lines) if _ENTRY.match(line)]
-    spans = list(zip(entries, [*entries[1:], len(lines)]))
-    failed = []
-    for position, (start, end) in enumerate(spans):
-        if _FAILED.search(lines[start]):
-            # older EasyBuild puts the output into the entry before
-            earlier = spans[position - 1] if end - start == 1 and position else (start, end)
-            failed.append((min(start, earlier[0]), end))
-    own = [(start, start + 1) for start, end in spans] if spans else []
-    return [*reversed(failed[-1:]), *reversed(own), (0, len(lines))]
+def _failure(kind: Kind, lines: Sequence[str], number: int, end: int) -> Failure:
+    context = []
+    for line in lines[number:end]:
+        if _CALLS.match(line):
+            break
+        context.append(_stripped(line)[:_LONGEST].rstrip())
+    while len(context) > 1 and not context[-1]:
+        context.pop()
+    return Failure(kind.name, context[0].strip(), number + 1, tuple(context), kind.advice, kind.rules)
+
+
+def _last_lines(lines: Sequence[str], span: Tuple[int, int]) -> Optional[Failure]:
+    """Where nothing is known: the last lines that say something."""
+    numbers = []
+    for number in range(*span):
+        if _CALLS.match(lines[number]):
+            break
+        if lines[number].strip():
+            numbers.append(number)
+    if not numbers:
+        return None
+    first = numbers[-5:][0]
+    return _failure(Kind('unknown', _CALLS, _UNKNOWN, (), 5, False), lines, first, numbers[-1] + 1)
+
+
+def _stripped(line: str) -> str:
+    """A line without what EasyBuild's log puts around a message."""
+    return _PLACE.sub('', _ERROR.sub('', line))
 
 
 def nearest(failure: Failure, changes: Sequence[Change]) -> Optional[Tuple[str, str]]:

@@ -216,9 +216,9 @@ def with_help(module: str, text: str) -> str:
         return module if end < 0 else module[:end].rstrip('\n') + safe + module[end:]
     match = re.search(r'^\s*puts stderr \{', module, re.MULTILINE)
     if match:
-        end = re.compile(r'^\s*\}\s*$', re.MULTILINE).search(module, match.end())
+        closing = re.compile(r'^\s*\}\s*$', re.MULTILINE).search(module, match.end())
         safe = re.sub(r'([{}\[\]])', r'\\\1', section)
-        return module[:end.start()].rstrip('\n') + safe + module[end.start():] if end else module
+        return module[:closing.start()].rstrip('\n') + safe + module[closing.start():] if closing else module
     return module
 
 

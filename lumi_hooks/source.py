@@ -10,13 +10,11 @@ from .catalogue import our_recipes
 from .change import Adaptation
 from .errors import LumiHooksError
 from .files import read_text
-from .overlay import with_checksums
+from .overlay import SOURCE_FOLDER, with_checksums
 from .recipe import parse_recipe, read_recipe
 from .render import render
 from .site import Site
 
-# beside an adapted recipe: the folder with the recipe that it was derived from
-FOLDER = 'source'
 UPSTREAM, LUMI, OURS, USER = 'upstream', 'lumi', 'lumi-hooks', 'user'
 
 
@@ -68,7 +66,7 @@ def _places(file: str, name: str, beside: Optional[str], site: Site) -> Iterator
                 yield os.path.join(place, file), LUMI
     if beside:
         yield beside, USER
-        yield os.path.join(os.path.dirname(beside), FOLDER, file), USER
+        yield os.path.join(os.path.dirname(beside), SOURCE_FOLDER, file), USER
 
 
 def adapted_again(text: str, source: Origin, site: Site) -> Optional[Adaptation]:

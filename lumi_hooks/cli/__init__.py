@@ -7,13 +7,14 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, plan, screen, survey
+from . import adapt, explain, plan, screen, survey
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
+  lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
 """
 
@@ -26,6 +27,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     adapt.add_parser(commands)
     plan.add_parser(commands)
+    explain.add_parser(commands)
     survey.add_parser(commands)
     screen.add_parser(commands)
     return found

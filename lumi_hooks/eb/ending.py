@@ -16,6 +16,9 @@ from ..files import read_text
 from ..record import read_record
 from ..site import OVERLAY_FOLDER, Site
 
+# letters of a message that are shown
+_LONGEST = 300
+
 _log = fancylogger.getLogger('lumi_hooks.ending', fname=False)
 
 
@@ -37,7 +40,7 @@ def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> N
     """The first real error, the rule that is nearest to it, what to try, and where the log is."""
     log, message = result[1], str(result[2])
     text = read_text(log) if log and os.path.isfile(log) else message
-    found = first_error(text) or first_error(message)
+    found = first_error(text)
     kept = _keep(log, here.module, site.prefix) if log else None
     for line in report(here.module, found, message, adaptation, kept or log):
         _say(line)
@@ -46,7 +49,8 @@ def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> N
 def report(module: str, found: Optional[Failure], message: str, adaptation: Optional[Adaptation],
            log: Optional[str]) -> list:
     """The lines that explain a failure."""
-    lines = [f'{module} was not installed. The first error:' if found else f'{module} was not installed: {message}']
+    what = message.splitlines()[0][:_LONGEST] if message else 'it failed'
+    lines = [f'{module} was not installed. The first error:' if found else f'{module} was not installed: {what}']
     if found:
         lines += [f'    {line}' for line in found.context]
         change = nearest(found, adaptation.changes) if adaptation else None

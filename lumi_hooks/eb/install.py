@@ -138,7 +138,8 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         there = _stamp(here.module_file)
         if there and not build_option('sanity_check_only') and (waited and there != before if forced else not before):
             # EasyBuild looked for the module before the lock was free, and would build it once more
-            print_msg(f'{here.module} is already installed (module found), skipping: it was installed meanwhile', log=_log)
+            print_msg(f'{here.module} is already installed (module found), skipping: it was installed meanwhile',
+                      log=_log)
             return True, None, '', EasyBuildExit.SUCCESS
         _now = here
         try:

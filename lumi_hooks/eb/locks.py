@@ -186,8 +186,8 @@ class Lock:
             try:
                 self._remove()
             except OSError as err:
-                raise LumiHooksError(f'the lock {self.path} is left from {holder}, which is dead, and cannot be removed '
-                                     f'({err.strerror}): ask {holder.user} to run eb again') from err
+                raise LumiHooksError(f'the lock {self.path} is left from {holder}, which is dead, and cannot be '
+                                     f'removed ({err.strerror}): ask {holder.user} to run eb again') from err
         tell(f'{self.what}: cleared the lock that was left by {holder}, which is dead'
              + (f', and ended {len(ended)} of its commands' if ended else ''))
 

@@ -26,9 +26,8 @@ from ..source import adapted_again, find_source
 from . import install
 
 # variables that decide on a build; everything else is the user's own business and is not written down
-_KEPT = re.compile(r'''^(LD_|CRAY|PE_|MPICH|MPI|FI_|ROCM|HIP|HSA|PYTHON|OMP_|EBROOT|EBVERSION|LUMI_STACK|PKG_CONFIG|CMAKE_
-    |LUMI_HOOKS_(RELEASE|PARTITION|TOOLCHAIN|MODE|DERIVE|DISABLE)
-    |(PATH|CPATH|LIBRARY_PATH|ACLOCAL_PATH|MODULEPATH|LOADEDMODULES|LIBS|LANG|LC_ALL|CC|CXX|FC|F77|F90)$
+_KEPT = re.compile(r'''^(LD_|CRAY|PE_|MPICH|MPI|FI_|ROCM|HIP|HSA|PYTHON|OMP_|EBROOT|EBVERSION|LUMI_STACK|CMAKE_
+    |PKG_CONFIG|(PATH|CPATH|LIBRARY_PATH|ACLOCAL_PATH|MODULEPATH|LOADEDMODULES|LIBS|LANG|LC_ALL|CC|CXX|FC|F77|F90)$
     |[A-Z_]+_INCLUDE_PATH$|(CPP|C|CXX|F|FC|F90|LD)FLAGS$)''', re.VERBOSE)
 _SECRET = re.compile(r'TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|SESSION', re.IGNORECASE)
 _USER_IN_URL = re.compile(r'://[^/@\s]*@')
@@ -197,7 +196,8 @@ def library_commit() -> Tuple[Optional[str], Optional[bool]]:
     found = []
     for command in (['rev-parse', 'HEAD'], ['status', '--porcelain', '--untracked-files=no']):
         try:
-            done = subprocess.run(['git', '-C', clone, *command], capture_output=True, text=True, timeout=30, check=False)
+            done = subprocess.run(['git', '-C', clone, *command], capture_output=True, text=True, timeout=30,
+                                  check=False)
         except (OSError, subprocess.SubprocessError):
             return None, None
         if done.returncode:

@@ -14,6 +14,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, update_build_option
 
+from .. import archive
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
@@ -70,6 +71,7 @@ class Session:
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
         install.watch(session)
+        install.restore_left(site)
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)
@@ -110,6 +112,11 @@ class Session:
 
     def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; notes a refusal for later."""
+        newer = archive.newer(recipe, self.site, sys.argv[1:])
+        if newer:
+            text, path = self._adapted(newer)
+            self._compare(recipe, newer, text)
+            return text, path
         adaptation = adapt(recipe, self.site)
         if adaptation.status == UNCHANGED:
             if recipe.toolchain[0] != 'system':
@@ -134,6 +141,13 @@ class Session:
         self._tell(adaptation)
         with open(path, encoding='utf-8') as handle:
             return handle.read(), path
+
+    def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
+        """Tell what an archived recipe, which is passed over, says otherwise."""
+        lines = archive.differences(archived, text) if newer.filename not in self.refused else []
+        if lines:
+            self._announce(f'{archived.path} is what was installed once, and differs from {newer.path}, which is used: '
+                           'give the first by its path to install that\n' + '\n'.join(f'     {line}' for line in lines))
 
     def _write(self, adaptation: Adaptation) -> None:
         """Write the recipes that have to be derived for one into the overlay."""
