@@ -6,6 +6,7 @@ EasyBuild's `build_and_install_one` is run under a lock of ours (locks.py), its 
 instead of deleted, and the module appears by a rename when everything else is done. Held against EasyBuild 5.1.2,
 5.2.0 and 5.4.1. Each of the replaced functions says when it can go.
 """
+import errno
 import os
 import signal
 import sys
@@ -144,6 +145,13 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         _now = here
         try:
             result = original(ecdict, {**init_env, TOKEN: here.lock.owner.token})
+        except OSError as err:
+            here.undo()
+            if err.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
+                                 'some space or files there (lumi-workspaces shows quotas), and run the same command '
+                                 'again') from err
         except BaseException:
             here.undo()
             raise

@@ -277,10 +277,12 @@ def _stat(pid: int) -> Optional[Tuple[str, int]]:
 
 
 def _namespace() -> str:
-    try:
-        return os.readlink('/proc/self/ns/pid')
-    except OSError:
-        return ''
+    """The namespaces in which a pid, and the moment at which it was started, mean something."""
+    found = []
+    for kind in ('pid', 'time'):
+        with suppress(OSError):
+            found.append(os.readlink(f'/proc/self/ns/{kind}'))
+    return ' '.join(found)
 
 
 def _user() -> str:

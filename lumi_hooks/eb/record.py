@@ -17,7 +17,7 @@ from .. import __version__, record
 from ..change import Adaptation, change_json
 from ..data import ROOT
 from ..errors import DataError, LumiHooksError
-from ..files import write_atomic
+from ..files import read_text, write_atomic
 from ..recipe import parse_recipe
 from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
 from ..render import describe
@@ -191,19 +191,40 @@ def measure(folder: str) -> Dict[str, int]:
 def library_commit() -> Tuple[Optional[str], Optional[bool]]:
     """Commit of the clone that this is, and whether it was changed since; (None, None) for an installed copy."""
     clone = os.path.dirname(ROOT)
-    if not os.path.exists(os.path.join(clone, '.git')):
+    commit = _head(os.path.join(clone, '.git'))
+    if commit is None:
         return None, None
-    found = []
-    for command in (['rev-parse', 'HEAD'], ['status', '--porcelain', '--untracked-files=no']):
-        try:
-            done = subprocess.run(['git', '-C', clone, *command], capture_output=True, text=True, timeout=30,
-                                  check=False)
-        except (OSError, subprocess.SubprocessError):
-            return None, None
-        if done.returncode:
-            return None, None
-        found.append(done.stdout.strip())
-    return found[0], bool(found[1])
+    try:
+        done = subprocess.run(['git', '-C', clone, 'status', '--porcelain', '--untracked-files=no'], text=True,
+                              capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return commit, None
+    return commit, bool(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def _head(folder: str) -> Optional[str]:
+    """
+    The commit that a clone stands at. Read from its files (gitrepository-layout(5)): the command refuses a clone that
+    belongs to somebody else, and a project shares one.
+    """
+    try:
+        if os.path.isfile(folder):  # of a worktree
+            folder = os.path.join(os.path.dirname(folder), read_text(folder).partition('gitdir:')[2].strip())
+        head = read_text(os.path.join(folder, 'HEAD')).strip()
+        if not head.startswith('ref:'):
+            return head
+        name, common = head[4:].strip(), folder
+        if os.path.isfile(os.path.join(folder, 'commondir')):
+            common = os.path.join(folder, read_text(os.path.join(folder, 'commondir')).strip())
+        for place in (folder, common):
+            if os.path.isfile(os.path.join(place, name)):
+                return read_text(os.path.join(place, name)).strip()
+        for line in read_text(os.path.join(common, 'packed-refs')).splitlines():
+            if line.endswith(f' {name}'):
+                return line.split()[0]
+    except OSError:
+        pass
+    return None
 
 
 def _source(noted: Mapping[str, Any], source: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
