@@ -116,9 +116,8 @@ class _Function:
                         self._add(f'part:{name}')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
-            elif isinstance(node, ast.Call) and _called(node) in DEPENDENCIES:
-                self._add('dependency-names')
-            elif isinstance(node, ast.Subscript) and getattr(node.slice, 'value', '') in DEPENDENCIES:
+            elif (isinstance(node, ast.Call) and _called(node) in DEPENDENCIES) \
+                    or (isinstance(node, ast.Subscript) and getattr(node.slice, 'value', '') in DEPENDENCIES):
                 self._add('dependency-names')
             elif isinstance(node, ast.If) and node not in inner:
                 self._chain(node)
@@ -210,7 +209,9 @@ class _Function:
             return self._asked(test.left)
         if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.NotIn) \
                 and self._are_names(test.comparators[0]):
-            return {test.left.value} if isinstance(test.left, ast.Constant) else self.loops.get(_dotted(test.left), set())
+            if isinstance(test.left, ast.Constant):
+                return {test.left.value}
+            return self.loops.get(_dotted(test.left), set())
         return set()
 
     def _are_names(self, node: ast.expr) -> bool:

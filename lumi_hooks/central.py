@@ -15,6 +15,9 @@ from .recipe import RECORD
 from .releases import generation_of, load_upstream, refused_family
 from .versions import version_key
 
+# what LUMI calls the archive of recipes in a prefix, today and before September 2024
+ARCHIVES = ('ebfiles_repo', 'ebrepo_files')
+
 
 @dataclass(frozen=True)
 class Source:
@@ -95,7 +98,8 @@ class Index:
         """File name -> paths in the order of the folders; derived ones among them, as telling them means to read."""
         if name not in self._recipes:
             found: Dict[str, List[str]] = {}
-            for path in self._recipe_files(self.recipes, name):
+            # an archived copy says what was installed once: any other recipe of its name comes first
+            for path in self._recipe_files(sorted(self.recipes, key=is_archive), name):
                 found.setdefault(os.path.basename(path), []).append(path)
             self._recipes[name] = found
         return self._recipes[name]
@@ -131,6 +135,11 @@ class Index:
 
 
 NOTHING = Index()
+
+
+def is_archive(path: str) -> bool:
+    """Does a folder or file belong to an archive of recipes, where EasyBuild keeps what it installed?"""
+    return any(part in ARCHIVES for part in path.split(os.sep))
 
 
 def is_derived(path: str) -> bool:

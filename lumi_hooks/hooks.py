@@ -81,6 +81,24 @@ def post_sanitycheck_hook(easyblock):
 
 
 @dispatch.clear_errors
+def pre_module_hook(easyblock):
+    """Write down what was installed, before the module is made and permissions are set."""
+    here = session.current()
+    if here:
+        here.records.write(easyblock)
+    _behind('pre_module_hook', easyblock)
+
+
+@dispatch.clear_errors
+def module_write_hook(easyblock, path, text):
+    """The short form of the record goes into the module's help."""
+    here = session.current()
+    if here:
+        text = here.records.with_help(easyblock, path, text)
+    return _behind('module_write_hook', easyblock, path, text) or text
+
+
+@dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
     here = session.current()

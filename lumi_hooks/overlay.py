@@ -21,6 +21,9 @@ from .recipe import Recipe, checksums_beside, files_beside, parse_recipe, templa
 from .render import render
 from .site import OVERLAY_FOLDER, Site
 
+# beside an adapted recipe of somebody's own: the folder with the recipe that it was derived from
+SOURCE_FOLDER = 'source'
+
 
 class Overlay:
     """The overlay of one site; `root` is the folder that goes onto the robot path."""
@@ -65,6 +68,11 @@ class Overlay:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             for patch in (*files_beside(adaptation.recipe), *adaptation.beside):
                 _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), read_text(patch))
+            if given:
+                # a job or a later installation adapts it again, to say what was changed
+                source = os.path.join(os.path.dirname(path), SOURCE_FOLDER, adaptation.recipe.filename)
+                os.makedirs(os.path.dirname(source), exist_ok=True)
+                _place(source, adaptation.recipe.text)
             _place(path, text)
         except OSError as err:
             raise LumiHooksError(f'the adapted recipe {path} cannot be written: {err.strerror}; is the prefix '

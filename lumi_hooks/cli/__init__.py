@@ -7,7 +7,7 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, doctor, plan, screen, survey, verify
+from . import adapt, doctor, explain, plan, screen, survey, verify
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -15,6 +15,7 @@ EXAMPLES = """examples:
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
   lumi-eb doctor GROMACS-2025.2-foss-2025a.eb         what its installation may fail for
+  lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
 """
@@ -28,6 +29,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     adapt.add_parser(commands)
     plan.add_parser(commands)
+    explain.add_parser(commands)
     survey.add_parser(commands)
     verify.add_parser(commands)
     doctor.add_parser(commands)

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from ..catalogue import find_recipe
-from ..change import Adaptation, Change
+from ..change import Adaptation, change_json
 from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError
@@ -130,18 +130,6 @@ def dependency_json(dependency: Dependency, adaptation: Adaptation) -> Dict[str,
             'versionsuffix': _resolve(dependency.versionsuffix, values),
             'toolchain': {'name': toolchain[0], 'version': toolchain[1]} if toolchain else None,
             'external_module': dependency.module}
-
-
-def change_json(change: Change) -> Dict[str, Any]:
-    """A change; dependencies in a recipe's own notation."""
-    def plain(value: Any) -> Any:
-        if isinstance(value, Dependency):
-            return list(value.raw())
-        if isinstance(value, tuple) and value and all(isinstance(item, Dependency) for item in value):
-            return [list(item.raw()) for item in value]
-        return value
-    return {'parameter': change.parameter, 'before': plain(change.before), 'after': plain(change.after),
-            'rule': change.rule, 'reason': change.reason, 'link': change.link}
 
 
 def _resolve(text: str, values: Mapping[str, str]) -> str:

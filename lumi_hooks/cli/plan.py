@@ -3,14 +3,15 @@
 import argparse
 import json
 import os
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from ..catalogue import find_recipe
+from ..change import change_json
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..prefixes import holder, name_of
+from ..record import Estimate, Experience
 from ..site import Site
 from . import place
-from .adapt import change_json
 
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb
@@ -52,28 +53,38 @@ def run(options: argparse.Namespace) -> int:
         from ..graph import draw
         draw(plan, options.graph)
     if options.json:
-        print(json.dumps(as_json(plan), indent=2, default=str))
+        print(json.dumps(as_json(plan, estimates(plan)), indent=2, default=str))
     else:
-        show(plan)
+        show(plan, estimates(plan))
         if options.graph:
             print(f'drawn in {os.path.abspath(options.graph)}')
     return 1 if plan.refused else 0
 
 
-def as_json(plan: Plan) -> Dict[str, Any]:
+def estimates(plan: Plan) -> Dict[str, Optional[Estimate]]:
+    """What each module that is to be built will take, going by records of earlier installations."""
+    experience = Experience([plan.site.prefix])
+    return {node.module: experience.estimate(node.module) for node in plan.of(BUILD)}
+
+
+def as_json(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> Dict[str, Any]:
     """A plan as plain data, nodes in the order in which they can be built; the nodes' fields are a contract."""
+    known = [estimate for estimate in expected.values() if estimate]
+    total = _sum(known)
     return {
         'release': plan.site.release.name,
         'partition': plan.site.partition,
         'toolchain': f'{plan.site.toolchain}/{plan.site.toolchain_version}',
         'targets': list(plan.targets),
         'counts': {status: len(plan.of(status)) for status in COLOURS},
-        'nodes': [node_json(node, plan.site) for node in plan.nodes],
+        'estimate': {'known': len(known), 'unknown': len(expected) - len(known), 'seconds': total.seconds,
+                     'bytes': total.bytes, 'inodes': total.inodes},
+        'nodes': [node_json(node, plan.site, expected.get(node.module)) for node in plan.nodes],
         'warnings': list(plan.warnings),
     }
 
 
-def node_json(node: Node, site: Site) -> Dict[str, Any]:
+def node_json(node: Node, site: Site, estimate: Optional[Estimate] = None) -> Dict[str, Any]:
     """One module of a plan."""
     return {
         'module': node.module,
@@ -84,13 +95,14 @@ def node_json(node: Node, site: Site) -> Dict[str, Any]:
         'dependencies': list(node.dependencies),
         'build_only': list(node.build_only),
         'reason': node.reason,
+        'estimate': estimate.as_json() if estimate else None,
         'refusals': [{'code': block.code, 'what': block.culprit, 'module': block.module, 'reason': block.reason}
                      for block in node.blocks],
         'changes': [change_json(change) for change in node.outline.changes] if node.outline else [],
     }
 
 
-def show(plan: Plan) -> None:
+def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     """Show a plan for reading."""
     from rich.console import Console
     from rich.markup import escape
@@ -109,8 +121,13 @@ def show(plan: Plan) -> None:
     build = plan.of(BUILD)
     console.print(f'[{COLOURS[BUILD]}]to build[/] ({len(build)})' + (', in this order' if len(build) > 1 else ''))
     for number, node in enumerate(build, 1):
-        console.print(f'  {number:3}  [bold]{escape(node.module)}[/]  [dim]from {escape(_from(node))}[/]',
-                      soft_wrap=True)
+        console.print(f'  {number:3}  [bold]{escape(node.module)}[/]  [dim]from {escape(_from(node))}'
+                      f'{escape(_takes(expected.get(node.module)))}[/]', soft_wrap=True)
+    known = [estimate for estimate in expected.values() if estimate]
+    if known:
+        unknown = len(expected) - len(known)
+        console.print(f'  [dim]going by earlier installations{escape(_takes(_sum(known)))}'
+                      + (f', and {unknown} that nothing is known of' if unknown else '') + '[/]', soft_wrap=True)
     roots = _roots(plan)
     if roots:
         console.print(f'[{COLOURS[REFUSED]}]refused[/] ({len(plan.of(REFUSED))})')
@@ -131,6 +148,21 @@ def installed_in(node: Node, site: Site) -> Optional[str]:
     """The prefix that a node is installed in, None where it is in none (to be built, central, Cray's)."""
     path = site.index.module_file(node.module) if node.status == INSTALLED else None
     return holder(path, site.prefixes) if path else None
+
+
+def _sum(known: Sequence[Estimate]) -> Estimate:
+    return Estimate(sum(item.seconds or 0 for item in known), sum(item.bytes or 0 for item in known),
+                    sum(item.inodes or 0 for item in known), '')
+
+
+def _takes(estimate: Optional[Estimate]) -> str:
+    """What is expected of an installation, in a few words."""
+    if estimate is None:
+        return ''
+    minutes, seconds = divmod(round(estimate.seconds or 0), 60)
+    took = f'{minutes} min {seconds:02} s' if minutes else f'{seconds} s'
+    return (f', about {took}' if estimate.seconds is not None else ',') + \
+        f' {(estimate.bytes or 0) / 1e6:,.1f} MB {estimate.inodes or 0:,} inodes'
 
 
 def _from(node: Node) -> str:

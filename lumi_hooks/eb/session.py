@@ -14,6 +14,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, update_build_option
 
+from .. import archive
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
@@ -26,9 +27,10 @@ from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..trust import trusted, why_not
-from . import linkage, live, places, stack, trust
+from . import install, linkage, live, places, stack, trust
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
+from .record import Records
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
 REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
@@ -44,6 +46,8 @@ class Session:
         self.site, self.upstream, self.overlay = site, upstream, overlay
         self.closure = Closure(site)
         self.refused: Dict[str, str] = {}
+        self.adaptations: Dict[str, Adaptation] = {}
+        self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
@@ -73,6 +77,8 @@ class Session:
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
         name_external_modules()
+        install.watch(session)
+        install.restore_left(site)
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)
@@ -127,6 +133,11 @@ class Session:
 
     def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; notes a refusal for later."""
+        newer = archive.newer(recipe, self.site, sys.argv[1:])
+        if newer:
+            text, path = self._taken(newer)
+            self._compare(recipe, newer, text)
+            return text, path
         adaptation = adapt(recipe, self.site)
         if adaptation.status == UNCHANGED:
             if recipe.toolchain[0] != 'system':
@@ -151,6 +162,13 @@ class Session:
         self._tell(adaptation)
         with open(path, encoding='utf-8') as handle:
             return handle.read(), path
+
+    def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
+        """Tell what an archived recipe, which is passed over, says otherwise."""
+        lines = archive.differences(archived, text) if newer.filename not in self.refused else []
+        if lines:
+            self._announce(f'{archived.path} is what was installed once, and differs from {newer.path}, which is used: '
+                           'give the first by its path to install that\n' + '\n'.join(f'     {line}' for line in lines))
 
     def _write(self, adaptation: Adaptation) -> None:
         """Write the recipes that have to be derived for one into the overlay."""
@@ -209,6 +227,7 @@ class Session:
         SCOPE.leave()
 
     def _tell(self, adaptation: Adaptation) -> None:
+        self.adaptations[adaptation.module] = adaptation
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename,
                   '; '.join(f'[{change.rule}] {describe(change)}: {change.reason}' for change in adaptation.changes),
                   adaptation.without)

@@ -22,6 +22,7 @@ KINDS = {
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
     'releases/python/*.json': 'python',
+    'failures.json': 'failures',
     'packages/groups.json': 'groups',
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',

@@ -1,0 +1,190 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb explain: what an installation is, where it comes from, and how to repeat it."""
+import argparse
+import gzip
+import json
+import os
+import shutil
+import sys
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
+
+from ..errors import LumiHooksError
+from ..explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
+from ..record import CHANGES, FILE, headline
+from ..reproduce import SCRIPT, write
+from ..site import Site
+from . import place
+
+EXAMPLES = """examples:
+  lumi-eb explain HPCC                                        every installation of it that is found
+  lumi-eb explain HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain HPCC-1.5.0-foss-2022a.eb                    what was made of this recipe
+  lumi-eb explain $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain --json HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
+  lumi-eb explain --reproduce again/ HPCC/1.5.0-cpeGNU-25.03  recipe, patches and the command that repeats it
+
+exit code: 0 explained, 1 it has no record of lumi-hooks, 2 bad use or there is no such installation
+"""
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('explain', help='what an installation is, what was changed and why, how to repeat it',
+                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
+                                 description='Explains an installation from the record that it holds. Nothing is '
+                                 'installed.')
+    parser.add_argument('what', metavar='MODULE|DIR|RECIPE', help='a module (or the name of a software), the folder of '
+                        'an installation, or a recipe')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print a list with an object for each installation')
+    form.add_argument('--reproduce', metavar='DIR', help='write the recipe as it was installed, its patches and the '
+                      'command into this folder')
+    form.add_argument('--log', action='store_true', help='print EasyBuild\'s log')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: there is no such installation, its record can't be used, DIR can't be written
+    """
+    site, folders = place.find_site(options)
+    found = find(options.what, site, [site.prefix], folders)
+    if options.reproduce or options.log:
+        one = _only(found, options.what)
+        if options.log:
+            return _print_log(one)
+        for path in write(one, options.reproduce):
+            print(path)
+        print(f'repeat it with: {os.path.join(options.reproduce, SCRIPT)}    (--rebuild replaces what is installed)')
+        return 0
+    if options.json:
+        print(json.dumps([as_json(item, site) for item in found], indent=2, default=str))
+    else:
+        for number, item in enumerate(found):
+            if number:
+                print()
+            show(item, site)
+    return 0 if all(item.record for item in found) else 1
+
+
+def _only(found: Sequence[Installation], what: str) -> Installation:
+    if len(found) != 1:
+        raise LumiHooksError(f'{what} is {len(found)} installations: name one of '
+                             + ', '.join(item.module if item.record else item.folder for item in found))
+    return found[0]
+
+
+def as_json(installation: Installation, site: Site) -> Dict[str, Any]:
+    """One installation; the fields are a contract with other tools (docs/record.md)."""
+    return {
+        'module': installation.module,
+        'installation': installation.folder,
+        'headline': headline(installation.record) if installation.record else None,
+        'record': installation.record,
+        'today': today(installation, site).as_json(),
+        'files': files(installation),
+    }
+
+
+def files(installation: Installation) -> Dict[str, Any]:
+    """Where its files lie; None for what there is not."""
+    def there(name: str):
+        path = os.path.join(installation.folder, name)
+        return path if os.path.isfile(path) else None
+    return {'record': there(FILE), 'changes': there(CHANGES), 'recipe': installation.recipe,
+            'source': installation.source, 'log': installation.log, 'patches': installation.patches()}
+
+
+def show(installation: Installation, site: Site) -> None:
+    """Explain an installation, for reading."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.padding import Padding
+    console = Console(highlight=False)
+
+    def say(text: str, indent: int = 0) -> None:
+        console.print(' ' * indent + text, soft_wrap=True)
+
+    record, there = installation.record, files(installation)
+    if not record:
+        say(f'[bold]{escape(installation.module)}[/]  {escape(installation.folder)}')
+        say('has no record: it was not installed with lumi-hooks, or by a version that made none.')
+        for name in ('recipe', 'log'):
+            if there[name]:
+                say(f'{name}: {escape(there[name])}', 2)
+        return
+    place_of, size, times = record['site'], record['size'], record['times']
+    say(f'[bold]{escape(headline(record))}[/]')
+    say(f'in {escape(installation.folder)}')
+    seconds = times.get('seconds')
+    took = f', in {seconds:.0f} s' if isinstance(seconds, (int, float)) else ''
+    say(escape(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders'))
+    say(escape(f'release {place_of["release"]}, partition {place_of["partition"]}, {place_of["toolchain"]}; EasyBuild '
+               f'{record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}'))
+    source = record.get('source')
+    if source:
+        say(escape(f'source recipe: {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}'))
+    say('\n[bold]what was changed, and why[/]')
+    for what, why in _changes(record):
+        say(f'[bold]{escape(what)}[/]', 2)
+        console.print(Padding(escape(why), (0, 0, 0, 6), expand=False))
+    if record['kept_out']:
+        say(escape(f'kept out of its build, as it does not use them: {", ".join(record["kept_out"])}'), 2)
+    for item in record.get('overrides') or ():
+        say(escape(f'override: {json.dumps(item, ensure_ascii=False, default=str)}'), 2)
+    needs = [item['module'] + (' (to build)' if item['build_only'] else '') for item in record['dependencies']]
+    say('\n[bold]what it needs[/]')
+    say(escape(', '.join(needs) or 'nothing but the toolchain'), 2)
+    found = today(installation, site)
+    colour = {SAME: 'green', DIFFERS: 'yellow', IS_REFUSED: 'red'}.get(found.status, 'cyan')
+    say('\n[bold]what would differ today[/]')
+    say(f'[{colour}]{found.status}[/]: {escape(found.reason)}', 2)
+    for line in found.differences:
+        say(escape(line), 4)
+    say('\n[bold]more[/]')
+    for name in ('changes', 'record', 'recipe', 'source', 'log'):
+        if there[name]:
+            say(escape(f'{name:8} {there[name]}'), 2)
+    say(escape(f'repeat   lumi-eb explain --reproduce DIR {record["module"]}'), 2)
+
+
+def _changes(record: Mapping[str, Any]) -> List[Tuple[str, str]]:
+    """The changes of a record, as what and why; where they are not known, the rules."""
+    if not record['changes']:
+        return [('by the rules ' + ', '.join(record['rules']), 'the head of the recipe says what and why')] \
+            if record['rules'] else [('nothing', 'the recipe was installed as it is')]
+    return [(f'{change["parameter"]}: {_plain(change.get("before"))} → {_plain(change.get("after"))}',
+             f'{change["reason"]} (rule {change["rule"]})') for change in record['changes']]
+
+
+def _plain(value: Any) -> str:
+    """A value of a change in a few words."""
+    if value is None:
+        return 'nothing'
+    if isinstance(value, dict) and set(value) == {'name', 'version'}:
+        return f'{value["name"]}/{value["version"]}'
+    if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
+        return ' + '.join(map(_plain, value))
+    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+        return ' '.join(item for item in value if item != 'EXTERNAL_MODULE')
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _print_log(installation: Installation) -> int:
+    """Print EasyBuild's log."""
+    if not installation.log:
+        raise LumiHooksError(f'{installation.folder} holds no log')
+    try:
+        if installation.log.endswith('.gz'):
+            with gzip.open(installation.log, 'rt', encoding='utf-8', errors='replace') as text:
+                shutil.copyfileobj(text, sys.stdout)
+        else:
+            with open(installation.log, encoding='utf-8', errors='replace') as text:
+                shutil.copyfileobj(text, sys.stdout)
+    except (OSError, EOFError) as err:
+        raise LumiHooksError(f'{installation.log} can\'t be read: {err}') from err
+    return 0

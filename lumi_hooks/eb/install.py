@@ -1,0 +1,286 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Guards every installation: one at a time, whole or not at all, and the earlier one back if a new one fails.
+
+EasyBuild's `build_and_install_one` is run under a lock of ours (locks.py), its earlier prefix is set aside (aside.py)
+instead of deleted, and the module appears by a rename when everything else is done. Held against EasyBuild 5.1.2,
+5.2.0 and 5.4.1. Each of the replaced functions says when it can go.
+"""
+import errno
+import os
+import signal
+import sys
+import time
+from contextlib import contextmanager
+from typing import Callable, Dict, Iterator, Optional, Tuple
+
+from easybuild.base import fancylogger
+from easybuild.framework import easyblock as framework
+from easybuild.framework.easyconfig.easyconfig import ActiveMNS
+from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg
+from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
+from easybuild.tools.filetools import det_lock_path
+
+from ..errors import LumiHooksError
+from ..site import Site
+from . import ending
+from .aside import COMPLETED, RESTORED, Aside, pending
+from .locks import TOKEN, Lock, end_processes
+
+_log = fancylogger.getLogger('lumi_hooks.install', fname=False)
+# locks of this process, by EasyBuild's name of them
+_held: Dict[str, Lock] = {}
+# the installation that is under way, and the functions of EasyBuild that ours stand for
+_now: Optional['Installation'] = None
+_originals: Dict[str, Callable] = {}
+
+
+class Installation:
+    """One package that is being installed."""
+
+    def __init__(self, ec, site: Site):
+        base = install_path(DATA if ec['data_sources'] else SOFTWARE)
+        extension = '.lua' if get_module_syntax() == 'Lua' else ''
+        self.module = ec.full_mod_name
+        self.installdir = os.path.join(os.path.abspath(base), ActiveMNS().det_install_subdir(ec))
+        self.module_file = os.path.join(os.path.abspath(install_path('mod')), build_option('suffix_modules_path') or '',
+                                        self.module + extension)
+        self.lock_name = self.installdir.replace('/', '_')
+        self.lock = Lock(det_lock_path(self.lock_name), self.module)
+        self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
+        self.started = time.time()
+        # cleanupoldinstall = False: the earlier installation is kept beside the new one
+        self.keep_earlier = False
+
+    def undo(self) -> None:
+        """It failed: nothing of it goes on, and the earlier installation comes back."""
+        with _undisturbed():
+            ended = end_processes(self.lock.owner.token)
+            if ended:
+                _tell(f'ended {len(ended)} commands of the build that still ran')
+            taken = self.aside.taken
+            self.aside.undo()
+            if taken:
+                _tell(f'the earlier installation of {self.module} is back as it was')
+
+    def finish(self) -> None:
+        """It is done: the module appears and the earlier installation goes."""
+        with _undisturbed():
+            if build_option('stop') and self.aside.taken:
+                self.undo()
+                return
+            self.aside.reveal()
+            self.aside.commit(self.keep_earlier)
+
+
+def started() -> float:
+    """When the installation that is under way began, in seconds since 1970; now where none is."""
+    return _now.started if _now else time.time()
+
+
+def watch(session) -> None:
+    """
+    Put the guard in place. Idempotent.
+
+    :param session: the session of this process (session.py)
+    """
+    if _originals:
+        return
+    original = framework.build_and_install_one
+
+    def build_and_install_one(ecdict, init_env):
+        if build_option('extended_dry_run') or build_option('ignore_locks'):
+            return original(ecdict, init_env)
+        try:
+            return _guarded(original, ecdict, init_env, session)
+        except LumiHooksError as err:
+            raise EasyBuildError('lumi-hooks: %s', err) from err
+
+    build_and_install_one.__doc__ = original.__doc__
+    _originals['build_and_install_one'] = original
+    # main.py, which runs as __main__, holds a reference of its own
+    for module in list(sys.modules.values()):
+        if vars(module).get('build_and_install_one') is original:
+            setattr(module, 'build_and_install_one', build_and_install_one)  # noqa: B010
+    for name, ours in (('make_dir', _make_dir), ('remove_module_file', _remove_module_file),
+                       ('make_module_step', _make_module_step)):
+        _originals[name] = getattr(framework.EasyBlock, name)
+        setattr(framework.EasyBlock, name, ours)
+    for name, ours in (('check_lock', _check_lock), ('create_lock', _create_lock), ('remove_lock', _remove_lock)):
+        _originals[name] = getattr(framework, name)
+        setattr(framework, name, ours)
+
+
+def restore_left(site: Site) -> None:
+    """Bring back what an `eb` that was killed left set aside in the prefix, wherever nobody is at work."""
+    for aside in pending(site.prefix):
+        lock = Lock(aside.lock, os.path.basename(aside.installdir))
+        try:
+            lock.acquire(limit=0, tell=_tell)
+        except LumiHooksError:
+            continue  # somebody is at work there, or it is not ours to mend
+        try:
+            _recover(aside)
+        finally:
+            lock.release()
+
+
+def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple:
+    """build_and_install_one under a lock; what it leaves is whole, or what there was before."""
+    global _now
+    site = session.site
+    here = Installation(ecdict['ec'], site)
+    forced = build_option('force') or build_option('rebuild')
+    before = _stamp(here.module_file)
+    waited = here.lock.acquire(_wait_limit(), build_option('wait_on_lock_interval'), _tell)
+    _held[here.lock_name] = here.lock
+    try:
+        _recover(here.aside)
+        there = _stamp(here.module_file)
+        if there and not build_option('sanity_check_only') and (waited and there != before if forced else not before):
+            # EasyBuild looked for the module before the lock was free, and would build it once more
+            print_msg(f'{here.module} is already installed (module found), skipping: it was installed meanwhile',
+                      log=_log)
+            return True, None, '', EasyBuildExit.SUCCESS
+        _now = here
+        try:
+            result = original(ecdict, {**init_env, TOKEN: here.lock.owner.token})
+        except OSError as err:
+            here.undo()
+            if err.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
+                                 'some space or files there (lumi-workspaces shows quotas), and run the same command '
+                                 'again') from err
+        except BaseException:
+            here.undo()
+            raise
+        if result[0]:
+            here.finish()
+            ending.succeeded(here, site)
+        else:
+            here.undo()
+            ending.failed(here, site, result, session.adaptations.get(here.module))
+        return result
+    finally:
+        _now = None
+        os.environ.pop(TOKEN, None)
+        _held.pop(here.lock_name, None)
+        here.lock.release()
+
+
+def _make_dir(self, dir_name, clean, *args, **kwargs):
+    """
+    EasyBlock.make_dir, but what is in the place of the installation is set aside instead of deleted. Can go when
+    EasyBuild keeps the earlier installation until the new one stands.
+    """
+    if (_now and self.installdir and os.path.realpath(dir_name) == os.path.realpath(self.installdir)
+            and not _is_empty(dir_name) and not _now.aside.taken and not self.cfg['keeppreviousinstall']
+            and not (build_option('module_only') or self.cfg['module_only'])):
+        _now.keep_earlier = not clean
+        _now.aside.installdir, _now.aside.module = self.installdir, self.mod_filepath
+        _now.aside.take()
+        self.log.info('lumi-hooks: what was in %s is set aside in %s', dir_name, _now.aside.folder)
+    return _originals['make_dir'](self, dir_name, clean, *args, **kwargs)
+
+
+def _remove_module_file(self):
+    """
+    EasyBlock.remove_module_file, which hides the earlier module for as long as the build takes: it goes when the
+    installation that it points to goes. Can go when EasyBuild removes it no sooner.
+    """
+    if _now and self.mod_filepath == _now.module_file:
+        self.log.info('lumi-hooks: %s stays until the new installation begins to be written', self.mod_filepath)
+        return
+    _originals['remove_module_file'](self)
+
+
+def _make_module_step(self, fake=False):
+    """
+    EasyBlock.make_module_step, but the module file is written under a name that Lmod ignores: it appears by a rename
+    when everything is done, and before that only for test cases and packages, which need it. Can go when EasyBuild
+    writes module files in one step, after everything else.
+    """
+    if fake or _now is None or self.dry_run or self.mod_filepath != _now.module_file:
+        return _originals['make_module_step'](self, fake=fake)
+    final = self.mod_filepath
+    self.mod_filepath = _now.aside.hidden
+    try:
+        result = _originals['make_module_step'](self, fake=fake)
+    finally:
+        self.mod_filepath = final
+    if build_option('package') or (self.cfg['tests'] and not build_option('skip_test_cases')):
+        _now.aside.reveal()
+    return result
+
+
+def _check_lock(lock_name):
+    """Looking and taking is one step, in _create_lock."""
+
+
+def _create_lock(lock_name):
+    """filetools.create_lock, for what is not locked yet: easyblocks that change their folder."""
+    if lock_name not in _held:
+        lock = Lock(det_lock_path(lock_name), lock_name)
+        try:
+            lock.acquire(_wait_limit(), build_option('wait_on_lock_interval'), _tell)
+        except LumiHooksError as err:
+            raise EasyBuildError('lumi-hooks: %s', err) from err
+        _held[lock_name] = lock
+
+
+def _remove_lock(lock_name):
+    """filetools.remove_lock; the lock on the whole installation is kept until its module stands."""
+    if lock_name in _held and (_now is None or lock_name != _now.lock_name):
+        _held.pop(lock_name).release()
+
+
+def _recover(aside: Aside) -> None:
+    found = aside.recover()
+    if found == RESTORED:
+        _tell(f'an earlier eb was killed while it replaced {aside.installdir}: what was there before is back')
+    elif found == COMPLETED:
+        _tell(f'an earlier eb was killed when {aside.installdir} was already done: it is whole')
+
+
+def _wait_limit() -> int:
+    """
+    Seconds to wait for a lock. EasyBuild's default is 0, not at all; unless the user says so, it is without limit, as
+    the lock of a dead process is cleared.
+    """
+    found = build_option('wait_on_lock_limit')
+    said = 'EASYBUILD_WAIT_ON_LOCK_LIMIT' in os.environ or any(
+        word.startswith('--wait-on-lock-limit') for word in sys.argv)
+    return found if found or said else -1
+
+
+def _is_empty(folder: str) -> bool:
+    """Is there nothing? EasyBuild makes the folder early on, to see whether it may."""
+    return not os.path.lexists(folder) or (os.path.isdir(folder) and not os.listdir(folder))
+
+
+def _stamp(path: str) -> Optional[Tuple[int, int]]:
+    """Tells whether a file is the same as before; None where it is not there."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_ino, status.st_mtime_ns
+
+
+def _tell(text: str) -> None:
+    print_msg(f'lumi-hooks: {text}', log=_log, silent=build_option('silent'))
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """No second Ctrl-C comes between what must be done together."""
+    before = {}
+    try:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+            before[number] = signal.signal(number, signal.SIG_IGN)
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:
+                signal.signal(number, handler)

@@ -1,0 +1,303 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Makes the record of an installation inside `eb`, before the module is written and permissions are set."""
+import hashlib
+import os
+import re
+import subprocess
+import tempfile
+import time
+from functools import lru_cache
+from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+
+from easybuild.tools.build_log import print_warning
+from easybuild.tools.config import build_option, get_module_naming_scheme, get_module_syntax
+from easybuild.tools.version import EASYBLOCKS_VERSION, FRAMEWORK_VERSION
+
+from .. import __version__, record
+from ..change import Adaptation, change_json
+from ..data import ROOT
+from ..errors import DataError, LumiHooksError
+from ..files import read_text, write_atomic
+from ..recipe import parse_recipe
+from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
+from ..render import describe
+from ..site import Site
+from ..source import adapted_again, find_source
+from . import install
+
+# variables that decide on a build; everything else is the user's own business and is not written down
+_KEPT = re.compile(r'''^(LD_|CRAY|PE_|MPICH|MPI|FI_|ROCM|HIP|HSA|PYTHON|OMP_|EBROOT|EBVERSION|LUMI_STACK|CMAKE_
+    |PKG_CONFIG|(PATH|CPATH|LIBRARY_PATH|ACLOCAL_PATH|MODULEPATH|LOADEDMODULES|LIBS|LANG|LC_ALL|CC|CXX|FC|F77|F90)$
+    |[A-Z_]+_INCLUDE_PATH$|(CPP|C|CXX|F|FC|F90|LD)FLAGS$)''', re.VERBOSE)
+_SECRET = re.compile(r'TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|SESSION', re.IGNORECASE)
+_USER_IN_URL = re.compile(r'://[^/@\s]*@')
+# EasyBuild's settings that decide on what is built
+_SETTINGS = ('optarch', 'rpath', 'debug', 'filter_deps', 'minimal_toolchains', 'ignore_osdeps', 'skip_test_step',
+             'ignore_test_failure', 'skip_sanity_check', 'skip_extensions')
+
+
+class Records:
+    """
+    The records that are made in one `eb`.
+
+    :param session: the session of this process (session.py)
+    """
+
+    def __init__(self, session):
+        self._session = session
+        self._texts: Dict[str, str] = {}
+
+    def write(self, easyblock) -> None:
+        """
+        Write the record of what is being installed.
+
+        :raises LumiHooksError: it can't be written
+        """
+        if build_option('extended_dry_run') or build_option('sanity_check_only'):
+            return
+        session, ec = self._session, easyblock.cfg
+        adaptation = session.adaptations.get(easyblock.full_mod_name)
+        noted = parse_recipe(ec.rawtxt, ec.path).record
+        beside = adaptation.recipe.path if adaptation else ec.path
+        origin = find_source(noted, easyblock.name, beside, session.site) if noted else None
+        if adaptation is None or adaptation.recipe.sha256 != noted.get('sha256'):
+            # the recipe was adapted by another process: in a job, or for a --reproduce
+            adaptation = adapted_again(ec.rawtxt, origin, session.site) if origin else None
+        source = origin.as_json(noted['source'], noted['sha256']) if origin else None
+        found = write(easyblock, session.site, adaptation, source, install.started(), getattr(session, 'linkage', None))
+        self._texts[easyblock.full_mod_name] = record.help_text(found)
+
+    def with_help(self, easyblock, path: str, text: str) -> str:
+        """A module's text with the short form of its record in its help; that of a temporary module as it is."""
+        known = self._texts.get(easyblock.full_mod_name)
+        if not known or path != easyblock.mod_filepath:
+            return text
+        return record.with_help(text, known)
+
+
+def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]], started: float,
+          linkage: Any = None, overrides: Iterable[Any] = ()) -> Dict[str, Any]:
+    """
+    Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
+    record of the installation stays, and that its module was made anew is noted in it.
+
+    :param adaptation: how its recipe was derived, None where it was not or that is not known
+    :param source: the recipe that it was derived from: file, sha256, origin and text (None: not found again)
+    :param started: when the installation began, in seconds since 1970
+    :return: the record; it is not in the installation where that can't be written with --module-only
+    :raises LumiHooksError: it can't be written
+    """
+    module_only = build_option('module_only') or easyblock.cfg['module_only']
+    installation = easyblock.installdir
+    earlier = _earlier(installation) if module_only else None
+    if earlier:
+        found = dict(earlier, module_only=[*earlier.get('module_only', ()), {
+            'finished': _now(), 'library': __version__, 'easybuild': str(FRAMEWORK_VERSION)}])
+    else:
+        found = collect(easyblock, site, adaptation, source, started, linkage, overrides, module_only)
+    if not os.path.isdir(installation):
+        return found  # a recipe that installs nothing but a module
+    try:
+        os.makedirs(os.path.join(installation, FOLDER), exist_ok=True)
+        if source and source.get('text') is not None and not earlier:
+            write_atomic(os.path.join(installation, FOLDER, source['file']), source['text'])
+        write_atomic(os.path.join(installation, FILE), record.as_text(found))
+        if not earlier:
+            described = [(change.rule, describe(change), change.reason, change.link)
+                         for change in (adaptation.changes if adaptation else ())]
+            write_atomic(os.path.join(installation, CHANGES), record.changes_markdown(found, described))
+    except OSError as err:
+        problem = f'the record of {easyblock.full_mod_name} cannot be written into {installation}: {err.strerror}'
+        if not module_only:
+            raise LumiHooksError(problem) from err
+        print_warning('lumi-hooks: %s; the module is made all the same', problem)
+    return found
+
+
+def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]],
+            started: float, linkage: Any, overrides: Iterable[Any], module_only: bool) -> Dict[str, Any]:
+    """The record of what is being installed, as schemas/record.schema.json describes it."""
+    ec = easyblock.cfg
+    noted = parse_recipe(ec.rawtxt, ec.path).record
+    sources, patches = _files(easyblock)
+    commit, modified = library_commit()
+    return {
+        'schema_version': SCHEMA_VERSION,
+        'module': easyblock.full_mod_name,
+        'name': easyblock.name,
+        'version': str(easyblock.version),
+        'versionsuffix': ec['versionsuffix'] or '',
+        'toolchain': {'name': easyblock.toolchain.name, 'version': str(easyblock.toolchain.version)},
+        'installation': easyblock.installdir,
+        'library': {'version': __version__, 'commit': commit, 'modified': modified},
+        'easybuild': {'version': str(FRAMEWORK_VERSION), 'easyblocks': str(EASYBLOCKS_VERSION),
+                      'easyblock': type(easyblock).__name__, 'settings': _settings()},
+        'site': {'release': site.release.name, 'partition': site.partition, 'toolchain': site.toolchain,
+                 'mode': site.mode, 'prefix': site.prefix, 'stack': os.environ.get('LUMI_STACK_NAME_VERSION'),
+                 'disabled': sorted(site.disabled), 'derive': sorted(site.derive)},
+        'recipe': {'file': ec.filename(), 'sha256': hashlib.sha256(ec.rawtxt.encode()).hexdigest(),
+                   'status': 'adapted' if noted else 'unchanged'},
+        'source': _source(noted, source),
+        'rules': list(noted.get('rules', ())),
+        'changes': [_plain(change_json(change)) for change in adaptation.changes] if adaptation else [],
+        'kept_out': list(noted.get('without', ())),
+        'overrides': list(overrides),
+        'dependencies': _dependencies(ec, site),
+        'sources': sources,
+        'patches': patches,
+        'modules': [name for name in os.environ.get('LOADEDMODULES', '').split(':') if name],
+        'environment': environment(os.environ),
+        'linkage': linkage,
+        'size': measure(easyblock.installdir),
+        'times': {'started': None if module_only else _now(started), 'finished': _now(),
+                  'seconds': None if module_only else round(time.time() - started, 1)},
+        'module_only': [],
+    }
+
+
+def environment(env: Mapping[str, str], temporary: Optional[str] = None) -> Dict[str, str]:
+    """
+    The variables that a build depends on. What may be a secret is left out, and folders that only this run had.
+
+    :param temporary: the run's own folder for temporary files
+    """
+    temporary = temporary or tempfile.gettempdir()
+    found = {}
+    for name, value in sorted(env.items()):
+        if _KEPT.search(name) and not _SECRET.search(name) and not _USER_IN_URL.search(value):
+            parts = [part for part in value.split(':') if not part.startswith(temporary)]
+            if any(parts):
+                found[name] = ':'.join(parts)
+    return found
+
+
+def measure(folder: str) -> Dict[str, int]:
+    """Size of an installation: bytes of its files (hard links once), and its files and folders. Records left out."""
+    size, seen = 0, set()
+    own = os.path.join(folder, FOLDER)
+    for path, folders, files in os.walk(folder):
+        if path == own:
+            folders[:] = []
+            continue
+        for name in [*folders, *files]:
+            status = os.lstat(os.path.join(path, name))
+            if (status.st_dev, status.st_ino) not in seen and os.path.join(path, name) != own:
+                seen.add((status.st_dev, status.st_ino))
+                size += 0 if name in folders else status.st_size
+    return {'bytes': size, 'inodes': len(seen) + 1}
+
+
+@lru_cache(maxsize=None)
+def library_commit() -> Tuple[Optional[str], Optional[bool]]:
+    """Commit of the clone that this is, and whether it was changed since; (None, None) for an installed copy."""
+    clone = os.path.dirname(ROOT)
+    commit = _head(os.path.join(clone, '.git'))
+    if commit is None:
+        return None, None
+    try:
+        done = subprocess.run(['git', '-C', clone, 'status', '--porcelain', '--untracked-files=no'], text=True,
+                              capture_output=True, timeout=60, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return commit, None
+    return commit, bool(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def _head(folder: str) -> Optional[str]:
+    """
+    The commit that a clone stands at. Read from its files (gitrepository-layout(5)): the command refuses a clone that
+    belongs to somebody else, and a project shares one.
+    """
+    try:
+        if os.path.isfile(folder):  # of a worktree
+            folder = os.path.join(os.path.dirname(folder), read_text(folder).partition('gitdir:')[2].strip())
+        head = read_text(os.path.join(folder, 'HEAD')).strip()
+        if not head.startswith('ref:'):
+            return head
+        name, common = head[4:].strip(), folder
+        if os.path.isfile(os.path.join(folder, 'commondir')):
+            common = os.path.join(folder, read_text(os.path.join(folder, 'commondir')).strip())
+        for place in (folder, common):
+            if os.path.isfile(os.path.join(place, name)):
+                return read_text(os.path.join(place, name)).strip()
+        for line in read_text(os.path.join(common, 'packed-refs')).splitlines():
+            if line.endswith(f' {name}'):
+                return line.split()[0]
+    except OSError:
+        pass
+    return None
+
+
+def _source(noted: Mapping[str, Any], source: Optional[Mapping[str, Any]]) -> Optional[Dict[str, Any]]:
+    """Where the recipe comes from; a recipe that was not derived has no source."""
+    if not noted:
+        return None
+    kept = source['file'] if source and source.get('text') is not None else None
+    return {'file': noted['source'], 'sha256': noted['sha256'], 'origin': source['origin'] if source else 'user',
+            'kept': kept}
+
+
+def _dependencies(ec, site: Site) -> List[Dict[str, Any]]:
+    found = []
+    for item in ec.dependencies():
+        module = item['full_mod_name']
+        if item.get('external_module'):
+            name, _, version = module.partition('/')
+            origin = 'cray' if name in site.cray else 'external'
+        else:
+            name, version = item['name'], str(item['version'])
+            path = site.index.module_file(module)
+            inside = path and site.prefix and os.path.realpath(path).startswith(os.path.realpath(site.prefix) + os.sep)
+            origin = 'unknown' if not path else 'prefix' if inside else 'central'
+        found.append({'name': name, 'version': version or None, 'module': module, 'origin': origin,
+                      'build_only': bool(item.get('build_only'))})
+    return found
+
+
+def _files(easyblock) -> Tuple[List[Dict[str, Any]], List[Dict[str, Any]]]:
+    """Sources and patches that were used, those of extensions too, with their checksums as they are."""
+    sources = [item['path'] for item in easyblock.src]
+    patches = [item['path'] for item in easyblock.patches]
+    for item in easyblock.exts:
+        if item.get('src'):
+            sources.append(item['src'])
+        patches += [patch['path'] for patch in item.get('patches') or () if isinstance(patch, dict) and 'path' in patch]
+    return ([{'file': os.path.basename(path), 'sha256': _checksum(path)} for path in dict.fromkeys(sources)],
+            [{'file': os.path.basename(path), 'sha256': _checksum(path)} for path in dict.fromkeys(patches)])
+
+
+def _checksum(path: str) -> Optional[str]:
+    """SHA256 of a file, None for a folder."""
+    if not os.path.isfile(path):
+        return None
+    found = hashlib.sha256()
+    with open(path, 'rb') as handle:
+        for block in iter(lambda: handle.read(1 << 20), b''):
+            found.update(block)
+    return found.hexdigest()
+
+
+def _settings() -> Dict[str, Any]:
+    found: Dict[str, Any] = {name: build_option(name, default=None) for name in _SETTINGS}
+    found.update(module_syntax=get_module_syntax(), module_naming_scheme=get_module_naming_scheme())
+    return {name: value for name, value in sorted(found.items()) if value not in (None, False, [], '')}
+
+
+def _earlier(installation: str) -> Optional[Dict[str, Any]]:
+    try:
+        return record.read_record(installation)
+    except DataError:
+        return None
+
+
+def _plain(value: Any) -> Any:
+    """Only what JSON has."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _now(moment: Optional[float] = None) -> str:
+    """A moment in the notation of ISO 8601, with the offset of the local time."""
+    return time.strftime('%Y-%m-%dT%H:%M:%S%z', time.localtime(moment))

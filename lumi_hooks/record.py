@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The record of an installation: what it is, where it comes from and what was changed, kept in the installation itself.
+
+`easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` beside it for
+people. Both are data: they are read, and never executed. eb/record.py makes records, inside `eb`.
+"""
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from .errors import DataError
+from .versions import version_key
+
+SCHEMA_VERSION = 1
+# below an installation
+FOLDER = os.path.join('easybuild', 'lumi')
+FILE = os.path.join(FOLDER, 'record.json')
+CHANGES = os.path.join(FOLDER, 'changes.md')
+# fields that say when and how long: everything else is the same when an installation is repeated
+TIMES = ('times', 'module_only')
+_LARGEST = 16 * 1024 * 1024
+
+
+def read_record(installation: str) -> Optional[Dict[str, Any]]:
+    """
+    The record of an installation, None where it has none.
+
+    :param installation: its folder
+    :raises DataError: the record is no record: not JSON, too large, of an unknown version
+    """
+    path = os.path.join(installation, FILE)
+    try:
+        if os.path.getsize(path) > _LARGEST:
+            raise DataError(f'{path} is larger than a record can be')
+        with open(path, encoding='utf-8') as handle:
+            found = json.load(handle)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as err:
+        raise DataError(f'{path}: cannot be read ({err.strerror})') from err
+    except (ValueError, RecursionError) as err:
+        raise DataError(f'{path}: not valid JSON ({err})') from err
+    problem = _problem(found)
+    if problem:
+        raise DataError(f'{path}: {problem}')
+    return found
+
+
+# what a reader relies on: the types of fields; the schema says more
+_CHANGE = {'parameter': str, 'rule': str, 'reason': str}
+_FILE = {'file': str}
+_SHAPE = {
+    'module': str, 'name': str, 'version': str, 'installation': str, 'rules': [str], 'changes': [_CHANGE],
+    'kept_out': [str], 'modules': [str], 'sources': [_FILE], 'patches': [_FILE], 'environment': {},
+    'toolchain': {'name': str, 'version': str}, 'library': {'version': str},
+    'easybuild': {'version': str, 'easyblock': str},
+    'site': {'release': str, 'partition': str, 'toolchain': str, 'mode': str, 'prefix': str},
+    'recipe': {'file': str, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
+    'dependencies': [{'name': str, 'module': str, 'build_only': bool}], 'times': {'finished': str},
+}
+_SOURCE = {'file': str, 'sha256': str, 'origin': str}
+
+
+def _problem(found: Any) -> Optional[str]:
+    """Why this can't be used as a record, None where it can."""
+    if not isinstance(found, dict) or found.get('schema_version') != SCHEMA_VERSION:
+        return f'not a record of version {SCHEMA_VERSION}, which this version of lumi-hooks reads'
+    wrong = [key for key, shape in _SHAPE.items() if not _fits(found.get(key), shape)]
+    if found.get('source') is not None and not _fits(found['source'], _SOURCE):
+        wrong.append('source')
+    return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
+
+
+def _fits(value: Any, shape: Any) -> bool:
+    """Has a value the types that a shape names?"""
+    if isinstance(shape, dict):
+        return isinstance(value, dict) and all(_fits(value.get(key), item) for key, item in shape.items())
+    if isinstance(shape, list):
+        return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
+    return isinstance(value, shape)
+
+
+def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:
+    """The fields in which two records differ, times left out."""
+    return sorted(key for key in {*first, *second} if key not in TIMES and first.get(key) != second.get(key))
+
+
+def installations(folder: str, name: str = '') -> Iterator[str]:
+    """
+    Folders of installations that hold a record.
+
+    :param folder: folder with software (…/SW/LUMI-25.03/C), in EasyBuild's layout name/version
+    :param name: only this software
+    """
+    names = [name] if name else sorted(_listing(folder))
+    for software in names:
+        for version in sorted(_listing(os.path.join(folder, software))):
+            path = os.path.join(folder, software, version)
+            if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)):
+                yield path
+
+
+def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:
+    """
+    Folders with software below a prefix, of LUMI's layouts SW/LUMI-<release>/<partition> and …/EB.
+
+    :param release: only of this release
+    :param partition: only of this partition
+    """
+    found = []
+    for stack in sorted(_listing(os.path.join(prefix, 'SW'))):
+        if stack.startswith('LUMI-') and release in ('', stack[len('LUMI-'):]):
+            for part in sorted(_listing(os.path.join(prefix, 'SW', stack))):
+                if partition in ('', part):
+                    path = os.path.join(prefix, 'SW', stack, part)
+                    found += [os.path.join(path, 'EB')] if os.path.isdir(os.path.join(path, 'EB')) else [path]
+    return found
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """
+    What an installation will take, going by an earlier one: `seconds`, `bytes` and `inodes` (None: not known), and
+    `basis`, the module whose record says so.
+    """
+    seconds: Optional[float]
+    bytes: Optional[int]
+    inodes: Optional[int]
+    basis: str
+
+    def as_json(self) -> Dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+class Experience:
+    """
+    What earlier installations took.
+
+    :param prefixes: where to look for their records; of two for the same module the first one's counts
+    """
+
+    def __init__(self, prefixes: Sequence[str]):
+        self._folders = [folder for prefix in prefixes if prefix for folder in software_folders(prefix)]
+        self._known: Dict[str, List[Dict[str, Any]]] = {}
+
+    def estimate(self, module: str) -> Optional[Estimate]:
+        """
+        From the record of that very module, else of the nearest version of the same software: the same version for
+        another toolchain, then the newest. None where there is no record.
+        """
+        name, _, version = module.partition('/')
+        records = self._records(name)
+        if not records:
+            return None
+        plain = version.split('-', 1)[0]
+
+        def rank(record: Dict[str, Any]) -> Tuple:
+            return (record['module'] == module, record['version'] == plain, version_key(record['version']))
+
+        best = max(records, key=rank)
+        seconds = best['times'].get('seconds')
+        return Estimate(seconds if isinstance(seconds, (int, float)) else None, best['size']['bytes'],
+                        best['size']['inodes'], best['module'])
+
+    def _records(self, name: str) -> List[Dict[str, Any]]:
+        if name not in self._known:
+            found: List[Dict[str, Any]] = []
+            for folder in self._folders if name and os.sep not in name and not name.startswith('.') else ():
+                for path in installations(folder, name):
+                    try:
+                        record = read_record(path)
+                    except DataError:
+                        continue  # what can't be read says nothing
+                    if record:
+                        found.append(record)
+            self._known[name] = found
+        return self._known[name]
+
+
+def headline(record: Mapping[str, Any]) -> str:
+    """One sentence: what this is and where it comes from."""
+    source, changes = record.get('source'), len(record['changes'])
+    by = f'lumi-hooks {record["library"]["version"]}'
+    if not source:
+        return f'{record["module"]}, installed by {by} from {record["recipe"]["file"]}, which was not changed'
+    count = f'{changes} change{"" if changes == 1 else "s"}' if changes or not record['rules'] else \
+        f'changes by the rules {", ".join(record["rules"])}'
+    return f'{record["module"]}, installed by {by} from {source["file"]} with {count}'
+
+
+def help_text(record: Mapping[str, Any]) -> str:
+    """The short form, for the module's help. The same for the same record, whenever it is made."""
+    source = record.get('source')
+    lines = [headline(record) + '.']
+    if source:
+        lines.append(f'Source recipe: sha256 {source["sha256"]}.')
+        rules = ', '.join(record['rules'])
+        lines.append(f'Rules: {rules}.' if rules else 'No rule changed anything.')
+    lines.append(f'What was changed and why: {os.path.join(record["installation"], CHANGES)}')
+    lines.append(f'                          or lumi-eb explain {record["module"]}')
+    return '\n'.join(lines)
+
+
+def with_help(module: str, text: str) -> str:
+    """A module file's text, in Lua or Tcl, with a section at the end of its help; unchanged where it has none."""
+    title = 'lumi-hooks'
+    section = f'\n\n{title}\n{"=" * len(title)}\n{text}\n'
+    match = re.search(r'^help\(\[(=*)\[', module, re.MULTILINE)
+    if match:
+        end = module.find(f']{match[1]}]', match.end())
+        safe = section.replace(f']{match[1]}]', ']]')
+        return module if end < 0 else module[:end].rstrip('\n') + safe + module[end:]
+    match = re.search(r'^\s*puts stderr \{', module, re.MULTILINE)
+    if match:
+        closing = re.compile(r'^\s*\}\s*$', re.MULTILINE).search(module, match.end())
+        safe = re.sub(r'([{}\[\]])', r'\\\1', section)
+        return module[:closing.start()].rstrip('\n') + safe + module[closing.start():] if closing else module
+    return module
+
+
+def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, str, str, Optional[str]]]) -> str:
+    """
+    The readable form of a record.
+
+    :param described: (rule, what became what, reason, link) of each change
+    """
+    site, source, size = record['site'], record.get('source'), record['size']
+    lines = [f'# {record["module"]}', '', headline(record) + '.', '',
+             f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
+             f'{site["mode"]}',
+             f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}']
+    if source:
+        lines.append(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}')
+    lines.append(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}')
+    lines.append(f'* {size["bytes"]:,} bytes in {size["inodes"]:,} files and folders')
+    if record['kept_out']:
+        lines.append(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}')
+    lines += ['', '## What was changed, and why', '']
+    if not described:
+        lines.append('Nothing.' if not record['rules'] else
+                     f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.')
+    for rule, what, reason, link in described:
+        lines.append(f'* {what}  \n  {reason} (rule `{rule}`{", " + link if link else ""})')
+    for title, key in (('Overrides', 'overrides'), ('Sources', 'sources'), ('Patches', 'patches')):
+        if record.get(key):
+            lines += ['', f'## {title}', '']
+            lines += [f'* {item["file"]}  \n  sha256 {item["sha256"]}' if isinstance(item, dict) and 'sha256' in item
+                      else f'* {json.dumps(item, ensure_ascii=False)}' for item in record[key]]
+    lines += ['', '## What it needs', '']
+    lines += [f'* {item["module"]}{", only to be built" if item["build_only"] else ""}'
+              for item in record['dependencies']] or ['* nothing but the toolchain']
+    return '\n'.join(lines) + '\n'
+
+
+def as_text(record: Mapping[str, Any]) -> str:
+    """A record as it is written to its file."""
+    return json.dumps(record, indent=1, ensure_ascii=False, default=str) + '\n'
+
+
+def _listing(folder: str) -> Sequence[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return ()

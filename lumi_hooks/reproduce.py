@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Writes what repeats an installation: its recipe, source recipe and patches as they were, and the command."""
+import hashlib
+import os
+import re
+import shlex
+from typing import Any, List, Mapping
+
+from .errors import LumiHooksError
+from .explanation import Installation
+from .files import read_text, write_atomic
+from .overlay import SOURCE_FOLDER
+
+SCRIPT = 'reproduce.sh'
+
+
+def write(installation: Installation, folder: str) -> List[str]:
+    """
+    Write recipe, source recipe, patches and reproduce.sh into a folder.
+
+    :return: the paths that were written
+    :raises LumiHooksError: the installation has no record, lacks something, or was changed; the folder can't be written
+    """
+    record = installation.record
+    if not record or not installation.recipe:
+        raise LumiHooksError(f'{installation.folder} has no record of lumi-hooks, so it is not known how to repeat it; '
+                             'the recipe in its folder easybuild and EasyBuild\'s log are what there is')
+    contents = {os.path.basename(installation.recipe): _checked(installation.recipe, record['recipe']['sha256'])}
+    if record.get('source') and installation.source:
+        source = record['source']
+        contents[os.path.join(SOURCE_FOLDER, os.path.basename(source['file']))] = _checked(installation.source,
+                                                                                        source['sha256'])
+    there = {os.path.basename(path): path for path in installation.patches()}
+    for patch in record['patches']:
+        name = os.path.basename(patch['file'])
+        if name not in there:
+            raise LumiHooksError(f'{installation.folder} lacks the patch {name}, so it can\'t be repeated')
+        contents[name] = _checked(there[name], patch.get('sha256'))
+    contents[SCRIPT] = script(record)
+    written = []
+    try:
+        for name, text in contents.items():
+            path = os.path.join(folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            if os.path.exists(path) and read_text(path) != text:
+                raise LumiHooksError(f'{path} exists and says something else: give an empty folder')
+            write_atomic(path, text)
+            written.append(path)
+        os.chmod(os.path.join(folder, SCRIPT), 0o755)
+    except OSError as err:
+        raise LumiHooksError(f'{folder} cannot be written: {err.strerror}') from err
+    return written
+
+
+def _checked(path: str, sha256: Any) -> str:
+    """A file's text, which is to have that checksum."""
+    try:
+        text = read_text(path)
+    except OSError as err:
+        raise LumiHooksError(f'{path} cannot be read: {err.strerror}') from err
+    if sha256 and hashlib.sha256(text.encode(errors='surrogateescape')).hexdigest() != sha256:
+        raise LumiHooksError(f'{path} is not the file that the record means: it was changed since')
+    return text
+
+
+def script(record: Mapping[str, Any]) -> str:
+    """A shell script that repeats the installation of a record; arguments go to eb (--rebuild, --robot …)."""
+    site, library, easybuild = record['site'], record['library'], record['easybuild']
+    module, version, commit, eb = map(_comment, (record['module'], library['version'], library.get('commit') or '',
+                                                 easybuild['version']))
+    clone = f', commit {commit}' if commit else ''
+    changed = ' with changes that were not committed' if library.get('modified') else ''
+    here = f'{site["release"]}/{site["partition"]}'
+    stack = site.get('stack') or f'LUMI/{site["release"]}'
+    lines = [
+        '#!/bin/bash',
+        f'# Repeats the installation of {module}, which was made by lumi-hooks {version}{clone}{changed},',
+        f'# with EasyBuild {eb}. Run it in a new shell, with EASYBUILD_HOOKS or HOOKS '
+        'naming lumi_hooks/hooks.py.',
+        '# Arguments go to eb: --rebuild replaces what is installed.',
+        'set -eu', 'here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)',
+        'hooks=${HOOKS:-${EASYBUILD_HOOKS:?name lumi_hooks/hooks.py with EASYBUILD_HOOKS}}',
+        f'if [ "${{LUMI_STACK_VERSION:-}}/${{LUMI_STACK_PARTITION:-}}" != {_word(here)} ]; then',
+        f'    module load {_word(stack)} {_word("partition/" + site["partition"])} '
+        f'{_word("EasyBuild-" + site["mode"])}',
+        'fi',
+        f'export LUMI_HOOKS_RELEASE={_word(site["release"])} LUMI_HOOKS_PARTITION={_word(site["partition"])} '
+        f'LUMI_HOOKS_TOOLCHAIN={_word(site["toolchain"])}',
+    ]
+    for name in ('disabled', 'derive'):
+        words = [word for word in site.get(name) or () if isinstance(word, str)]
+        if words:
+            variable = 'LUMI_HOOKS_DISABLE' if name == 'disabled' else 'LUMI_HOOKS_DERIVE'
+            lines.append(f'export {variable}={_word(",".join(words))}')
+    if easybuild.get('settings', {}).get('optarch'):
+        lines.append(f'export EASYBUILD_OPTARCH={_word(easybuild["settings"]["optarch"])}')
+    lines.append(f'exec eb --hooks="$hooks" "$here/"{_word(record["recipe"]["file"])} "$@" --robot')
+    return '\n'.join(lines) + '\n'
+
+
+def _word(text: Any) -> str:
+    """A word of a shell's command line, whatever it holds: a record is data, that others may have written."""
+    return shlex.quote(str(text))
+
+
+def _comment(text: Any) -> str:
+    """Text for a comment, which a line's end would end."""
+    return re.sub('[^ -~]', ' ', str(text))

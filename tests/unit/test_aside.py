@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The earlier installation: set aside, brought back or given up, whenever the process is killed."""
+import os
+
+import pytest
+
+from lumi_hooks.eb import aside as module_of_aside
+from lumi_hooks.eb.aside import COMPLETED, RESTORED, Aside, notes, pending
+from lumi_hooks.errors import LumiHooksError
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing behind it is done."""
+
+
+@pytest.fixture
+def place(tmp_path):
+    """An installation with its module, and what stands for them."""
+    prefix = tmp_path / 'prefix'
+    installdir, module = prefix / 'SW/tiny/1.0', prefix / 'modules/tiny/1.0.lua'
+    for path in (installdir / 'bin/tiny', module):
+        path.parent.mkdir(parents=True)
+        path.write_text('old')
+    (installdir / 'bin').chmod(0o555)
+    yield Aside(str(installdir), str(module), str(prefix), str(prefix / 'locks/tiny.lock'))
+    module_of_aside._remove(str(prefix))
+
+
+def build(aside):
+    """A new installation in the place of the earlier one."""
+    os.makedirs(os.path.join(aside.installdir, 'bin'))
+    for path in (os.path.join(aside.installdir, 'bin/tiny'), os.path.join(aside.installdir, 'bin/new'), aside.hidden):
+        with open(path, 'w', encoding='utf-8') as handle:
+            handle.write('new')
+
+
+def state(aside):
+    """What a user sees: 'old', 'new' or None where no module is visible; asserts that a visible one is whole."""
+    if not os.path.exists(aside.module):
+        return None
+    with open(aside.module, encoding='utf-8') as handle:
+        text = handle.read()
+    with open(os.path.join(aside.installdir, 'bin/tiny'), encoding='utf-8') as handle:
+        assert handle.read() == text, 'the module of one installation, the files of another'
+    assert os.path.exists(os.path.join(aside.installdir, 'bin/new')) == (text == 'new')
+    return text
+
+
+def litter(aside):
+    """What should be gone in the end."""
+    parent = os.path.dirname(aside.installdir)
+    noted = notes(os.path.dirname(os.path.dirname(parent)))
+    return [name for folder in (parent, os.path.dirname(aside.module)) for name in os.listdir(folder)
+            if name.startswith('.')] + (os.listdir(noted) if os.path.isdir(noted) else [])
+
+
+def test_a_new_one_takes_its_place(place):
+    place.take()
+    assert place.taken and state(place) is None and not os.path.exists(place.installdir)
+    build(place)
+    assert state(place) is None
+    place.reveal()
+    assert state(place) == 'new'
+    place.commit()
+    assert state(place) == 'new' and litter(place) == []
+
+
+def test_it_comes_back(place):
+    place.take()
+    build(place)
+    place.undo()
+    assert state(place) == 'old' and litter(place) == []
+    assert not os.access(os.path.join(place.installdir, 'bin'), os.W_OK) or os.geteuid() == 0
+
+
+def test_it_is_kept_beside_the_new_one(place):
+    place.take()
+    build(place)
+    place.reveal()
+    place.commit(keep=True)
+    names = sorted(os.listdir(os.path.dirname(place.installdir)))
+    assert state(place) == 'new' and len(names) == 2 and names[1].startswith('1.0.20')
+
+
+def install(place):
+    """All of an installation."""
+    place.take()
+    build(place)
+    place.reveal()
+    place.commit()
+
+
+@pytest.mark.parametrize('moment', range(1, 40))
+def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, moment):
+    """Counts every change that the module makes to the file system, and stops before the moment-th."""
+    count = {'left': moment}
+
+    def counted(function):
+        def wrapper(*args, **kwargs):
+            count['left'] -= 1
+            if count['left'] == 0:
+                raise Killed()
+            return function(*args, **kwargs)
+        return wrapper
+    with monkeypatch.context() as patched:
+        for name in ('rename', 'replace', 'mkdir', 'unlink', 'rmdir', 'makedirs', 'chmod'):
+            patched.setattr(module_of_aside.os, name, counted(getattr(os, name)))
+        try:
+            install(place)
+            done = True
+        except Killed:
+            done = False
+    if done:
+        assert moment > 8, 'fewer moments than there are'
+        return
+    seen = state(place)
+    assert seen in ('old', 'new', None)
+    # the old files exist somewhere as long as the new ones are not seen
+    if seen != 'new':
+        everything = [os.path.join(folder, name) for folder, _, files in os.walk(os.path.dirname(place.installdir))
+                      for name in files if name == 'tiny']
+        assert any(open(path, encoding='utf-8').read() == 'old' for path in everything)
+    found = place.recover()
+    assert found in (RESTORED, COMPLETED, None)
+    assert state(place) == ('new' if seen == 'new' else 'old')
+    assert litter(place) == [] and not place.taken
+
+
+@pytest.mark.parametrize('moment', range(1, 12))
+def test_killed_while_it_is_brought_back(place, monkeypatch, moment):
+    place.take()
+    build(place)
+    count = {'left': moment}
+
+    def counted(function):
+        def wrapper(*args, **kwargs):
+            count['left'] -= 1
+            if count['left'] == 0:
+                raise Killed()
+            return function(*args, **kwargs)
+        return wrapper
+    with monkeypatch.context() as patched:
+        for name in ('rename', 'replace', 'unlink', 'rmdir'):
+            patched.setattr(module_of_aside.os, name, counted(getattr(os, name)))
+        try:
+            place.undo()
+        except Killed:
+            assert state(place) in ('old', None)
+    place.recover()
+    assert state(place) == 'old' and litter(place) == []
+
+
+def test_what_is_pending_is_found_and_only_inside_the_prefix(place, tmp_path):
+    prefix = str(tmp_path / 'prefix')
+    assert list(pending(prefix)) == []
+    place.take()
+    found, = pending(prefix)
+    assert found.recover() == RESTORED and state(place) == 'old'
+    outside = tmp_path / 'outside'
+    outside.mkdir()
+    (outside / 'kept').write_text('')
+    folder = notes(prefix)
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, 'bad.json'), 'w', encoding='utf-8') as handle:
+        handle.write(f'{{"installdir": "{outside}", "module": "{outside}/m", "lock": "{outside}/l"}}')
+    for name, text in (('a.json', ''), ('b.json', '[]'), ('c.json', '{"installdir": 1, "module": 2, "lock": 3}')):
+        with open(os.path.join(folder, name), 'w', encoding='utf-8') as handle:
+            handle.write(text)
+    assert list(pending(prefix)) == [] and (outside / 'kept').exists()
+
+
+def test_an_installation_that_cannot_be_moved_stays(place, monkeypatch):
+    def refuse(source, target, rename=os.rename):
+        if source == place.installdir:
+            raise PermissionError(13, 'Permission denied')
+        rename(source, target)
+    monkeypatch.setattr(module_of_aside.os, 'rename', refuse)
+    with pytest.raises(LumiHooksError, match='cannot be set aside: Permission denied; it was left as it is'):
+        place.take()
+    assert state(place) == 'old' and litter(place) == []
+
+
+def test_across_file_systems_the_module_is_copied(place, monkeypatch):
+    import errno
+
+    def other_device(source, target, rename=os.rename):
+        if source == place.module or target == place.module:
+            raise OSError(errno.EXDEV, 'Invalid cross-device link')
+        rename(source, target)
+    monkeypatch.setattr(module_of_aside.os, 'rename', other_device)
+    place.take()
+    assert state(place) is None
+    place.undo()
+    assert state(place) == 'old'
+
+
+def test_nothing_but_the_module_that_lmod_sees(place):
+    assert os.path.dirname(place.hidden) == os.path.dirname(place.module)
+    assert os.path.basename(place.hidden).startswith('.') and place.hidden.endswith('~')
