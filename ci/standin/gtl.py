@@ -28,8 +28,8 @@ def install_gtl(builder, release):
     name = 'libmpi_gtl_hsa.so.0'
     with Staging(layout.gtl(release)) as tree:
         builder.run(
-            ['/usr/bin/gcc', '-O1', '-shared', '-fPIC', '-Wall', '-Werror', '-D__HIP_PLATFORM_AMD__', '-I', rocm / 'include']
-            + ['-o', tree / name, '-Wl,-soname,' + name, HERE / 'programs/gtl_hsa.c']
+            ['/usr/bin/gcc', '-O1', '-shared', '-fPIC', '-Wall', '-Werror', '-D__HIP_PLATFORM_AMD__']
+            + ['-I', rocm / 'include', '-o', tree / name, '-Wl,-soname,' + name, HERE / 'programs/gtl_hsa.c']
             + ['-L', rocm / 'lib', '-lamdhip64', '-Wl,--allow-shlib-undefined'],
             'compiling ' + name,
         )

@@ -28,7 +28,6 @@ def install_rocm(builder, version):
     with Staging(prefix) as tree:
         Debian(builder).unpack(data['rocm']['packages'], tree)
         # AMD has no multiarch folders; Debian's CMake files count on theirs, so they stay and get links
-        multi = tree / 'usr/lib/x86_64-linux-gnu'
         for path in (tree / 'usr').iterdir():
             path.rename(tree / path.name)
         multi = tree / 'lib/x86_64-linux-gnu'
@@ -53,9 +52,7 @@ def install_rocm(builder, version):
         (tree / 'llvm/bin').mkdir(parents=True)
         for path in sorted((llvm / 'bin').iterdir()):
             link(path, tree / 'llvm/bin' / path.name)
-        for name in ('clang', 'lib'):
-            if name == 'clang':
-                link(llvm / 'lib/clang', tree / 'llvm/lib/clang')
+        link(llvm / 'lib/clang', tree / 'llvm/lib/clang')
         install_openmp(builder, tree / 'llvm/lib', data['environments']['AMD']['openmp'])
         install_fortran(builder, tree / 'llvm/bin/flang', 'flang', prefix / 'llvm/lib')
         for name, target in (('amdclang', 'clang'), ('amdclang++', 'clang++'), ('amdflang', 'flang')):
@@ -69,6 +66,5 @@ def install_rocm(builder, version):
         write(tree / '.info/version', data['rocm']['version'] + '\n')
         # what a program compiles for without --offload-arch, as LUMI's rocm modules have it
         write(tree / 'bin/target.lst', 'gfx90a\n')
-        write(
-            tree / 'lib/pkgconfig' / ('rocm-%s.pc' % version), PC % {'prefix': prefix, 'version': data['rocm']['version']}
-        )
+        fields = {'prefix': prefix, 'version': data['rocm']['version']}
+        write(tree / 'lib/pkgconfig' / ('rocm-%s.pc' % version), PC % fields)
