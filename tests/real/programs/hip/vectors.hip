@@ -11,8 +11,10 @@ extern "C" int vectors_sum(int n, double value, double *sum) {
   double *x, *result;
   void *workspace = nullptr;
   size_t bytes = 0;
-  hipError_t status = hipMalloc(reinterpret_cast<void **>(&x), n * sizeof(double));
+  int devices = 0;
+  hipError_t status = hipGetDeviceCount(&devices);
   if (status != hipSuccess) return status;
+  if ((status = hipMalloc(reinterpret_cast<void **>(&x), n * sizeof(double))) != hipSuccess) return status;
   if ((status = hipMalloc(reinterpret_cast<void **>(&result), sizeof(double))) != hipSuccess) return status;
   fill<<<(n + 255) / 256, 256>>>(n, value, x);
   if ((status = rocprim::reduce(workspace, bytes, x, result, n, rocprim::plus<double>())) != hipSuccess) return status;
