@@ -3,9 +3,8 @@
 
 import shutil
 
-from .elf import place, place_program, publish
+from .elf import drop_needed, place, place_program, publish
 from .hdf5 import names as hdf5_names
-from .layout import tag
 from .sources import product_folder
 from .steps import Staging, copy_tree, write
 
@@ -40,16 +39,12 @@ def install_fftw(builder, release, folders):
                             tree / 'lib',
                             links=['libfftw3%s%s.so' % (suffix, part)],
                         )
-                    # tagged like the MPI library it needs: releases with different MPI names share pe/lib64
+                    # one for all compilers: whose MPI it calls is decided by the program that both are in
                     name = 'libfftw3%s_mpi' % suffix
-                    place(
-                        builder,
-                        built / 'lib' / (name + '.so.3'),
-                        tree / 'lib',
-                        '%s_gnu_%s.so.3' % (name, tag(release.compat['mpich'])),
-                        mpi_names(release),
-                        links=[name + '.so'],
+                    library = place(
+                        builder, built / 'lib' / (name + '.so.3'), tree / 'lib', links=[name + '.so']
                     )
+                    drop_needed(builder, library, r'libmpi')
                 reference = prefix
             (tree / 'include').mkdir()
             for name in ('fftw3.h', 'fftw3.f', 'fftw3.f03', 'fftw3l.f03', 'fftw3q.f03'):
@@ -77,9 +72,8 @@ def install_fftw(builder, release, folders):
 
 def mpi_names(release):
     """Return the names that the reference build gave to the MPI libraries -> those of a release."""
-    name = 'gnu_' + tag(release.compat['mpich'])
     return {
-        '%s_gnu_%s.so.12' % (lib, old): '%s_%s.so.12' % (lib, name)
+        '%s_gnu_%s.so.12' % (lib, old): '%s_%s.so.12' % (lib, release.library('mpich'))
         for lib in ('libmpi', 'libmpifort', 'libmpix')
         for old in ('123', '91')
     }
@@ -95,11 +89,11 @@ def install_built(builder, release, module, built, stems):
     source = product_folder(layout, built)
     prefix = layout.product(release, module)
     parallel = module.endswith('parallel')
-    suffix = ('_parallel' if parallel else '') + '_gnu_' + tag(release.compat['product'])
+    suffix = ('_parallel' if parallel else '') + '_' + release.library('product')
     renames = mpi_names(release)
     for flavour in ('serial', 'mpich'):
         for name in hdf5_names(layout, flavour, release).values():
-            stem, number = name.split('_gnu_')[0], name.rsplit('.', 1)[1]
+            stem, number = name.split('_' + release.library('product'))[0], name.rsplit('.', 1)[1]
             for old in ('123', '91'):
                 renames['%s_gnu_%s.so.%s' % (stem, old, number)] = name
     found = {}

@@ -9,13 +9,14 @@ import platform
 import sys
 
 from .layout import Layout, Problem, Release, facts, known_releases
-from .plan import build
+from .plan import EXTRAS, build
 from .steps import Builder
 
 EXAMPLES = """examples:
   ci/standin/build                                 the default release, below ~/.cache/lumi-hooks/standin
   ci/standin/build --root /tmp/standin --release all
   ci/standin/build --release 24.03 25.03 --jobs 2
+  ci/standin/build --with none                     PrgEnv-gnu only
   . /tmp/standin/enter.sh && module list           a login shell of the stand-in
 """
 
@@ -48,6 +49,16 @@ def parse(arguments):
         % (facts()['default_release'], ' '.join(known_releases())),
     )
     parser.add_argument(
+        '--with',
+        dest='extras',
+        nargs='+',
+        metavar='NAME',
+        default=['all'],
+        choices=[*EXTRAS, 'all', 'none'],
+        help='beside PrgEnv-gnu: %s, all or none; amd brings rocm; what the root has is kept (default: all)'
+        % ', '.join(EXTRAS),
+    )
+    parser.add_argument(
         '--jobs',
         type=int,
         default=min(os.cpu_count() or 1, 8),
@@ -66,6 +77,8 @@ def list_packages():
     print('on the system:  ' + ' '.join(sorted(set(data['system_packages'].values()) | {'python3-venv'})))
     for topic, names in data['debian'].items():
         print('unpacked (%s): %s' % (topic, ' '.join(names)))
+    for topic in ('llvm', 'rocm'):
+        print('unpacked (%s, with --with): %s' % (topic, ' '.join(data[topic]['packages'])))
     print("built from Debian's sources: " + ' '.join(data['sources'].values()))
     print(
         'from PyPI: %s mpi4py==%s %s'
@@ -75,6 +88,22 @@ def list_packages():
             ' '.join(data['python_packages']),
         )
     )
+
+
+def extras_to_build(layout, asked):
+    """Return the names of the extras (plan.EXTRAS) to build: those asked for and those that the root has.
+
+    layout: of the stand-in. asked: names of extras, or all, or none.
+    """
+    wanted = set(EXTRAS) if 'all' in asked else set(asked) - {'none'}
+    core = layout.pe / 'lmod/modulefiles/core'
+    for name, pe_env in EXTRAS.items():
+        module = facts()['environments'][pe_env]['prgenv'] if pe_env else name
+        if (core / module).is_dir():
+            wanted.add(name)
+    if 'amd' in wanted:
+        wanted.add('rocm')
+    return sorted(wanted)
 
 
 def main(arguments=None):
@@ -102,7 +131,7 @@ def main(arguments=None):
             except OSError:
                 builder.say('another build of %s is running: waiting for it' % layout.root)
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            build(builder, releases)
+            build(builder, releases, extras_to_build(layout, options.extras))
         builder.say(
             '%s; Cray PE %s. Enter it with:  . %s/enter.sh'
             % ('built' if builder.done else 'nothing to do', ' '.join(names), layout.root)

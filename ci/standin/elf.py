@@ -3,6 +3,7 @@
 
 import os
 import pathlib
+import re
 import shutil
 
 from .steps import Staging, link
@@ -53,6 +54,18 @@ def place(builder, source, folder, name=None, renames=None, runpath=None, links=
     return target
 
 
+def drop_needed(builder, path, pattern):
+    """Take libraries whose names match a pattern off the list of those that a library needs.
+
+    builder: runs patchelf. path: the library. pattern: regular expression, matched from the start.
+    """
+    for name in needed(builder, path):
+        if re.match(pattern, name):
+            builder.run(
+                [builder.layout.patchelf, '--remove-needed', name, path], 'patching ' + path.name, log='patchelf'
+            )
+
+
 def publish(layout, folder, into=None):
     """Link the shared libraries of a product into ROOT/opt/cray/pe/lib64, as HPE's installer does.
 
@@ -62,13 +75,14 @@ def publish(layout, folder, into=None):
         link(path, (into or layout.pe / 'lib64') / path.name)
 
 
-def publish_releases(layout, releases):
+def publish_releases(layout, releases, environments):
     """Link the libraries of several releases into pe/lib64; where names meet, the last release wins.
 
-    layout: of the stand-in. releases: list of Release, the system's default last.
+    layout: of the stand-in. releases: list of Release, the system's default last. environments: names of
+    the PrgEnvs that are installed.
     """
     with Staging(layout.pe / 'lib64') as into:
-        for release in releases:
+        for release in [release.under(name) for release in releases for name in environments]:
             for prefix in (
                 layout.mpich(release),
                 layout.libsci(release),
@@ -81,6 +95,9 @@ def publish_releases(layout, releases):
             ):
                 publish(layout, prefix / 'lib', into)
             publish(layout, layout.pe / 'papi' / release.version('papi') / 'lib64', into)
+            publish(layout, layout.gtl(release), into)
+            if release.pe_env == 'CRAY':
+                publish(layout, layout.cce(release.version('cce')) / 'cce/x86_64/lib', into)
 
 
 def place_program(builder, source, folder, renames, runpath=None):

@@ -4,7 +4,6 @@
 import shutil
 
 from .elf import place, place_program, publish
-from .layout import tag
 from .steps import Staging, copy_tree, write
 
 PC = """prefix=%(prefix)s
@@ -44,7 +43,7 @@ PARTS = (
 
 def names(layout, flavour, release):
     """Return Debian's SONAME -> Cray's SONAME for one flavour (serial or mpich) of HDF5."""
-    suffix = ('_parallel' if flavour == 'mpich' else '') + '_gnu_' + tag(release.compat['product'])
+    suffix = ('_parallel' if flavour == 'mpich' else '') + '_' + release.library('product')
     found = {}
     for debian, cray in PARTS:
         pattern = 'libhdf5_%s%s.so.[0-9]*' % (flavour, debian)
@@ -64,7 +63,7 @@ def install_hdf5(builder, release, module):
     flavour = 'mpich' if parallel else 'serial'
     prefix = layout.product(release, module)
     renames = names(layout, flavour, release)
-    renames['libmpich.so.12'] = 'libmpi_gnu_%s.so.12' % tag(release.compat['mpich'])
+    renames['libmpich.so.12'] = 'libmpi_%s.so.12' % release.library('mpich')
     libs = '-lhdf5_hl -lhdf5'
     fortran = '-lhdf5hl_fortran -lhdf5_fortran ' + libs
     with Staging(prefix) as tree:
@@ -72,7 +71,7 @@ def install_hdf5(builder, release, module):
             if not debian.startswith('libhdf5'):
                 continue
             stem = cray.split('.so')[0]
-            plain = stem.split('_gnu_')[0]
+            plain = stem[: -len('_' + release.library('product'))]
             links = [stem + '.so', plain + '.so']
             if parallel:
                 links.append(plain.replace('_parallel', '') + '.so')

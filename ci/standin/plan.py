@@ -3,17 +3,35 @@
 
 import concurrent.futures
 
-from . import built, craype, craypython, elf, hdf5, libsci, lmod, modulefiles, mpi, sources, tools
+from . import (
+    built,
+    compilers,
+    craype,
+    craypython,
+    elf,
+    gtl,
+    hdf5,
+    libsci,
+    lmod,
+    modulefiles,
+    mpi,
+    rocm,
+    sources,
+    tools,
+)
 from .debian import Debian, ensure_compilers
 from .layout import facts
+
+# what --with can name -> the PrgEnv that it is for, None for ROCm, whose compilers are those of PrgEnv-amd
+EXTRAS = {'cray': 'CRAY', 'aocc': 'AOCC', 'amd': 'AMD', 'rocm': None}
 
 PRODUCTS = ['python', 'papi', 'hdf5', 'fftw', 'netcdf', 'netcdf-hdf5parallel', 'parallel-netcdf']
 
 
-def build(builder, releases):
+def build(builder, releases, extras):
     """Build everything for the given releases.
 
-    builder: runs the steps. releases: list of Release, oldest first. Raises Problem.
+    builder: runs the steps. releases: list of Release, oldest first. extras: names of EXTRAS. Raises Problem.
     """
     data = facts()
     layout = builder.layout
@@ -36,11 +54,13 @@ def build(builder, releases):
         )
 
     packages = {topic: unpack(topic) for topic in data['debian'] if topic not in ('lmod', 'autotools')}
+    needs = data['helpers'] + (data['llvm']['helpers'] if extras else [])
+    needs += data['rocm']['helpers'] if 'rocm' in extras else []
     helpers = builder.step(
         'helpers',
         'helper libraries',
-        lambda: debian.helpers(data['helpers']),
-        [data['helpers'], packages],
+        lambda: debian.helpers(needs),
+        [needs, packages],
         ['debian.py', 'elf.py'],
     )
     builder.step(
@@ -71,18 +91,27 @@ def build(builder, releases):
         [base],
         ['mpi.py'],
     )
-    mpis, blas = {}, {}
-    for release in releases:
-        key = [release.version('cray-mpich'), release.compat]
-        mpis[release.name] = builder.step(
-            'mpich-' + release.version('cray-mpich'),
+    check = builder.step(
+        'gtl-check',
+        'the check for GTL in MPI_Init',
+        lambda: gtl.install_check(builder),
+        [],
+        ['gtl.py', 'programs/gtl_check.c'],
+    )
+    environments = ['GNU'] + [EXTRAS[name] for name in EXTRAS if name in extras and EXTRAS[name]]
+    install_compilers(builder, releases, extras)
+    mpis = {}
+    for release in [release.under(name) for name in environments for release in releases]:
+        key = [release.version('cray-mpich'), release.compat, release.about, release.compiler]
+        mpis[release.name, release.pe_env] = builder.step(
+            'mpich-' + release.version('cray-mpich') + release.suffix,
             'cray-mpich/%s -> %s' % (key[0], layout.mpich(release)),
             lambda release=release: mpi.install_mpich(builder, release),
-            [base, fabric, key],
+            [base, fabric, check, key],
             ['mpi.py', 'elf.py'],
         )
-        blas[release.name] = builder.step(
-            'libsci-' + release.version('cray-libsci'),
+        builder.step(
+            'libsci-' + release.version('cray-libsci') + release.suffix,
             'cray-libsci/%s -> %s' % (release.version('cray-libsci'), layout.libsci(release)),
             lambda release=release: libsci.install_libsci(builder, release),
             [base, packages['libsci'], key, release.version('cray-libsci')],
@@ -93,12 +122,12 @@ def build(builder, releases):
     builder.step(
         'craype',
         'cc, CC, ftn -> %s' % (layout.pe / 'craype'),
-        lambda: craype.install_wrappers(builder, versions, march),
-        [versions, march],
+        lambda: craype.install_wrappers(builder, versions, march, environments),
+        [versions, march, environments, data['environments']],
         ['craype.py', 'wrapper.sh'],
     )
 
-    ready = ['libsci']
+    ready = ['libsci'] + [name for name in extras if name == 'rocm']
     builder.step(
         'build-tools',
         'commands for the source builds',
@@ -106,20 +135,59 @@ def build(builder, releases):
         [packages['build']],
         ['tools.py'],
     )
-    modules(builder, releases, default, ready, names, early=True)
-    ready += products(builder, releases, reference, packages, mpis)
+    modules(builder, releases, default, ready, environments, early=True)
+    ready += products(builder, releases, reference, packages, mpis, environments)
     last = [release for release in releases if release.name != default] + [reference]
     builder.step(
         'publish',
         'pe/lib64 -> the libraries of %s' % default,
-        lambda: elf.publish_releases(layout, last),
+        lambda: elf.publish_releases(layout, last, environments),
         [builder.digests, names],
         ['elf.py'],
     )
-    modules(builder, releases, default, ready, names)
+    modules(builder, releases, default, ready, environments)
 
 
-def modules(builder, releases, default, ready, names, early=False):
+def install_compilers(builder, releases, extras):
+    """Install LLVM, the compilers on it, ROCm and GTL, as far as they are asked for.
+
+    extras: names of EXTRAS.
+    """
+    if not extras:
+        return
+    data = facts()
+    layout = builder.layout
+    llvm = builder.step(
+        'llvm',
+        "Debian's LLVM %s -> %s" % (data['llvm']['version'], layout.llvm(data['llvm']['version'])),
+        lambda: compilers.install_llvm(builder),
+        data['llvm'],
+        ['compilers.py'],
+    )
+    for extra, module, install in (
+        ('cray', 'cce', compilers.install_cce),
+        ('aocc', 'aocc', compilers.install_aocc),
+        ('rocm', 'rocm', rocm.install_rocm),
+    ):
+        for version in sorted({release.version(module) for release in releases} if extra in extras else []):
+            builder.step(
+                '%s-%s' % (module, version),
+                '%s/%s' % (module, version),
+                lambda install=install, version=version: install(builder, version),
+                [llvm, version, data['environments'], data['rocm']],
+                ['compilers.py', 'fortran.sh', 'rocm.py'],
+            )
+    for release in releases if 'rocm' in extras else []:
+        builder.step(
+            'gtl-' + release.version('cray-mpich'),
+            'GTL of cray-mpich/%s' % release.version('cray-mpich'),
+            lambda release=release: gtl.install_gtl(builder, release),
+            [data['rocm'], release.version('rocm')],
+            ['gtl.py', 'programs/gtl_hsa.c'],
+        )
+
+
+def modules(builder, releases, default, ready, environments, early=False):
     """Write the module files.
 
     early: MPI and LibSci can be used while the rest is still built; skipped if a whole tree exists.
@@ -131,21 +199,21 @@ def modules(builder, releases, default, ready, names, early=False):
         release.version('cray-python'): craypython.real_version(layout, release.version('cray-python'))
         for release in releases
     }
-    inputs = [ready, names, [release.data for release in releases], pythons, facts()]
+    inputs = [ready, environments, [release.data for release in releases], pythons, facts()]
     builder.step(
         'modules-early' if early else 'modules',
         'module files -> %s' % (layout.pe / 'lmod/modulefiles'),
-        lambda: modulefiles.write_modules(builder, releases, default, ready, pythons),
+        lambda: modulefiles.write_modules(builder, releases, default, ready, pythons, environments),
         inputs,
-        ['modulefiles.py', 'productmodules.py', 'moduletext.py', 'layout.py'],
+        ['modulefiles.py', 'compilermodules.py', 'productmodules.py', 'moduletext.py', 'layout.py'],
     )
 
 
-def products(builder, releases, reference, packages, mpis):
+def products(builder, releases, reference, packages, mpis, environments):
     """Build the libraries and cray-python; return their names.
 
     reference: the release whose wrappers, MPI and HDF5 the source builds use. packages, mpis:
-    digests to depend on.
+    digests to depend on. environments: names of the PrgEnvs.
     """
     data = facts()
     layout = builder.layout
@@ -158,14 +226,15 @@ def products(builder, releases, reference, packages, mpis):
             [packages['papi'], version],
             ['hdf5.py', 'elf.py'],
         )
-    for release in releases:
+    everywhere = [release.under(name) for name in environments for release in releases]
+    for release in everywhere:
         for module in ('cray-hdf5', 'cray-hdf5-parallel'):
             install(
                 builder,
                 release,
                 module,
                 lambda release=release, module=module: hdf5.install_hdf5(builder, release, module),
-                [packages['hdf5'], mpis[release.name]],
+                [packages['hdf5'], mpis[release.name, release.pe_env]],
                 ['hdf5.py', 'elf.py'],
             )
     keys = compile_products(builder, releases, reference, packages)
@@ -179,6 +248,7 @@ def products(builder, releases, reference, packages, mpis):
             [keys['fftw-mpi'], packages['fftw'], version, folders, release.compat],
             ['built.py', 'elf.py'],
         )
+    for release in everywhere:
         for module, name, stems in (
             ('cray-parallel-netcdf', 'pnetcdf', ['pnetcdf']),
             ('cray-netcdf', 'netcdf-serial', ['netcdf', 'netcdff']),
@@ -201,10 +271,10 @@ def install(builder, release, module, action, inputs, files):
     """Run the step that installs one library of one release; return its digest."""
     version = release.version(module)
     return builder.step(
-        '%s-%s' % (module, version),
+        '%s-%s%s' % (module, version, release.suffix),
         '%s/%s -> %s' % (module, version, builder.layout.product(release, module)),
         action,
-        inputs + [version, release.compat],
+        inputs + [version, release.compat, release.about],
         files,
     )
 

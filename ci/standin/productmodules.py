@@ -8,33 +8,33 @@ NETWORK = 'ofi/1.0'
 
 
 def add_products(tree, layout, release, default, ready):
-    """Add the library modules of one release to a ModuleTree.
+    """Add the library modules of one release, under one PrgEnv, to a ModuleTree.
 
     default: whether this release gives the system's default versions. ready: names of the
     products that are installed.
     """
-    abi = release.compat['abi']
+    branch = '%s/%s' % (release.about['tree'], release.compat['abi'])
     trees = '%s/lmod/modulefiles' % layout.pe
     version = release.version('cray-mpich')
-    mpi_tree = 'mpi/gnu/%s/%s/cray-mpich/%s.0' % (abi, NETWORK, version.split('.')[0])
-    comnet = 'comnet/gnu/%s/%s' % (abi, NETWORK)
+    mpi_tree = 'mpi/%s/%s/cray-mpich/%s.0' % (branch, NETWORK, version.split('.')[0])
+    comnet = 'comnet/%s/%s' % (branch, NETWORK)
     for module in mpich(layout, release, '%s/%s' % (trees, mpi_tree)):
         tree.add(comnet, module, default)
     if 'libsci' in ready:
-        tree.add('compiler/gnu/' + abi, libsci(layout, release), default)
-    if 'fftw' in ready:
+        tree.add('compiler/' + branch, libsci(layout, release), default)
+    if 'fftw' in ready and release.pe_env == 'GNU':  # one for all compilers
         for target, about in facts()['cpu_targets'].items():
             tree.add('cpu/%s/1.0' % target, fftw(layout, release, about['product_folder']), default)
     if 'hdf5' in ready:
-        serial = '%s/cray-hdf5/%s' % ('hdf5/gnu/' + abi, minor(release.version('cray-hdf5')))
+        serial = '%s/cray-hdf5/%s' % ('hdf5/' + branch, minor(release.version('cray-hdf5')))
         parallel = '%s/%s/cray-mpich/%s.0/cray-hdf5-parallel/%s' % (
-            'hdf5-parallel/gnu/' + abi,
+            'hdf5-parallel/' + branch,
             NETWORK,
             version.split('.')[0],
             minor(release.version('cray-hdf5-parallel')),
         )
         tree.add(
-            'compiler/gnu/' + abi, hdf5(layout, release, 'cray-hdf5', '%s/%s' % (trees, serial)), default
+            'compiler/' + branch, hdf5(layout, release, 'cray-hdf5', '%s/%s' % (trees, serial)), default
         )
         tree.add(mpi_tree, hdf5(layout, release, 'cray-hdf5-parallel', '%s/%s' % (trees, parallel)), default)
         if 'netcdf' in ready:
@@ -68,11 +68,14 @@ def mpich(layout, release, tree):
         module.setenv(
             CRAY_MPICH_BASEDIR=root + '/ofi',
             CRAY_MPICH_ROOTDIR=root,
-            PE_MPICH_GENCOMPILERS_GNU=release.compat['mpich'],
+            PE_MPICH_FIXED_PRGENV=release.about['libsci'],
             CRAY_LMOD_MPI='cray-mpich/%s.0' % version[0],
-            PE_MPICH_GTL_DIR_amd_gfx90a='-L%s/gtl/lib' % root,
-            PE_MPICH_GTL_LIBS_amd_gfx90a='-lmpi_gtl_hsa',
         )
+        module.setenv(**{'PE_MPICH_GENCOMPILERS_' + release.about['tree'].upper(): release.compat['mpich']})
+        for target in facts()['gtl_targets']:
+            module.setenv(**{'PE_MPICH_GTL_DIR_' + target: '-L%s' % layout.gtl(release)})
+            module.setenv(**{'PE_MPICH_GTL_LIBS_' + target: '-lmpi_gtl_hsa'})
+        module.prepend('CRAY_LD_LIBRARY_PATH', str(layout.gtl(release)))
         # the wheel's MPICH would take UCX by itself; Cray MPICH on LUMI is OFI only
         module.setenv(MPIR_CVAR_CH4_NETMOD='ofi')
         module.prepend('PATH', '%s/bin' % prefix)

@@ -5,7 +5,7 @@
 root='@ROOT@'
 lang=${0##*/}
 target=${CRAY_CPU_TARGET-}
-link=yes inputs=no openmp=no verbose=no dump=no print= before= after= static=no bypass=no expect=no
+link=yes inputs=no openmp=no hip=no verbose=no dump=no print= before= after= static=no bypass=no expect=no
 [ "${CRAYPE_VERBOSE-}" ] && verbose=yes
 [ "${CRAYPE_LINK_TYPE-}" = static ] && static=yes
 
@@ -17,7 +17,7 @@ fail() { echo "$lang: $*" >&2; exit 1; }
 count=$#
 while [ "$count" -gt 0 ]; do
   word=$1; shift; count=$((count - 1))
-  if [ $expect = yes ]; then expect=no; set -- "$@" "$word"; continue; fi
+  if [ $expect = yes ]; then expect=no; [ "$word" = hip ] && hip=yes; set -- "$@" "$word"; continue; fi
   case $word in
     -craype-verbose) verbose=yes; continue ;;
     -craype-prepend-opt=*) before="$before ${word#*=}"; continue ;;
@@ -33,6 +33,7 @@ while [ "$count" -gt 0 ]; do
     -c | -S | -E | -M | -MM | -fsyntax-only) link=no ;;
     -dM) dump=yes ;;
     -fopenmp | -fopenmp=*) openmp=yes ;;
+    -xhip) hip=yes ;;
     -o | -I | -L | -J | -D | -U | -l | -x | -MF | -MT | -MQ | -T | -u | -z | -include | -imacros | -isystem | -iquote | \
     -idirafter | -iprefix | -isysroot | -Xlinker | -Xassembler | -Xpreprocessor | -wrapper | -aux-info | --param | -B)
       expect=yes ;;
@@ -43,7 +44,7 @@ while [ "$count" -gt 0 ]; do
   set -- "$@" "$word"
 done
 
-march= mpi_name= libsci_name= product_name= runtime=
+march= mpi_name= libsci_name= product_name= openmp_dir= offload=no
 # sets compiler, march and the names that libraries have for this programming environment
 . "$root/opt/standin/craype/$PE_ENV.sh"
 
@@ -53,7 +54,7 @@ if [ $inputs = no ] && [ -z "$print" ]; then
   exec $compiler $march "$@"
 fi
 
-includes= libs= dirs=
+includes= libs= dirs= always=
 use() { # folder of headers, folder of libraries, libraries
   [ -d "$1" ] && includes="$includes -I$1"
   libs="$libs -L$2"; dirs="$dirs $2"
@@ -97,13 +98,13 @@ for product in $products; do
       [ "$lang" = ftn ] && set_libs="mpifort_$mpi_name $set_libs"
       # the transport layer for GPU buffers, when the accelerator is targeted and the library is there
       if [ "${CRAY_ACCEL_TARGET-}" = amd_gfx90a ] && [ -e "${CRAY_MPICH_ROOTDIR-}/gtl/lib/libmpi_gtl_hsa.so" ]; then
-        libs="$libs ${PE_MPICH_GTL_DIR_amd_gfx90a-} ${PE_MPICH_GTL_LIBS_amd_gfx90a-}"
+        always="$always ${PE_MPICH_GTL_DIR_amd_gfx90a-} ${PE_MPICH_GTL_LIBS_amd_gfx90a-}"
       fi
       use "$MPICH_DIR/include" "$MPICH_DIR/lib" $set_libs ;;
     PAPI) use "$CRAY_PAPI_PREFIX/include" "$CRAY_PAPI_PREFIX/lib64" papi ;;
     *[!A-Z0-9_]*) ;;
     *) # other products say themselves what they want, as LUMI's ROCm modules do
-      eval "includes=\"\$includes \${${product}_INCLUDE_OPTS-}\" libs=\"\$libs \${${product}_POST_LINK_OPTS-}\"" ;;
+      eval "includes=\"\$includes \${${product}_INCLUDE_OPTS-}\" always=\"\$always \${${product}_POST_LINK_OPTS-}\"" ;;
   esac
   IFS=:
 done
@@ -111,7 +112,15 @@ unset IFS
 
 rpath="-Wl,-rpath-link,$root/opt/cray/pe/lib64:$root/opt/standin/lib"
 if [ "${CRAY_ADD_RPATH-}" = yes ]; then for dir in $dirs; do rpath="$rpath -Wl,-rpath,$dir"; done; fi
-[ "$libs" ] && libs="-Wl,--as-needed $libs -Wl,--no-as-needed $runtime"
+[ "$libs" ] && libs="-Wl,--as-needed $libs -Wl,--no-as-needed"
+# not as needed: nothing in a program refers to GTL, and a product's own options are taken as they are
+libs="$libs $always"
+# OpenMP's library, for clang to find by -lomp under the name that this compiler has for it
+[ "$openmp_dir" ] && [ $openmp = yes ] && libs="-L$openmp_dir $libs"
+# HPE's wrappers compile OpenMP for the targeted GPU too; clang refuses that for HIP, and only that is made here
+if [ $openmp$hip$offload = yesyesyes ] && [ "${CRAY_ACCEL_TARGET-}" = amd_gfx90a ]; then
+  before="$before -fopenmp-targets=amdgcn-amd-amdhsa -Xopenmp-target=amdgcn-amd-amdhsa -march=gfx90a"
+fi
 
 case $print in
   '') ;;

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Partition G: HIP programs and libraries through `eb --hooks`, what is in them, and GTL in MPI_Init."""
+import re
+import subprocess
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import Lumi
+from .elf import gpu_targets, needed
+
+PROGRAMS = Path(__file__).with_name('programs') / 'hip'
+
+RECIPE = """easyblock = '{easyblock}'
+name = '{name}'
+version = '1.0'
+homepage = 'https://example.org'
+description = "a HIP package"
+toolchain = {{'name': '{toolchain}', 'version': '25.03'}}
+toolchainopts = {{'usempi': {mpi}}}
+sources = ['{name}-1.0.tar.gz']
+{extra}
+dependencies = [('rocm/6.3.4', EXTERNAL_MODULE)]
+sanity_check_paths = {{'files': {files}, 'dirs': []}}
+moduleclass = 'lib'
+"""
+
+
+@pytest.fixture(scope='session')
+def gpu(standin, sources, upstream, tmp_path_factory):
+    """One prefix for all tests of partition G."""
+    if not (standin / 'opt/cray/pe/lmod/modulefiles/core/rocm').is_dir():
+        pytest.fail('the stand-in has no rocm: run ci/standin/build --with all')
+    base = tmp_path_factory.mktemp('gpu')
+    (base / 'home').mkdir()
+    return Lumi(standin, sources, upstream, base / 'EasyBuild', base / 'home', partition='G')
+
+
+def package(folder, name, contents, **settings):
+    """Write a source archive and a recipe of it into a folder; returns the recipe."""
+    with tarfile.open(folder / f'{name}-1.0.tar.gz', 'w:gz') as archive:
+        for path in contents:
+            archive.add(PROGRAMS / path, f'{name}-1.0/{path}')
+    recipe = folder / f'{name}-1.0-{settings["toolchain"]}-25.03.eb'
+    recipe.write_text(RECIPE.format(**{'name': name, 'mpi': False, 'extra': '', **settings}))
+    return recipe
+
+
+def install(gpu, recipe, toolchain):
+    """Install a recipe whose sources lie beside it."""
+    gpu.eb(f'{recipe} --sourcepath={recipe.parent}:$EASYBUILD_SOURCEPATH', LUMI_HOOKS_TOOLCHAIN=toolchain)
+
+
+@pytest.fixture(scope='module', params=['cpeGNU', 'cpeAMD'])
+def hipmpi(request, gpu, tmp_path_factory):
+    """A program of HIP and MPI, compiled by hipcc, installed; returns (module, installation)."""
+    recipe = package(tmp_path_factory.mktemp('hipmpi'), 'hipmpi', ['hipmpi.hip', 'Makefile'], toolchain=request.param,
+                     easyblock='MakeCp', mpi=True, extra="files_to_copy = [(['hipmpi'], 'bin')]", files=['bin/hipmpi'])
+    install(gpu, recipe, request.param)
+    return f'hipmpi/1.0-{request.param}-25.03', gpu.software('hipmpi', f'1.0-{request.param}-25.03')
+
+
+def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(hipmpi):
+    program = hipmpi[1] / 'bin/hipmpi'
+    assert gpu_targets(program) == ['gfx90a']
+    libraries = needed(program)
+    assert [name for name in libraries if name.startswith('libmpi_')] == [
+        'libmpi_amd.so.12' if 'cpeAMD' in hipmpi[0] else 'libmpi_gnu_123.so.12', 'libmpi_gtl_hsa.so.0']
+
+
+def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path):
+    """What must not be set by a module: the program without GTL stops where it is."""
+    plain = Path(__file__).resolve().parents[2] / 'ci/standin/programs/hello.c'
+    script = (f'module load {hipmpi[0]} && cd {tmp_path} && module load craype-accel-host 2>/dev/null && cc {plain} -o plain '
+              '&& mpirun -n 2 ./plain && mpirun -n 2 hipmpi && export MPICH_GPU_SUPPORT_ENABLED=1 && mpirun -n 2 hipmpi '
+              '&& ! mpirun -n 2 ./plain')
+    done = gpu.run(script, check=True)
+    assert len(re.findall('^ranks 2 devices 0 OK', done.stdout, re.M)) == 2, done.stdout
+    assert done.stdout.count('ok hello') == 1, done.stdout
+    assert 'GPU_SUPPORT_ENABLED is requested, but GTL library is not linked' in done.stdout
+
+
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeAMD'])
+def test_a_cmake_project_in_hip_with_rocprim(gpu, tmp_path, toolchain):
+    extra = ("builddependencies = [('buildtools', '25.03', '', True)]\n"
+             "configopts = '-DCMAKE_HIP_ARCHITECTURES=gfx90a -DCMAKE_HIP_COMPILER=$ROCM_PATH/llvm/bin/clang++'")
+    recipe = package(tmp_path, 'hipvectors', ['CMakeLists.txt', 'vectors.hip', 'vectors.h', 'main.c'], toolchain=toolchain,
+                     easyblock='CMakeMake', extra=extra, files=['lib/libvectors.so', 'bin/sumvectors'])
+    install(gpu, recipe, toolchain)
+    folder = gpu.software('hipvectors', f'1.0-{toolchain}-25.03')
+    assert gpu_targets(folder / 'lib/libvectors.so') == ['gfx90a']
+    assert gpu_targets(folder / 'bin/sumvectors') == []
+    assert 'libamdhip64.so.5' in needed(folder / 'lib/libvectors.so')
+    assert not [name for name in needed(folder / 'lib/libvectors.so') if name.startswith('libmpi')]
+    done = gpu.run(f'module load hipvectors/1.0-{toolchain}-25.03 && sumvectors', check=True)
+    assert done.stdout.strip().endswith('no GPU')
+
+
+def test_software_that_does_not_use_the_gpu_holds_nothing_of_rocm(gpu):
+    gpu.eb('lz4-1.10.0-GCCcore-14.2.0.eb -r --skip-test-step', LUMI_HOOKS_TOOLCHAIN='cpeAMD')
+    folder = gpu.software('lz4', '1.10.0-cpeAMD-25.03')
+    for path in (folder / 'bin/lz4', folder / 'lib/liblz4.so'):
+        assert needed(path) == ['libc.so.6']
+    comment = subprocess.run(['readelf', '-p', '.comment', folder / 'bin/lz4'], text=True, capture_output=True, check=True)
+    assert 'clang version' in comment.stdout, 'not compiled by the compiler of PrgEnv-amd'
