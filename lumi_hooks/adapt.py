@@ -3,14 +3,17 @@
 from typing import List, Tuple
 
 from .change import Adaptation, Refusal
+from .gpu import place
 from .packages import treatment, uses
 from .recipe import Recipe
-from .releases import load_toolchains, load_upstream
+from .releases import load_rocm, load_toolchains, load_upstream
 from .rules import RULES
 from .rules.dependencies import impossible
 from .rules.draft import Draft
 from .rules.override import override, patches_used
 from .rules.provided import notes
+from .rules.rocm import gpu_back_end
+from .rules.rocm_system import driver_window, rocm_problem
 from .site import Site
 
 ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
@@ -28,6 +31,7 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
         return _system(recipe, site)
     if name in load_toolchains()['toolchains']:
         return _native(recipe, site)
+    site = place(recipe, site)
     draft, refusals = Draft(recipe), []
     for rule in RULES:
         if rule.id in site.disabled:
@@ -48,9 +52,10 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:
     """A recipe that needs no toolchain: unchanged, or refused."""
-    refusals = []
-    if impossible.id not in site.disabled:
-        refusals = [outcome for outcome in impossible(Draft(recipe), site) if isinstance(outcome, Refusal)]
+    refusals: List[Refusal] = []
+    for one in (impossible, gpu_back_end):
+        if one.id not in site.disabled:
+            refusals += [outcome for outcome in one(Draft(recipe), site) if isinstance(outcome, Refusal)]
     if recipe.parameters.get('easyblock') == 'Toolchain':
         refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, in whose place '
                                 f'{site.toolchain}/{site.toolchain_version} stands here: install the recipe that '
@@ -72,6 +77,13 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     if name not in site.partition_facts['toolchains']:
         reason = f'it is for {name}, which partition {site.partition} does not have'
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('toolchain', reason, 'toolchain'),))
+    refusals = tuple(Refusal('driver', f'it depends on {dependency}: {problem}', driver_window.id, 'rocm')
+                     for dependency in (*recipe.dependencies(), *recipe.dependencies('builddependencies'))
+                     for problem in [dependency.external and dependency.name == 'rocm'
+                                     and rocm_problem(dependency.version, site)] if problem)
+    if refusals and driver_window.id not in site.disabled:
+        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
+        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), refusals)
     return _as_it_is(recipe, site, f'it is for {name}/{version} already', without)
 
 
@@ -117,8 +129,15 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
     found: List[str] = []
     for what, modules, used in (('mpi', ('cray-mpich', 'xpmem'), facts['mpi'] or bool(needs_mpi)),
                                 ('blas', ('cray-libsci',), blas),
-                                ('rocm', ('rocm',), 'rocm' in loaded or not site.partition_facts['gpu'])):
+                                ('rocm', ('rocm', *_gpu_targets(site)),
+                                 'rocm' in loaded or not site.partition_facts['gpu'])):
         known = uses(draft.name, what)
         if not (known['value'] if known else used):
             found.extend(modules)
     return tuple(found)
+
+
+def _gpu_targets(site: Site) -> Tuple[str, ...]:
+    """The target modules that make the wrappers link GTL, which needs ROCm."""
+    return tuple(name for name in site.partition_facts['targets']
+                 if name.startswith('craype-accel-') and name != load_rocm()['host_target'])

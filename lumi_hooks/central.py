@@ -157,8 +157,12 @@ def is_derived(path: str) -> bool:
 def parse_filename(name: str, path: str) -> Source:
     """Version, toolchain and suffix from a recipe's file name, the software's name being known."""
     stem = os.path.basename(path)[len(name) + 1:-3]
-    known = '|'.join(load_upstream()['toolchains'])
+    known, compound = '|'.join(load_upstream()['toolchains']), load_upstream()['compound_versions']
     match = re.fullmatch(rf'(?P<version>.+?)-(?P<tc>{known})-(?P<tcver>[^-_]+)(?P<suffix>.*)', stem)
+    inside = re.match(rf'{compound[match["tc"]]}[^-_]+', match['suffix']) if match and match['tc'] in compound else None
+    if match and inside:
+        return Source(name, match['version'], (match['tc'], match['tcver'] + inside[0]),
+                      match['suffix'][inside.end():], path)
     if match:
         return Source(name, match['version'], (match['tc'], match['tcver']), match['suffix'], path)
     return Source(name, stem, None, '', path)

@@ -25,10 +25,11 @@ class Change:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why a recipe can't be installed here, and what to do instead."""
+    """Why a recipe can't be installed here, and what to do instead; `culprit` names what is to blame, if known."""
     code: str
     reason: str
     rule: str
+    culprit: str = ''
 
 
 @dataclass(frozen=True)

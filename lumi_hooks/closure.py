@@ -5,6 +5,7 @@ from typing import Dict, List, Optional, Tuple
 from .adapt import REFUSED, adapt
 from .change import Adaptation
 from .dependency import SYSTEM, Dependency
+from .gpu import site_for
 from .recipe import read_recipe
 from .selection import own_recipe, source_recipe
 from .site import Site
@@ -32,7 +33,7 @@ class Closure:
         found: List[Adaptation] = []
         for parameter in ('dependencies', 'builddependencies'):
             for dependency in adaptation.dependencies(parameter):
-                derived = self._derive(dependency)
+                derived = self._derive(dependency, adaptation.toolchain[0])
                 if derived is None:
                     continue
                 if derived.status == REFUSED:
@@ -52,23 +53,29 @@ class Closure:
         if not known or reason not in known:
             self.refused[adaptation.module] = f'{known}; {reason}' if known else reason
 
-    def module(self, dependency: Dependency) -> str:
-        """Module name of a dependency at the site."""
+    def module(self, dependency: Dependency, toolchain: str = '') -> str:
+        """
+        Module name of a dependency at the site.
+
+        :param toolchain: name of the toolchain of what has the dependency; the site's where not given
+        """
         if dependency.external:
             return str(dependency.module)
         version = dependency.version.replace('%(toolchain_version)s', self.site.toolchain_version)
-        middle = '' if dependency.toolchain == SYSTEM else f'-{self.site.toolchain}-{self.site.toolchain_version}'
+        middle = '' if dependency.toolchain == SYSTEM \
+            else f'-{toolchain or self.site.toolchain}-{self.site.toolchain_version}'
         return f'{dependency.name}/{version}{middle}{dependency.versionsuffix}'
 
-    def _derive(self, dependency: Dependency) -> Optional[Adaptation]:
+    def _derive(self, dependency: Dependency, toolchain: str) -> Optional[Adaptation]:
         """The derived recipe for a dependency, None where nothing is to be derived."""
         if dependency.external or dependency.toolchain == SYSTEM:
             return None
-        module = self.module(dependency)
+        site = site_for(dependency, self.site, toolchain)
+        module = self.module(dependency, site.toolchain)
         if module in self.derived:
             return self.derived[module]
         name, version, suffix = dependency.name, dependency.version, dependency.versionsuffix
-        if self.site.index.module_file(module) or own_recipe(name, version, suffix, self.site):
+        if self.site.index.module_file(module) or own_recipe(name, version, suffix, site):
             return None
-        source = source_recipe(name, version, suffix, self.site)
-        return adapt(read_recipe(source.path), self.site) if source else None
+        source = source_recipe(name, version, suffix, site)
+        return adapt(read_recipe(source.path), site) if source else None

@@ -58,6 +58,8 @@ class Outline:
     needs: Tuple[Need, ...] = ()
     blocks: Tuple[Block, ...] = ()
     changes: Tuple[Change, ...] = ()
+    # name of its toolchain after adapting
+    toolchain: str = ''
     # only another name for the module of another version (Java/11 for Java/11.0.27), loaded with it
     alias: bool = False
 
@@ -84,12 +86,12 @@ def outline(adaptation: Adaptation, site: Site) -> Outline:
     middle = '' if toolchain[0] == 'system' else f'-{toolchain[0]}-{toolchain[1]}'
     full = f'{version}{middle}{suffix}'
     module = f'{adaptation.name}/{full}'
-    blocks = tuple(Block(refusal.code, _culprit(refusal.code, adaptation), module, refusal.reason)
+    blocks = tuple(Block(refusal.code, refusal.culprit or _culprit(refusal.code, adaptation), module, refusal.reason)
                    for refusal in adaptation.refusals)
     needs = () if adaptation.status == REFUSED else _needs(adaptation, values, site)
     return Outline(adaptation.name, version, suffix, module, f'{adaptation.name}-{full}.eb',
                    recipe.path or recipe.filename, recipe.toolchain, adaptation.status, adaptation.reason, needs,
-                   blocks, adaptation.changes, recipe.parameters.get('easyblock') == 'ModuleRC')
+                   blocks, adaptation.changes, toolchain[0], recipe.parameters.get('easyblock') == 'ModuleRC')
 
 
 def module_name(dependency: Dependency, toolchain: Tuple[str, str]) -> str:

@@ -36,8 +36,9 @@ class Overlay:
         """The overlay that belongs to a site and a robot path, below the site's prefix (not created yet)."""
         decides = {'library': __version__, 'rules': rules_digest(), 'release': site.release.name,
                    'partition': site.partition, 'toolchain': site.toolchain, 'disabled': sorted(site.disabled),
-                   'derive': sorted(site.derive), 'robot': list(robot_paths),
-                   'upstream': list(site.index.upstream), 'overrides': site.overrides.digest()}
+                   'derive': sorted(site.derive), 'gpu': sorted(site.gpu), 'fixed': site.fixed,
+                   'robot': list(robot_paths), 'upstream': list(site.index.upstream),
+                   'overrides': site.overrides.digest()}
         key = hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:12]
         return cls(os.path.join(site.prefix, OVERLAY_FOLDER, site.release.name, site.partition, key))
 

@@ -9,8 +9,8 @@ from typing import Dict, Optional, Sequence, Set
 
 from .dependency import Dependency
 from .releases import load_machine
+from .rules.rocm_system import rocm_problem
 from .site import Site
-from .versions import version_key
 
 
 class Pins:
@@ -23,13 +23,11 @@ class Pins:
         """Why a Cray module can't be loaded at the site; None where it can."""
         name, version = dependency.name, dependency.version
         release, machine = self.site.release, load_machine()
-        if name in machine['unversioned_modules']:
+        targets = {target for facts in machine['partitions'].values() for target in facts['targets']}
+        if name in machine['unversioned_modules'] or name in targets:
             wrong = None
         elif name == 'rocm':
-            low, high = machine['rocm']['driver_window']
-            inside = not version or version_key(low) <= version_key(version) < version_key(high) \
-                or version.startswith(high + '.')
-            wrong = None if inside else f'the GPU driver takes ROCm {low} to {high}'
+            wrong = rocm_problem(version, self.site)
         elif name == 'libfabric':
             here = machine['libfabric']['version']
             wrong = None if version in ('', here) else f'the machine has libfabric/{here}'

@@ -14,6 +14,7 @@ from .catalogue import our_recipes
 from .central import Index
 from .dependency import SYSTEM, Dependency
 from .errors import RecipeError
+from .gpu import site_for
 from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
 from .prefixes import holder
@@ -125,14 +126,14 @@ class Planner:
         found = self.read(path, self.site)
         if found.status in (NOT_ADAPTED, UNCHANGED):
             return found
-        own = own_recipe(found.name, found.version, found.versionsuffix, self.site)
+        own = own_recipe(found.name, found.version, found.versionsuffix, self.site.on(found.toolchain))
         return self.read(own, self.site) if own else found
 
     def stands(self, outline: Outline) -> bool:
         """Is this the recipe that the robot takes for its module when something else needs it?"""
         need = Dependency(outline.name, outline.version, outline.versionsuffix)
         path = self._system_recipe(outline.name, outline.filename) if outline.upstream[0] == 'system' \
-            else self._recipe(need)
+            else self._recipe(need, site_for(need, self.site, outline.toolchain))
         return path is not None and os.path.realpath(path) == os.path.realpath(outline.path)
 
     def visit(self, outline: Outline) -> Node:
@@ -200,7 +201,7 @@ class Planner:
             return _Frame(dependency.name, need.module, BUILD, reason, file,
                           blocks=[Block('no-recipe', dependency.name, need.module, reason)])
         try:
-            found = self.read(path, self.site)
+            found = self.read(path, site_for(dependency, self.site, (dependency.toolchain or SYSTEM)[0]))
         except RecipeError as err:
             return _Frame(dependency.name, need.module, BUILD, str(err), os.path.basename(path), path,
                           blocks=[Block('unreadable', dependency.name, need.module, str(err))])
@@ -213,7 +214,7 @@ class Planner:
         """The refusal for a recipe that does not become what is needed: `eb` stops there too."""
         name, version = need.dependency.toolchain or SYSTEM
         source = os.path.basename(found.path)
-        if (name, version) == (self.site.toolchain, self.site.toolchain_version):
+        if self._is_cpe((name, version)):
             return Block('no-recipe', need.dependency.name, need.module, f'{source} becomes {found.module} here, and '
                          f'there is no other recipe for {need.module}')
         return Block('toolchain', f'{name}/{version}', need.module, 'nothing is installed for upstream\'s own '
@@ -242,24 +243,28 @@ class Planner:
         dependency = need.dependency
         if dependency.toolchain == SYSTEM:
             return self._system_recipe(dependency.name, f'{need.module.replace("/", "-", 1)}.eb')
-        if dependency.toolchain == (self.site.toolchain, self.site.toolchain_version):
-            return self._recipe(dependency)
+        if dependency.toolchain and self._is_cpe(dependency.toolchain):
+            return self._recipe(dependency, site_for(dependency, self.site, dependency.toolchain[0]))
         file = f'{need.module.replace("/", "-", 1)}.eb'
         return self.site.index.recipe(dependency.name, file) or next(
             (source.path for source in self.site.index.sources(dependency.name)
              if os.path.basename(source.path) == file), None)
 
-    def _recipe(self, dependency: Dependency) -> Optional[str]:
-        """The recipe that stands for a dependency on the site's toolchain."""
+    def _is_cpe(self, toolchain: Tuple[str, str]) -> bool:
+        """Is it a toolchain that the site has in its release?"""
+        return toolchain[0] in self.site.partition_facts['toolchains'] \
+            and toolchain[1] == self.site.toolchain_version
+
+    def _recipe(self, dependency: Dependency, site: Site) -> Optional[str]:
+        """The recipe that stands for a dependency on a toolchain of the site."""
         name, version, suffix = dependency.name, dependency.version, dependency.versionsuffix
-        own = own_recipe(name, version, suffix, self.site)
+        own = own_recipe(name, version, suffix, site)
         if own:
             return own
-        source = source_recipe(name, version, suffix, self.site)
+        source = source_recipe(name, version, suffix, site)
         if source:
             return source.path
-        return self._ours.recipe(name, f'{name}-{version}-{self.site.toolchain}-{self.site.toolchain_version}'
-                                 f'{suffix}.eb')
+        return self._ours.recipe(name, f'{name}-{version}-{site.toolchain}-{site.toolchain_version}{suffix}.eb')
 
     def _system_recipe(self, name: str, file: str) -> Optional[str]:
         """The recipe of a file name in the order of the robot path: LUMI's and the user's, ours, upstream's."""

@@ -2,10 +2,11 @@
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
 import re
 from dataclasses import dataclass
-from typing import List, Optional
+from typing import Dict, List, Optional
 
 from .central import Source, choose_source
 from .dependency import Dependency
+from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
 from .packages import package, treatment
 from .releases import library_versions, load_upstream
 from .site import Site
@@ -103,10 +104,29 @@ def _policy(name: str) -> str:
 def _sources(name: str, suffix: str, site: Site) -> List[Source]:
     """Upstream's recipes of a software whose suffix reads the same at the site."""
     sources = site.index.sources(name)
+    rest, tail = split_suffix(suffix)
+    if tail == ROCM:
+        return _gpu_sources(name, rest, site)
+    suffix = rest if tail == CPU else suffix
     if not suffix:
         return [source for source in sources if not source.versionsuffix]
     return [source for source in sources if source.versionsuffix == suffix
             or site_suffix(source.versionsuffix, site) == site_suffix(suffix, site)]
+
+
+def _gpu_sources(name: str, suffix: str, site: Site) -> List[Source]:
+    """
+    Upstream's recipes that can become the GPU variant of a software: those for GPUs, and where a version has none of
+    them, its others.
+    """
+    found: Dict[str, List[Source]] = {}
+    plain: Dict[str, List[Source]] = {}
+    for source in site.index.sources(name):
+        rest, kind = split_suffix(source.versionsuffix)
+        family = load_upstream()['toolchains'].get(source.toolchain[0] if source.toolchain else '', {}).get('family')
+        if site_suffix(rest, site) == site_suffix(suffix, site) and back_end(name, source.version):
+            (found if kind in (CUDA, ROCM) or family == 'ROCm' else plain).setdefault(source.version, []).append(source)
+    return [source for version in {**plain, **found} for source in found.get(version) or plain[version]]
 
 
 def own_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[str]:

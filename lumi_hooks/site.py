@@ -9,7 +9,7 @@ import fnmatch
 import os
 import re
 import socket
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import FrozenSet, Mapping, Optional, Tuple
 
 from .central import NOTHING, Index
@@ -28,7 +28,12 @@ MARKS = ('LUMI_STACK_VERSION', 'LUMI_STACK_CPE_VERSION', 'LUMI_STACK_PARTITION',
 
 @dataclass(frozen=True)
 class Site:
-    """Everything about the place of installation that a rule may look at."""
+    """
+    Everything about the place of installation that a rule may look at.
+
+    `fixed`: the toolchain was asked for, and does not follow what a package prefers. `gpu` names the software whose
+    CPU recipes are built for the GPUs (`*`: all that can be).
+    """
     release: Release
     partition: str
     toolchain: str
@@ -43,6 +48,8 @@ class Site:
     overrides: Overrides = field(default=NONE, compare=False)
     # software whose sources may lack checksums, by name
     allow: FrozenSet[str] = frozenset()
+    gpu: FrozenSet[str] = frozenset()
+    fixed: bool = False
 
     @property
     def toolchain_version(self) -> str:
@@ -67,6 +74,18 @@ class Site:
         """May software `name` be built from sources without checksums? (There is no word for all of them.)"""
         return name in self.allow
 
+    def wants_gpu(self, name: str) -> bool:
+        """Was the GPU variant of software `name` asked for, whatever the recipe is for?"""
+        return name in self.gpu or '*' in self.gpu
+
+    def on(self, toolchain: str) -> 'Site':
+        """The same site with a toolchain that is given and does not follow the package."""
+        return self if self.fixed and toolchain == self.toolchain else replace(self, toolchain=toolchain, fixed=True)
+
+    def with_gpu(self, name: str) -> 'Site':
+        """The same site, with the GPU variant of software `name` asked for."""
+        return self if self.wants_gpu(name) else replace(self, gpu=self.gpu | {name})
+
 
 def make_site(release: Optional[str] = None, partition: Optional[str] = None, toolchain: Optional[str] = None,
               mode: str = 'user', prefix: str = '', index: Index = NOTHING,
@@ -77,7 +96,7 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
     :raises SiteError: a value is unknown, or the toolchain does not exist on the partition
     :raises DataError: a file of prefixes is wrong
     """
-    machine = load_machine()
+    machine, fixed = load_machine(), bool(toolchain)
     partition, toolchain = partition or 'C', toolchain or machine['default_toolchain']
     try:
         found = load_release(release) if release else default_release()
@@ -94,7 +113,8 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
         raise SiteError(f'unknown mode "{mode}" (LUMI_EASYBUILD_MODE); known are {", ".join(MODES)}')
     stack = stack_of(prefix, env) if mode == 'user' else tuple(filter(None, [prefix]))
     return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
-                _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'))
+                _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'),
+                gpu=_words(env, 'LUMI_HOOKS_GPU'), fixed=fixed)
 
 
 def is_lumi(env: Mapping[str, str] = os.environ) -> bool:

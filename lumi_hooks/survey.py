@@ -23,7 +23,7 @@ from .site import Site
 
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can mend: the goal of the survey leaves them out
-HARDWARE = ('cuda',)
+HARDWARE = ('cuda', 'container', 'no-gpu-backend', 'gpu-version', 'gpu-compiler', 'partition')
 _CHUNK = 24
 
 
@@ -198,7 +198,7 @@ class Surveyor:
     def __init__(self, site: Site):
         self.site = site
         self.planner = Planner(site, self._read)
-        self._outlines: Dict[str, Outline] = {}
+        self._outlines: Dict[Tuple[str, Site], Outline] = {}
 
     def look(self, path: str) -> Finding:
         """What is to be said of a recipe; an error of any kind is a finding too."""
@@ -219,7 +219,7 @@ class Surveyor:
 
     def _read(self, path: str, site: Site) -> Outline:
         """The outline of a recipe, read once: what one recipe needs is asked for by itself as well."""
-        key = os.path.realpath(path)
+        key = (os.path.realpath(path), site)
         if key not in self._outlines:
             try:
                 self._outlines[key] = read_outline(path, site).bare()

@@ -35,7 +35,7 @@ def survey_key(paths: Sequence[str], site: Site) -> str:
         digest.update(json.dumps(values).encode() + b'\n')
 
     add(sys.version, str(FRAMEWORK_VERSION), site.release.name, site.partition, site.toolchain, site.mode, site.prefix,
-        sorted(site.disabled), sorted(site.derive), paths)
+        sorted(site.disabled), sorted(site.derive), sorted(site.gpu), site.fixed, paths)
     folders = [ROOT, our_recipes() or '', *site.index.recipes, *site.index.upstream]
     known = dict.fromkeys(os.path.realpath(path) for path in _files(folders, ('.eb', '.py', '.json')))
     for path in [*known, *(path for path in paths if os.path.realpath(path) not in known)]:

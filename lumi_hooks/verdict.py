@@ -7,10 +7,16 @@ STATUSES = (CRAY, CENTRAL, INSTALLED, BUILD, REFUSED)
 
 # every reason code of a refusal, the most telling first: one recipe may be refused for several
 REASONS: Mapping[str, str] = {
-    'cuda': 'it stands on CUDA, and the GPUs here are AMD\'s',
+    'cuda': 'it stands on CUDA, and nothing is known of a build of it for AMD\'s GPUs, or it is NVIDIA\'s own',
+    'container': 'its framework for GPUs comes as a container on this machine',
+    'no-gpu-backend': 'it is for NVIDIA\'s GPUs, and the software has no back end for AMD\'s',
+    'gpu-uncovered': 'it can drive AMD\'s GPUs, but not by what this recipe builds',
+    'gpu-version': 'the back end for AMD\'s GPUs is in other versions of the software',
+    'gpu-compiler': 'the GPU variant is built by another toolchain',
     'nvidia': 'it is for NVIDIA\'s compilers',
     'intel': 'it names Intel\'s compilers, MPI or MKL, which are not here',
     'rocm-provided': 'it is a part of ROCm, which LUMI has as one module',
+    'driver': 'it needs a ROCm that the driver of the GPUs does not take',
     'partition': 'it needs GPUs, and the partition has none',
     'upstream-toolchain': 'it is a toolchain of upstream\'s, in whose place a cpe* toolchain stands',
     'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',

@@ -4,15 +4,18 @@
 Upstream's easyblock stops where there is no mpirun, and names static BLAS libraries; LibSci's are not made for a
 shared library. Its rule for Cray is for another toolchain family (CrayPE), and takes LibSci's MPI libraries.
 
-Until EB_GROMACS asks the toolchain how MPI programs are started (seen in 5.1.2 to 5.4.1).
+It switches the GPUs off (-DGMX_GPU=OFF) where there is no CUDA: the recipe's own -DGMX_GPU=HIP stays.
+
+Until EB_GROMACS asks the toolchain how MPI programs are started, and knows HIP (seen in 5.1.2 to 5.4.1).
 """
 from easybuild.tools.filetools import IGNORE, which
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.recipe_wins import RecipeWins
 
 
-class EB_GROMACS(KnownAs, upstream_class('EB_GROMACS', 'gromacs')):
+class EB_GROMACS(KnownAs, upstream_class('EB_GROMACS', 'gromacs'), RecipeWins):
     """Support for building GROMACS."""
 
     KNOWN_AS = {}

@@ -7,7 +7,7 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, doctor, explain, plan, screen, survey, verify
+from . import adapt, doctor, explain, job, plan, screen, survey, verify
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -18,6 +18,7 @@ EXAMPLES = """examples:
   lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
 """
 
 
@@ -33,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     survey.add_parser(commands)
     verify.add_parser(commands)
     doctor.add_parser(commands)
+    job.add_parser(commands)
     screen.add_parser(commands)
     return found
 

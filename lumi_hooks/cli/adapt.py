@@ -88,7 +88,7 @@ def look(path: str, site: Site) -> Adaptation:
     adaptation = adapt(read_recipe(path), site)
     if adaptation.status != ADAPTED or adaptation.recipe.toolchain == adaptation.toolchain:
         return adaptation
-    own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site)
+    own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site.on(adaptation.toolchain[0]))
     if not own:
         return adaptation
     native = adapt(read_recipe(own), site)

@@ -14,12 +14,15 @@ from ..site import Site, is_lumi, make_site, site_from_environment, stack_versio
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """--release, --partition and --toolchain."""
+    """--release, --partition, --toolchain and --gpu."""
     group = parser.add_argument_group('where to', 'taken from the loaded LUMI modules where not given')
     group.add_argument('--release', metavar='YY.MM',
                        help=f'release of the Cray PE (default: {default_release().name})')
     group.add_argument('--partition', metavar='P', help='partition C, G, L, D or common (default: C)')
-    group.add_argument('--toolchain', metavar='NAME', help='cpeGNU, cpeCray, cpeAOCC or cpeAMD (default: cpeGNU)')
+    group.add_argument('--toolchain', metavar='NAME', help='cpeGNU, cpeCray, cpeAOCC or cpeAMD (default: cpeGNU; of a '
+                       'GPU variant what its package prefers)')
+    group.add_argument('--gpu', metavar='NAME', action='append', help='software whose CPU recipe is to become the '
+                       'variant for GPUs (-rocm) on partition G; may be repeated, * is all that can')
 
 
 def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
@@ -33,6 +36,8 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
         value = getattr(options, name, None)
         if value is not None:
             env[f'LUMI_HOOKS_{name.upper()}'] = value
+    if getattr(options, 'gpu', None):
+        env['LUMI_HOOKS_GPU'] = ' '.join(options.gpu)
     upstream = upstream_recipes(env)
     robot = [path for path in env.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
     modulepath = [path for path in env.get('MODULEPATH', '').split(':') if path]

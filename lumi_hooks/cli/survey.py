@@ -9,6 +9,7 @@ from typing import Sequence
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
+from ..gpu_docs import for_cuda, write_part
 from ..plan import REFUSED
 from ..site import Site
 from ..survey import Survey, every, recipes_below, survey
@@ -20,6 +21,8 @@ EXAMPLES = """examples:
   lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
   lumi-eb survey --json my-recipes/
   lumi-eb survey --sample 40                              every 40th recipe: seconds
+  lumi-eb survey --partition G --only-cuda                which recipes for CUDA become ones for ROCm: seconds
+  lumi-eb survey --partition G --only-cuda --write-docs docs/rocm.md
   lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation: minutes
 
 Ctrl-C ends it; what was counted until then is shown.
@@ -37,6 +40,9 @@ def add_parser(commands) -> None:
     parser.add_argument('--json', action='store_true', help='print the figures as one JSON object')
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
     parser.add_argument('--sample', type=int, default=1, metavar='N', help='only every N-th recipe')
+    parser.add_argument('--only-cuda', action='store_true', help='only recipes that carry CUDA in their names: which '
+                        'of them become ones for AMD\'s GPUs; with --write-docs the figures go between the marks of '
+                        'docs/rocm.md')
     parser.add_argument('--jobs', type=int, default=min(2, os.cpu_count() or 1), metavar='N',
                         help='number of processes (default: %(default)s)')
     parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
@@ -58,15 +64,20 @@ def run(options: argparse.Namespace) -> int:
     folders = options.folder or list(site.index.upstream)
     if not folders:
         raise LumiHooksError('no upstream recipes were found: name folders with recipes, or set LUMI_HOOKS_UPSTREAM')
-    paths = every(recipes_below(folders), options.sample)
+    paths = recipes_below(folders)
+    if options.only_cuda:
+        paths = for_cuda(paths)
+    paths = every(paths, options.sample)
     if not paths:
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
-    if options.write_docs:
+    if options.write_docs and not options.only_cuda:
         from ..survey_docs import write_docs
         return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)
+    if options.write_docs:
+        write_part(options.write_docs, found)
     if options.json:
         print(json.dumps(found.as_json(), indent=2))
     else:

@@ -12,17 +12,19 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
-from easybuild.tools.config import build_option, update_build_option
+from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
 from .. import archive
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
 from ..closure import Closure
+from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
+from ..gpu import site_for
 from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
-from ..releases import load_toolchains
+from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
@@ -104,12 +106,22 @@ class Session:
                      'prefix': module.prefix}
             for key in (module.full_name, module.name):
                 metadata[key] = dict(entry)
+        self._name_gpu()
         # for what is configured anew from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.overlay.root not in known:
             known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
+
+    def _name_gpu(self) -> None:
+        """
+        Name the GPU to upstream's easyblocks and templates (--amdgcn-capabilities) on partitions that have it, where
+        this EasyBuild knows the option and the user names no other.
+        """
+        if self.site.partition_facts['gpu'] and 'amdgcn_capabilities' in BuildOptions() \
+                and not build_option('amdgcn_capabilities'):
+            update_build_option('amdgcn_capabilities', [load_machine()['rocm']['gpu_target']])
 
     def read(self, ec) -> None:
         """A recipe is being read: adapt it, write what it needs into the overlay, and put the text in its place."""
@@ -147,16 +159,18 @@ class Session:
         if adaptation.status == REFUSED:
             self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
+        site = site_for(Dependency(recipe.name, recipe.version, adaptation.versionsuffix), self.site,
+                        adaptation.toolchain[0])
         own = None
         if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
-            own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, self.site)
+            own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site)
         if own:
             self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
                            f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
             return self._adapted(read_recipe(own))
         self._write(adaptation)
         self._note(adaptation)
-        source = source_recipe(recipe.name, recipe.version, recipe.versionsuffix, self.site)
+        source = source_recipe(recipe.name, recipe.version, adaptation.versionsuffix, site)
         same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
         path = self.overlay.add(adaptation, given=not same)
         self._tell(adaptation)

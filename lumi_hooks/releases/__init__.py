@@ -5,9 +5,11 @@ What is true of each Cray PE release and of the machine: data files, read once.
 cpe/<release>.json       the Cray modules of a release and their versions
 versions/<release>.json  the version of each library that a release's software stack holds
 machine.json             partitions, target modules, driver window
+rocm.json                how software is built with ROCm here: targets, GTL, libraries, names of modules
 toolchains.json          the cpe* toolchains: which modules they load
 modules.json             what each Cray module provides, and which variable holds its prefix
 upstream.json            upstream's toolchains, their compiler families, and generations
+jobs.json                how jobs are run: queues, binding of ranks to cores and GPUs, settings
 compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
 python/<version>.json    the Python packages that a cray-python carries
 """
@@ -101,6 +103,12 @@ def default_release() -> Release:
 def load_machine() -> Mapping:
     """Facts of the machine: partitions, targets, driver window (machine.json)."""
     return load_json('releases/machine.json')
+
+
+@lru_cache(maxsize=None)
+def load_rocm() -> Mapping:
+    """How software is built with ROCm on the machine (rocm.json)."""
+    return load_json('releases/rocm.json')
 
 
 @lru_cache(maxsize=None)

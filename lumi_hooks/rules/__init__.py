@@ -15,6 +15,9 @@ from .dependencies import (
 from .known import package_dependencies
 from .override import override
 from .python import python_bound, python_carried
+from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
+from .rocm_build import gpu_left, gpu_options, gpu_target, gpu_tests, gpu_usage, gtl, openmp_hip, openmp_run_time
+from .rocm_system import driver_window, hip_bitcode, hugepages
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
 
@@ -23,6 +26,8 @@ RULES: Tuple[Rule, ...] = (
     templates,
     toolchain,
     other_compiler,
+    gpu_back_end,
+    gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other
     package_dependencies,
     impossible,
@@ -33,8 +38,22 @@ RULES: Tuple[Rule, ...] = (
     cray_provided,
     toolchain_fft,
     release_version,
+    gpu_suffix,
     suffix,
+    gpu_module,
+    driver_window,
+    hugepages,
     compiler_strictness,
+    # how the GPU variant is built: the package's own data first
+    gpu_options,
+    openmp_run_time,
+    openmp_hip,
+    gpu_target,
+    gtl,
+    hip_bitcode,
+    gpu_tests,
+    gpu_usage,
+    gpu_left,
     # the user has the last word
     override,
 )

@@ -2,6 +2,7 @@
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
+from ..gpu import CUDA
 from ..packages import treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, site_suffix, source_recipe
@@ -66,6 +67,8 @@ def impossible(draft: Draft, site: Site):
         yield Refusal('rocm-provided', f'{draft.name} is a part of ROCm, which the module '
                       f'{site.release.module("rocm")} provides: load that module instead', 'impossible')
     for _, dependency, found in _each(draft, 'refuse'):
+        if found.code == CUDA:
+            continue  # the rule gpu-back-end says more of it
         yield Refusal(str(found.code), f'it depends on {dependency}: {found.reason}', 'impossible')
     if not site.partition_facts['gpu']:
         for _, dependency, found in _each(draft, 'cray'):

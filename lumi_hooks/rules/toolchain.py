@@ -10,8 +10,9 @@ from .base import rule
 from .draft import Draft
 
 # parameters that say where software comes from or what it is, not how it is built
-_TELLING = ('name', 'version', 'homepage', 'description', 'toolchain', 'source_urls', 'sources', 'checksums',
-            'patches', 'docurls', 'docpaths', 'citing', 'download_instructions', 'upload_urls', 'site_contacts')
+TELLING = ('name', 'version', 'homepage', 'description', 'toolchain', 'source_urls', 'sources', 'checksums',
+            'patches', 'docurls', 'docpaths', 'citing', 'download_instructions', 'upload_urls', 'site_contacts',
+           'build_info_msg', 'usage')
 
 
 @rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE take the place of upstream\'s toolchain')
@@ -50,24 +51,24 @@ def other_compiler(draft: Draft, site: Site):
 def _marked(draft: Draft, marks: 're.Pattern') -> Iterator[Tuple[str, str]]:
     """(parameter, the word) for parameters of the recipe as written that have a mark."""
     for parameter, value in draft.recipe.parameters.items():
-        if parameter not in _TELLING and not parameter.startswith('local_'):
-            for text in _texts(value):
+        if parameter not in TELLING and not parameter.startswith('local_'):
+            for text in texts(value):
                 match: Optional[Any] = marks.search(text)
                 if match:
                     yield parameter, _word(text, match.start(), match.end())
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     """All texts in a value, keys of dictionaries included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            yield from _texts(key)
-            yield from _texts(item)
+            yield from texts(key)
+            yield from texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
 
 
 def _word(text: str, start: int, end: int) -> str:

@@ -17,6 +17,8 @@ KINDS = {
     'releases/cpe/*.json': 'cpe',
     'releases/versions/*.json': 'versions',
     'releases/machine.json': 'machine',
+    'releases/rocm.json': 'rocm',
+    'releases/jobs.json': 'jobs',
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/upstream.json': 'upstream',
@@ -24,6 +26,7 @@ KINDS = {
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
     'packages/groups.json': 'groups',
+    'packages/gpu.json': 'gpu',
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
 }

@@ -16,7 +16,7 @@ def gpu_targets(path):
     GPUs that an ELF file holds device code for: the entries of the offload bundle in .hip_fatbin, sorted.
 
     The bundle: magic, number of entries, then (offset, size, length of the name, name) of each, as
-    https://clang.llvm.org/docs/ClangOffloadBundler.html has it. A code object is an ELF file of its own, for AMD's GPUs.
+    https://clang.llvm.org/docs/ClangOffloadBundler.html has it. A code object is an ELF file of its own.
     """
     data = section(path, '.hip_fatbin')
     magic, found, at = b'__CLANG_OFFLOAD_BUNDLE__', set(), 0

@@ -110,7 +110,7 @@ def test_disabling_the_toolchain_rule_is_no_crash(recipe, disabled):
     (('gompi', '2025a'), '', 'C', {'cray-libsci'}),
     (('gfbf', '2025a'), '', 'C', {'cray-mpich', 'xpmem'}),
     (('foss', '2025a'), '', 'C', set()),
-    (('foss', '2025a'), '', 'G', {'rocm'}),
+    (('foss', '2025a'), '', 'G', {'rocm', 'craype-accel-amd-gfx90a'}),
     (('foss', '2025a'), "dependencies = [('rocm/6.3.4', EXTERNAL_MODULE)]\n", 'G', set()),
     (('GCC', '14.2.0'), "dependencies = [('OpenBLAS', '0.3.29')]\n", 'C', {'cray-mpich', 'xpmem'}),
     (('GCC', '14.2.0'), "dependencies = [('PnetCDF', '1.14.0')]\n", 'C', {'cray-libsci'}),
@@ -124,9 +124,10 @@ def test_kept_out(recipe, toolchain, more, partition, without):
 
 def test_kept_out_is_what_toolchains_load(recipe):
     """Only modules that a cpe* toolchain brings along can be kept out."""
-    from lumi_hooks.releases import load_toolchains
+    from lumi_hooks.releases import load_machine, load_toolchains
     data = load_toolchains()
     loaded = {*data['always'], *data['unversioned'], 'rocm'}
+    loaded |= {target for facts in load_machine()['partitions'].values() for target in facts['targets']}
     for partition in ('C', 'G'):
         site = make_site(partition=partition, env={})
         for toolchain in load_upstream()['toolchains']:

@@ -4,6 +4,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+import test_gpu_rules
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
@@ -40,7 +41,8 @@ def test_every_rule_has_a_reason_a_docstring_and_a_test(rule_id):
     assert len(entry.reason) > 20 and entry.function.__doc__
     assert entry.link is None or entry.link.startswith('https://')
     start = f'test_rule_{rule_id.replace("-", "_")}'
-    tests = [name for name in vars(sys.modules[__name__]) if name.startswith(start)]
+    tests = [name for module in (sys.modules[__name__], test_gpu_rules) for name in vars(module)
+             if name.startswith(start)]
     assert tests, f'rule {rule_id} has no test: add one named {start}…'
 
 
@@ -278,15 +280,16 @@ def test_rule_toolchain_follows_the_site(recipe):
 
 @pytest.mark.parametrize('parameter', ['dependencies', 'builddependencies'])
 @pytest.mark.parametrize('name', ['CUDA', 'cuDNN', 'NCCL', 'UCX-CUDA'])
-def test_rule_impossible_refuses_cuda(recipe, site, parameter, name):
-    found, = says('impossible', recipe(f"{parameter} = [('{name}', '12.1.1', '', SYSTEM)]\n"), site)
+def test_rule_impossible_and_cuda(recipe, site, parameter, name):
+    assert says('impossible', recipe(f"{parameter} = [('{name}', '12.1.1', '', SYSTEM)]\n"), site) == []
+    found, = says('gpu-back-end', recipe(f"{parameter} = [('{name}', '12.1.1', '', SYSTEM)]\n"), site)
     assert isinstance(found, Refusal) and found.code == 'cuda'
     assert name in found.reason and 'ROCm' in found.reason
 
 
 def test_rule_impossible_tells_all_reasons_at_once(recipe, site):
     adaptation = adapt(recipe("dependencies = [('CUDA', '12'), ('cuDNN', '9')]\n", toolchain=('NVHPC', '25.1')), site)
-    assert adaptation.status == 'refused' and len(adaptation.refusals) == 3
+    assert adaptation.status == 'refused' and len(adaptation.refusals) == 2
     assert all(word in adaptation.reason for word in ('NVHPC', 'CUDA', 'cuDNN'))
 
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb job: a job script for a module, with the settings of the partition."""
+import argparse
+import json
+import os
+from dataclasses import replace
+from typing import Optional
+
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from ..gpu import ROCM, split_suffix
+from ..job import make_job
+from ..site import Site, is_lumi
+from ..versions import version_key
+from . import place
+
+EXAMPLES = """examples:
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
+  lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
+  lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
+  sbatch gromacs.sh
+
+MODULE is a module's name with its version; where LUMI's modules are loaded, the name alone is the newest installed.
+A variant for GPUs (-rocm) gets one rank a GPU on the cores next to it, and GPU-aware MPI for its program alone:
+no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GTL library would end in MPI_Init.
+
+exit code: 0 done, 2 bad use, or the partition can't run it
+"""
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = commands.add_parser('job', help='a job script for a module', epilog=EXAMPLES,
+                                 description='Writes a job script with binding, network and GPU settings. Nothing is '
+                                 'submitted.', formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('module', metavar='MODULE', help='a module, by its full name')
+    parser.add_argument('--program', metavar='COMMAND', default='PROGRAM', help='what srun starts')
+    parser.add_argument('--nodes', type=int, default=1, metavar='N', help='number of nodes (default: %(default)s)')
+    parser.add_argument('--tasks', type=int, metavar='N', help='ranks a node (default: one a GPU, or one a core)')
+    parser.add_argument('--threads', type=int, metavar='N', help='threads a rank (default: the cores that it has)')
+    parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT') or 'project_46…',
+                        help='project to bill (default: $SLURM_ACCOUNT)')
+    parser.add_argument('--time', metavar='HH:MM:SS', default='00:30:00', help='run time (default: %(default)s)')
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument('--gpu-mpi', dest='gpu_mpi', action='store_true', default=None,
+                        help='the program hands buffers of GPUs to MPI')
+    answer.add_argument('--no-gpu-mpi', dest='gpu_mpi', action='store_false', help='it does not, or has no MPI')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
+    form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
+    place.add_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: the module is not installed, the partition can't run it, FILE can't be written
+    """
+    site, _ = place.find_site(options)
+    if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
+        site = replace(site, partition='G')
+    module = installed(options.module, site)
+    job = make_job(module, site, options.nodes, options.tasks, options.threads, options.account, options.time,
+                   options.program, options.gpu_mpi)
+    if options.json:
+        print(json.dumps(job.as_json(), indent=2, ensure_ascii=False))
+    elif options.output:
+        try:
+            write_atomic(options.output, job.script())
+        except OSError as err:
+            raise LumiHooksError(f'{options.output} cannot be written: {err.strerror}') from err
+        print(f'{os.path.abspath(options.output)}: sbatch {options.output} submits it')
+    else:
+        print(job.script(), end='')
+    return 0
+
+
+def installed(module: str, site: Site) -> str:
+    """
+    The full name of a module: the newest installed one where only the software is named.
+
+    :raises LumiHooksError: it is not installed at the site
+    """
+    name, _, version = module.partition('/')
+    there = site.index.modules(name)
+    if not site.index.modulepath:
+        if not version:
+            raise LumiHooksError(f'name the version too ({name}/…): LUMI\'s modules are not loaded here, so what is '
+                                 'installed can\'t be looked up')
+        return module
+    found: Optional[str] = version if version in there else None
+    if not version and there:
+        found = max(there, key=version_key)
+    if found is None:
+        known = ', '.join(f'{name}/{item}' for item in sorted(there, key=version_key)) or 'no version of it'
+        raise LumiHooksError(f'the module {module} is not installed for LUMI/{site.release.name} partition/'
+                             f'{site.partition}; installed: {known}')
+    return f'{name}/{found}'

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How the GPU variant of a package is built: what its data says, and what holds for every build with ROCm."""
+import re
+from typing import Any, Iterator, List, Mapping, Optional, Tuple
+
+from .. import gpu
+from ..change import Change, Refusal
+from ..dependency import Dependency
+from ..packages import uses
+from ..releases import load_machine, load_rocm, load_toolchains, load_upstream
+from ..site import Site
+from .base import rule
+from .draft import DEPENDENCY_LISTS, Draft
+from .toolchain import TELLING, texts
+
+# where a text goes that is to be run before a build is configured, by how the package is built
+_BEFORE = {'cmake': ('preconfigopts',), 'autotools': ('preconfigopts', 'prebuildopts'), 'meson': ('preconfigopts',),
+           'make': ('prebuildopts',), 'python': ('preinstallopts',), 'specific': ('preconfigopts', 'prebuildopts')}
+_CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
+
+
+def entry_of(draft: Draft, site: Site) -> Optional[Mapping[str, Any]]:
+    """The GPU back end that a draft is built with, as data; None where it is no GPU variant, or nothing is known."""
+    if gpu.variant(draft.recipe, site) != gpu.ROCM:
+        return None
+    return gpu.back_end(draft.name, draft.version)
+
+
+def _openmp(draft: Draft) -> bool:
+    return bool(draft.option('openmp'))
+
+
+def _mpi(draft: Draft) -> bool:
+    """Does it use MPI? By what is known of it, by its own option, else by its upstream toolchain."""
+    known, option = uses(draft.name, 'mpi'), draft.option('usempi')
+    if known:
+        return bool(known['value'])
+    if option is not None:
+        return bool(option)
+    return bool(load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('mpi'))
+
+
+def _family(site: Site) -> str:
+    return load_toolchains()['toolchains'][site.toolchain]['family']
+
+
+def filled(value: Any, draft: Draft, site: Site) -> Any:
+    """
+    A value of the data with facts filled in: {gpu_target}, {gtl}, {mpi}, and {link} for what MPI needs of the two;
+    {libsci} for cray-libsci's library, which follows from MPI and OpenMP, and {blas} for the options that link it.
+    """
+    if not isinstance(value, str):
+        return type(value)(filled(item, draft, site) for item in value) if isinstance(value, list) else value
+    facts = load_rocm()
+    sci = facts['blas']
+    library = sci['libraries'].get(site.toolchain, '')
+    library += (sci['mpi'] if _mpi(draft) else '') + (sci['openmp'] if _openmp(draft) else '')
+    known = {'gtl': facts['gtl']['flags'], 'mpi': facts['mpi']['flags'], 'blas': f'{sci["folder"]} -l{library}',
+             'libsci': library, 'gpu_target': load_machine()['rocm']['gpu_target']}
+    known['link'] = f'{known["gtl"]} {known["mpi"]}' if _mpi(draft) else ''
+    for name, text in known.items():
+        value = value.replace('{' + name + '}', text)
+    return value
+
+
+@rule('gpu-options', 'the back end for AMD\'s GPUs is switched on as the package\'s data file says')
+def gpu_options(draft: Draft, site: Site):
+    """What the package's data changes in its parameters, each with its source; what only CUDA reads goes."""
+    entry = entry_of(draft, site)
+    if entry is None:
+        return
+    for name in gpu.load_gpu()['parameters']:
+        if draft.parameters.get(name):
+            yield Change(name, draft.parameters[name], None, 'gpu-options', 'it is for NVIDIA\'s GPUs only')
+    origin = gpu.CUDA if gpu.is_cuda(draft.recipe) else gpu.CPU
+    now = dict(draft.parameters)
+    for change in entry['changes']:
+        if not gpu.fits(change, draft.version) or change.get('from', origin).lower() != origin.lower() \
+                or site.toolchain not in change.get('toolchains', (site.toolchain,)) \
+                or not re.match(change.get('only', ''), draft.version):
+            continue
+        if 'module' in change:
+            module = Dependency.external_module(site.release.module(change['module']))
+            if module not in draft.dependencies(change['parameter']):
+                yield Change(change['parameter'], None, module, 'gpu-options', change['reason'], change['link'])
+            continue
+        before, name = now.get(change['parameter']), change['parameter']
+        after = _extension(before, change, draft, site) if 'extension' in change else _changed(before, change, draft,
+                                                                                               site)
+        if after != before:
+            now[name] = after
+            yield Change(name, before, after, 'gpu-options', change['reason'], change['link'])
+
+
+def _changed(before: Any, change: Mapping[str, Any], draft: Draft, site: Site) -> Any:
+    """A parameter's value after a change of the data: set, drop, add, replace or remove."""
+    if 'set' in change:
+        return filled(change['set'], draft, site)
+    if change.get('drop'):
+        return None
+    if 'option' in change:
+        known = before if isinstance(before, dict) else {}
+        return {**known, change['option']: change['value']}
+    if 'remove' in change:
+        return _removed(before, re.compile(change['remove']))
+    if 'replace' in change and isinstance(before, dict):
+        return {key: _changed(item, change, draft, site) for key, item in before.items()}
+    if isinstance(before, (list, tuple)):
+        done: List[Any] = [_changed(item, change, draft, site) if isinstance(item, (str, tuple)) else item
+                           for item in before]
+        return done if isinstance(before, list) else tuple(done)
+    text = before or ''
+    if not isinstance(text, str):
+        return before
+    if 'add' in change:
+        more = filled(change['add'], draft, site)
+        return text if more in text else f'{text.rstrip()} {more}'.strip()
+    if 'prepend' in change:
+        more = filled(change['prepend'], draft, site)
+        return text if more in text else f'{more} {text}'.strip() + (' ' if more.endswith('&&') and not text else '')
+    new = re.sub(change['replace'], lambda _: filled(change.get('by', ''), draft, site), text)
+    return new if before is not None else before
+
+
+def _removed(value: Any, pattern: 're.Pattern') -> Any:
+    """A list, or a dictionary of lists, without the texts that a pattern is found in."""
+    if isinstance(value, dict):
+        return {key: _removed(item, pattern) for key, item in value.items()}
+    if isinstance(value, list):
+        return [item for item in value if not (isinstance(item, str) and pattern.search(item))]
+    return value
+
+
+def _extension(extensions: Any, change: Mapping[str, Any], draft: Draft, site: Site) -> Any:
+    """A list of extensions in which a parameter of one of them is changed."""
+    found = []
+    for item in extensions or ():
+        if isinstance(item, (tuple, list)) and len(item) > 2 and item[0] == change['extension']:
+            options = dict(item[2])
+            inner = {key: value for key, value in change.items() if key != 'extension'}
+            after = _changed(options.get(change['of']), inner, draft, site)
+            if after is None:
+                options.pop(change['of'], None)
+            else:
+                options[change['of']] = after
+            item = type(item)((*item[:2], options, *item[3:]))
+        found.append(item)
+    return found if isinstance(extensions, list) else extensions
+
+
+def _before(draft: Draft, entry: Mapping[str, Any], command: str) -> Iterator[Tuple[str, Any, str]]:
+    """(parameter, before, after) where a command is to run before the package is configured and built."""
+    for name in _BEFORE[entry['build']]:
+        text = draft.parameters.get(name) or ''
+        if isinstance(text, str) and command not in text:
+            yield name, draft.parameters.get(name), f'{command} && {text}'
+
+
+@rule('gpu-target', 'the GPU is named to the build: on a node without one, ROCm\'s tools guess another',
+      link='https://rocm.docs.amd.com/en/latest/conceptual/cmake-packages.html')
+def gpu_target(draft: Draft, site: Site):
+    """CMake's variables for the target, and the one that hipcc reads; amdgpu-arch fails on a login node."""
+    entry = entry_of(draft, site)
+    if entry is None:
+        return
+    targets, target = load_rocm()['targets'], load_machine()['rocm']['gpu_target']
+    reason = f'the nodes\' GPUs are {target}; amdgpu-arch finds none where there is no GPU'
+    if entry['build'] == 'cmake':
+        before = draft.parameters.get('configopts')
+        after = _changed(before, {'add': ' '.join(
+            f'-D{name}={target}' for name in targets['cmake'] if f'-D{name}=' not in str(before))}, draft, site)
+        if after != before:
+            yield Change('configopts', before, after, 'gpu-target', reason, gpu_target.link)
+    command = f'export {targets["hipcc"]}={target}'
+    for name, before, after in _before(draft, entry, command):
+        yield Change(name, before, after, 'gpu-target', reason, gpu_target.link)
+
+
+@rule('openmp-hip', 'with OpenMP, Cray\'s wrapper passes options for offloading that HIP does not take',
+      link='https://github.com/kokkos/kokkos/issues/6044')
+def openmp_hip(draft: Draft, site: Site):
+    """
+    Where the wrapper of a Clang compiles HIP with OpenMP, the GPU's target module is swapped for craype-accel-host
+    while building; GTL is then linked explicitly (rule gtl).
+    """
+    entry = entry_of(draft, site)
+    if entry is not None and _without_target(entry, draft, site):
+        module = Dependency.external_module(load_rocm()['host_target'])
+        if module not in draft.dependencies('builddependencies'):
+            yield Change('builddependencies', None, module, 'openmp-hip', 'with the GPU\'s target module the wrapper '
+                         'adds -fopenmp-targets, which Clang does not take for HIP', openmp_hip.link)
+
+
+def _without_target(entry: Mapping[str, Any], draft: Draft, site: Site) -> bool:
+    return entry['compile']['by'] == 'wrapper' and _openmp(draft) and _family(site) in ('AMD', 'CCE')
+
+
+@rule('openmp-run-time', 'two OpenMP run times in one program share neither threads nor settings',
+      link='https://github.com/kokkos/kokkos/issues/6044')
+def openmp_run_time(draft: Draft, site: Site):
+    """Where ROCm's Clang compiles the host's code too, and the toolchain's compiler is GNU's, OpenMP is left out."""
+    entry = entry_of(draft, site)
+    if entry is None or not _openmp(draft) or _family(site) != 'GCC':
+        return
+    if entry['compile']['by'] != 'wrapper' and entry['compile']['what'] == 'all':
+        options = draft.parameters['toolchainopts']
+        yield Change('toolchainopts', options, {**options, 'openmp': False}, 'openmp-run-time', 'ROCm\'s Clang brings '
+                     'libomp and GNU\'s compilers libgomp; with cpeAMD it has OpenMP')
+
+
+@rule('gtl', 'MPI moves buffers of GPUs by Cray\'s GTL library, which only the wrapper links by itself',
+      link='https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html')
+def gtl(draft: Draft, site: Site):
+    """Where the wrapper is not the linker, or the GPU's target module is out, MPI and GTL are linked by name."""
+    entry = entry_of(draft, site)
+    if entry is None or not _mpi(draft):
+        return
+    by_hip, swapped = entry['compile']['link'] == 'hip', _without_target(entry, draft, site)
+    commands, reasons = [], []
+    if entry['compile']['by'] != 'wrapper':
+        commands.append(f'export CPATH={load_rocm()["mpi"]["headers"]}:$CPATH')
+        reasons.append('ROCm\'s compiler does not know where the headers of MPI are')
+    if by_hip or swapped:
+        commands.append(f'export LDFLAGS="$LDFLAGS {filled("{link}" if by_hip else "{gtl}", draft, site)}"')
+        reasons.append('it links too, so MPI and GTL are named' if by_hip else
+                       'the wrapper does not link GTL without the GPU\'s target module')
+    if commands:
+        for name, before, after in _before(draft, entry, ' && '.join(commands)):
+            yield Change(name, before, after, 'gtl', '; '.join(reasons), gtl.link)
+
+
+@rule('gpu-tests', 'tests that need a GPU do not run where there is none')
+def gpu_tests(draft: Draft, site: Site):
+    """The test step is left out of GPU variants whose tests need a GPU: login nodes have none."""
+    entry = entry_of(draft, site)
+    if entry is None or entry['tests']['where'] != 'job':
+        return
+    before = draft.parameters.get('runtest')
+    if before is not False:
+        yield Change('runtest', before, False, 'gpu-tests', f'{entry["tests"]["reason"]}; run them in a job on the GPU '
+                     'nodes (lumi-eb job writes one)')
+
+
+@rule('gpu-usage', 'a module does not switch MPI\'s GPU support on: it would end every MPI program without GTL')
+def gpu_usage(draft: Draft, site: Site):
+    """What a job has to set for MPI on GPU buffers is said in the module's help."""
+    entry = entry_of(draft, site)
+    if entry is None or not _mpi(draft):
+        return
+    before, text = draft.parameters.get('usage'), load_rocm()['usage']
+    if text not in str(before or ''):
+        yield Change('usage', before, f'{before.rstrip()}\n{text}' if before else text, 'gpu-usage',
+                     'MPICH_GPU_SUPPORT_ENABLED belongs into the job, never into a module')
+
+
+@rule('gpu-left', 'nothing of CUDA is left in the GPU variant')
+def gpu_left(draft: Draft, site: Site):
+    """Refuses what still names CUDA in a parameter that a build reads: the package's data does not know of it."""
+    if entry_of(draft, site) is None:
+        return
+    harmless = [re.compile(text) for text in (entry_of(draft, site) or {}).get('harmless', ())]
+    for name, value in draft.parameters.items():
+        if name in (*TELLING, *DEPENDENCY_LISTS, 'versionsuffix') or name.startswith(('local_', '_')):
+            continue
+        for text in texts(_without_sources(value)):
+            for pattern in harmless:
+                text = pattern.sub('', text)
+            found = _CUDA.search(text)
+            if found:
+                where = text[max(0, found.start() - 30):found.end() + 30].replace('\n', ' ')
+                yield Refusal('cuda', f'{name} still says "…{where}…", and what is known of {draft.name}\'s '
+                              'GPU back end does not say what to do with it: add that to its data file',
+                              'gpu-left', draft.name)
+                return
+
+
+def _without_sources(value: Any) -> Any:
+    """A value without the files that extensions and components name: patches of what is not built are harmless."""
+    if isinstance(value, dict):
+        return {key: _without_sources(item) for key, item in value.items()
+                if key not in ('patches', 'checksums', 'sources', 'source_urls', 'source_tmpl')}
+    if isinstance(value, (list, tuple)):
+        return [_without_sources(item) for item in value]
+    return value

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+What is known of GPU back ends, entry by entry: a real recipe of upstream's of each package becomes the GPU variant,
+with toolchain, suffix, ROCm and flags, and without CUDA. And all of upstream's recipes that carry CUDA.
+"""
+import os
+import re
+
+import pytest
+
+from lumi_hooks import gpu
+from lumi_hooks.adapt import adapt
+from lumi_hooks.data import ROOT
+from lumi_hooks.dependency import Dependency
+from lumi_hooks.gpu_docs import BEGIN, END, for_cuda, part, write_part
+from lumi_hooks.packages import package, treatment
+from lumi_hooks.plan import REASONS
+from lumi_hooks.recipe import read_recipe
+from lumi_hooks.releases import load_toolchains
+from lumi_hooks.site import make_site
+from lumi_hooks.survey import Survey, Surveyor, recipes_below
+
+NAMES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages')) if name.endswith('.json'))
+ENTRIES = [name for name in NAMES if name not in ('groups', 'gpu') and 'back_end' in package(name).get('rocm', {})]
+REFUSED = [name for name in NAMES if name not in ('groups', 'gpu') and 'refuse' in package(name).get('rocm', {})]
+
+
+@pytest.fixture(scope='module')
+def g(upstream_index):
+    """Partition G of the default release, with upstream's recipes."""
+    return make_site(partition='G', index=upstream_index, env={})
+
+
+def example(name, site):
+    """The upstream recipe that an entry names."""
+    file = gpu.package(name)['rocm']['example']
+    path = next(source.path for source in site.index.sources(name) if os.path.basename(source.path) == file)
+    return read_recipe(path)
+
+
+def test_enough_is_known():
+    assert len(ENTRIES) >= 30
+    assert {'GROMACS', 'LAMMPS', 'Kokkos', 'PETSc', 'Hypre', 'ELPA', 'magma', 'CP2K', 'NAMD', 'HeFFTe', 'CuPy',
+            'OSU-Micro-Benchmarks'} <= set(ENTRIES)
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_back_end(name, g):
+    entry, recipe = package(name)['rocm'], example(name, g)
+    site = g if gpu.is_cuda(recipe) else g.with_gpu(name)
+    found = adapt(recipe, site)
+    assert found.status == 'adapted', found.reason
+    assert found.toolchain == (entry['compiler']['toolchain'], site.release.cpe)
+    assert found.versionsuffix.endswith('-rocm') and 'CUDA' not in found.module
+    assert Dependency.external_module(site.release.module('rocm')) in found.dependencies()
+    assert 'rocm' not in found.without and 'craype-accel-amd-gfx90a' not in found.without
+    for parameter in ('dependencies', 'builddependencies'):
+        for item in found.dependencies(parameter):
+            known = None if item.external else treatment(item.name)
+            assert not gpu.in_place_of(item.name) and 'CUDA' not in item.versionsuffix, item
+            assert not known or known.code != 'cuda', item
+    # every change that applies to this recipe left its trace, or what it looks for is not there
+    for change in entry['changes']:
+        if 'add' in change and gpu.fits(change, recipe.version) and re.match(change.get('only', ''), recipe.version) \
+                and 'from' not in change:
+            text = str(found.parameters[change['parameter']])
+            start = re.split(r'[{ ]', change['add'])[0]
+            assert start in text, change
+    # the target is named: by a flag, or to hipcc
+    said = {key: value for key, value in found.parameters.items() if key not in ('usage', 'description')}
+    assert 'gfx90a' in str(said), name
+    # and the CPU recipe of the same software is the other variant
+    assert adapt(recipe, make_site(partition='C', index=g.index, env={})).status == \
+        ('refused' if gpu.is_cuda(recipe) else 'adapted')
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_back_end_says_what_it_is(name):
+    entry = package(name)['rocm']
+    toolchains = [entry['compiler']['toolchain'], *entry['compiler'].get('others', ())]
+    there = make_site(partition='G', env={}).partition_facts['toolchains']
+    assert set(toolchains) <= set(load_toolchains()['toolchains']) and set(toolchains) <= set(there)
+    assert len(set(toolchains)) == len(toolchains)
+    for pattern in [change[key] for change in entry['changes'] for key in ('replace', 'remove', 'only')
+                    if key in change] + entry.get('harmless', []):
+        re.compile(pattern)
+    for change in entry['changes']:
+        assert change['link'].startswith('https://') and len(change['reason']) > 5
+    for needed in entry.get('needs', {}):
+        assert 'back_end' in package(needed).get('rocm', {}), f'{name} needs {needed}, of which nothing is known'
+    assert not set(entry.get('needs', {})) & set(entry.get('plain', {}))
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_each_refusal(name, g):
+    entry = package(name)['rocm']['refuse']
+    assert entry['code'] in REASONS and len(entry['reason']) > 30
+    text = read_recipe(next(source.path for source in g.index.sources(name) if source.toolchain))
+    found = gpu.without(text)
+    assert (found.code, found.reason) == (entry['code'], entry['reason'])
+
+
+def test_groups_of_what_has_none():
+    seen = {}
+    for group, entry in gpu.load_gpu()['refused'].items():
+        assert entry['code'] in REASONS, group
+        for name in entry['members']:
+            assert name not in seen, f'{name} is in {group} and {seen[name]}'
+            seen[name] = group
+            assert 'rocm' not in package(name), f'{name} has a file of its own, which says more'
+            found = gpu.known_without(name, '1.0')
+            assert found.code == entry['code'] and entry['reason'] in found.reason
+
+
+@pytest.fixture(scope='module')
+def cuda_survey(upstream, g):
+    """Every recipe of upstream's that carries CUDA, planned on partition G."""
+    paths = for_cuda(recipes_below(upstream))
+    surveyor = Surveyor(g)
+    return Survey(g, len(paths), [surveyor.look(path) for path in paths])
+
+
+def test_every_recipe_for_cuda_is_planned_or_refused_with_a_reason(cuda_survey):
+    assert len(cuda_survey.findings) > 600 and not cuda_survey.failed()
+    for item in cuda_survey.findings:
+        assert item.status == 'planned' or (item.codes[0] in REASONS and len(item.reason) > 20), item.recipe
+    planned = {os.path.basename(os.path.dirname(item.recipe)) for item in cuda_survey.findings
+               if item.status == 'planned'}
+    with_recipe = {name for name in ENTRIES if gpu.is_cuda(example(name, cuda_survey.site))}
+    assert with_recipe - planned <= {'Beast'}, 'what is known of a back end leads to a plan'
+
+
+def test_what_is_planned_is_no_cuda(cuda_survey):
+    surveyor = Surveyor(cuda_survey.site)
+    for item in cuda_survey.findings:
+        if item.status == 'planned':
+            outline = surveyor._read(item.recipe, cuda_survey.site)
+            assert outline.versionsuffix.endswith('-rocm') and 'CUDA' not in outline.module
+            assert 'rocm' in {need.dependency.name for need in outline.needs}
+
+
+def test_the_figures_of_the_documentation(cuda_survey, tmp_path):
+    text = part(cuda_survey)
+    data = cuda_survey.as_json()
+    assert f'**{data["recipes"]}** recipes' in text and f'**{data["planned"]}** of' in text
+    assert all(f'| `{code}` | {number} |' in text for code, number in data['refused'].items())
+    page = tmp_path / 'page.md'
+    page.write_text(f'Before.\n\n{BEGIN}\nold\n{END}\nBehind.\n', encoding='utf-8')
+    write_part(str(page), cuda_survey)
+    written = page.read_text(encoding='utf-8')
+    assert written.startswith('Before.') and written.endswith('Behind.\n')
+    assert '\nold\n' not in written and text in written
+
+
+def test_the_page_of_the_documentation_has_its_marks():
+    with open(os.path.join(os.path.dirname(ROOT), 'docs', 'rocm.md'), encoding='utf-8') as stream:
+        text = stream.read()
+    assert text.index(BEGIN) < text.index(END)
+    for name in ENTRIES:
+        assert f' {name} ' in text, f'{name} is not in docs/rocm.md: run lumi-eb survey … --write-docs docs/rocm.md'

@@ -1,0 +1,438 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules of GPU variants, one by one, on small recipes. The tests of a rule are named after its id."""
+import pytest
+from writing import put_recipe
+
+from lumi_hooks import gpu
+from lumi_hooks.adapt import adapt
+from lumi_hooks.central import Index
+from lumi_hooks.change import Refusal
+from lumi_hooks.closure import Closure
+from lumi_hooks.data import load_json
+from lumi_hooks.dependency import Dependency
+from lumi_hooks.plan import make_plan
+from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.releases import load_machine, load_release, load_rocm, release_names
+from lumi_hooks.render import render
+from lumi_hooks.rules import RULES, rocm_build
+from lumi_hooks.rules.draft import Draft
+from lumi_hooks.site import make_site
+
+BY_ID = {entry.id: entry for entry in RULES}
+CUDA = "versionsuffix = '-CUDA-%(cudaver)s'\ndependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n"
+
+BACK_END = {
+    'back_end': 'HIP', 'compiler': {'toolchain': 'cpeAMD', 'others': ['cpeGNU', 'cpeCray'], 'reason': 'tested'},
+    'build': 'cmake', 'compile': {'by': 'clang', 'what': 'kernels', 'link': 'wrapper'},
+    'tests': {'where': 'build', 'reason': 'tested'}, 'changes': [], 'example': 'Thing.eb', 'check': 'x', 'source': 'x'}
+
+
+@pytest.fixture
+def thing(monkeypatch):
+    """Data of packages, by default of one named Thing: thing(compile=…, changes=…); returns nothing."""
+    real, known = gpu.package, {}
+
+    def make(of='Thing', **data):
+        known[of] = {'name': of, 'rocm': data if 'refuse' in data else {**BACK_END, **data}}
+
+    monkeypatch.setattr(gpu, 'package', lambda name: known[name] if name in known else real(name))
+    return make
+
+
+@pytest.fixture
+def g():
+    """A site on partition G."""
+    return make_site(partition='G', env={})
+
+
+def says(rule_id, recipe, site):
+    """What one rule says of a recipe that no other rule has changed."""
+    return list(BY_ID[rule_id](Draft(recipe), gpu.place(recipe, site)))
+
+
+# --- which variant
+
+@pytest.mark.parametrize('suffix, rest, kind', [
+    ('', '', ''), ('-CUDA-12.9.1', '', 'cuda'), ('-CUDA-%(cudaver)s', '', 'cuda'), ('-CUDA', '', 'cuda'),
+    ('-kokkos-CUDA-12.6.0', '-kokkos', 'cuda'), ('-CUDA-12.4.0-PLUMED-2.9.2', '-PLUMED-2.9.2', 'cuda'),
+    ('-rocm', '', 'rocm'), ('-PLUMED-2.9.2-rocm', '-PLUMED-2.9.2', 'rocm'), ('-CPU', '', 'CPU'),
+    ('-ROCm-6.4.1', '', 'rocm'), ('-nompi', '-nompi', ''), ('-CUDAlike', '-CUDAlike', '')])
+def test_what_a_suffix_says_of_the_gpu(suffix, rest, kind):
+    assert gpu.split_suffix(suffix) == (rest, kind)
+
+
+@pytest.mark.parametrize('text, kind', [
+    (CUDA, True), ('', False), ("builddependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n", True),
+    ("dependencies = [('NCCL', '2.2')]\n", True), ("dependencies = [('Other', '1', '-CUDA-12.8.0')]\n", True),
+    ("dependencies = [('cuTENSOR', '2')]\n", True), ("dependencies = [('zlib', '1.3.1')]\n", False)])
+def test_what_a_recipe_for_cuda_is(recipe, text, kind):
+    assert gpu.is_cuda(recipe(text)) is kind
+
+
+def test_the_toolchain_follows_the_package_unless_one_is_asked_for(recipe, thing, g):
+    thing()
+    assert adapt(recipe(CUDA), g).toolchain[0] == 'cpeAMD'
+    asked = make_site(partition='G', toolchain='cpeGNU', env={})
+    assert adapt(recipe(CUDA), asked).toolchain[0] == 'cpeGNU'
+    assert adapt(recipe(), g).toolchain[0] == load_machine()['default_toolchain']
+
+
+@pytest.mark.parametrize('text, asked, partition, suffix', [
+    (CUDA, '', 'G', '-rocm'), ('', '', 'G', '-CPU'), ('', 'Thing', 'G', '-rocm'), ('', '*', 'G', '-rocm'),
+    ('', 'Other', 'G', '-CPU'), ('', '', 'C', ''), ('', 'Thing', 'C', ''),
+    ("versionsuffix = '-x'\n", '', 'G', '-x-CPU'), ("versionsuffix = '-CUDA-12.8.0-x'\n", '', 'G', '-x-rocm'),
+    ("dependencies = [('HIP', '6.4.1')]\n", '', 'G', '-rocm')])
+def test_rule_gpu_suffix(recipe, thing, text, asked, partition, suffix):
+    thing()
+    site = make_site(partition=partition, env={'LUMI_HOOKS_GPU': asked})
+    assert adapt(recipe(text), site).versionsuffix == suffix
+
+
+def test_rule_gpu_suffix_of_dependencies(recipe, thing, g):
+    thing('Lib')
+    thing(needs={'Lib': 'tested'})
+    plain = adapt(recipe("dependencies = [('Lib', '1.0'), ('Other', '1.0')]\n", name='Top'), g)
+    assert [str(item) for item in plain.dependencies()][:2] == ['Lib 1.0-CPU', 'Other 1.0']
+    needed = adapt(recipe("dependencies = [('Lib', '1.0')]\n" + CUDA.replace('[(', '[("Lib", "1.0"), (')), g)
+    assert 'Lib 1.0-rocm' in [str(item) for item in needed.dependencies()]
+
+
+# --- gpu-back-end
+
+def test_rule_gpu_back_end_refuses_what_nothing_is_known_of(recipe, g, site):
+    for where in (g, site):
+        found, = says('gpu-back-end', recipe(CUDA), where)
+        assert isinstance(found, Refusal) and found.code == 'cuda' and 'CUDA' in found.reason
+
+
+def test_rule_gpu_back_end_says_why_there_is_none(recipe, thing, g, site):
+    thing(refuse={'code': 'no-gpu-backend', 'reason': 'it never had one'}, source='tested')
+    for where in (g, site):
+        found, = says('gpu-back-end', recipe(CUDA), where)
+        assert (found.code, found.reason, found.culprit) == ('no-gpu-backend', 'it never had one', 'Thing')
+    assert says('gpu-back-end', recipe(), g) == []
+
+
+def test_rule_gpu_back_end_names_the_dependency_that_has_none(recipe, thing, g):
+    thing('Lib', refuse={'code': 'container', 'reason': 'it comes in one'}, source='tested')
+    found, = says('gpu-back-end', recipe("dependencies = [('CUDA', '12'), ('Lib', '1', '-CUDA-12')]\n"), g)
+    assert (found.code, found.culprit) == ('container', 'Lib') and 'it depends on Lib 1-CUDA-12' in found.reason
+
+
+def test_rule_gpu_back_end_on_a_partition_without_gpus(recipe, thing, site):
+    thing()
+    found, = says('gpu-back-end', recipe(CUDA), site)
+    assert found.code == 'partition' and 'partition/G' in found.reason and 'HIP' in found.reason
+
+
+def test_rule_gpu_back_end_of_a_version_that_lacks_it(recipe, thing, g):
+    thing(versions={'min': '2', 'reason': 'it came with 2', 'link': 'https://example.org'})
+    found, = says('gpu-back-end', recipe(CUDA), g)
+    assert found.code == 'gpu-version' and 'from 2 on' in found.reason and 'it came with 2' in found.reason
+    assert says('gpu-back-end', recipe(CUDA, version='2.1'), g) == []
+
+
+def test_rule_gpu_back_end_of_another_toolchain(recipe, thing):
+    thing(compiler={'toolchain': 'cpeAMD', 'reason': 'because'})
+    found, = says('gpu-back-end', recipe(CUDA), make_site(partition='G', toolchain='cpeGNU', env={}))
+    assert found.code == 'gpu-compiler' and 'because' in found.reason
+
+
+def test_rule_gpu_back_end_of_what_was_asked_for(recipe, thing):
+    thing('Other')
+    site = make_site(partition='G', env={'LUMI_HOOKS_GPU': 'Thing'})
+    found, = says('gpu-back-end', recipe(), site)
+    assert 'was asked for' in found.reason
+    assert says('gpu-back-end', recipe(), make_site(partition='G', env={'LUMI_HOOKS_GPU': '*'})) == []
+
+
+# --- dependencies
+
+@pytest.mark.parametrize('name', sorted(gpu.load_gpu()['replaced']))
+def test_rule_gpu_dependencies_replaces_nvidias(recipe, thing, g, name):
+    thing()
+    entry = gpu.load_gpu()['replaced'][name]
+    found = adapt(recipe(f"dependencies = [({name!r}, '1.0', '-CUDA-12.8.0')]\n"), g)
+    names = {item.name for item in found.dependencies()}
+    assert 'rocm' in names and name not in names
+    assert (entry.get('software') or 'rocm') in names
+    assert any(change.reason == entry['reason'] for change in found.changes)
+
+
+def test_rule_gpu_dependencies_of_libraries_for_gpus(recipe, thing, g):
+    thing()
+    thing('Lib')
+    thing('Old', versions={'min': '9', 'reason': 'tested', 'link': 'https://example.org'})
+    text = ("dependencies = [('CUDA', '12'), ('Lib', '1', '-x-CUDA-12'), ('Old', '1', '-CUDA-12'), "
+            "('Pure', '1', '-CUDA-12')]\n")
+    found = adapt(recipe(text), g)
+    assert [str(item) for item in found.dependencies()][1:4] == ['Lib 1-x-rocm', 'Old 1-rocm', 'Pure 1']
+
+
+def test_rule_gpu_dependencies_that_need_no_gpu(recipe, thing, g):
+    thing(plain={'Lib': 'only a script uses it'})
+    thing('Lib', refuse={'code': 'container', 'reason': 'it comes in one'}, source='tested')
+    found = adapt(recipe("dependencies = [('CUDA', '12'), ('Lib', '1', '-CUDA-12')]\n"), g)
+    assert found.status == 'adapted' and 'Lib 1' in [str(item) for item in found.dependencies()]
+
+
+def test_rule_gpu_module_pins_the_releases_rocm(recipe, thing):
+    thing()
+    for release in release_names():
+        site = make_site(release, 'G', env={'LUMI_HOOKS_GPU': 'Thing'})
+        module = Dependency.external_module(load_release(release).module('rocm'))
+        assert module in adapt(recipe(), site).dependencies()
+
+
+# --- how it is built
+
+def test_rule_gpu_options_each_kind_of_change(recipe, thing, g):
+    link = {'reason': 'tested', 'link': 'https://example.org'}
+    thing(changes=[
+        {'parameter': 'configopts', 'replace': '-DGPU=CUDA', 'by': '-DGPU=HIP', **link},
+        {'parameter': 'configopts', 'add': '-DARCH={gpu_target} -DBLAS={libsci}', **link},
+        {'parameter': 'prebuildopts', 'prepend': 'export A=1 &&', **link}, {'parameter': 'x', 'set': 3, **link},
+        {'parameter': 'pretestopts', 'drop': True, **link},
+        {'parameter': 'toolchainopts', 'option': 'openmp', 'value': False, **link},
+        {'parameter': 'sanity_check_paths', 'remove': 'nv', **link},
+        {'parameter': 'exts_list', 'extension': 'e', 'of': 'preinstallopts', 'set': 'B=2 ', **link},
+        {'parameter': 'dependencies', 'module': 'cray-fftw', **link},
+        {'parameter': 'y', 'set': 1, 'min': '2', **link}, {'parameter': 'y', 'set': 2, 'below': '1', **link},
+        {'parameter': 'y', 'set': 3, 'from': 'cpu', **link}, {'parameter': 'y', 'set': 4, 'only': '2022', **link},
+        {'parameter': 'y', 'set': 5, 'toolchains': ['cpeGNU'], **link}])
+    text = CUDA + """
+cuda_compute_capabilities = ['8.0']
+configopts = ['-DGPU=CUDA -DS=ON', '-DGPU=CUDA -DS=OFF']
+prebuildopts = 'export C=1 && '
+pretestopts = 'nvcc'
+toolchainopts = {'openmp': True, 'usempi': True}
+sanity_check_paths = {'files': ['bin/a', 'bin/nv'], 'dirs': []}
+exts_list = [('d', '1'), ('e', '2', {'preinstallopts': 'EB_CCC=8.0 ', 'sources': ['x.tgz']})]
+"""
+    found = adapt(recipe(text), g).parameters
+    assert 'cuda_compute_capabilities' not in found and 'pretestopts' not in found and 'y' not in found
+    assert found['configopts'][1].startswith('-DGPU=HIP -DS=OFF -DARCH=gfx90a -DBLAS=sci_amd_mpi')
+    assert found['prebuildopts'].startswith('export A=1 && export C=1') and found['x'] == 3
+    assert found['toolchainopts'] == {'openmp': False, 'usempi': True}
+    assert found['sanity_check_paths']['files'] == ['bin/a']
+    assert found['exts_list'][1][2] == {'preinstallopts': 'B=2 ', 'sources': ['x.tgz']}
+    assert 'cray-fftw' in [item[0].split('/')[0] for item in found['dependencies']]
+
+
+@pytest.mark.parametrize('build, parameters', [
+    ('cmake', {'preconfigopts'}), ('autotools', {'preconfigopts', 'prebuildopts'}), ('make', {'prebuildopts'}),
+    ('python', {'preinstallopts'}), ('meson', {'preconfigopts'})])
+def test_rule_gpu_target(recipe, thing, g, build, parameters):
+    thing(build=build)
+    found = {change.parameter: change.after for change in says('gpu-target', recipe(CUDA), g)}
+    assert set(found) == parameters | ({'configopts'} if build == 'cmake' else set())
+    assert all('export HCC_AMDGPU_TARGET=gfx90a && ' in found[name] for name in parameters)
+    if build == 'cmake':
+        assert all(f'-D{name}=gfx90a' in found['configopts'] for name in load_rocm()['targets']['cmake'])
+
+
+def test_rule_gpu_target_leaves_what_is_said(recipe, thing, g):
+    thing()
+    found = adapt(recipe(CUDA + "configopts = '-DGPU_TARGETS=gfx942'\n"), g)
+    assert found.parameters['configopts'].count('GPU_TARGETS') == 2, 'AMDGPU_TARGETS comes, GPU_TARGETS stays'
+
+
+@pytest.mark.parametrize('compile, toolchain, openmp, acts', [
+    ({'by': 'wrapper', 'what': 'all', 'link': 'wrapper'}, 'cpeAMD', True, True),
+    ({'by': 'wrapper', 'what': 'all', 'link': 'wrapper'}, 'cpeCray', True, True),
+    ({'by': 'wrapper', 'what': 'all', 'link': 'wrapper'}, 'cpeGNU', True, False),
+    ({'by': 'wrapper', 'what': 'all', 'link': 'wrapper'}, 'cpeAMD', False, False),
+    ({'by': 'hipcc', 'what': 'all', 'link': 'hip'}, 'cpeAMD', True, False)])
+def test_rule_openmp_hip(recipe, thing, compile, toolchain, openmp, acts):
+    thing(compile=compile)
+    site = make_site(partition='G', toolchain=toolchain, env={})
+    found = adapt(recipe(CUDA + f"toolchainopts = {{'openmp': {openmp}, 'usempi': True}}\n"), site)
+    module = Dependency.external_module('craype-accel-host')
+    assert (module in found.dependencies('builddependencies')) is acts
+    gtl = '$PE_MPICH_GTL_LIBS_amd_gfx90a' in str(found.parameters.get('preconfigopts'))
+    assert gtl is (acts or compile['link'] == 'hip'), 'GTL is linked by name where the wrapper does not'
+
+
+@pytest.mark.parametrize('compile, toolchain, left', [
+    ({'by': 'hipcc', 'what': 'all', 'link': 'hip'}, 'cpeGNU', False),
+    ({'by': 'hipcc', 'what': 'all', 'link': 'hip'}, 'cpeAMD', True),
+    ({'by': 'hipcc', 'what': 'kernels', 'link': 'wrapper'}, 'cpeGNU', True)])
+def test_rule_openmp_run_time(recipe, thing, compile, toolchain, left):
+    thing(compile=compile)
+    site = make_site(partition='G', toolchain=toolchain, env={})
+    found = adapt(recipe(CUDA + "toolchainopts = {'openmp': True}\n"), site)
+    assert found.parameters['toolchainopts']['openmp'] is left
+
+
+@pytest.mark.parametrize('link, by, toolchain, mpi, text', [
+    ('hip', 'clang', 'gompi', True, '$PE_MPICH_GTL_DIR_amd_gfx90a $PE_MPICH_GTL_LIBS_amd_gfx90a -L$CRAY_MPICH_DIR/lib'),
+    ('wrapper', 'hipcc', 'gompi', True, 'export CPATH=$CRAY_MPICH_DIR/include:$CPATH'),
+    ('wrapper', 'wrapper', 'gompi', True, None), ('hip', 'clang', 'gfbf', False, None)])
+def test_rule_gtl(recipe, thing, g, link, by, toolchain, mpi, text):
+    thing(compile={'by': by, 'what': 'kernels', 'link': link})
+    found = says('gtl', recipe(CUDA, toolchain=(toolchain, '2025a')), g)
+    assert bool(found) is (text is not None)
+    assert all(text in change.after and change.link.startswith('https://') for change in found)
+    assert bool(says('gpu-usage', recipe(CUDA, toolchain=(toolchain, '2025a')), g)) is mpi
+
+
+def test_rule_gtl_not_for_what_has_no_mpi(recipe, thing, g, monkeypatch):
+    thing(compile={'by': 'clang', 'what': 'all', 'link': 'hip'})
+    monkeypatch.setattr(rocm_build, 'uses', lambda name, what: {'value': False, 'reason': 'tested'})
+    assert says('gtl', recipe(CUDA), g) == []
+
+
+def test_rule_gpu_tests(recipe, thing, g):
+    thing(tests={'where': 'job', 'reason': 'they need one'})
+    change, = says('gpu-tests', recipe(CUDA + "runtest = 'check'\n"), g)
+    assert change.after is False and 'they need one' in change.reason and 'lumi-eb job' in change.reason
+    thing()
+    assert says('gpu-tests', recipe(CUDA), g) == []
+
+
+def test_rule_gpu_usage_and_never_a_variable(recipe, thing, g):
+    thing()
+    found = adapt(recipe(CUDA + "usage = 'Start it.'\n"), g)
+    assert found.parameters['usage'].startswith('Start it.\n') and 'lumi-eb job' in found.parameters['usage']
+    for name, value in found.parameters.items():
+        assert name == 'usage' or 'MPICH_GPU_SUPPORT_ENABLED' not in str(value)
+    for entry in load_json('releases/jobs.json')['partitions'].values():
+        assert 'MPICH_GPU_SUPPORT_ENABLED' not in {item['name'] for item in entry['environment']}
+
+
+@pytest.mark.parametrize('more, left', [
+    ("configopts = '-DUSE_CUDA=ON'\n", True), ("buildopts = 'NVCC=nvcc'\n", True), ("configopts = '-DX=ON'\n", False),
+    ("patches = ['x_cuda.patch']\n", False), ("description = 'With CUDA.'\n", False), ("local_x = 'cuda'\n", False),
+    ("exts_list = [('e', '1', {'patches': ['cuda.patch'], 'preinstallopts': 'X=1 '})]\n", False),
+    ("exts_list = [('e', '1', {'preinstallopts': 'WITH_CUDA=1 '})]\n", True)])
+def test_rule_gpu_left(recipe, thing, g, more, left):
+    thing()
+    found = adapt(recipe(CUDA + more), g)
+    assert (found.status == 'refused') is left
+    assert not left or (found.refusals[0].rule == 'gpu-left' and 'data file' in found.reason)
+    thing(harmless=['-DUSE_CUDA=ON'])
+    assert adapt(recipe(CUDA + "configopts = '-DUSE_CUDA=ON'\n"), g).status == 'adapted'
+
+
+# --- the driver and the system
+
+@pytest.mark.parametrize('version, moved', [
+    ('', False), ('6.3.4', False), ('6.2.2', False), ('6.3.4-extras', False), ('6.0.3', True), ('6.2.1', True),
+    ('5.6.1', True), ('7.1.0', True), ('6.9.9', True)])
+def test_rule_driver_window_of_a_pinned_rocm(recipe, g, version, moved):
+    module = f'rocm/{version}' if version else 'rocm'
+    text = f"dependencies = [({module!r}, EXTERNAL_MODULE)]\n"
+    found = says('driver-window', recipe(text), g)
+    assert bool(found) is moved
+    for change in found:
+        assert change.after.module == g.release.module('rocm') and change.reason
+    native = adapt(recipe(text, toolchain=('cpeGNU', '25.03')), g)
+    assert (native.status == 'refused') is moved
+    assert not moved or native.refusals[0].code == 'driver'
+    plan = g.release.module('rocm')
+    assert moved or plan
+
+
+@pytest.mark.parametrize('rocm, refused', [('6.4.1', False), ('7.2.0', True), ('5.7.1', True), ('7.0.1', False)])
+def test_rule_driver_window_of_upstreams_recipes_for_rocm(recipe, g, rocm, refused):
+    found = says('driver-window', recipe(f"versionsuffix = '-ROCm-{rocm}'\n"), g)
+    assert [item.code for item in found] == (['driver'] if refused else [])
+
+
+def test_aliases_are_none_of_the_modules_that_exist():
+    facts = load_rocm()
+    names = set(facts['aliases']['names'])
+    assert not names & set(facts['modules']['versions']) and facts['aliases']['of'] not in names
+    for release in release_names():
+        assert load_release(release).modules.get('rocm') not in names
+
+
+@pytest.mark.parametrize('release, rdc, refused', [('24.03', True, True), ('24.03', False, False),
+                                                    ('25.03', True, False)])
+def test_rule_hip_bitcode(recipe, thing, release, rdc, refused):
+    thing(compile={'by': 'wrapper', 'what': 'all', 'link': 'wrapper', 'rdc': rdc})
+    found = says('hip-bitcode', recipe(CUDA), make_site(release, 'G', 'cpeCray', env={}))
+    assert [item.code for item in found] == (['gpu-compiler'] if refused else [])
+    assert says('hip-bitcode', recipe(CUDA), make_site(release, 'G', 'cpeGNU', env={})) == []
+    text = CUDA + "buildopts = 'CXXFLAGS=-fgpu-rdc'\n"
+    thing()
+    assert bool(says('hip-bitcode', recipe(text), make_site(release, 'G', 'cpeCray', env={}))) is (release == '24.03')
+
+
+@pytest.mark.parametrize('module, after', [('craype-hugepages8M', True), ('craype-hugepages2M', False)])
+def test_rule_hugepages(recipe, g, module, after):
+    found = says('hugepages', recipe(f"builddependencies = [({module!r}, EXTERNAL_MODULE)]\n"), g)
+    assert [change.after.module for change in found] == (['craype-hugepages2M'] if after else [])
+
+
+def test_no_data_of_ours_falls_into_a_known_trap():
+    """`--cray-print-opts=libs` names every cray-libsci at once; default targets are those of the build node."""
+    from test_gpu_packages import ENTRIES
+    for name in ENTRIES:
+        text = str(gpu.package(name))
+        assert '--cray-print-opts=libs' not in text and 'native' not in text.replace('native would', ''), name
+
+
+# --- recipes for upstream's ROCm toolchains
+
+@pytest.mark.parametrize('toolchain', ['rocm-compilers', 'rompi', 'rfbf', 'rfoss'])
+def test_recipes_for_upstreams_rocm_toolchains(recipe, g, site, toolchain):
+    version = '19.0.0-ROCm-6.4.1' if toolchain == 'rocm-compilers' else '2025a'
+    found = recipe(toolchain=(toolchain, version))
+    assert adapt(found, g).toolchain[0] == 'cpeAMD' and adapt(found, g).versionsuffix == ''
+    assert adapt(found, site).toolchain[0] == 'cpeGNU', 'there is no cpeAMD on partition C'
+    assert adapt(found, make_site(partition='G', toolchain='cpeCray', env={})).toolchain[0] == 'cpeCray'
+
+
+def test_file_names_of_upstreams_rocm_toolchains(tmp_path):
+    put_recipe(tmp_path, 'Lib', '1.0', ('rocm-compilers', '19.0.0-ROCm-6.4.1'), '-x')
+    source, = Index((), (), [str(tmp_path)]).sources('Lib')
+    assert source.toolchain == ('rocm-compilers', '19.0.0-ROCm-6.4.1') and source.versionsuffix == '-x'
+
+
+# --- whole plans
+
+@pytest.fixture
+def world(tmp_path, thing):
+    """Upstream's recipes of a small world: Top for CUDA, on Lib for CUDA and Plain."""
+    thing('Top')
+    thing('Lib')
+    cuda = "versionsuffix = '-CUDA-12.8.0'\n"
+    paths = [put_recipe(tmp_path, 'Lib', suffix='-CUDA-12.8.0', more="dependencies = [('CUDA', '12.8.0')]\n"),
+             put_recipe(tmp_path, 'Lib'), put_recipe(tmp_path, 'Plain'), put_recipe(tmp_path, 'Lib', '2.0')]
+    needs = "dependencies = [('CUDA', '12.8.0'), ('Plain', '1.0'), ('Lib', '1.0', '-CUDA-12.8.0')]\n"
+    top = put_recipe(tmp_path, 'Top', suffix='-CUDA-12.8.0', more=needs)
+    assert cuda in read_recipe(top).text and paths
+    return make_site(partition='G', index=Index((), (), [str(tmp_path)]), prefix=str(tmp_path / 'prefix'), env={}), top
+
+
+def test_the_whole_closure_follows_the_toolchain(world):
+    site, top = world
+    plan = make_plan([top], site)
+    found = {node.name: node.module for node in plan.nodes}
+    assert found['Top'] == 'Top/1.0-cpeAMD-25.03-rocm' and found['Plain'] == 'Plain/1.0-cpeAMD-25.03'
+    # of two versions upstream has one for GPUs alone; the other's recipe becomes the GPU variant too
+    assert found['Lib'].startswith('Lib/') and found['Lib'].endswith('-cpeAMD-25.03-rocm')
+    assert not plan.refused and 'cpeGNU' not in str([node.module for node in plan.nodes])
+
+
+def test_the_closure_derives_the_same_recipes(world):
+    site, top = world
+    adaptation = adapt(read_recipe(top), site)
+    derived = {item.name: item for item in Closure(site).follow(adaptation)}
+    assert derived['Plain'].module == 'Plain/1.0-cpeAMD-25.03'
+    assert derived['Lib'].versionsuffix == '-rocm' and derived['Lib'].toolchain[0] == 'cpeAMD'
+
+
+def test_adapting_is_idempotent(recipe, thing, g):
+    thing()
+    once = adapt(recipe(CUDA), g)
+    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.place(recipe(CUDA), g))
+    assert again.status == 'unchanged' and again.module == once.module
+
+
+def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
+    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).without)
+    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
+    found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
