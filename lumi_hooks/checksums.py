@@ -1,44 +1,58 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which of a recipe's sources and patches have no checksum, by its parameters alone: nothing is fetched."""
+"""
+Which of a recipe's sources and patches have no checksum, by its parameters alone: nothing is fetched.
+
+Two kinds of files need none: a source from git of which the recipe names the full commit, which is a checksum of its
+contents; and a patch that lies beside the recipe, which is as good as the recipe itself.
+"""
+import os
 import re
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
+
+from .recipe import checksums_in
 
 # EasyBuild's default for the source of an extension
 _EXTENSION_SOURCE = '%(name)s-%(version)s.tar.gz'
 
 
-def unchecked(parameters: Mapping[str, Any], beside: Mapping[str, str]) -> List[str]:
+def unchecked(parameters: Mapping[str, Any], folder: Optional[str] = None) -> List[str]:
     """
-    Names of the files that a recipe uses and has no checksum for, as the recipe writes them. A source from git that
-    names a full commit is no such file: the commit is a checksum of its contents.
+    Names of the files that a recipe uses and has no checksum for.
 
     :param parameters: of the recipe
-    :param beside: what a checksums.json beside the recipe holds
+    :param folder: that the recipe lies in: it may hold a checksums.json, and patches
+    :raises RecipeError: its checksums.json is no list of checksums
     """
-    return [name for name, _ in _unchecked(parameters, beside)]
+    beside = checksums_in(folder) if folder else {}
+    values = {**parameters, 'namelower': str(parameters.get('name', '')).lower()}
+    found = []
+    for file, checksum, patch in _files(parameters):
+        name = _filled(_name(file) or '', values)
+        if isinstance(checksum, Mapping):
+            checksum = checksum.get(name) or checksum.get(_name(file)) or next(iter(checksum.values()), None)
+        if not name or checksum or name in beside or _is_pinned(file):
+            continue
+        if not (patch and folder and os.path.basename(name) == name and os.path.isfile(os.path.join(folder, name))):
+            found.append(name)
+    return found
 
 
-def pinned_by_commit(parameters: Mapping[str, Any]) -> bool:
-    """Has a recipe a source without a checksum that a full git commit stands for?"""
-    return any(_is_pinned(source) and not checksum
-               for sources, checksums in _groups(parameters) for source, checksum in _pairs(sources, checksums))
+def is_complete(parameters: Mapping[str, Any]) -> bool:
+    """Does a recipe itself hold a checksum of each of its files?"""
+    return all(checksum for _, checksum, _ in _files(parameters))
 
 
-def _unchecked(parameters: Mapping[str, Any], beside: Mapping[str, str]) -> Iterator[Tuple[str, Any]]:
-    for files, checksums in _groups(parameters):
-        for file, checksum in _pairs(files, checksums):
-            name = _name(file)
-            if isinstance(checksum, Mapping):
-                checksum = checksum.get(name) or next(iter(checksum.values()), None)
-            if name and not checksum and name not in beside and not _is_pinned(file):
-                yield name, file
+def _files(parameters: Mapping[str, Any]) -> Iterator[Tuple[Any, Any, bool]]:
+    """Each file of a recipe, its checksum (None where it has none), and whether it is a patch."""
+    for sources, patches, checksums in _groups(parameters):
+        for position, (file, checksum) in enumerate(_pairs([*sources, *patches], checksums)):
+            yield file, checksum, position >= len(sources)
 
 
-def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], Any]]:
-    """The files of a recipe, and of its extensions and components, with their checksums in order."""
-    files = [*_list(parameters.get('sources')), *_list(parameters.get('data_sources')),
-             *_list(parameters.get('patches')), *_list(parameters.get('postinstallpatches'))]
-    yield files, parameters.get('checksums')
+def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], List[Any], Any]]:
+    """Sources, patches and checksums of a recipe, and of its extensions and components."""
+    yield [*_list(parameters.get('sources')), *_list(parameters.get('data_sources'))], _patches(parameters), \
+        parameters.get('checksums')
     for key in ('exts_list', 'components'):
         defaults = parameters.get('exts_default_options' if key == 'exts_list' else 'default_component_specs') or {}
         for item in parameters.get(key) or ():
@@ -50,8 +64,11 @@ def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], Any]]:
             if key == 'exts_list' and not sources and not (options.get('nosource') or parameters.get('dummy_package')):
                 sources = [str(options.get('source_tmpl') or _EXTENSION_SOURCE)
                            .replace('%(name)s', item[0]).replace('%(version)s', str(item[1]))]
-            yield [*sources, *_list(options.get('patches')), *_list(options.get('postinstallpatches'))], \
-                options.get('checksums')
+            yield sources, _patches(options), options.get('checksums')
+
+
+def _patches(parameters: Mapping[str, Any]) -> List[Any]:
+    return [*_list(parameters.get('patches')), *_list(parameters.get('postinstallpatches'))]
 
 
 def _pairs(files: Sequence[Any], checksums: Any) -> Iterator[Tuple[Any, Any]]:
@@ -83,3 +100,11 @@ def _name(file: Any) -> Optional[str]:
     elif isinstance(file, (list, tuple)):
         file = file[0] if file else None
     return file if isinstance(file, str) and file else None
+
+
+def _filled(name: str, values: Mapping[str, Any]) -> str:
+    """A file's name with the templates that are parameters filled in."""
+    try:
+        return name % values
+    except (KeyError, ValueError, TypeError):
+        return name

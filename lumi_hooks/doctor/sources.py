@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
-from typing import Any, Mapping
 
 from ..checksums import unchecked
-from ..recipe import checksums_in
 from ..trust import trusted, why_not
 from . import ERROR, WARNING, Situation, check
 
@@ -19,9 +17,7 @@ def checksums(here: Situation):
     for package in here.packages:
         if here.site.allows(package.name):
             continue
-        beside = checksums_in(os.path.dirname(package.path)) if package.path else {}
-        values = {**package.parameters, 'namelower': package.name.lower()}
-        names = [_filled(name, values) for name in unchecked(package.parameters, beside)]
+        names = unchecked(package.parameters, os.path.dirname(os.path.abspath(package.path)) if package.path else None)
         if names:
             more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
             yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, ' \
@@ -30,14 +26,6 @@ def checksums(here: Situation):
                          'same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
                          'into the ' \
                          'recipe\'s checksums; for a git repository, name the full commit)'
-
-
-def _filled(name: str, values: Mapping[str, Any]) -> str:
-    """A file's name with the templates that are parameters filled in, for reading."""
-    try:
-        return name % values
-    except (KeyError, ValueError, TypeError):
-        return name
 
 
 @check('folders', 'nobody else can write to where recipes come from')

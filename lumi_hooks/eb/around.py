@@ -5,7 +5,7 @@ sources of licensed software. What is changed of EasyBuild's settings for one pa
 """
 import grp
 import os
-from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.framework import easyblock as framework
@@ -22,9 +22,11 @@ from easybuild.tools.config import (
 from easybuild.tools.environment import setvar, unset_env_vars
 
 from .. import doctor, permissions
-from ..checksums import pinned_by_commit
+from ..checksums import is_complete
 from ..doctor import ERROR, Package, Situation
+from ..prefixes import holder
 from ..recipe import parse_recipe
+from ..site import Site
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
 # pip takes nothing from an index, whoever calls it
@@ -33,6 +35,15 @@ _NO_DOWNLOADS = {'PIP_NO_INDEX': '1'}
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 # how to put back what was changed for the package that is being installed
 _undo: List[Callable[[], Any]] = []
+
+
+def begin(site: Site) -> None:
+    """
+    At the start of a session: what is written into a prefix that is shared with a group is the group's to read and to
+    write, the overlay included.
+    """
+    if permissions.shared_group(site.prefix) is not None:
+        os.umask(_groups_umask())
 
 
 def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
@@ -71,7 +82,7 @@ def enter(here, app) -> None:
     _option('enforce_checksums', _enforced(here, app))
     if group is not None:
         _option('set_gid_bit', True)
-        _umask((permissions.umask() & ~0o070) | 0o002)
+        _umask(_groups_umask())
     if app.group is not None:
         # what is installed is nobody else's to read before it has its group
         _umask(0o077)
@@ -99,14 +110,16 @@ def leave(here, app) -> None:
     if app.dry_run or not os.path.isdir(app.installdir):
         return
     if restricted:
-        permissions.open_up(_around(app), mask)
+        permissions.open_up(_around(here, app), mask)
     if group is None and not restricted:
         return
     writable = bool(build_option('group_writable_installdir'))
     failed = list(permissions.settle(app.installdir, app.group[1] if restricted else group, writable, restricted))
-    for path in _around(app) if group is not None else ():
-        failed.extend(permissions.settle(path, group, writable) if not os.path.isdir(path)
-                      else _folder(path, group, writable))
+    for path in _around(here, app) if group is not None else ():
+        try:
+            permissions.settle_one(path, group)
+        except OSError:
+            failed.append(path)
     if failed:
         print_warning('lumi-hooks: the permissions of %s files of %s could not be set, the first is %s', len(failed),
                       app.installdir, failed[0])
@@ -117,6 +130,11 @@ def leave_all() -> None:
     while _undo:
         _undo.pop()()
     _masks.clear()
+
+
+def _groups_umask() -> int:
+    """The umask of this process, but that the group may do what the user may, and nobody else may write."""
+    return permissions.umask() & ~0o070 | 0o002
 
 
 # umasks as they were, the original first
@@ -138,10 +156,13 @@ def _option(name: str, value: Any) -> None:
 
 
 def _enforced(here, app) -> bool:
-    """Does EasyBuild have to insist on a checksum of every file? A full git commit stands for one."""
-    if here.site.allows(app.name):
+    """
+    Does EasyBuild have to insist on a checksum of every file? It does not know that some files need none; those that
+    lack one were refused before.
+    """
+    if here.site.allows(app.name) or not is_complete(parse_recipe(app.cfg.rawtxt, app.cfg.path).parameters):
         return bool(build_option('enforce_checksums'))
-    return not pinned_by_commit(parse_recipe(app.cfg.rawtxt, app.cfg.path).parameters)
+    return True
 
 
 def _private_sources() -> None:
@@ -156,30 +177,26 @@ def _private_sources() -> None:
         _undo.append(lambda: values.update(sourcepath=before))
 
 
-def _around(app) -> Iterator[str]:
-    """What EasyBuild writes for a package outside its folder: module, archived recipe, and the folders above."""
-    yield app.mod_filepath
+def _around(here, app) -> List[str]:
+    """What was made for a package outside its folder: module, archived recipe, and the folders above in the prefix."""
     archive = get_repositorypath()
-    archive = archive[0] if isinstance(archive, (list, tuple)) else archive
-    for root, first in ((install_path('mod'), os.path.dirname(app.mod_filepath)),
-                        (install_path('software'), os.path.dirname(app.installdir)),
-                        (install_path('software'), os.path.join(install_path('software'), '.locks')),
-                        (archive, os.path.join(archive, app.name))):
-        folder = first
-        while folder.startswith(root.rstrip('/')) and os.path.isdir(folder):
-            yield folder
+    archive = os.path.join(archive[0] if isinstance(archive, (list, tuple)) else archive, app.name)
+    found = dict.fromkeys([app.mod_filepath, *(os.path.join(archive, name) for name in _listing(archive))])
+    # EasyBuild's locks, and where it downloads to: other members of the project need them
+    shared = [os.path.join(install_path('software'), '.locks'), source_paths()[0]]
+    for folder in (os.path.dirname(app.mod_filepath), os.path.dirname(app.installdir), archive, *shared):
+        while holder(folder, (here.site.prefix,)) and os.path.realpath(folder) != os.path.realpath(here.site.prefix):
+            if os.path.isdir(folder):
+                found[folder] = None
             folder = os.path.dirname(folder)
-    folder = os.path.join(archive, app.name)
-    for name in os.listdir(folder) if os.path.isdir(folder) else ():
-        yield os.path.join(folder, name)
+    # what the module EasyBuild-user makes, under the umask of whoever loads it first
+    found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in _listing(here.site.prefix)))
+    found.update(dict.fromkeys(permissions.walk(os.path.join(here.site.prefix, 'UserRepo'))))
+    return [path for path in found if os.path.lexists(path)]
 
 
-def _folder(path: str, group: Optional[int], writable: bool) -> Iterator[str]:
-    """Settle a folder without what is in it."""
-    try:
-        permissions.settle_one(path, group, writable)
-    except OSError:
-        yield path
+def _listing(folder: str) -> List[str]:
+    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 def accept_supplementary_groups() -> None:

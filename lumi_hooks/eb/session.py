@@ -29,7 +29,7 @@ from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..trust import trusted, why_not
-from . import install, linkage, live, places, stack, trust
+from . import around, install, linkage, live, places, stack, trust
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 from .record import Records
@@ -73,6 +73,7 @@ class Session:
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
         trust.check_given(sys.argv[1:], trusted(site.prefixes))
+        around.begin(site)
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded

@@ -20,8 +20,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Mapping, Optional, Tuple
 
-from ..data import ROOT, load_json
+from ..data import ROOT
 from ..errors import DataError
+from ..schemas import checked
 
 VERBS = ('cray', 'python', 'drop', 'module', 'refuse')
 
@@ -50,7 +51,7 @@ def package(name: str) -> Mapping[str, Any]:
     path = os.path.join('packages', f'{name}.json')
     if os.sep in name or not os.path.exists(os.path.join(ROOT, path)):
         return {}
-    found = load_json(path)
+    found = checked(path)
     if found.get('name') != name:
         raise DataError(f'{path}: its name is "{found.get("name")}", the file says "{name}"')
     return found
@@ -59,7 +60,7 @@ def package(name: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=None)
 def _members() -> Mapping[str, Mapping[str, Any]]:
     found = {}
-    for group, entry in load_json('packages/groups.json')['groups'].items():
+    for group, entry in checked('packages/groups.json')['groups'].items():
         for name in entry['members']:
             if name in found:
                 raise DataError(f'packages/groups.json: {name} is a member of two groups')

@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Mapping, Optional, Tuple
 
-from ..data import ROOT, load_json
+from ..data import ROOT
 from ..errors import DataError
+from ..schemas import checked
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def load_release(name: str) -> Release:
     """
     if name not in release_names():
         raise DataError(f'unknown release "{name}" of the Cray PE; known are {", ".join(release_names())}')
-    data = load_json(f'releases/cpe/{name}.json')
+    data = checked(f'releases/cpe/{name}.json')
     return Release(data['release'], data['cpe'], data['modules'], data['generation'], data['easybuild'],
                    data['default'], data['installation'], data['source'])
 
@@ -102,7 +103,7 @@ def default_release() -> Release:
 @lru_cache(maxsize=None)
 def load_machine() -> Mapping:
     """Facts of the machine: partitions, targets, driver window (machine.json)."""
-    return load_json('releases/machine.json')
+    return checked('releases/machine.json')
 
 
 @lru_cache(maxsize=None)
@@ -114,13 +115,13 @@ def load_rocm() -> Mapping:
 @lru_cache(maxsize=None)
 def load_toolchains() -> Mapping:
     """The cpe* toolchains as data (toolchains.json)."""
-    return load_json('releases/toolchains.json')
+    return checked('releases/toolchains.json')
 
 
 @lru_cache(maxsize=None)
 def load_upstream() -> Mapping:
     """Upstream's toolchains and generations as data (upstream.json)."""
-    return load_json('releases/upstream.json')
+    return checked('releases/upstream.json')
 
 
 def family_of(toolchain: str) -> Mapping:
@@ -156,7 +157,7 @@ def toolchain_facts(name: str, release: Release) -> ToolchainFacts:
 @lru_cache(maxsize=None)
 def cray_modules(release_name: str) -> Mapping[str, CrayModule]:
     """What the Cray modules of a release provide, by module name."""
-    release, known = load_release(release_name), load_json('releases/modules.json')['modules']
+    release, known = load_release(release_name), checked('releases/modules.json')['modules']
     found = {}
     for name, entry in known.items():
         if name in release.modules:
@@ -176,7 +177,7 @@ def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
     path = f'releases/versions/{release_name}.json'
     if not os.path.exists(os.path.join(ROOT, path)):
         return {}
-    return {name: tuple(versions) for name, versions in load_json(path)['libraries'].items()}
+    return {name: tuple(versions) for name, versions in checked(path)['libraries'].items()}
 
 
 @lru_cache(maxsize=None)
@@ -190,13 +191,13 @@ def python_packages(version: str) -> Mapping[str, Mapping]:
     path = f'releases/python/{version}.json'
     if not os.path.exists(os.path.join(ROOT, path)):
         return {}
-    return {name.lower(): entry for name, entry in load_json(path)['packages'].items()}
+    return {name.lower(): entry for name, entry in checked(path)['packages'].items()}
 
 
 @lru_cache(maxsize=None)
 def load_compilers() -> Mapping:
     """What compilers no longer take, as data (compilers.json)."""
-    return load_json('releases/compilers.json')
+    return checked('releases/compilers.json')
 
 
 def generation_of(toolchain: str, version: str) -> Optional[str]:

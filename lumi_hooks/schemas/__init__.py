@@ -7,10 +7,12 @@ JSON Schemas of the library's data files, and a check of the files against them.
 """
 import fnmatch
 import os
+from functools import lru_cache
 from typing import Any, List, Mapping, Optional
 
 from ..data import ROOT, load_json
 from ..errors import DataError, LumiHooksError
+from .plain import faults
 
 # pattern of a data file, below the library's folder -> its schema; the first that fits counts
 KINDS = {
@@ -52,9 +54,25 @@ def kind_of(path: str, root: str = ROOT) -> Optional[str]:
                  if path.count('/') == pattern.count('/') and fnmatch.fnmatch(path, pattern)), None)
 
 
+@lru_cache(maxsize=None)
 def schema(kind: str) -> Mapping[str, Any]:
     """The schema of a kind of data file."""
     return load_json(os.path.join('schemas', f'{kind}.schema.json'))
+
+
+def checked(path: str) -> Any:
+    """
+    The contents of one of the library's data files, checked against its schema.
+
+    :param path: below the library's folder
+    :raises DataError: the file is missing or wrong; the message names the place
+    """
+    content = load_json(path)
+    kind = kind_of(path)
+    fault = next(faults(content, schema(kind)), None) if kind else None
+    if fault:
+        raise DataError(f'{path}: {fault}')
+    return content
 
 
 def problems(path: str, root: str = ROOT) -> List[str]:

@@ -2,16 +2,17 @@
 """
 Checks data against a JSON Schema with the standard library alone: users' files are read inside `eb`.
 
-It knows the keywords that `lumi_hooks/schemas/override.schema.json` is written with, and refuses a schema that uses
-another one. A test holds it to the judgement of jsonschema, which may not be imported there.
+It knows the keywords that the schemas beside it are written with, and refuses a schema that uses another one. A test
+holds it to the judgement of jsonschema, which may not be imported there.
 """
 import re
 from typing import Any, Iterator, Mapping
 
 _TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'null': type(None)}
 _SAID = {'title', 'description', '$schema'}
-_KNOWN = _SAID | {'type', 'enum', 'not', 'pattern', 'minLength', 'items', 'minItems', 'uniqueItems', 'properties',
-                  'required', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties', 'anyOf'}
+_KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'allOf', 'if', 'then', 'else', 'pattern', 'minLength',
+                  'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems', 'properties', 'required',
+                  'dependentRequired', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'}
 
 
 def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> Iterator[str]:
@@ -27,14 +28,23 @@ def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> I
     if types and not any(_is(value, name) for name in ([types] if isinstance(types, str) else types)):
         yield f'{place}: {_short(value)} is no {types if isinstance(types, str) else " or ".join(types)}'
         return
-    if 'enum' in schema and not any(type(one) is type(value) and one == value for one in schema['enum']):
+    if 'enum' in schema and not any(_equal(value, one) for one in schema['enum']):
         yield f'{place}: {_short(value)} is none of {", ".join(map(str, schema["enum"]))}'
+    if 'const' in schema and not _equal(value, schema['const']):
+        yield f'{place}: {_short(value)} is not {schema["const"]!r}'
+    for one in schema.get('allOf', ()):
+        yield from faults(value, one, place)
+    if 'if' in schema:
+        branch = 'else' if list(faults(value, schema['if'], place)) else 'then'
+        yield from faults(value, schema.get(branch, {}), place)
     if 'not' in schema and not list(faults(value, schema['not'], place)):
         yield f'{place}: {_short(value)} is not allowed here'
     if 'anyOf' in schema:
         tried = [list(faults(value, one, place)) for one in schema['anyOf']]
         if all(tried):
             yield min(tried, key=len)[0]
+    if _is(value, 'number') and not schema.get('minimum', value) <= value <= schema.get('maximum', value):
+        yield f'{place}: {value} is out of bounds'
     if isinstance(value, str):
         yield from _text(value, schema, place)
     elif isinstance(value, list):
@@ -53,6 +63,8 @@ def _text(value: str, schema: Mapping[str, Any], place: str) -> Iterator[str]:
 def _array(value: list, schema: Mapping[str, Any], place: str) -> Iterator[str]:
     if len(value) < schema.get('minItems', 0):
         yield f'{place}: it has {len(value)} entries, and needs {schema["minItems"]}'
+    if len(value) > schema.get('maxItems', len(value)):
+        yield f'{place}: it has more than {schema["maxItems"]} entries'
     if schema.get('uniqueItems') and any(_equal(one, other) for number, one in enumerate(value)
                                          for other in value[:number]):
         yield f'{place}: an entry stands there twice'
@@ -69,6 +81,10 @@ def _object(value: Mapping[str, Any], schema: Mapping[str, Any], place: str) -> 
     for name in schema.get('required', ()):
         if name not in value:
             yield f'{place}: "{name}" is missing'
+    for name, others in schema.get('dependentRequired', {}).items():
+        for other in others if name in value else ():
+            if other not in value:
+                yield f'{place}: "{other}" is missing, which "{name}" needs'
     others = schema.get('additionalProperties', True)
     for name, item in value.items():
         below = name if place == 'top level' else f'{place}/{name}'

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the hooks do in a real `eb`, without a build or with a tiny one."""
+import hashlib
 import os
 import re
 import shutil
@@ -42,15 +43,16 @@ def test_the_same_package_reached_from_two_generations_is_one_file(fresh):
 def test_patches_beside_a_users_own_recipe_are_found(fresh, tmp_path):
     folder = tmp_path / 'mine'
     folder.mkdir()
-    path = tiny(folder, extra="""
-sources = ['tiny-1.0.tar.gz']
-prebuildopts = ''
-patches = ['tiny-1.0_fix.patch']
-""")
     source = tmp_path / 'tiny-1.0'
     source.mkdir()
     (source / 'tiny.c').write_text('int main(void) { return 1; }\n')
     subprocess.run(['tar', 'czf', folder / 'tiny-1.0.tar.gz', '-C', tmp_path, 'tiny-1.0'], check=True)
+    path = tiny(folder, extra="""
+sources = ['tiny-1.0.tar.gz']
+prebuildopts = ''
+patches = ['tiny-1.0_fix.patch']
+""" f"checksums = ['{hashlib.sha256((folder / 'tiny-1.0.tar.gz').read_bytes()).hexdigest()}']\n")
+    # no checksum of the patch is demanded, which is as good as the recipe that it lies beside
     (folder / 'tiny-1.0_fix.patch').write_text(
         '--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n+int main(void) { return 0; }\n')
     fresh.eb(f'{path} --sourcepath={folder}')

@@ -4,13 +4,14 @@ import grp
 import json
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 
 import pytest
 from writing import put_recipe
 
 from lumi_hooks import doctor, quota
-from lumi_hooks.checksums import pinned_by_commit, unchecked
+from lumi_hooks.checksums import is_complete, unchecked
 from lumi_hooks.cli import main
 from lumi_hooks.doctor import CHECKS, ERROR, WARNING, Package, Situation, examine
 from lumi_hooks.doctor import place as place_checks
@@ -292,14 +293,27 @@ SUM = '0' * 64
     ({'components': [('x', '1', {'sources': ['s']}), ('y', '2', {})]}, ['s']),
 ])
 def test_files_without_checksums(parameters, missing):
-    assert unchecked(parameters, {}) == missing
-    assert unchecked(parameters, dict.fromkeys(missing, SUM)) == []
+    assert unchecked(parameters) == missing
+    if missing:
+        assert not is_complete(parameters)
+    with tempfile.TemporaryDirectory() as folder:
+        assert unchecked(parameters, folder) == missing
+        with open(os.path.join(folder, 'checksums.json'), 'w', encoding='utf-8') as handle:
+            json.dump(dict.fromkeys(missing, SUM), handle)
+        assert unchecked(parameters, folder) == []
 
 
 def test_a_commit_stands_for_a_checksum():
     commit = {'sources': [{'filename': 'a', 'git_config': {'commit': 'a' * 40}}]}
-    assert pinned_by_commit(commit) and not pinned_by_commit({**commit, 'checksums': [SUM]})
-    assert not pinned_by_commit({'sources': ['a']})
+    assert unchecked(commit) == [] and not is_complete(commit) and is_complete({**commit, 'checksums': [SUM]})
+
+
+def test_a_patch_beside_the_recipe_is_as_good_as_the_recipe(tmp_path):
+    (tmp_path / 'Thing-1.patch').write_text('')
+    (tmp_path / 'Thing-1.tgz').write_text('')
+    recipe = {'name': 'Thing', 'version': '1', 'sources': ['%(name)s-%(version)s.tgz'],
+              'patches': [('%(name)s-%(version)s.patch', 1), '../up.patch', 'gone.patch']}
+    assert unchecked(recipe, str(tmp_path)) == ['Thing-1.tgz', '../up.patch', 'gone.patch']
 
 
 def test_checksums_are_demanded_but_for_allowed_software(here, tmp_path):
@@ -320,7 +334,7 @@ def test_upstream_recipes_have_checksums(upstream_file):
     from lumi_hooks.recipe import read_recipe
     for name in ('HPCC-1.5.0-foss-2022a.eb', 'mpi4py-4.1.0-gompi-2025a.eb', 'Hypre-2.32.0-foss-2024a.eb',
                  'R-4.5.1-gfbf-2025a.eb'):
-        assert unchecked(read_recipe(upstream_file(name)).parameters, {}) == []
+        assert unchecked(read_recipe(upstream_file(name)).parameters) == []
 
 
 # --- folders, overrides, tools

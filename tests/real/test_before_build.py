@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Before, while and after a package is installed by ordinary users: findings, trust, permissions, licensed software."""
+import hashlib
+import json
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from .conftest import HOOKS
+from .members import LICENSED, LICENSED_ID, ONE, PROJECT_ID, STRANGER, TWO, Member, folder
+from .test_live import tiny
+
+SCRIPT = """
+prebuildopts = "echo 'int main(void) { return 0; }' > tiny.c; "
+prebuildopts += "printf '#!/bin/sh\\nexit 0\\n' > script; chmod 600 script; "
+files_to_copy = [(['tiny', 'script'], 'bin')]
+sanity_check_commands = ['script']
+"""
+
+
+@pytest.fixture(scope='module')
+def base(standin):
+    """A folder that everybody can enter, and an ordinary user who can use the stand-in and this checkout."""
+    if os.geteuid() != 0:
+        pytest.skip('only root can run eb as several users')
+    path = Path(tempfile.mkdtemp(prefix='lumi-hooks-members-'))
+    path.chmod(0o755)
+    for needed in (standin / 'enter.sh', HOOKS):
+        if subprocess.run(['setpriv', f'--reuid={ONE}', f'--regid={ONE}', '--clear-groups', 'test', '-r', needed],
+                          check=False).returncode != 0:
+            shutil.rmtree(path)
+            pytest.skip(f'{needed} lies where other users cannot read it')
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope='module')
+def people(standin, sources, upstream, base):
+    """A project's prefix, two of its members (one has the licence too), and a stranger."""
+    for user in (ONE, TWO, STRANGER):
+        folder(base / f'home{user}', owner=user, mode=0o700)
+    prefix = folder(base / 'project', group=PROJECT_ID, mode=0o2775)
+    found = {'one': Member(standin, sources, upstream, prefix, base / f'home{ONE}', ONE, (PROJECT_ID, LICENSED_ID)),
+             'two': Member(standin, sources, upstream, prefix, base / f'home{TWO}', TWO),
+             'stranger': Member(standin, sources, upstream, prefix, base / f'home{STRANGER}', STRANGER, ())}
+    recipes = folder(base / 'recipes', owner=0, group=0)
+    yield {**found, 'prefix': prefix, 'recipes': recipes, 'base': base}
+
+
+def of(path):
+    """Mode and group of everything below a folder, links left out."""
+    for place, folders, files in os.walk(path):
+        for name in ['', *folders, *files]:
+            entry = os.path.join(place, name) if name else place
+            status = os.lstat(entry)
+            if not stat.S_ISLNK(status.st_mode):
+                yield entry, status
+
+
+def test_users_are_ordinary(people):
+    assert not people['stranger'].can('-w', people['prefix']) and people['two'].can('-w', people['prefix'])
+    assert people['stranger'].run(f'touch {people["prefix"]}/x', load=False).returncode != 0
+
+
+def test_a_projects_installation_is_the_projects(people):
+    """Under a umask that gives the group nothing, and with a script that `sed -i` left as it does on SP6."""
+    one, prefix = people['one'], people['prefix']
+    done = one.eb(f'{tiny(people["recipes"], extra=SCRIPT)}', umask='0077')
+    assert 'script was readable by its owner alone (mode 600), and is executable again' in done.stdout
+    top = one.software('tiny', '1.0-cpeGNU-25.03')
+    assert stat.S_IMODE(os.stat(top / 'bin' / 'script').st_mode) == 0o775
+    written = [top, prefix / 'modules/LUMI/25.03/partition/C/tiny', prefix / 'ebfiles_repo/LUMI-25.03/LUMI-C/tiny']
+    for place in written:
+        for entry, status in of(place):
+            mode = status.st_mode
+            assert status.st_gid == PROJECT_ID and status.st_uid == ONE, entry
+            assert mode & stat.S_IRGRP and mode & stat.S_IWGRP and not mode & stat.S_IWOTH, (entry, oct(mode))
+            if stat.S_ISDIR(mode):
+                assert mode & stat.S_ISGID and mode & stat.S_IXGRP, (entry, oct(mode))
+    # the other member uses it, and installs another version beside it
+    assert people['two'].run('module load tiny/1.0-cpeGNU-25.03 && script && tiny').returncode == 0
+    people['two'].eb(f'{tiny(people["recipes"], version="2.0")}', umask='0077')
+    assert one.run('module load tiny/2.0-cpeGNU-25.03 && tiny').returncode == 0
+    assert os.stat(one.software('tiny', '2.0-cpeGNU-25.03')).st_uid == TWO
+
+
+def test_licensed_software(people):
+    """Sources from one's own folder, the installation for those alone who have the licence."""
+    one, prefix, base_folder = people['one'], people['prefix'], people['base']
+    private = folder(base_folder / f'home{ONE}' / 'licensed', mode=0o700)
+    source = base_folder / 'secret-1.0'
+    source.mkdir()
+    (source / 'secret.c').write_text('int main(void) { return 0; }\n')
+    subprocess.run(['tar', 'czf', private / 'secret-1.0.tar.gz', '-C', base_folder, 'secret-1.0'], check=True)
+    os.chown(private / 'secret-1.0.tar.gz', ONE, ONE)
+    (private / 'secret-1.0.tar.gz').chmod(0o600)
+    digest = hashlib.sha256((private / 'secret-1.0.tar.gz').read_bytes()).hexdigest()
+    recipe = tiny(people['recipes'], name='secret', extra=f"sources = ['secret-1.0.tar.gz']\nchecksums = ['{digest}']\n"
+                  "prebuildopts = ''\nbuildopts = 'secret'\nfiles_to_copy = [(['secret'], 'bin')]\n"
+                  "sanity_check_paths = {'files': ['bin/secret'], 'dirs': []}\n")
+    overrides = folder(prefix / 'overrides', group=PROJECT_ID, mode=0o2775)
+    entry = {'reason': 'our licence is for these people', 'group': LICENSED, 'license_file': str(private / 'licence')}
+    (overrides / 'secret.json').write_text(json.dumps({'name': 'secret', 'overrides': [entry]}))
+
+    asked = {'LUMI_HOOKS_PRIVATE_SOURCES': private}
+    done = one.eb(f'{recipe}', check=False, **asked)
+    assert done.returncode != 0 and f'needs the licence {private}/licence, which is not there' in done.stdout
+    assert not one.software('secret', '').exists()
+    (private / 'licence').write_text('')
+    done = one.eb(f'{recipe}', **asked)
+    top = one.software('secret', '1.0-cpeGNU-25.03')
+    assert stat.S_IMODE(os.stat(top).st_mode) == 0o2770
+    for entry, status in of(top):
+        # EasyBuild's report is written when eb ends, into the folder that is closed by then
+        if not entry.endswith('_test_report.md'):
+            assert status.st_gid == LICENSED_ID and not status.st_mode & 0o007, (entry, oct(status.st_mode))
+    # the module says so, and is there for all; the program is not
+    module = prefix / 'modules/LUMI/25.03/partition/C/secret/1.0-cpeGNU-25.03.lua'
+    assert LICENSED in module.read_text()
+    assert people['two'].can('-r', module) and not people['two'].can('-r', top / 'bin' / 'secret')
+    assert not people['two'].can('-x', top)
+    assert one.run('module load secret/1.0-cpeGNU-25.03 && secret').returncode == 0
+    refused = people['two'].run('module load secret/1.0-cpeGNU-25.03')
+    assert refused.returncode != 0 and LICENSED in refused.stdout, refused.stdout
+    # the source lies nowhere else
+    found = subprocess.run(['find', str(base_folder), '-name', 'secret-1.0.tar.gz'], capture_output=True, text=True,
+                           check=True).stdout.split()
+    assert found == [str(private / 'secret-1.0.tar.gz')]
+    # and what others need to go on working here is not closed to them
+    people['two'].eb(f'{tiny(people["recipes"], version="3.0")}')
+
+
+def test_what_would_go_wrong_is_told_at_once(people, base):
+    """An error stops before the first byte is built; a warning does not."""
+    recipe = tiny(people['recipes'], name='unchecked', extra="sources = ['unchecked-1.0.tar.gz']\n"
+                  "license_file = '/nowhere/licence'\n")
+    done = people['one'].eb(f'{recipe} {tiny(people["recipes"], name="fine")}', check=False)
+    assert done.returncode != 0 and 'Traceback' not in done.stdout
+    assert 'nothing was built' in done.stdout and 'has no checksum for unchecked-1.0.tar.gz' in done.stdout
+    assert '/nowhere/licence' in done.stdout and 'LUMI_HOOKS_ALLOW=unchecked' in done.stdout
+    assert not people['one'].software('fine', '').exists()
+    # allowed by name; then it is EasyBuild that does not find it
+    done = people['one'].eb(f'{recipe}', check=False, LUMI_HOOKS_ALLOW='unchecked')
+    assert 'has no checksum' not in done.stdout and '/nowhere/licence' in done.stdout
+
+
+def test_a_prefix_that_cannot_be_written(people, base):
+    closed = folder(base / 'closed', owner=0, group=0)
+    member = people['two']
+    assert not member.can('-w', closed)
+    # loading EasyBuild-user fails there already, as it makes folders: what is asked is lumi-eb
+    done = member.run(f'{people["one"].hooks.parent.parent}/bin/lumi-eb doctor --json', load=False,
+                      EBU_USER_PREFIX=closed, EB_PYTHON='/usr/bin/python3', LUMI_STACK_VERSION='25.03',
+                      LUMI_STACK_PARTITION='C')
+    found = json.loads(done.stdout[done.stdout.index('{'):])
+    assert done.returncode == 1
+    assert any(finding['check'] == 'prefix' and 'Permission denied' in finding['text'] for finding in found['findings'])
+
+
+def test_recipes_of_others_are_not_run(people, base):
+    """A recipe that everybody can write is refused before EasyBuild reads it, as reading it runs it."""
+    trap = folder(base / 'trap', mode=0o777)
+    mark = base / 'home65533' / 'was-run'
+    path = tiny(trap, name='trap', extra=f"import os\nos.system('touch {mark}')\n")
+    path.chmod(0o644)
+    done = people['two'].eb(f'{path}', check=False)
+    assert done.returncode != 0 and 'is not taken, as it decides on what is run' in done.stdout
+    assert not mark.exists()
+    done = people['two'].eb(f'trap-1.0-GCCcore-14.2.0.eb -r {trap}', check=False)
+    assert done.returncode != 0 and 'takes no recipes from' in done.stdout and not mark.exists()
