@@ -58,12 +58,12 @@ def test_an_error_stops_the_installation_before_the_module(fresh, tmp_path):
 
     done = fresh.eb(str(path), LUMI_HOOKS_VERIFY='warn')
     assert '[rpath-system]' in done.stdout and module_file(fresh).exists()
-    # and later, on what is installed
-    for mode in ('--sanity-check-only', '--module-only --rebuild'):
-        fails_as_it_should(fresh.eb(f'{path} {mode}', check=False))
     code, (report,) = verify(fresh, MODULE)
     assert code == 1 and {one['rule'] for one in report['findings']} == {'rpath-system', 'build-path'}
     assert verify(fresh, 'nothing/1.0') == (2, [])
+    # and later, on what is installed
+    for mode in ('--sanity-check-only', '--module-only --rebuild'):
+        fails_as_it_should(fresh.eb(f'{path} {mode}', check=False))
 
 
 def test_what_is_right_passes_and_its_module_tells_where_libraries_lie(fresh, tmp_path):
