@@ -2,6 +2,7 @@
 """A clean shell as a user of LUMI has it after `module load LUMI/25.03 partition/C EasyBuild-user`, on the stand-in."""
 import os
 import shlex
+import sys
 from dataclasses import dataclass, field
 from typing import Dict, List, Mapping, Optional
 
@@ -38,7 +39,8 @@ class Shell:
     def environment(self) -> Dict[str, str]:
         """What a login leaves in the environment."""
         return {'HOME': self.home, 'PATH': '/usr/bin:/bin', 'USER': 'tester', 'TERM': 'dumb', 'PYTHONUNBUFFERED': '1',
-                'EBU_USER_PREFIX': self.prefix, 'EBU_WORKDIR': os.path.join(self.home, 'work')}
+                'EBU_USER_PREFIX': self.prefix, 'EBU_WORKDIR': os.path.join(self.home, 'work'),
+                'LUMI_HOOKS_PYTHON': sys.executable}
 
     def arguments(self, command: str, hooks: Optional[str] = HOOKS, env: Mapping[str, str] = ()) -> List[str]:
         """

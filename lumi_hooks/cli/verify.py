@@ -107,13 +107,15 @@ def questions(options: argparse.Namespace) -> List['Question']:
 
 def _with_progress(verify, question: 'Question') -> 'Report':
     """Verify with a progress bar, where somebody watches and rich is there."""
+    if not sys.stderr.isatty():
+        return verify(question)
     try:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     except ModuleNotFoundError:
         return verify(question)
     with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as bar:
+                  console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task('files', total=None)
 
         def progress(done: int, total: int) -> None:
@@ -127,20 +129,17 @@ def show(report: 'Report') -> None:
     """Show a report for reading: what it uses, then findings, the same one of many files once."""
     from rich.console import Console
     from rich.markup import escape
-    from rich.table import Table
 
     from ..verify.policy import reason
     console = Console(highlight=False)
     root = report.question.places.root
     console.print(f'[bold]{escape(root)}[/]: {report.elf} ELF files of {report.files} files, in '
                   f'{report.seconds:.1f} s', soft_wrap=True)
-    facts = Table(box=None, show_header=False, padding=(0, 2, 0, 2))
-    facts.add_column(style='dim')
-    facts.add_column(overflow='fold')
     for name, values in report.summary.items():
-        if isinstance(values, list) and values:
-            facts.add_row(name.replace('_', ' '), escape('\n'.join(values)))
-    console.print(facts)
+        if isinstance(values, list):
+            for number, value in enumerate(values):
+                label = name.replace('_', ' ') if number == 0 else ''
+                console.print(f'    [dim]{label:12}[/]{escape(value)}', soft_wrap=True)
     for (rule, severity, what, mend), files in _grouped(report.findings, root).items():
         console.print(f'[{COLOURS[severity]}]{severity}[/] [bold]{rule}[/]  {escape(what)}', soft_wrap=True)
         for file in files[:SHOWN]:

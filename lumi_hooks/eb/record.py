@@ -64,7 +64,8 @@ class Records:
             # the recipe was adapted by another process: in a job, or for a --reproduce
             adaptation = adapted_again(ec.rawtxt, origin, session.site) if origin else None
         source = origin.as_json(noted['source'], noted['sha256']) if origin else None
-        found = write(easyblock, session.site, adaptation, source, install.started(), getattr(session, 'linkage', None))
+        found = write(easyblock, session.site, adaptation, source, install.started(),
+                      session.linkage.get(easyblock.full_mod_name))
         self._texts[easyblock.full_mod_name] = record.help_text(found)
 
     def with_help(self, easyblock, path: str, text: str) -> str:

@@ -2,8 +2,9 @@
 """
 The facts of one ELF file: what it needs, where it looks for it, which GPU code is in it.
 
-pyelftools reads the header and names the constants; the tables that it points to are decoded here in one step each,
-because an object for every section and every tag costs ten times as much, and an installation may have 10,000 files.
+pyelftools reads the header and names the constants. The tables that the header points to are decoded here in one step
+each, because an object for every section and every tag costs ten times as much, and its ELFFile builds its parsers
+anew for every file: an installation may have 10,000.
 """
 import mmap
 import os
@@ -11,8 +12,10 @@ import struct
 from typing import Any, BinaryIO, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, cast
 
 from elftools.common.exceptions import ELFError
+from elftools.common.utils import struct_parse
 from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_D_TAG, ENUM_P_TYPE_BASE
+from elftools.elf.structs import ELFStructs
 
 from . import fatbin
 
@@ -22,6 +25,8 @@ _TAG = {number: name for name, number in ENUM_D_TAG.items()
         if name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH', 'DT_STRTAB', 'DT_FLAGS_1')}
 _LOAD, _DYNAMIC, _INTERP, _NOTE = (ENUM_P_TYPE_BASE[f'PT_{name}'] for name in ('LOAD', 'DYNAMIC', 'INTERP', 'NOTE'))
 _DF_1_PIE = 0x08000000
+_STRUCTS = ELFStructs(little_endian=True, elfclass=64)
+_STRUCTS.create_basic_structs()
 # sections that hold GPU code: HIP's fat binaries; tables of OpenMP offloading; NVIDIA's fat binaries
 HIP_SECTIONS = (b'.hip_fatbin',)
 OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
@@ -82,10 +87,11 @@ def _bundle(path: str, data: mmap.mmap) -> Optional[Elf]:
 
 
 def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
-    head = ELFFile(cast(BinaryIO, data))
+    stream = cast(BinaryIO, data)
+    if data[4:6] != b'\2\1':  # not 64 bit, little endian: of another machine
+        return Elf(path, str(ELFFile(stream)['e_machine']), OBJECT)
+    head = struct_parse(_STRUCTS.Elf_Ehdr, stream, 0)
     machine, kind = str(head['e_machine']), head['e_type']
-    if head.elfclass != 64 or not head.little_endian:
-        return Elf(path, f'{machine} ({head.elfclass} bit)', OBJECT)
     segments = _table(data, head['e_phoff'], head['e_phentsize'], head['e_phnum'], '<IIQQQQQQ')
     if machine == 'EM_AMDGPU':
         notes = b''.join(data[offset:offset + size] for kind_, _, offset, _, _, size, _, _ in segments
@@ -123,7 +129,7 @@ def _table(data: mmap.mmap, offset: int, size: int, count: int, form: str) -> Li
     return [struct.unpack_from(form, data, offset + size * number) for number in range(count)]
 
 
-def _sections(data: mmap.mmap, head: ELFFile) -> List[Tuple[bytes, int, int]]:
+def _sections(data: mmap.mmap, head: Mapping[str, Any]) -> List[Tuple[bytes, int, int]]:
     """Name, offset and size of the sections that rules look at; none where a file was stripped of its sections."""
     table = _table(data, head['e_shoff'], head['e_shentsize'], head['e_shnum'], '<IIQQQQIIQQ')
     if not table or head['e_shstrndx'] >= len(table):

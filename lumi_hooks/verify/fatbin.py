@@ -22,6 +22,8 @@ NOTE_TARGET = re.compile(rb'amdgcn-amd-amdhsa--(gfx[0-9][0-9a-f]*(?:-[0-9a-z-]*g
 MOST_ENTRIES, LONGEST_NAME = 1024, 512
 # of a compressed bundle only the list of entries at its beginning is needed
 HEAD = 1 << 18
+# bundles are aligned to pages of 4 KiB
+NEAR = 1 << 14
 
 
 class BundleError(ValueError):
@@ -37,21 +39,30 @@ def bundle_targets(data, start: int, stop: int) -> Set[str]:
     """
     found: Set[str] = set()
     stop = min(stop, len(data))
-    plain, packed = data.find(BUNDLE, start, stop), data.find(COMPRESSED, start, stop)
-    while plain >= 0 or packed >= 0:
-        if plain < 0 or 0 <= packed < plain:
-            head, position = _unpack(data, packed, stop)
+    position = _next(data, start, stop)
+    while position >= 0:
+        if data[position:position + len(COMPRESSED)] == COMPRESSED:
+            head, end = _unpack(data, position, stop)
             found.update(_entries(head, 0)[0])
         else:
-            targets, size = _entries(data, plain)
+            targets, size = _entries(data, position)
             found.update(targets)
-            position = plain + max(size, len(BUNDLE))
-        # past what was read: code may hold the same bytes by chance
-        if 0 <= plain < position:
-            plain = data.find(BUNDLE, position, stop)
-        if 0 <= packed < position:
-            packed = data.find(COMPRESSED, position, stop)
+            end = position + size
+        position = _next(data, max(end, position + 1), stop)
     return found
+
+
+def _next(data, position: int, stop: int) -> int:
+    """
+    Where the next bundle begins, -1 where there is none. They follow each other with little between them, so a small
+    part is looked at first: a section may have 1 GB, on a file system where every page costs.
+    """
+    for end in (min(position + NEAR, stop), stop):
+        places = [place for place in (data.find(BUNDLE, position, end), data.find(COMPRESSED, position, end))
+                  if place >= 0]
+        if places:
+            return min(places)
+    return -1
 
 
 def _entries(data, start: int) -> Tuple[List[str], int]:

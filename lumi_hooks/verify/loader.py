@@ -89,7 +89,8 @@ class Loader:
             for name in elf.needed:
                 if name in found or name in known:
                     continue
-                place = self._find(name, rpath, runpath)
+                # a name with a slash is a path, which may begin with $ORIGIN too
+                place = self._find(expand([name], here)[0] if '/' in name else name, rpath, runpath)
                 found[name] = Loaded(name, here, place)
                 facts = self.read(place) if place else None
                 if place and facts:

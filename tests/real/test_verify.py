@@ -3,6 +3,8 @@
 import json
 import sys
 
+from lumi_hooks.record import FILE
+
 from .conftest import ROOT
 from .test_live import plugin_eb
 
@@ -58,12 +60,12 @@ def test_an_error_stops_the_installation_before_the_module(fresh, tmp_path):
 
     done = fresh.eb(str(path), LUMI_HOOKS_VERIFY='warn')
     assert '[rpath-system]' in done.stdout and module_file(fresh).exists()
-    # and later, on what is installed
-    for mode in ('--sanity-check-only', '--module-only --rebuild'):
-        fails_as_it_should(fresh.eb(f'{path} {mode}', check=False))
     code, (report,) = verify(fresh, MODULE)
     assert code == 1 and {one['rule'] for one in report['findings']} == {'rpath-system', 'build-path'}
     assert verify(fresh, 'nothing/1.0') == (2, [])
+    # and later, on what is installed
+    for mode in ('--sanity-check-only', '--module-only --rebuild'):
+        fails_as_it_should(fresh.eb(f'{path} {mode}', check=False))
 
 
 def test_what_is_right_passes_and_its_module_tells_where_libraries_lie(fresh, tmp_path):
@@ -74,6 +76,10 @@ def test_what_is_right_passes_and_its_module_tells_where_libraries_lie(fresh, tm
     summary = report['summary']
     assert summary['mpi'] == [f'{fresh.standin}/opt/cray/pe/lib64/libmpi_gnu_123.so.12']
     assert [path.startswith(f'{fresh.standin}/opt/cray/libfabric/') for path in summary['libfabric']] == [True]
+    # the record keeps what was found when it was installed
+    record = json.loads((fresh.software('linked', '1.0-cpeGNU-25.03') / FILE).read_text())
+    assert record['linkage'] == {**report, 'seconds': record['linkage']['seconds'],
+                                 'files': record['linkage']['files']}
 
 
 def test_the_plugin_verifies_too(fresh, tmp_path):

@@ -269,5 +269,13 @@ def test_files_of_another_machine_are_passed_over(tmp_path):
     assert [entry.path for entry in loader.closure(str(program))] == [str(real)]
 
 
+def test_a_needed_path_may_begin_with_origin(tmp_path):
+    inner = compiled(tmp_path / 'lib/libinner.so', soname='$ORIGIN/../lib/libinner.so')
+    program = compiled(tmp_path / 'bin/program', program=True, needs=[inner])
+    assert [entry.path for entry in make_loader().closure(str(program))] == [str(inner)]
+    inner.unlink()
+    assert [entry.path for entry in make_loader().closure(str(program))] == [None]
+
+
 def test_origin():
     assert expand(['$ORIGIN/../lib', '${ORIGIN}', '/x/$LIB', ''], '/a/bin/p') == ('/a/lib', '/a/bin', '/x/lib64')

@@ -342,6 +342,9 @@ def test_program_whose_own_library_lies_off_the_path(place):
     assert [(Path(one.file).name, one.rule, one.severity) for one in report.findings] == [
         ('thing', 'missing', 'error'), ('libplugin.so', 'off-path', 'warning')]
     assert f'it lies in {inner.parent}' in report.findings[0].found
+    # of two, the nearer one is told
+    library(place.root / 'bin', 'libinner.so')
+    assert f'it lies in {place.root}/bin' in place.verify().findings[0].found
 
 
 def test_unreadable_and_mangled_files(place):

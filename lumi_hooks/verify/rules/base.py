@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a rule of `verify` is: a pure function of the facts of an installation, which yields what is wrong."""
+import os
 from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -33,6 +34,15 @@ class Installation:
     gpu: Optional[bool] = None
     features: Mapping[str, str] = field(default_factory=lambda: load_machine()['gpu_features']['values'])
     _kinds: Dict[str, Mapping[str, FrozenSet[str]]] = field(default_factory=dict)
+    _names: Dict[str, List[str]] = field(default_factory=dict)
+
+    def lies_at(self, name: str, near: str) -> str:
+        """Where in the installation a file of that name lies, nearest to another one; empty where there is none."""
+        if not self._names:
+            for path in (*self.scan.elf, *self.scan.links):
+                self._names.setdefault(os.path.basename(path), []).append(path)
+        return max(self._names.get(os.path.basename(name), ()), default='',
+                   key=lambda path: len(os.path.commonpath((path, near))))
 
     def binaries(self) -> Iterator[Elf]:
         """Programs and libraries of the installation that run on the CPU."""

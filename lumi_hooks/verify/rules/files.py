@@ -48,7 +48,7 @@ def missing(installation: Installation) -> Iterator[Problem]:
     """Every library is found at run time, under the machine's rules."""
     for elf, lost in _lost(installation):
         for entry in lost:
-            lies = _elsewhere(installation, entry.name)
+            lies = installation.lies_at(entry.name, elf.path)
             if not lies or elf.kind == PROGRAM:
                 by = '' if entry.asked_by == elf.path else f', which {entry.asked_by} needs'
                 place = f' (it lies in {os.path.dirname(lies)}, where the loader does not look)' if lies else ''
@@ -60,7 +60,7 @@ def off_path(installation: Installation) -> Iterator[Problem]:
     """Libraries of the installation lie where the loader looks."""
     for elf, lost in _lost(installation):
         for entry in lost:
-            lies = _elsewhere(installation, entry.name)
+            lies = installation.lies_at(entry.name, elf.path)
             if lies and elf.kind != PROGRAM:
                 yield Problem(elf.path, f'{entry.name} lies in {os.path.dirname(lies)}, where the loader does not look',
                               'nothing, where the program that uses the file has loaded it before; else add the '
@@ -83,7 +83,7 @@ def _which(elf: Elf) -> str:
 
 
 def _without(elf: Elf) -> str:
-    return 'build with EASYBUILD_RPATH=0 and -DCMAKE_SKIP_INSTALL_RPATH=ON (or the like), or afterwards: ' \
+    return 'build with EASYBUILD_DISABLE_RPATH=1 and -DCMAKE_SKIP_INSTALL_RPATH=ON (or the like), or afterwards: ' \
            f'patchelf --remove-rpath {shlex.quote(elf.path)}'
 
 
@@ -98,14 +98,6 @@ def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
             told = {name for path in installation.own_libraries(elf) for name in names(path)}
             direct = {entry.name for entry in lost.values() if entry.asked_by == elf.path}
             yield elf, [entry for name, entry in lost.items() if name not in told or name in direct]
-
-
-def _elsewhere(installation: Installation, name: str) -> str:
-    """Where in the installation a library of that name lies, empty where it does not."""
-    for path in (*installation.scan.elf, *installation.scan.links):
-        if os.path.basename(path) == name:
-            return path
-    return ''
 
 
 def _how_to_find(installation: Installation, name: str) -> str:

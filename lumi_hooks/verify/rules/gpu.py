@@ -153,8 +153,9 @@ def _uses_mpi(installation: Installation, elf: Elf) -> bool:
 def _where_they_meet(installation: Installation) -> Iterator[Elf]:
     """Files whose process has MPI and GPU code, but no GTL; of a chain of libraries the first, and every program."""
     def meets(elf: Elf) -> bool:
-        return (not installation.loads(elf.path, 'gtl') and _uses_mpi(installation, elf)
-                and _uses_gpu(installation, elf))
+        # the first two are quick, and no for most files
+        return (bool(installation.loads(elf.path, 'mpi')) and not installation.loads(elf.path, 'gtl')
+                and _uses_mpi(installation, elf) and _uses_gpu(installation, elf))
 
     for elf in installation.binaries():
         own = [installation.loader.read(path) for path in installation.own_libraries(elf)]
