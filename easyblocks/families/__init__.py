@@ -10,25 +10,8 @@ A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file fo
 """
 
 import os
-import re
 
 CPE = 'CPE'
-
-# gfortran option -> what the Fortran compiler of a family takes in its place. crayftn(1), and VASP's makefile for it
-# (-ffree -N 1023, -eZ); the classic Flang's options: AOCC user guide 57222; LLVM's Flang has no limit of line length.
-_FLANG = {
-    '-ffree-line-length-none': '',
-    '-ffree-line-length-0': '',
-    '-fmax-stack-var-size=32768': '',
-    '-fno-second-underscore': '',
-    '-fallow-argument-mismatch': '',
-}
-FORTRAN = {
-    'CCE': dict(_FLANG, **{'-ffree-form': '-ffree', '-ffree-line-length-none': '-N 1023', '-cpp': '-eZ'}),
-    'AOCC': _FLANG,
-    'AMD': _FLANG,
-}
-
 
 def is_cpe(toolchain):
     """Tell whether a toolchain is one of the cpe* toolchains."""
@@ -45,12 +28,9 @@ def fortran(text, toolchain):
     Options of gfortran in a text, in the words of a toolchain's Fortran compiler.
 
     :param text: a command, a makefile …
-    :param toolchain: Toolchain; the text is returned as it is unless it is cpeCray, cpeAOCC or cpeAMD
+    :param toolchain: Toolchain; the text is returned as it is for any but the cpe* toolchains
     """
-    known = FORTRAN.get(toolchain.COMPILER_FAMILY, {}) if is_cpe(toolchain) else {}
-    for option, own in known.items():
-        text = re.sub(r'(?<!\S)%s(?!\S)' % re.escape(option), own, text)
-    return text
+    return toolchain.from_gfortran(text) if is_cpe(toolchain) else text
 
 
 class KnownAs:

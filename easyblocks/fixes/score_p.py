@@ -10,6 +10,8 @@ Until EB_Score_minus_P knows these families (seen in 5.1.2 to 5.4.1).
 """
 import re
 
+from easybuild.easyblocks.generic.configuremake import ConfigureMake
+
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
 
@@ -17,25 +19,22 @@ from lumi_hooks_easyblocks.registry import upstream_class
 SUITES = {'GCC': 'gcc', 'CCE': 'cray', 'AOCC': 'aocc', 'AMD': 'amdclang'}
 
 
-class EB_Score_minus_P(KnownAs, upstream_class('EB_Score_minus_P', 'score_p')):
-    """Support for building Score-P and its family."""
+class WithCraySuites(ConfigureMake):
+    """Comes after upstream's class, so after it has chosen the options."""
 
-    def _determine_toolchain(self):
-        super()._determine_toolchain()
+    def configure_step(self, *args, **kwargs):
         if is_cpe(self.toolchain):
-            self._say('--with-nocross-compiler-suite=gcc',
-                      '--with-nocross-compiler-suite=%s' % SUITES[self.toolchain.COMPILER_FAMILY])
-
-    def _determine_mpi(self):
-        super()._determine_mpi()
-        if is_cpe(self.toolchain):
+            family = self.toolchain.COMPILER_FAMILY
+            self._say('--with-nocross-compiler-suite=gcc', '--with-nocross-compiler-suite=%s' % SUITES[family])
             self._say(r'--with-mpi=mpich\d', '--with-mpi=cray')
-
-    def _enable_features(self):
-        super()._enable_features()
-        if is_cpe(self.toolchain) and self.toolchain.COMPILER_FAMILY != 'GCC':
-            self._say('--(enable|disable)-gcc-plugin', '--disable-llvm-plugin')
+            if family != 'GCC':
+                self._say('--(enable|disable)-gcc-plugin', '--disable-llvm-plugin')
+        return super().configure_step(*args, **kwargs)
 
     def _say(self, regex, option):
         """Say another configure option in the place of one that upstream chose."""
         self.cfg['configopts'] = re.sub(r'(?<!\S)%s(?!\S)' % regex, option, self.cfg['configopts'])
+
+
+class EB_Score_minus_P(KnownAs, upstream_class('EB_Score_minus_P', 'score_p'), WithCraySuites):
+    """Support for building Score-P and its family."""

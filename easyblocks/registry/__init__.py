@@ -88,7 +88,8 @@ def upstream_class(name, module):
             sys.modules[spec.name] = found
             spec.loader.exec_module(found)
             return getattr(found, name)
-    raise ImportError("this EasyBuild has no easyblock %s" % module)
+    # in the words by which EasyBuild tells an easyblock that is not there from one that is broken
+    raise ImportError("No module named '%s.%s'" % (package.__name__, module))
 
 
 def passed_on(module):

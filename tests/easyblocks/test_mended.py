@@ -5,11 +5,15 @@ import glob
 import os
 import re
 
+import easybuild.easyblocks
 import pytest
-from cases import CASES
+from cases import CASES as ALL_CASES
 
 TOOLCHAINS = ('cpeGNU', 'cpeCray', 'cpeAOCC', 'cpeAMD')
 OTHERS = TOOLCHAINS[1:]
+# EasyBuild before 5.3 has no easyblock for some
+CASES = {name: case for name, case in ALL_CASES.items() if 'needs' not in case or any(
+    os.path.exists(os.path.join(folder, case['needs'])) for folder in easybuild.easyblocks.__path__)}
 
 
 @pytest.fixture(scope='module')
@@ -109,8 +113,10 @@ def test_cp2k(said):
 ])
 def test_score_p(said, toolchain, suite, plugin):
     words = said('Score-P', toolchain)['commands'][-1].split()
-    assert '--with-nocross-compiler-suite=' + suite in words and '--with-mpi=cray' in words and plugin in words
-    assert len([word for word in words if 'plugin' in word or '--with-mpi' in word]) == 2
+    assert '--with-nocross-compiler-suite=' + suite in words and '--with-mpi=cray' in words
+    # before 5.3 EasyBuild says nothing of plugins
+    assert [word for word in words if 'plugin' in word] in ([], [plugin])
+    assert len([word for word in words if '--with-mpi' in word]) == 1
     assert '--with-nocross-compiler-suite=' + suite in said('OTF2', toolchain)['commands'][-1].split()
 
 
@@ -154,7 +160,8 @@ def test_esmf(said, toolchain, compiler):
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
 def test_gromacs_starts_mpi_by_slurm(said, toolchain):
     cmake = said('GROMACS', toolchain)['commands'][-1]
-    assert '-DMPIEXEC_EXECUTABLE=$/bin/srun -DMPIEXEC_NUMPROC_FLAG=--ntasks ' in cmake
+    # the name changed with CMake's
+    assert re.search(r'-DMPIEXEC(_EXECUTABLE)?=\$/bin/srun -DMPIEXEC_NUMPROC_FLAG=--ntasks ', cmake)
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
@@ -176,7 +183,6 @@ def test_upstream_stops_without_ours(probe, recipe_text):
 
 def test_what_upstream_s_easyblocks_take_from_each_other():
     """A file of ours stands for upstream's whole file: other easyblocks import names from it."""
-    import easybuild.easyblocks
     own = {os.path.splitext(os.path.basename(path))[0]: path for folder in ('fixes', 'fixes_generic')
            for path in glob.glob(os.path.join(os.path.dirname(__file__), '..', '..', 'easyblocks', folder, '*.py'))}
     missing = []

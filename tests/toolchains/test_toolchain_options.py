@@ -69,7 +69,8 @@ def case(toolchain, cray, **options):
 def results(cray):
     """What every toolchain makes of every option, in one session."""
     more = {'no vectorize': {'vectorize': False}, 'cstd': {'cstd': 'c11'},
-            'extra': {'pic': True, 'extra_fflags': '-fPIC', 'extra_cflags': '-Wno-error'}}
+            'extra': {'pic': True, 'extra_fflags': '-fPIC', 'extra_cflags': '-Wno-error'},
+            'gfortran': {'extra_fflags': '-fallow-argument-mismatch -ffree-line-length-none -DX'}}
     given = {None: {}, **{option: {option: True} for option in FLAGS}, **more}
     keys = [(toolchain, option) for toolchain in TOOLCHAINS for option in given]
     found = cray.probe(*[case(toolchain, cray, **given[option]) for toolchain, option in keys])
@@ -121,6 +122,15 @@ def test_options_with_values(results, toolchain):
     # a recipe's own words stay as they are
     c, fortran, free = words(results, toolchain, 'extra', 'CFLAGS', 'FFLAGS', 'F90FLAGS')
     assert '-Wno-error' in c and '-fPIC' in fortran and ('-fPIC' in free) == (toolchain != 'cpeCray')
+
+
+@pytest.mark.parametrize('toolchain, told', [
+    ('cpeGNU', '-fallow-argument-mismatch -ffree-line-length-none -DX'), ('cpeCray', '-N 1023 -DX'), ('cpeAOCC', '-DX'),
+    ('cpeAMD', '-DX'),
+])
+def test_a_recipe_s_options_of_gfortran(results, toolchain, told):
+    (fortran,) = words(results, toolchain, 'gfortran', 'FFLAGS')
+    assert fortran == PLAIN[toolchain][1].split() + told.split()
 
 
 @pytest.mark.parametrize('toolchain, compiler', TOOLCHAINS.items())

@@ -65,6 +65,9 @@ class CpeCompiler(CrayPECompiler):
     # one map serves all languages
     FORTRAN_OPTIONS = {}
 
+    # options of gfortran that recipes and easyblocks give -> what ftn takes in their place ('': it needs none)
+    GFORTRAN_OPTIONS = {}
+
     # easyblocks look into it; the architecture is the target modules' affair
     COMPILER_OPTIMAL_ARCHITECTURE_OPTION = {}
 
@@ -170,8 +173,17 @@ class CpeCompiler(CrayPECompiler):
         for name in FORTRAN_VARIABLES:
             written = self.options.get('extra_' + name.lower())
             for options in self.variables[name]:
-                own = [option if option == written else self.FORTRAN_OPTIONS.get(option, option) for option in options]
+                own = [
+                    self.from_gfortran(option) if option == written else self.FORTRAN_OPTIONS.get(option, option)
+                    for option in options
+                ]
                 options[:] = [option for option in own if option]
+
+    def from_gfortran(self, text):
+        """Return a text (options, a makefile ...) with gfortran's options in the words of this Fortran compiler."""
+        for option, own in self.GFORTRAN_OPTIONS.items():
+            text = re.sub(r'(?<!\S)%s(?!\S)' % re.escape(option), own, text)
+        return text
 
     def _load_targets(self):
         """Load the craype-<target> modules that --optarch names, unless they are loaded.
@@ -284,6 +296,21 @@ class CpeCompiler(CrayPECompiler):
         """Add the library directories of a dependency, but never those of the system."""
         if os.path.normpath(dep_root) not in SYSTEM_PREFIXES:
             super()._add_dependency_linker_paths(dep_root, extra_dirs=extra_dirs)
+
+
+# what gfortran alone needs to be told, or what other compilers do without being told
+GFORTRAN_ONLY = dict.fromkeys(
+    [
+        '-ffree-line-length-none',
+        '-ffree-line-length-0',
+        '-fmax-stack-var-size=32768',
+        '-fno-second-underscore',
+        '-fallow-argument-mismatch',
+        '-fallow-invalid-boz',
+        '-std=legacy',
+    ],
+    '',
+)
 
 
 class HipOptions:

@@ -8,7 +8,7 @@ https://cpe.ext.hpe.com/docs/.
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
-from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
+from .lumi_cpe import GFORTRAN_ONLY, TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
 
 TC_CONSTANT_CCE = 'CCE'
 
@@ -59,3 +59,14 @@ class CpeCce(HipOptions, CpeCompiler):
         # its counterpart -hwp needs a program library (-hpl=…) that build systems do not know of
         '-flto': '',
     }
+    # as VASP's makefile for crayftn has them; a line holds 255 characters without -N
+    GFORTRAN_OPTIONS = dict(
+        GFORTRAN_ONLY,
+        **{
+            '-ffree-form': '-ffree',
+            '-ffixed-form': '-ffixed',
+            '-ffree-line-length-none': '-N 1023',
+            '-ffree-line-length-0': '-N 1023',
+            '-cpp': '-eZ',
+        },
+    )

@@ -9,7 +9,7 @@ EasyBuild's llvm_compilers.py, FLANG_UNSUPPORTED_VARS): ftn is told what both kn
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
-from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
+from .lumi_cpe import GFORTRAN_ONLY, TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
 
 TC_CONSTANT_AOCC = 'AOCC'
 TC_CONSTANT_AMD = 'AMD'
@@ -57,6 +57,7 @@ class CpeAocc(CpeCompiler):
 
     COMPILER_UNIQUE_OPTION_MAP = options_map(CpeCompiler.COMPILER_UNIQUE_OPTION_MAP, CLANG_OPTION_MAP)
     FORTRAN_OPTIONS = FLANG_OPTIONS
+    GFORTRAN_OPTIONS = GFORTRAN_ONLY
 
 
 class CpeAmd(HipOptions, CpeCompiler):
@@ -75,3 +76,4 @@ class CpeAmd(HipOptions, CpeCompiler):
     COMPILER_UNIQUE_OPTS = options_map(CpeCompiler.COMPILER_UNIQUE_OPTS, HipOptions.HIP_OPTS)
     COMPILER_UNIQUE_OPTION_MAP = options_map(CpeCompiler.COMPILER_UNIQUE_OPTION_MAP, CLANG_OPTION_MAP)
     FORTRAN_OPTIONS = FLANG_OPTIONS
+    GFORTRAN_OPTIONS = GFORTRAN_ONLY
