@@ -22,7 +22,7 @@ from ..closure import Closure
 from ..errors import LumiHooksError, SiteError
 from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
-from ..releases import load_toolchains
+from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
@@ -72,7 +72,8 @@ class Session:
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
-        name_external_modules()
+        parts = {*site.release.modules, *load_machine()['unversioned_modules']}
+        name_external_modules(parts.difference(site.cray))
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
                   upstream)

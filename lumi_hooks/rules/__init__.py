@@ -12,8 +12,10 @@ from .dependencies import (
     toolchain_fft,
     toolchain_provided,
 )
+from .easyblock import easyblock
 from .known import package_dependencies
 from .python import python_bound, python_carried
+from .pythonbuild import python_build_tools
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
 
@@ -25,12 +27,14 @@ RULES: Tuple[Rule, ...] = (
     # before anything stands in for a dependency: what is added or moved is treated like any other
     package_dependencies,
     impossible,
+    easyblock,
     python_bound,
     toolchain_provided,
     central_tools,
     python_carried,
     cray_provided,
     toolchain_fft,
+    python_build_tools,
     release_version,
     suffix,
     compiler_strictness,

@@ -22,6 +22,8 @@ KINDS = {
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
     'releases/python/*.json': 'python',
+    'releases/pythonbuild.json': 'pythonbuild',
+    'easyblocks.json': 'easyblocks',
     'packages/groups.json': 'groups',
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
