@@ -9,11 +9,7 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.packages import package
-<<<<<<< HEAD
-from lumi_hooks.recipe import read_recipe
-=======
-from lumi_hooks.recipe import parse_recipe
->>>>>>> d105110 (Upstream's easyblocks, scanned and classified; what can't work is refused before the build)
+from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided
 from lumi_hooks.rules import known as known_rules
@@ -541,42 +537,6 @@ def test_draft_removes_a_parameter(recipe):
 def test_draft_with_dependencies_written_as_lists(recipe, site):
     adaptation = adapt(recipe("dependencies = [['binutils', '2.42'], ['zlib', '1.3.1']]\n"), site)
     assert adaptation.dependencies()[:1] == (Dependency('zlib', '1.3.1'),)
-<<<<<<< HEAD
-=======
-
-
-# --- every package's data
-
-ENTRIES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages'))
-                 if name.endswith('.json') and name != 'groups.json')
-
-
-@pytest.mark.parametrize('name', ENTRIES)
-def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
-    entry = package(name)
-    fft = entry.get('uses', {}).get('fft')
-    if fft:
-        assert bool(says('toolchain-fft', recipe(name=name), upstream_site)) is fft['value'] and len(fft['reason']) > 20
-    verb = entry.get('as_dependency', {}).get('verb')
-    if verb == 'cray':
-        version = upstream_site.cray[entry['as_dependency'].get('serial', entry['as_dependency'].get('parallel'))[-1]]
-        text = f"dependencies = [({name!r}, {version.upstream_version!r})]\n"
-        loaded = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
-        assert loaded & {*entry['as_dependency'].get('serial', ()), *entry['as_dependency'].get('parallel', ())}
-        note, = adapt(recipe(name=name), upstream_site).notes
-        assert 'other recipes use that' in note
-    assert fft or verb in ('cray', 'python'), f'no test knows what packages/{name}.json says: write one'
-
-
-@pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
-def test_each_group_does_what_it_says(recipe, group):
-    site = make_site(partition='G', env={})
-    entry = load_json('packages/groups.json')['groups'][group]
-    rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
-    parameter = entry.get('lists', ['dependencies'])[0]
-    for member in entry['members']:
-        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
-        assert len(found) == 1 and entry['reason'] in found[0].reason, member
 
 
 # --- easyblock
@@ -609,4 +569,3 @@ def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
 def test_rule_python_build_tools(recipe, site, more, names):
     found = adapt(recipe(more), site)
     assert [item.name for item in found.dependencies('builddependencies')] == names
->>>>>>> d105110 (Upstream's easyblocks, scanned and classified; what can't work is refused before the build)
