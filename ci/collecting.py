@@ -5,6 +5,7 @@ the command line of ci/collection.
 """
 import argparse
 import datetime
+import fcntl
 import hashlib
 import json
 import os
@@ -75,22 +76,29 @@ class Results:
 
     def __init__(self, path: str):
         self.path = path
+        self.found: Dict[str, Outcome] = {}
+        self._read()
+
+    def _read(self) -> None:
         try:
-            with open(path, encoding='utf-8') as handle:
+            with open(self.path, encoding='utf-8') as handle:
                 known = json.load(handle)
         except FileNotFoundError:
-            known = []
+            return
         names = {item.name for item in fields(Outcome)}
-        self.found: Dict[str, Outcome] = {item['recipe']: Outcome(**{key: value for key, value in item.items()
-                                                                    if key in names}) for item in known}
+        for item in known:
+            self.found[item['recipe']] = Outcome(**{key: value for key, value in item.items() if key in names})
 
     def add(self, outcome: Outcome) -> None:
-        """Keep an outcome."""
-        self.found[outcome.recipe] = outcome
+        """Keep an outcome, beside those that another run of the command has added since."""
         os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        with open(self.path + '.new', 'w', encoding='utf-8') as handle:
-            json.dump([asdict(item) for item in self.found.values()], handle, indent=1)
-        os.replace(self.path + '.new', self.path)
+        with open(self.path + '.lock', 'w', encoding='utf-8') as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._read()
+            self.found[outcome.recipe] = outcome
+            with open(self.path + '.new', 'w', encoding='utf-8') as handle:
+                json.dump([asdict(item) for item in self.found.values()], handle, indent=1)
+            os.replace(self.path + '.new', self.path)
 
 
 def listed() -> Dict[str, str]:

@@ -116,8 +116,7 @@ class _Function:
                         self._add(f'part:{name}')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
-            elif (isinstance(node, ast.Call) and _called(node) in DEPENDENCIES) \
-                    or (isinstance(node, ast.Subscript) and getattr(node.slice, 'value', '') in DEPENDENCIES):
+            elif _reads_dependencies(node):
                 self._add('dependency-names')
             elif isinstance(node, ast.If) and node not in inner:
                 self._chain(node)
@@ -209,9 +208,8 @@ class _Function:
             return self._asked(test.left)
         if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.NotIn) \
                 and self._are_names(test.comparators[0]):
-            if isinstance(test.left, ast.Constant):
-                return {test.left.value}
-            return self.loops.get(_dotted(test.left), set())
+            left = test.left
+            return {left.value} if isinstance(left, ast.Constant) else self.loops.get(_dotted(left), set())
         return set()
 
     def _are_names(self, node: ast.expr) -> bool:
@@ -228,6 +226,13 @@ class _Function:
 def _raises(body) -> bool:
     """Does a branch end with an error?"""
     return bool(body) and any(isinstance(item, ast.Raise) for item in body)
+
+
+def _reads_dependencies(node: ast.AST) -> bool:
+    """Is it cfg.dependencies(), cfg['dependencies'] and alike?"""
+    if isinstance(node, ast.Subscript):
+        return getattr(node.slice, 'value', '') in DEPENDENCIES
+    return isinstance(node, ast.Call) and _called(node) in DEPENDENCIES
 
 
 def _called(node: ast.Call) -> str:

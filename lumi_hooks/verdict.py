@@ -20,6 +20,7 @@ REASONS: Mapping[str, str] = {
     'partition': 'it needs GPUs, and the partition has none',
     'upstream-toolchain': 'it is a toolchain of upstream\'s, in whose place a cpe* toolchain stands',
     'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
+    'easyblock': 'upstream\'s easyblock would stop in the middle of the build',
     'release': 'it is for another release of the software stack',
     'python': 'it can\'t work with the release\'s cray-python',
     'cray-module': 'the release of the Cray PE lacks a module that is to stand in',

@@ -7,17 +7,28 @@ has no attribute 'lower'"), and EB_PETSc, EB_SLEPc or EB_Trilinos, which switch 
 build without HDF5 and say nothing. So the dependency gets the first name that the module provides. Where EasyBuild
 itself looks at dependencies it asks first whether they are external modules. It can go once EasyBuild fills in the
 name (seen in 5.1.2 to 5.4.1).
+
+Of a module without metadata EasyBuild asks Lmod, up to eight times, each of them a tenth of a second: of the parts of a
+toolchain that stand for no software (PrgEnv-gnu, craype …) there is nothing to find out.
 """
+from typing import Collection
+
 from easybuild.framework.easyconfig.easyconfig import EasyConfig
 
 
-def name_external_modules() -> None:
-    """Have dependencies that are external modules named in every recipe that is parsed from now on. Idempotent."""
+def name_external_modules(nameless: Collection[str]) -> None:
+    """
+    Have dependencies that are external modules named in every recipe that is parsed from now on. Idempotent.
+
+    :param nameless: names of modules that stand for no software, about which Lmod need not be asked
+    """
     original = EasyConfig.handle_external_module_metadata
     if getattr(original, 'lumi_hooks', False):
         return
 
     def handle_external_module_metadata(self, mod_name):
+        if mod_name.partition('/')[0] in nameless:
+            return {'external_module_metadata': {}}
         found = original(self, mod_name)
         metadata = found.get('external_module_metadata') or {}
         names, versions = metadata.get('name') or [], metadata.get('version') or []

@@ -79,7 +79,8 @@ class Session:
             places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
-        name_external_modules()
+        parts = {*site.release.modules, *load_machine()['unversioned_modules']}
+        name_external_modules(parts.difference(site.cray))
         install.watch(session)
         install.restore_left(site)
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',

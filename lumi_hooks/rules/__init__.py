@@ -12,9 +12,11 @@ from .dependencies import (
     toolchain_fft,
     toolchain_provided,
 )
+from .easyblock import easyblock
 from .known import package_dependencies
 from .override import override
 from .python import python_bound, python_carried
+from .pythonbuild import python_build_tools
 from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
 from .rocm_build import gpu_left, gpu_options, gpu_target, gpu_tests, gpu_usage, gtl, openmp_hip, openmp_run_time
 from .rocm_system import driver_window, hip_bitcode, hugepages
@@ -31,12 +33,14 @@ RULES: Tuple[Rule, ...] = (
     # before anything stands in for a dependency: what is added or moved is treated like any other
     package_dependencies,
     impossible,
+    easyblock,
     python_bound,
     toolchain_provided,
     central_tools,
     python_carried,
     cray_provided,
     toolchain_fft,
+    python_build_tools,
     release_version,
     gpu_suffix,
     suffix,

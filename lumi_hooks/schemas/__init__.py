@@ -27,6 +27,8 @@ KINDS = {
     'releases/compilers.json': 'compilers',
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
+    'releases/pythonbuild.json': 'pythonbuild',
+    'easyblocks.json': 'easyblocks',
     'packages/groups.json': 'groups',
     'packages/gpu.json': 'gpu',
     'packages/*.json': 'package',

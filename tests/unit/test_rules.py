@@ -5,13 +5,14 @@ from dataclasses import replace
 
 import pytest
 import test_gpu_rules
+from writing import recipe_text
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.overrides import Overrides
 from lumi_hooks.packages import package
-from lumi_hooks.recipe import read_recipe
+from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided
 from lumi_hooks.rules import known as known_rules
@@ -553,3 +554,35 @@ def test_rule_override_has_the_last_word(recipe, tmp_path):
     change, = says('override', recipe("dependencies = [('zlib', '1.3.1')]\n"), site)
     assert change == Change('dependencies', Dependency('zlib', '1.3.1'), Dependency('zlib', '1.2.13'), 'override',
                             f'why ({tmp_path}/Thing.json)')
+
+
+# --- easyblock
+
+@pytest.mark.parametrize('software, toolchain, refused', [
+    ('WRF', 'cpeGNU', False), ('WRF', 'cpeCray', True), ('FlexiBLAS', 'cpeGNU', True), ('zlib', 'cpeCray', False)])
+def test_rule_easyblock_refuses_by_compiler(software, toolchain, refused):
+    text = recipe_text(software).replace("easyblock = 'ConfigureMake'\n", '')
+    found = says('easyblock', parse_recipe(text), make_site(toolchain=toolchain, env={}))
+    assert [item.code for item in found] == ['easyblock'] * refused
+
+
+def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
+    assert says('easyblock', recipe("easyblock = 'CMakeMake'\n", name='FlexiBLAS'), site) == []
+    assert says('easyblock', recipe("easyblock = 'EB_FlexiBLAS'\n", name='Mine'), site)
+
+
+# --- python-build-tools
+
+@pytest.mark.parametrize('more, names', [
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", ['buildtools-python', 'setuptools']),
+    ("easyblock = 'PythonBundle'\ndependencies = [('Python', '3.12.3')]\n", ['buildtools-python']),
+    ("easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
+     ['buildtools-python']),
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('Cython', '3.0')]\n",
+     ['buildtools-python']),
+    ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
+    ("easyblock = 'PythonPackage'\n", [])])
+def test_rule_python_build_tools(recipe, site, more, names):
+    found = adapt(recipe(more), site)
+    assert [item.name for item in found.dependencies('builddependencies')] == names

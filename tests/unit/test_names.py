@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""External modules among the dependencies, as easyblocks see them."""
+import pytest
+from easybuild.framework.easyconfig.easyconfig import EasyConfig
+
+from lumi_hooks.eb.names import name_external_modules
+
+METADATA = {'cray-hdf5-parallel/1.14.3.5': {'name': ['HDF5'], 'version': ['1.14.3'], 'prefix': 'HDF5_DIR'},
+            'mine/1.0': {}}
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Which modules EasyBuild's own method is asked for, once names are filled in."""
+    found = []
+
+    def original(self, name):
+        found.append(name)
+        return {'external_module_metadata': METADATA[name]}
+
+    monkeypatch.setattr(EasyConfig, 'handle_external_module_metadata', original)
+    name_external_modules({'craype', 'xpmem'})
+    return found
+
+
+def parsed(name):
+    return EasyConfig.handle_external_module_metadata(None, name)
+
+
+def test_a_module_that_stands_for_software_gets_its_name(asked):
+    assert parsed('cray-hdf5-parallel/1.14.3.5') == {
+        'name': 'HDF5', 'version': '1.14.3',
+        'external_module_metadata': METADATA['cray-hdf5-parallel/1.14.3.5']}
+
+
+def test_one_of_which_nothing_is_known_stays_without(asked):
+    assert parsed('mine/1.0') == {'external_module_metadata': {}}
+    assert asked == ['mine/1.0']
+
+
+@pytest.mark.parametrize('name', ['craype/2.7.34', 'xpmem'])
+def test_lmod_is_not_asked_for_parts_of_the_toolchain(asked, name):
+    assert parsed(name) == {'external_module_metadata': {}}
+    assert asked == []
+
+
+def test_twice_is_once(asked):
+    before = EasyConfig.handle_external_module_metadata
+    name_external_modules({'craype'})
+    assert EasyConfig.handle_external_module_metadata is before
