@@ -12,7 +12,7 @@ from .dependencies import (
     toolchain_fft,
     toolchain_provided,
 )
-from .known import package_dependencies
+from .known import package_dependencies, package_parameters
 from .override import override
 from .python import python_bound, python_carried
 from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
@@ -30,6 +30,7 @@ RULES: Tuple[Rule, ...] = (
     gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other
     package_dependencies,
+    package_parameters,
     impossible,
     python_bound,
     toolchain_provided,

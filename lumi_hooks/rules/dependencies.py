@@ -9,7 +9,7 @@ from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import flavour, why_built
+from .provided import flavour, stand_in, why_built
 
 
 def _each(draft: Draft, verb: str):
@@ -41,13 +41,10 @@ def cray_provided(draft: Draft, site: Site):
 
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
 def central_tools(draft: Draft, site: Site):
-    """CMake, Autotools, pkgconf … → buildtools; Cython, Meson … → buildtools-python."""
-    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
+    """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
     for parameter, dependency, found in _each(draft, 'module'):
-        module = found.module
-        suffix = module['versionsuffix'].format(python_minor=minor)
-        after = Dependency(module['name'], module['version'], suffix, SYSTEM)
-        yield Change(parameter, dependency, after, 'central-tools', found.reason, found.link)
+        if not why_built(draft, site, dependency, found):
+            yield Change(parameter, dependency, stand_in(found, site), 'central-tools', found.reason, found.link)
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is no dependency')

@@ -145,6 +145,18 @@ def test_rule_package_dependencies_holds_within_its_bounds(recipe, site, known, 
     assert bool(says('package-dependencies', recipe("dependencies = [('Lib', '1')]\n"), site)) == acts
 
 
+@pytest.mark.parametrize('text, entry, expected', [
+    ('', {'append': '-DX=1'}, '-DX=1'), ("configopts = '-DY=2'\n", {'append': '-DX=1'}, '-DY=2 -DX=1'),
+    ("configopts = '-DX=1'\n", {'append': '-DX=1'}, '-DX=1'), ("configopts = 'a'\n", {'value': 'b'}, 'b'),
+    ("configopts = ['a', 'b -DX=1']\n", {'append': '-DX=1'}, ['a -DX=1', 'b -DX=1']),
+    ("configopts = 'a'\n", {'value': 'b', 'min': '2.0'}, 'a')])
+def test_rule_package_parameters(recipe, site, known, text, entry, expected):
+    known(parameters={'configopts': {**entry, 'reason': 'tested'}})
+    found = adapt(recipe(text), site)
+    assert found.parameters['configopts'] == expected
+    assert all(change.reason == 'tested' for change in found.changes if change.rule == 'package-parameters')
+
+
 def test_rule_package_dependencies_adds_what_the_cray_pe_has(upstream_file, upstream_site):
     """Score-P 9.0 was made without PAPI, as upstream had none of the right version."""
     found = adapt(read_recipe(upstream_file('Score-P-9.0-gompi-2025a.eb')), upstream_site)
