@@ -3,7 +3,7 @@
 from typing import Tuple
 
 from .base import Rule
-from .compiler import compiler_strictness
+from .compiler import compiler_strictness, linker_strictness
 from .dependencies import (
     central_tools,
     cray_provided,
@@ -45,6 +45,7 @@ RULES: Tuple[Rule, ...] = (
     driver_window,
     hugepages,
     compiler_strictness,
+    linker_strictness,
     # how the GPU variant is built: the package's own data first
     gpu_options,
     openmp_run_time,

@@ -267,13 +267,50 @@ def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
     ('25.03', ('foss', '2023a'), 'cpeGNU', True), ('25.03', ('GCCcore', '13.3.0'), 'cpeGNU', True),
     ('25.03', ('foss', '2025a'), 'cpeGNU', False), ('24.03', ('foss', '2022a'), 'cpeGNU', False),
     ('25.03', ('foss', '2023a'), 'cpeCray', True), ('23.09', ('foss', '2022a'), 'cpeAOCC', False),
-    ('25.03', ('intel', '2023a'), 'cpeGNU', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
+    ('25.03', ('intel', '2023a'), 'cpeCray', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
 def test_rule_compiler_strictness(recipe, release, made_with, toolchain, relaxed):
     site = make_site(release, toolchain=toolchain, env={})
     found = says('compiler-strictness', recipe(toolchain=made_with), site)
     assert bool(found) is relaxed
     for change in found:
         assert '-Wno-error=int-conversion' in change.after['extra_cflags'] and change.link
+
+
+@pytest.mark.parametrize('made_with, toolchain, relaxed', [
+    (('intel', '2023a'), 'cpeGNU', True), (('iimpi', '2022a'), 'cpeGNU', True), (('intel', '2023a'), 'cpeCray', False),
+    (('foss', '2025a'), 'cpeGNU', False), (('GCC', '9.3.0'), 'cpeGNU', True), (('lfoss', '2025b'), 'cpeGNU', False)])
+def test_rule_compiler_strictness_of_fortran(recipe, made_with, toolchain, relaxed):
+    """What Intel's compilers and gfortran before 10 took, gfortran is told to take."""
+    found = adapt(recipe(toolchain=made_with), make_site('25.03', toolchain=toolchain, env={}))
+    options = found.parameters.get('toolchainopts') or {}
+    for name in ('extra_fflags', 'extra_fcflags', 'extra_f90flags'):
+        assert ('-fallow-argument-mismatch' in options.get(name, '')) is relaxed
+    if made_with[0] == 'GCC':
+        assert '-Wno-error=int-conversion' in options['extra_cflags'], 'two facts act on one parameter'
+
+
+@pytest.mark.parametrize('release, made_with, toolchain, easyblock, told', [
+    ('25.03', ('GCCcore', '14.2.0'), 'cpeCray', 'ConfigureMake', True),
+    ('25.03', ('foss', '2025a'), 'cpeGNU', 'ConfigureMake', False),
+    ('23.09', ('foss', '2023a'), 'cpeCray', 'CMakeMake', False),
+    ('25.03', ('foss', '2025a'), 'cpeAOCC', 'CMakeMake', False),
+    ('24.03', ('GCC', '13.2.0'), 'cpeCray', 'MesonNinja', True),
+    ('25.03', ('foss', '2025a'), 'cpeCray', 'MakeCp', False)])
+def test_rule_linker_strictness(recipe, release, made_with, toolchain, easyblock, told):
+    site = make_site(release, toolchain=toolchain, env={})
+    text = f"easyblock = {easyblock!r}\npreconfigopts = './autogen.sh && '\n"
+    found = says('linker-strictness', recipe(text, toolchain=made_with), site)
+    assert bool(found) is told
+    for change in found:
+        assert change.after == 'export LDFLAGS="$LDFLAGS -Wl,--undefined-version" && ./autogen.sh && ' and change.link
+
+
+def test_rule_linker_strictness_acts_once_and_on_lists(recipe):
+    site = make_site('25.03', toolchain='cpeCray', env={})
+    change, = says('linker-strictness', recipe("preconfigopts = ['a && ', '']\n", toolchain=('foss', '2025a')), site)
+    assert [item.startswith('export LDFLAGS=') for item in change.after] == [True, True]
+    text = "preconfigopts = 'export LDFLAGS=-Wl,--undefined-version && '\n"
+    assert says('linker-strictness', recipe(text, toolchain=('foss', '2025a')), site) == []
 
 
 def test_rule_compiler_strictness_keeps_what_is_set(recipe, site):
