@@ -261,6 +261,24 @@ def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
     assert 'it is built, as mpi4py' in reasons['mpi4py'] and '3.1.4' in reasons['mpi4py']
 
 
+def test_rule_release_version_tells_of_a_step_of_a_major_version(recipe, upstream_site):
+    text = "dependencies = [('Boost', '1.79.0'), ('FFmpeg', '4.4.2')]\n"
+    found = says('release-version', recipe(text), upstream_site)
+    reasons = {item.before.name: item.reason for item in found}
+    assert 'made with 4.4.2, another major version' in reasons['FFmpeg'] and 'major' not in reasons['Boost']
+
+
+@pytest.mark.parametrize('name, software, version', [
+    ('GROMACS-2023.3-foss-2023a-PLUMED-2.9.0.eb', 'PLUMED', '2.9.0'),
+    ('Rivet-3.1.9-gompi-2023a-HepMC3-3.2.6.eb', 'HepMC3', '3.2.6'),
+    ('GPAW-25.1.0-foss-2024a-ASE-3.24.0.eb', 'ASE', '3.24.0')])
+def test_rule_release_version_keeps_what_the_suffix_names(upstream_file, upstream_site, name, software, version):
+    """With another version the suffix, and so the name of the module, would tell an untruth."""
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    assert [item.version for item in found.dependencies() if item.name == software] == [version]
+    assert found.module.endswith(f'-{software}-{version}')
+
+
 # --- compiler-strictness
 
 @pytest.mark.parametrize('release, made_with, toolchain, relaxed', [
