@@ -50,12 +50,13 @@ class Index:
         # of the paths in there, those that were seen not to be derived ones
         self._own: Set[str] = set()
         self._sources: Dict[str, Tuple[Source, ...]] = {}
+        self._texts: Dict[str, str] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._recipes, self._listings):
+        for known in (self._modules, self._recipes, self._listings, self._texts):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -74,6 +75,17 @@ class Index:
         """Module file of an installed module given by its full name, None where it is not installed."""
         name, _, version = module.partition('/')
         return self.modules(name).get(version)
+
+    def module_text(self, module: str) -> str:
+        """Text of an installed module's file, empty where it is not installed or can't be read."""
+        path = self.module_file(module)
+        if path and path not in self._texts:
+            try:
+                with open(path, encoding='utf-8', errors='replace') as stream:
+                    self._texts[path] = stream.read()
+            except OSError:
+                self._texts[path] = ''
+        return self._texts[path] if path else ''
 
     def recipe(self, name: str, filename: str) -> Optional[str]:
         """The recipe of that file name on the user's or LUMI's recipe folders, None where there is none."""

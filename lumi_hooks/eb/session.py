@@ -26,6 +26,7 @@ from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..releases import load_machine, load_toolchains
 from ..render import describe
+from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..trust import trusted, why_not
@@ -198,8 +199,10 @@ class Session:
 
     def _stub(self, recipe: Recipe) -> str:
         """A refused recipe without dependencies: it is listed, and never built."""
+        # templates such as %(cudaver)s come from the dependencies that go
         return recipe.text + '\n# refused by lumi-hooks: see the message\ndependencies = []\nbuilddependencies = []\n' \
-                             "toolchainopts = {}\ntoolchain = {'name': 'system', 'version': 'system'}\n"
+                             "toolchainopts = {}\ntoolchain = {'name': 'system', 'version': 'system'}\n" \
+                             f'versionsuffix = {written_out(recipe, recipe.parameters.get("versionsuffix") or "")!r}\n'
 
     def raise_refusals(self) -> None:
         """

@@ -7,6 +7,7 @@ What is known about single packages, as data: one small file a package, and grou
   uses           whether it uses what its upstream toolchain brings along (mpi, blas, fft, rocm), or parallel HDF5
                  and netCDF (parallel-io), where that is known
   dependencies   what its own dependencies become here: needed for the build only, left out, or added
+  parameters     parameters of its recipe that are otherwise here
   needs          what it needs at least of a library that the Cray PE provides, or of a bundle that cray-python carries
   python         the Python versions that it works with (min, below)
   version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
@@ -43,6 +44,7 @@ class Treatment:
     members: Optional[Mapping[str, Mapping[str, str]]] = None
     helpers: Tuple[str, ...] = ()
     toolchains: Tuple[str, ...] = ()
+    if_named: bool = False
 
 
 @lru_cache(maxsize=None)
@@ -83,7 +85,8 @@ def treatment(name: str) -> Optional[Treatment]:
     return Treatment(entry['verb'], entry['reason'], entry.get('link'), tuple(entry.get('serial', ())),
                      tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
                      entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
-                     tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())))
+                     tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
+                     entry.get('if_named', False))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

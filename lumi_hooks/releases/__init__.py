@@ -109,7 +109,7 @@ def load_machine() -> Mapping:
 @lru_cache(maxsize=None)
 def load_rocm() -> Mapping:
     """How software is built with ROCm on the machine (rocm.json)."""
-    return load_json('releases/rocm.json')
+    return checked('releases/rocm.json')
 
 
 @lru_cache(maxsize=None)

@@ -3,7 +3,7 @@
 from typing import Tuple
 
 from .base import Rule
-from .compiler import compiler_strictness
+from .compiler import compiler_strictness, linker_strictness
 from .dependencies import (
     central_tools,
     cray_provided,
@@ -13,7 +13,7 @@ from .dependencies import (
     toolchain_provided,
 )
 from .easyblock import easyblock
-from .known import package_dependencies
+from .known import package_dependencies, package_parameters
 from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools
@@ -32,6 +32,7 @@ RULES: Tuple[Rule, ...] = (
     gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other
     package_dependencies,
+    package_parameters,
     impossible,
     easyblock,
     python_bound,
@@ -48,6 +49,7 @@ RULES: Tuple[Rule, ...] = (
     driver_window,
     hugepages,
     compiler_strictness,
+    linker_strictness,
     # how the GPU variant is built: the package's own data first
     gpu_options,
     openmp_run_time,

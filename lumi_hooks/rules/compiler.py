@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the release's compiler no longer takes, and the recipe's own compiler took (releases/compilers.json)."""
-from typing import Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional
 
 from ..change import Change
 from ..releases import family_of, load_compilers, load_toolchains, load_upstream
@@ -12,24 +12,50 @@ from .draft import Draft
 
 @rule('compiler-strictness', 'a compiler that is stricter than the one a recipe was made with is told to warn only')
 def compiler_strictness(draft: Draft, site: Site):
-    """C that GCC before 14 and Clang before 16 warned of: the options that make it a warning again."""
-    made_with = _gcc_of(draft)
-    if not made_with or draft.parameters.get('easyblock') in load_compilers()['easyblocks_without']:
+    """C and Fortran that older and other compilers took: the options that make a warning of it again."""
+    if draft.parameters.get('easyblock') in load_compilers()['easyblocks_without']:
         return
-    family = load_toolchains()['toolchains'][site.toolchain]['family']
-    base = compiler_base(site)
-    for fact in load_compilers()['facts']:
-        if not base or fact['base'] != load_compilers()['families'][family]['base']:
-            continue
-        if version_key(base) < version_key(fact['since']) \
-                or version_key(made_with) >= version_key(fact['recipes_before']):
-            continue
-        options = draft.parameters.get('toolchainopts')
-        before: Mapping = options if isinstance(options, dict) else {}
-        flags = str(before.get(fact['option']) or '')
-        if fact['flags'] not in flags:
-            after = {**before, fact['option']: f'{flags} {fact["flags"]}'.strip()}
+    options = draft.parameters.get('toolchainopts')
+    for fact in _facts(draft, site, 'options'):
+        after = dict(options) if isinstance(options, dict) else {}
+        for option in fact['options']:
+            flags = str(after.get(option) or '')
+            if fact['flags'] not in flags:
+                after[option] = f'{flags} {fact["flags"]}'.strip()
+        if after != (options or {}):
             yield Change('toolchainopts', options, after, 'compiler-strictness', fact['reason'], fact['link'])
+            options = after
+
+
+@rule('linker-strictness', 'a linker that is stricter than the one a recipe was made with is told to go on')
+def linker_strictness(draft: Draft, site: Site):
+    """Flags for the linker, in the environment of configure, for easyblocks that are known to have that step."""
+    if draft.parameters.get('easyblock') not in load_compilers()['easyblocks_configured']:
+        return
+    for fact in _facts(draft, site, 'variable'):
+        name = fact['variable']
+        export = f'export {name}="${name} {fact["flags"]}" && '
+        before = draft.parameters.get('preconfigopts')
+        after: Any = [f'{export}{item}' for item in before] if isinstance(before, (list, tuple)) \
+            else f'{export}{before or ""}'
+        if fact['flags'] not in str(before):
+            yield Change('preconfigopts', before, after, 'linker-strictness', fact['reason'], fact['link'])
+
+
+def _facts(draft: Draft, site: Site, kind: str) -> Iterator[Mapping]:
+    """The facts of a kind (options, variable) that hold at a site for a recipe, by what it was made with."""
+    known, base = load_compilers(), compiler_base(site)
+    family = load_toolchains()['toolchains'][site.toolchain]['family']
+    made_with = _gcc_of(draft)
+    made_for = load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('family')
+    for fact in known['facts']:
+        if kind not in fact or not base or fact['base'] != known['families'][family]['base'] \
+                or family not in fact.get('families', (family,)) or version_key(base) < version_key(fact['since']):
+            continue
+        limit = fact.get('recipes_before')
+        older = made_with and (limit is None or version_key(made_with) < version_key(limit))
+        if older or made_for in fact.get('recipes_of', ()):
+            yield fact
 
 
 def compiler_base(site: Site) -> Optional[str]:

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
+import re
+
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
@@ -7,9 +9,11 @@ from ..packages import treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
+from ..versions import version_key
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import flavour, why_built
+from .provided import flavour, stand_in, why_built
+from .templates import written_out
 
 
 def _each(draft: Draft, verb: str):
@@ -41,13 +45,10 @@ def cray_provided(draft: Draft, site: Site):
 
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
 def central_tools(draft: Draft, site: Site):
-    """CMake, Autotools, pkgconf … → buildtools; Cython, Meson … → buildtools-python."""
-    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
+    """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
     for parameter, dependency, found in _each(draft, 'module'):
-        module = found.module
-        suffix = module['versionsuffix'].format(python_minor=minor)
-        after = Dependency(module['name'], module['version'], suffix, SYSTEM)
-        yield Change(parameter, dependency, after, 'central-tools', found.reason, found.link)
+        if not why_built(draft, site, dependency, found):
+            yield Change(parameter, dependency, stand_in(found, site), 'central-tools', found.reason, found.link)
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is no dependency')
@@ -102,8 +103,13 @@ def toolchain_fft(draft: Draft, site: Site):
 def in_step(draft: Draft, dependency: Dependency) -> bool:
     """
     Is a dependency released in step with the recipe's own software, so that the version is a bound? It is if the
-    recipe writes %(version)s for it, or the same version for software of a related name (Boost.MPI and Boost).
+    recipe writes %(version)s for it, or the same version for software of a related name (Boost.MPI and Boost), or
+    names it with its version in the version suffix (-PLUMED-2.9.0), which would tell an untruth with another.
     """
+    suffix = written_out(draft.recipe, draft.recipe.parameters.get('versionsuffix') or '')
+    named = rf'-{re.escape(dependency.name)}-{re.escape(dependency.version)}(-|$)'
+    if dependency.version and dependency.name not in load_upstream()['suffixes'] and re.search(named, suffix):
+        return True
     written = [item for parameter in DEPENDENCY_LISTS for item in draft.recipe.dependencies(parameter)
                if item.name == dependency.name]
     if any('%(version)s' in item.version for item in written):
@@ -134,4 +140,6 @@ def release_version(draft: Draft, site: Site):
             after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
             if after != dependency:
                 reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
+                if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
+                    reason += f' (the recipe was made with {dependency.version}, another major version)'
                 yield Change(parameter, dependency, after, 'release-version', reason)

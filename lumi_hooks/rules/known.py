@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is known of a package's own dependencies (`dependencies` in its data file), whatever stands in for them."""
+"""What is known of a package's own recipe: `dependencies` and `parameters` in its data file."""
+from typing import Any
+
 from ..change import Change
 from ..dependency import Dependency
 from ..packages import package
@@ -35,3 +37,21 @@ def package_dependencies(draft: Draft, site: Site):
                 yield Change('dependencies', item, None, *say)
                 if item not in found['builddependencies']:
                     yield Change('builddependencies', None, item, *say)
+
+
+@rule('package-parameters', 'a parameter that the package needs otherwise here than upstream\'s recipe says')
+def package_parameters(draft: Draft, site: Site):
+    """By the package's data file: a parameter gets another value, or more options behind its own."""
+    for name, entry in package(draft.name).get('parameters', {}).items():
+        if within(draft.version, entry):
+            before = draft.parameters.get(name)
+            after = entry['value'] if 'value' in entry else _with(before, entry['append'])
+            if after != before:
+                yield Change(name, before, after, 'package-parameters', entry['reason'], entry.get('link'))
+
+
+def _with(options: Any, more: str) -> Any:
+    """Options (one text, or a list of them for iterated builds) with more of them."""
+    if isinstance(options, (list, tuple)):
+        return [_with(item, more) for item in options]
+    return options if more in (options or '') else f'{options or ""} {more}'.strip()

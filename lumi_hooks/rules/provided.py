@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
+import re
 from typing import Iterator, Optional, Tuple
 
-from ..dependency import Dependency
+from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream, python_packages
 from ..selection import choose_version
@@ -22,6 +23,13 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     """
     if found.verb == 'python':
         return _why_not_python(draft, site, dependency, found)
+    if found.if_named:
+        tool = stand_in(found, site)
+        named = f'{tool.name}/{tool.version}{tool.versionsuffix}'.replace('%(toolchain_version)s',
+                                                                           site.toolchain_version)
+        if re.search(rf'\b{re.escape(dependency.name)}\b', site.index.module_text(named)):
+            return None
+        return f'{named} does not say that it holds {dependency.name}'
     if found.verb != 'cray':
         return None
     module = next((site.cray[name] for name in (*found.serial, *found.parallel)
@@ -37,6 +45,13 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
             and version_key(asked)[:1] != version_key(module.upstream_version)[:1]:
         return f'{module.full_name} does not stand in for {dependency.name} {asked}: {policy["reason"]}'
     return None
+
+
+def stand_in(found: Treatment, site: Site) -> Dependency:
+    """The dependency on the module of the central stack that stands in for a build tool."""
+    module = found.module or {}
+    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
+    return Dependency(module['name'], module['version'], module['versionsuffix'].format(python_minor=minor), SYSTEM)
 
 
 def _why_not_python(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:

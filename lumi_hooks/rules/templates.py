@@ -9,7 +9,7 @@ from typing import Dict
 
 from ..change import Change
 from ..dependency import Dependency
-from ..recipe import template_values
+from ..recipe import Recipe, template_values
 from ..selection import site_suffix
 from ..site import Site
 from .base import rule
@@ -40,6 +40,11 @@ def fill(text: str, known: Dict[str, str]) -> str:
         return text % known
     except (KeyError, ValueError, TypeError):
         return text
+
+
+def written_out(recipe: Recipe, text: str) -> str:
+    """A text of a recipe with the versions that the recipe's own dependencies stand for."""
+    return fill(text, values(Draft(recipe)))
 
 
 @rule('templates', 'templates in dependencies mean the versions that the recipe names, not those of the release')

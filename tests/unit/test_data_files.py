@@ -412,10 +412,25 @@ def test_every_upstream_toolchain_is_known(upstream):
     assert {'foss', 'intel', 'gfbf', 'lfoss', 'gomkl'} <= seen & known
 
 
-@pytest.mark.parametrize('code', sorted(
-    {entry['code'] for entry in load_upstream()['families'].values() if 'code' in entry}
-    | {entry['code'] for entry in load_json('packages/groups.json')['groups'].values() if 'code' in entry}
-    | {'toolchain', 'partition', 'rocm-provided', 'upstream-toolchain', 'python', 'cray-module', 'release'}))
-def test_every_refusal_is_documented(code):
+def _codes():
+    """Every code of a refusal: those of the data, and those that the library's own source names."""
+    found = {entry['code'] for data in (load_upstream()['families'], load_json('packages/groups.json')['groups'])
+             for entry in data.values() if 'code' in entry}
+    for folder, _, names in os.walk(ROOT):
+        for name in names:
+            if name.endswith('.py'):
+                with open(os.path.join(folder, name), encoding='utf-8') as stream:
+                    found.update(re.findall(r"\b(?:Refusal|Block)\(\s*'([a-z-]+)'", stream.read()))
+    return sorted(found)
+
+
+def test_codes_are_found():
+    assert {'cuda', 'two-versions', 'no-recipe', 'release', 'partition', 'intel', 'circle'} <= set(_codes())
+
+
+@pytest.mark.parametrize('code', _codes())
+def test_every_refusal_has_a_meaning_and_is_documented(code):
+    from lumi_hooks.verdict import REASONS
+    assert REASONS.get(code), f'verdict.REASONS does not say what {code} means'
     with open(os.path.join(os.path.dirname(ROOT), 'docs', 'refusals.md'), encoding='utf-8') as stream:
         assert f'`{code}`' in stream.read(), f'docs/refusals.md does not explain {code}'

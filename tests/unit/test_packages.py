@@ -3,8 +3,10 @@
 import os
 
 import pytest
+from writing import put_module
 
 from lumi_hooks.adapt import adapt
+from lumi_hooks.central import NOTHING, Index
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
@@ -92,8 +94,19 @@ def check_although(name, entry, recipe, site):
     assert any(entry['reason'] in note and site.release.module(entry['module']) in note for note in found.notes)
 
 
-CHECKS = {'uses': check_uses, 'dependencies': check_dependencies, 'version': check_version, 'needs': check_needs,
-          'built_although': check_although}
+def check_parameters(name, entries, recipe, site):
+    """Another value, or more options, once."""
+    draft = Draft(recipe("configopts = '--before'\n", name=name, version='1.0'))
+    for change in list(BY_ID['package-parameters'](draft, site)):
+        draft.apply(change)
+    for parameter, entry in entries.items():
+        value = draft.parameters[parameter]
+        assert value == entry['value'] if 'value' in entry else value.split()[-1] == entry['append'].split()[-1]
+    assert list(BY_ID['package-parameters'](draft, site)) == []
+
+
+CHECKS = {'parameters': check_parameters, 'uses': check_uses, 'dependencies': check_dependencies,
+          'version': check_version, 'needs': check_needs, 'built_although': check_although}
 
 
 @pytest.mark.parametrize('name', ENTRIES)
@@ -121,9 +134,18 @@ def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
 
 
 @pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
-def test_each_group_does_what_it_says(recipe, group):
-    site = make_site(partition='G', env={})
+def test_each_group_does_what_it_says(recipe, group, tmp_path):
     entry = load_json('packages/groups.json')['groups'][group]
+    index = NOTHING
+    if entry.get('if_named'):
+        nothing = make_site(env={})
+        assert says('central-tools', recipe(f"dependencies = [({entry['members'][0]!r}, '1.0')]\n"), nothing) == []
+        minor = '.'.join(nothing.release.modules['cray-python'].split('.')[:2])
+        version = nothing.release.name + entry['module']['versionsuffix'].format(python_minor=minor)
+        with open(put_module(tmp_path, entry['module']['name'], version), 'w', encoding='utf-8') as stream:
+            stream.write(f'whatis("Holds: {", ".join(entry["members"])}")\n')
+        index = Index([str(tmp_path)])
+    site = make_site(partition='G', index=index, env={})
     rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
     parameter = entry.get('lists', ['dependencies'])[0]
     if entry.get('code') == 'cuda':

@@ -146,6 +146,18 @@ def test_rule_package_dependencies_holds_within_its_bounds(recipe, site, known, 
     assert bool(says('package-dependencies', recipe("dependencies = [('Lib', '1')]\n"), site)) == acts
 
 
+@pytest.mark.parametrize('text, entry, expected', [
+    ('', {'append': '-DX=1'}, '-DX=1'), ("configopts = '-DY=2'\n", {'append': '-DX=1'}, '-DY=2 -DX=1'),
+    ("configopts = '-DX=1'\n", {'append': '-DX=1'}, '-DX=1'), ("configopts = 'a'\n", {'value': 'b'}, 'b'),
+    ("configopts = ['a', 'b -DX=1']\n", {'append': '-DX=1'}, ['a -DX=1', 'b -DX=1']),
+    ("configopts = 'a'\n", {'value': 'b', 'min': '2.0'}, 'a')])
+def test_rule_package_parameters(recipe, site, known, text, entry, expected):
+    known(parameters={'configopts': {**entry, 'reason': 'tested'}})
+    found = adapt(recipe(text), site)
+    assert found.parameters['configopts'] == expected
+    assert all(change.reason == 'tested' for change in found.changes if change.rule == 'package-parameters')
+
+
 def test_rule_package_dependencies_adds_what_the_cray_pe_has(upstream_file, upstream_site):
     """Score-P 9.0 was made without PAPI, as upstream had none of the right version."""
     found = adapt(read_recipe(upstream_file('Score-P-9.0-gompi-2025a.eb')), upstream_site)
@@ -250,19 +262,74 @@ def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
     assert 'it is built, as mpi4py' in reasons['mpi4py'] and '3.1.4' in reasons['mpi4py']
 
 
+def test_rule_release_version_tells_of_a_step_of_a_major_version(recipe, upstream_site):
+    text = "dependencies = [('Boost', '1.79.0'), ('FFmpeg', '4.4.2')]\n"
+    found = says('release-version', recipe(text), upstream_site)
+    reasons = {item.before.name: item.reason for item in found}
+    assert 'made with 4.4.2, another major version' in reasons['FFmpeg'] and 'major' not in reasons['Boost']
+
+
+@pytest.mark.parametrize('name, software, version', [
+    ('GROMACS-2023.3-foss-2023a-PLUMED-2.9.0.eb', 'PLUMED', '2.9.0'),
+    ('Rivet-3.1.9-gompi-2023a-HepMC3-3.2.6.eb', 'HepMC3', '3.2.6'),
+    ('GPAW-25.1.0-foss-2024a-ASE-3.24.0.eb', 'ASE', '3.24.0')])
+def test_rule_release_version_keeps_what_the_suffix_names(upstream_file, upstream_site, name, software, version):
+    """With another version the suffix, and so the name of the module, would tell an untruth."""
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    assert [item.version for item in found.dependencies() if item.name == software] == [version]
+    assert found.module.endswith(f'-{software}-{version}')
+
+
 # --- compiler-strictness
 
 @pytest.mark.parametrize('release, made_with, toolchain, relaxed', [
     ('25.03', ('foss', '2023a'), 'cpeGNU', True), ('25.03', ('GCCcore', '13.3.0'), 'cpeGNU', True),
     ('25.03', ('foss', '2025a'), 'cpeGNU', False), ('24.03', ('foss', '2022a'), 'cpeGNU', False),
     ('25.03', ('foss', '2023a'), 'cpeCray', True), ('23.09', ('foss', '2022a'), 'cpeAOCC', False),
-    ('25.03', ('intel', '2023a'), 'cpeGNU', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
+    ('25.03', ('intel', '2023a'), 'cpeCray', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
 def test_rule_compiler_strictness(recipe, release, made_with, toolchain, relaxed):
     site = make_site(release, toolchain=toolchain, env={})
     found = says('compiler-strictness', recipe(toolchain=made_with), site)
     assert bool(found) is relaxed
     for change in found:
         assert '-Wno-error=int-conversion' in change.after['extra_cflags'] and change.link
+
+
+@pytest.mark.parametrize('made_with, toolchain, relaxed', [
+    (('intel', '2023a'), 'cpeGNU', True), (('iimpi', '2022a'), 'cpeGNU', True), (('intel', '2023a'), 'cpeCray', False),
+    (('foss', '2025a'), 'cpeGNU', False), (('GCC', '9.3.0'), 'cpeGNU', True), (('lfoss', '2025b'), 'cpeGNU', False)])
+def test_rule_compiler_strictness_of_fortran(recipe, made_with, toolchain, relaxed):
+    """What Intel's compilers and gfortran before 10 took, gfortran is told to take."""
+    found = adapt(recipe(toolchain=made_with), make_site('25.03', toolchain=toolchain, env={}))
+    options = found.parameters.get('toolchainopts') or {}
+    for name in ('extra_fflags', 'extra_fcflags', 'extra_f90flags'):
+        assert ('-fallow-argument-mismatch' in options.get(name, '')) is relaxed
+    if made_with[0] == 'GCC':
+        assert '-Wno-error=int-conversion' in options['extra_cflags'], 'two facts act on one parameter'
+
+
+@pytest.mark.parametrize('release, made_with, toolchain, easyblock, told', [
+    ('25.03', ('GCCcore', '14.2.0'), 'cpeCray', 'ConfigureMake', True),
+    ('25.03', ('foss', '2025a'), 'cpeGNU', 'ConfigureMake', False),
+    ('23.09', ('foss', '2023a'), 'cpeCray', 'CMakeMake', False),
+    ('25.03', ('foss', '2025a'), 'cpeAOCC', 'CMakeMake', False),
+    ('24.03', ('GCC', '13.2.0'), 'cpeCray', 'MesonNinja', True),
+    ('25.03', ('foss', '2025a'), 'cpeCray', 'MakeCp', False)])
+def test_rule_linker_strictness(recipe, release, made_with, toolchain, easyblock, told):
+    site = make_site(release, toolchain=toolchain, env={})
+    text = f"easyblock = {easyblock!r}\npreconfigopts = './autogen.sh && '\n"
+    found = says('linker-strictness', recipe(text, toolchain=made_with), site)
+    assert bool(found) is told
+    for change in found:
+        assert change.after == 'export LDFLAGS="$LDFLAGS -Wl,--undefined-version" && ./autogen.sh && ' and change.link
+
+
+def test_rule_linker_strictness_acts_once_and_on_lists(recipe):
+    site = make_site('25.03', toolchain='cpeCray', env={})
+    change, = says('linker-strictness', recipe("preconfigopts = ['a && ', '']\n", toolchain=('foss', '2025a')), site)
+    assert [item.startswith('export LDFLAGS=') for item in change.after] == [True, True]
+    text = "preconfigopts = 'export LDFLAGS=-Wl,--undefined-version && '\n"
+    assert says('linker-strictness', recipe(text, toolchain=('foss', '2025a')), site) == []
 
 
 def test_rule_compiler_strictness_keeps_what_is_set(recipe, site):
