@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Lumi
 from .elf import gpu_targets, needed
 
 PROGRAMS = Path(__file__).with_name('programs') / 'hip'
@@ -25,16 +24,6 @@ dependencies = [('rocm/6.3.4', EXTERNAL_MODULE)]
 sanity_check_paths = {{'files': {files}, 'dirs': []}}
 moduleclass = 'lib'
 """
-
-
-@pytest.fixture(scope='session')
-def gpu(standin, sources, upstream, tmp_path_factory):
-    """One prefix for all tests of partition G."""
-    if not (standin / 'opt/cray/pe/lmod/modulefiles/core/rocm').is_dir():
-        pytest.fail('the stand-in has no rocm: run ci/standin/build --with all')
-    base = tmp_path_factory.mktemp('gpu')
-    (base / 'home').mkdir()
-    return Lumi(standin, sources, upstream, base / 'EasyBuild', base / 'home', partition='G')
 
 
 def package(folder, name, contents, **settings):
