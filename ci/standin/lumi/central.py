@@ -38,8 +38,8 @@ def eb(recipes):
 def toolchains_possible(tree, release):
     """Return {partition: names} of the cpe* toolchains whose Cray modules are all below the root.
 
-    PrgEnv-cray, -aocc, -amd and rocm need HPE's and AMD's compilers: as long as the stand-in lacks a module
-    that a toolchain loads, that toolchain is left out (EasyBuild loads what it has installed).
+    A toolchain is left out while the stand-in lacks a module that it loads (ci/standin/build --with none):
+    EasyBuild loads what it has installed.
     """
     table = where.toolchains()
     folders = [tree.layout.pe / 'lmod/modulefiles/core', tree.layout.root / 'opt/cray/modulefiles',
