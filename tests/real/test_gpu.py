@@ -61,8 +61,9 @@ def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(hipmpi):
 def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path):
     """What must not be set by a module: the program without GTL stops where it is."""
     plain = Path(__file__).resolve().parents[2] / 'ci/standin/programs/hello.c'
-    script = (f'cd {tmp_path} && module load {hipmpi[0]} && module load craype-accel-host 2>/dev/null && cc {plain} -o plain'
-              ' && mpirun -n 2 ./plain && mpirun -n 2 hipmpi && export MPICH_GPU_SUPPORT_ENABLED=1'
+    script = (f'cd {tmp_path} && module load {hipmpi[0]} && module load craype-accel-host 2>/dev/null'
+              f' && cc {plain} -o plain && mpirun -n 2 ./plain && mpirun -n 2 hipmpi'
+              ' && export MPICH_GPU_SUPPORT_ENABLED=1'
               ' && mpirun -n 2 hipmpi && ! mpirun -n 2 ./plain')
     done = gpu.run(script, check=True)
     assert len(re.findall('^ranks 2 devices 0 OK', done.stdout, re.M)) == 2, done.stdout
@@ -92,5 +93,5 @@ def test_software_that_does_not_use_the_gpu_holds_nothing_of_rocm(gpu):
     folder = gpu.software('lz4', '1.10.0-cpeAMD-25.03')
     for path in (folder / 'bin/lz4', folder / 'lib/liblz4.so'):
         assert needed(path) == ['libc.so.6']
-    made_by = subprocess.run(['readelf', '-p', '.comment', folder / 'bin/lz4'], text=True, capture_output=True, check=True)
-    assert 'clang version' in made_by.stdout, 'not compiled by the compiler of PrgEnv-amd'
+    made_by = subprocess.run(['readelf', '-p', '.comment', folder / 'bin/lz4'], capture_output=True, check=True).stdout
+    assert b'clang version' in made_by, 'not compiled by the compiler of PrgEnv-amd'
