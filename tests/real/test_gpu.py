@@ -71,7 +71,7 @@ def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path
     assert 'GPU_SUPPORT_ENABLED is requested, but GTL library is not linked' in done.stdout
 
 
-@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeAMD'])
+@pytest.mark.parametrize('toolchain', ['cpeGNU', pytest.param('cpeAMD', marks=pytest.mark.long)])
 def test_a_cmake_project_in_hip_with_rocprim(gpu, tmp_path, toolchain):
     extra = ("builddependencies = [('buildtools', '25.03', '', True)]\n"
              "configopts = '-DCMAKE_HIP_ARCHITECTURES=gfx90a -DCMAKE_HIP_COMPILER=$ROCM_PATH/llvm/bin/clang++'")
