@@ -45,6 +45,7 @@ done
 if has_compiler cray; then
   enter_prgenv cray cce craype-x86-milan craype-accel-host
   printf 'if (kind(1) /= 8 .or. kind(1.0) /= 8) stop 1\nend\n' > kind.f90
+  is 'cray: cc takes the options of craycc' cc -ffp=1 -c "$programs/hello.c"
   is 'cray: ftn takes the options of crayftn' eval 'ftn -sinteger64 -sreal64 -hpic -ef kind.f90 -o kind && ./kind'
 fi
 

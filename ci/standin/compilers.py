@@ -10,7 +10,17 @@ from .steps import Staging, link, write
 
 # what makes the C and C++ compilers of CCE known to CMake and to sources that ask for them
 CRAYCC = """#!/bin/sh
-# stand-in: Debian's clang; HPE's compiler defines these too
+# stand-in: Debian's clang; HPE's compiler defines __cray__ too, and has options of its own for Cray's optimiser
+count=$#
+while [ "$count" -gt 0 ]; do
+  word=$1; shift; count=$((count - 1))
+  case $word in
+    -ffp=[01]) word=-ffp-model=precise ;;
+    -ffp=2 | -fcray-* | -fno-cray-*) continue ;;
+    -ffp=[34]) word=-ffast-math ;;
+  esac
+  set -- "$@" "$word"
+done
 exec %(llvm)s/bin/%(command)s -D__cray__=1 -D__cray_major__=%(major)s -D__cray_minor__=%(minor)s \\
   -D__cray_patchlevel__=%(patch)s "$@"
 """

@@ -123,6 +123,16 @@ def lumi(standin, sources, upstream, tmp_path_factory):
 
 
 @pytest.fixture(scope='session')
+def gpu(standin, sources, upstream, tmp_path_factory):
+    """One prefix for all tests of partition G."""
+    if not (standin / 'opt/cray/pe/lmod/modulefiles/core/rocm').is_dir():
+        pytest.fail('the stand-in has no rocm: run ci/standin/build --with all')
+    base = tmp_path_factory.mktemp('gpu')
+    (base / 'home').mkdir()
+    return Lumi(standin, sources, upstream, base / 'EasyBuild', base / 'home', partition='G')
+
+
+@pytest.fixture(scope='session')
 def other_python():
     """A Python of another minor version than cray-python's, to run eb with; ci/other-python finds or fetches one."""
     done = subprocess.run([str(ROOT / 'ci' / 'other-python')], text=True, capture_output=True, check=False)

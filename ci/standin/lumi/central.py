@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The central installation, made as LUMI makes it: `eb` in infrastructure and in production mode."""
+import concurrent.futures
 import os
 import shlex
 
@@ -38,8 +39,8 @@ def eb(recipes):
 def toolchains_possible(tree, release):
     """Return {partition: names} of the cpe* toolchains whose Cray modules are all below the root.
 
-    PrgEnv-cray, -aocc, -amd and rocm need HPE's and AMD's compilers: as long as the stand-in lacks a module
-    that a toolchain loads, that toolchain is left out (EasyBuild loads what it has installed).
+    A toolchain is left out while the stand-in lacks a module that it loads (ci/standin/build --with none):
+    EasyBuild loads what it has installed.
     """
     table = where.toolchains()
     folders = [tree.layout.pe / 'lmod/modulefiles/core', tree.layout.root / 'opt/cray/modulefiles',
@@ -66,18 +67,25 @@ def toolchain_recipe(name, release):
 
 def install_toolchains(builder, tree, release):
     """Install cpe*/<release> for each partition that offers it, with the project's recipes and easyblock."""
-    for partition, names in toolchains_possible(tree, release).items():
+    possible = toolchains_possible(tree, release)
+
+    def install(partition):
         offered = where.machine()['partitions'][partition]['toolchains']
-        lacking = [name for name in offered if name not in names]
+        lacking = [name for name in offered if name not in possible[partition]]
         builder.say('  partition %s: %s%s' % (
-            partition, ' '.join(names) or 'none',
+            partition, ' '.join(possible[partition]) or 'none',
             lacking and ' (not %s: the stand-in lacks Cray modules for it)' % ' '.join(lacking) or ''))
-        if names:
+        if possible[partition]:
             builder.run(login(tree, enter(release, partition, 'infrastructure') + [
                 # the project's easyblock instead of LUMI's of the same name
                 'export EASYBUILD_INCLUDE_EASYBLOCKS=%s' % shlex.quote(str(where.EASYBLOCK)),
-                eb(toolchain_recipe(name, release) for name in names)]),
-                'installing the toolchain modules of partition ' + partition, log='central')
+                eb(toolchain_recipe(name, release) for name in possible[partition])]),
+                'installing the toolchain modules of partition ' + partition, log='central-' + partition)
+
+    # most of it is waiting for Lmod and the start of eb; nothing is shared between partitions
+    with concurrent.futures.ThreadPoolExecutor(max_workers=min(2, builder.jobs)) as pool:
+        for _ in pool.map(install, possible):
+            pass
 
 
 def stage(builder, tree, release, recipe):
