@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the tests of faults share: an ordinary user, a tiny package in generations, and what must hold at any time."""
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -76,7 +77,7 @@ class User(Lumi):
 
     def start(self, command, **env):
         """Start a command in the background, as the leader of a process group."""
-        return subprocess.Popen([*self.shell, '-c', f'exec bash --norc -c {quoted(self.script(command, **env))}'],
+        return subprocess.Popen([*self.shell, '-c', f'exec bash --norc -c {shlex.quote(self.script(command, **env))}'],
                                 env=self.env, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                 start_new_session=True)
 
@@ -123,10 +124,48 @@ class User(Lumi):
         return found + list(self.module_file.parent.glob('.*'))
 
 
-def quoted(text):
-    """A word of a shell."""
-    import shlex
-    return shlex.quote(text)
+class Small(User):
+    """The same with a prefix on a file system of its own that is soon full."""
+
+    def __init__(self, standin, sources, upstream, base, size='3m', inodes=400):
+        super().__init__(standin, sources, upstream, base, 'small')
+        mount = self.base / 'small'
+        mount.mkdir()
+        self.own(mount)
+        enter, owner = (['unshare', '-m'], f'uid={UID},gid={UID},') if os.geteuid() == 0 else (['unshare', '-Urm'], '')
+        self.holder = subprocess.Popen(
+            [*enter, 'bash', '-c', f'mount -t tmpfs -o {owner}mode=755,size={size},nr_inodes={inodes} none {mount} && '
+             f'touch {self.base}/mounted && exec sleep 100000'])
+        wait_for((self.base / 'mounted').exists)
+        namespaces = ['-m'] if os.geteuid() == 0 else ['-U', '-m', '--preserve-credentials']
+        self.shell = ['nsenter', '-t', str(self.holder.pid), *namespaces, *self.shell]
+        # seen from outside
+        self.prefix = Path(f'/proc/{self.holder.pid}/root{mount}')
+
+    def free(self):
+        """Free bytes and inodes."""
+        found = os.statvfs(self.prefix)
+        return found.f_bavail * found.f_frsize, found.f_favail
+
+    def fill(self, kilobytes=None, inodes=None):
+        """Leave no more than that free."""
+        folder = self.prefix / 'filler'
+        folder.mkdir()
+        if inodes is not None:
+            for number in range(self.free()[1] - inodes):
+                os.mkdir(folder / str(number))
+        if kilobytes is not None and self.free()[0] > kilobytes * 1024:
+            with open(folder / 'large', 'wb') as handle:
+                handle.write(b'x' * (self.free()[0] - kilobytes * 1024))
+
+    def empty(self):
+        """Take the filling away."""
+        shutil.rmtree(self.prefix / 'filler', ignore_errors=True)
+
+    def close(self):
+        """Give the file system up."""
+        self.holder.kill()
+        self.holder.wait()
 
 
 def wait_for(condition, seconds=120):

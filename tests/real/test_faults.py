@@ -6,13 +6,12 @@ earlier installation is lost, and running the same command again completes. ci/f
 import os
 import re
 import signal
-import subprocess
 import threading
 
 import pytest
 
 from . import faults
-from .faults import MODULE, User, base_folder, remove, wait_for
+from .faults import User, base_folder, remove, wait_for
 
 pytestmark = pytest.mark.long
 
@@ -96,7 +95,9 @@ def test_killed_while_a_command_runs(user, case):
     recipe = user.recipe('orphan', build=f'(touch {late}.started; sleep 40; touch {late})')
     process = user.start_eb(f'{recipe} --rebuild')
     wait_for(lambda: late.with_suffix('.started').exists())
-    os.kill(eb_of(process), signal.SIGKILL)
+    with open(f'/proc/{process.pid}/cmdline', encoding='utf-8') as handle:
+        assert 'easybuild.main' in handle.read(), 'it is a shell yet'
+    os.kill(process.pid, signal.SIGKILL)
     process.wait(timeout=60)
     done = user.install('orphan2', '--rebuild')
     assert re.search(r'which is dead, and ended \d+ of its commands', done.stdout), done.stdout[-3000:]
@@ -217,19 +218,3 @@ def test_a_lock_of_nobody_known_says_what_to_do(user, case):
     lock.rmdir()
     case('a lock that an `eb` without these hooks left', 'it waits (here: 2 s by --wait-on-lock-limit), then says '
          'which folder to remove; nothing is touched')
-
-
-def eb_of(process):
-    """The process of eb itself: the bash that was started becomes it."""
-    def leaf(pid):
-        done = subprocess.run(['ps', '-o', 'pid=,args=', '--ppid', str(pid)], text=True, capture_output=True,
-                              check=False)
-        return [line.split(None, 1) for line in done.stdout.splitlines()]
-    with open(f'/proc/{process.pid}/cmdline', encoding='utf-8') as handle:
-        words = handle.read()
-    if 'easybuild.main' in words:
-        return process.pid
-    for pid, args in leaf(process.pid):
-        if 'easybuild.main' in args:
-            return int(pid)
-    raise AssertionError(f'no eb below {process.pid}: {words} {leaf(process.pid)}; {MODULE}')
