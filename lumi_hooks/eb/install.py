@@ -152,6 +152,11 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
             raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
                                  'some space or files there (lumi-workspaces shows quotas), and run the same command '
                                  'again') from err
+        except EasyBuildError as err:
+            # what EasyBuild does when all steps are done: archive, log
+            here.undo()
+            ending.failed(here, site, (False, None, err.msg), session.adaptations.get(here.module))
+            raise
         except BaseException:
             here.undo()
             raise

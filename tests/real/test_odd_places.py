@@ -102,10 +102,12 @@ def test_an_odd_umask(new, case, umask):  # noqa: F811
     command = f'umask {umask}; eb --hooks={new.hooks} {new.recipe("two")} --rebuild'
     done = new.run(command)
     result = 'installed; nothing is writable for everybody, everything readable for the group'
-    if done.returncode:
-        assert new.seen() == 'one' and 'Traceback' not in done.stdout, done.stdout[-3000:]
-        result = 'told, and the earlier one is visible'
+    if umask == '0777':
+        # EasyBuild makes folders for itself that it can't enter then, before any hook is loaded
+        assert done.returncode != 0 and new.seen() == 'one'
+        result = 'EasyBuild itself cannot start (its own traceback); nothing is touched'
     else:
+        assert done.returncode == 0, done.stdout[-3000:]
         assert new.seen() == 'two'
         for path in [new.module_file, *new.folder.rglob('*')]:
             mode = os.lstat(path).st_mode
@@ -126,12 +128,7 @@ def test_an_odd_prefix(standin, sources, upstream, case, name):  # noqa: F811
             prefix += '/' + 'x' * min(60, 199 - len(str(path / prefix)))
         odd = User(standin, sources, upstream, path, prefix)
         done = odd.install('one', check=False)
-        if done.returncode:
-            assert odd.seen() is None and 'Traceback' not in done.stdout
-            assert 'white space' in done.stdout, done.stdout[-3000:]
-            case('a prefix with spaces', 'refused before anything is built')
-            return
-        assert odd.seen() == 'one'
+        assert done.returncode == 0 and odd.seen() == 'one', done.stdout[-3000:]
         odd.killed('two', 'post_install', '--rebuild')
         assert odd.seen() is None
         odd.install('two', '--rebuild')
