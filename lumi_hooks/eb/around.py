@@ -25,6 +25,7 @@ from .. import doctor, permissions
 from ..checksums import pinned_by_commit
 from ..doctor import ERROR, Package, Situation
 from ..recipe import parse_recipe
+from . import install
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
 # pip takes nothing from an index, whoever calls it
@@ -158,7 +159,7 @@ def _private_sources() -> None:
 
 def _around(app) -> Iterator[str]:
     """What EasyBuild writes for a package outside its folder: module, archived recipe, and the folders above."""
-    yield app.mod_filepath
+    yield install.module_file(app)
     archive = get_repositorypath()
     archive = archive[0] if isinstance(archive, (list, tuple)) else archive
     for root, first in ((install_path('mod'), os.path.dirname(app.mod_filepath)),

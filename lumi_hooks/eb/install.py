@@ -78,6 +78,12 @@ def started() -> float:
     return _now.started if _now else time.time()
 
 
+def module_file(app) -> str:
+    """Where the module file of a package is now: it appears in its place when everything is done."""
+    hidden = _now.aside.hidden if _now and app.mod_filepath == _now.module_file else ''
+    return hidden if hidden and os.path.lexists(hidden) else app.mod_filepath
+
+
 def watch(session) -> None:
     """
     Put the guard in place. Idempotent.
