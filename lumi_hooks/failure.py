@@ -63,6 +63,12 @@ def kinds() -> Tuple[Kind, ...]:
                  for entry in load_json('failures.json')['failures'])
 
 
+@lru_cache(maxsize=None)
+def _some_kind(own: bool) -> Pattern:
+    """All patterns at once: most lines are none of them, and logs are long."""
+    return re.compile('|'.join(f'(?:{kind.pattern.pattern})' for kind in kinds() if kind.own == own))
+
+
 def first_error(log: str) -> Optional[Failure]:
     """
     The first error in the output of the command that failed, or what EasyBuild itself says; None for an empty log.
@@ -102,11 +108,12 @@ def _output(lines: Sequence[str], spans: Sequence[Tuple[int, int]]) -> Optional[
 def _search(lines: Sequence[str], span: Tuple[int, int], own: bool) -> Optional[Failure]:
     """The first line of a span that is an error of some kind."""
     start, end = span
+    some = _some_kind(own)
     for number in range(start, end):
         if _CALLS.match(lines[number]):
             return None
         line = _stripped(lines[number])
-        if _TRIALS.search(line):
+        if not some.search(line) or _TRIALS.search(line):
             continue
         kind = next((kind for kind in kinds() if kind.own == own and kind.pattern.search(line)), None)
         if kind:

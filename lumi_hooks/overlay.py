@@ -77,7 +77,7 @@ class Overlay:
             _place(path, text)
         except OSError as err:
             raise LumiHooksError(f'the adapted recipe {path} cannot be written: {err.strerror}; is the prefix '
-                                 '(EBU_USER_PREFIX) writable, and is there space?') from err
+                                 '(EBU_USER_PREFIX) writable, and is there space and quota?') from err
         return path
 
 

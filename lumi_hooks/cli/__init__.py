@@ -7,7 +7,7 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, doctor, explain, job, plan, screen, survey, verify
+from . import adapt, doctor, explain, job, plan, sbom, screen, survey, verify
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     adapt.add_parser(commands)
     plan.add_parser(commands)
     explain.add_parser(commands)
+    sbom.add_parser(commands)
     survey.add_parser(commands)
     verify.add_parser(commands)
     doctor.add_parser(commands)

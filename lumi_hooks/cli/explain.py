@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: there is no such installation, its record can't be used, DIR can't be written
     """
     site, folders = place.find_site(options)
-    found = find(options.what, site, [site.prefix], folders)
+    found = find(options.what, site, site.prefixes, folders)
     if options.reproduce or options.log:
         one = _only(found, options.what)
         if options.log:

@@ -63,7 +63,7 @@ def run(options: argparse.Namespace) -> int:
 
 def estimates(plan: Plan) -> Dict[str, Optional[Estimate]]:
     """What each module that is to be built will take, going by records of earlier installations."""
-    experience = Experience([plan.site.prefix])
+    experience = Experience(plan.site.prefixes)
     return {node.module: experience.estimate(node.module) for node in plan.of(BUILD)}
 
 

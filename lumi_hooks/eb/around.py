@@ -27,6 +27,7 @@ from ..doctor import ERROR, Package, Situation
 from ..prefixes import holder
 from ..recipe import parse_recipe
 from ..site import Site
+from . import install
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
 # pip takes nothing from an index, whoever calls it
@@ -181,7 +182,7 @@ def _around(here, app) -> List[str]:
     """What was made for a package outside its folder: module, archived recipe, and the folders above in the prefix."""
     archive = get_repositorypath()
     archive = os.path.join(archive[0] if isinstance(archive, (list, tuple)) else archive, app.name)
-    found = dict.fromkeys([app.mod_filepath, *(os.path.join(archive, name) for name in _listing(archive))])
+    found = dict.fromkeys([install.module_file(app), *(os.path.join(archive, name) for name in _listing(archive))])
     # EasyBuild's locks, and where it downloads to: other members of the project need them
     shared = [os.path.join(install_path('software'), '.locks'), source_paths()[0]]
     for folder in (os.path.dirname(app.mod_filepath), os.path.dirname(app.installdir), archive, *shared):

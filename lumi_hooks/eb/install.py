@@ -78,6 +78,12 @@ def started() -> float:
     return _now.started if _now else time.time()
 
 
+def module_file(app) -> str:
+    """Where the module file of a package is now: it appears in its place when everything is done."""
+    hidden = _now.aside.hidden if _now and app.mod_filepath == _now.module_file else ''
+    return hidden if hidden and os.path.lexists(hidden) else app.mod_filepath
+
+
 def watch(session) -> None:
     """
     Put the guard in place. Idempotent.
@@ -152,6 +158,11 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
             raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
                                  'some space or files there (lumi-workspaces shows quotas), and run the same command '
                                  'again') from err
+        except EasyBuildError as err:
+            # what EasyBuild does when all steps are done: archive, log
+            here.undo()
+            ending.failed(here, site, (False, None, err.msg), session.adaptations.get(here.module))
+            raise
         except BaseException:
             here.undo()
             raise

@@ -33,6 +33,8 @@ _OWNER = 'owner.json'
 _PREPARED = '.lumi-hooks-'
 # seconds that a command gets to end by itself
 _GRACE = 5
+# seconds after which a folder that was to become a lock, and has no owner, is nobody's
+_LOST = 3600
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ class Lock:
 
     def _prepare(self) -> str:
         """The folder that is to become the lock, with its owner in it: a lock never is without."""
-        parent = os.path.dirname(self.path)
+        parent, prepared = os.path.dirname(self.path), None
         try:
             os.makedirs(parent, exist_ok=True)
             prepared = tempfile.mkdtemp(prefix=_PREPARED, dir=parent)
@@ -150,6 +152,8 @@ class Lock:
             with open(os.path.join(prepared, _OWNER), 'w', encoding='utf-8') as handle:
                 json.dump(asdict(self.owner), handle, indent=1)
         except OSError as err:
+            if prepared:
+                shutil.rmtree(prepared, ignore_errors=True)
             raise LumiHooksError(f'{parent} cannot be written: {err.strerror}; is the prefix (EBU_USER_PREFIX) '
                                  'writable, and is there space and quota?') from err
         _sweep(parent)
@@ -236,7 +240,10 @@ def _sweep(folder: str) -> None:
     with suppress(OSError):
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
-            if name.startswith(_PREPARED) and judge(read_owner(path)) == DEAD:
+            owner = read_owner(path) if name.startswith(_PREPARED) else None
+            # killed before it could say who it is
+            lost = name.startswith(_PREPARED) and owner is None and time.time() - os.stat(path).st_mtime > _LOST
+            if lost or judge(owner) == DEAD:
                 shutil.rmtree(path, ignore_errors=True)
 
 

@@ -7,7 +7,7 @@ import subprocess
 import tempfile
 import time
 from functools import lru_cache
-from typing import Any, Dict, Iterable, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from easybuild.tools.build_log import print_warning
 from easybuild.tools.config import build_option, get_module_naming_scheme, get_module_syntax
@@ -21,6 +21,7 @@ from ..files import read_text, write_atomic
 from ..recipe import parse_recipe
 from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
 from ..render import describe
+from ..rules.override import override
 from ..site import Site
 from ..source import adapted_again, find_source
 from . import install
@@ -77,7 +78,7 @@ class Records:
 
 
 def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]], started: float,
-          linkage: Any = None, overrides: Iterable[Any] = ()) -> Dict[str, Any]:
+          linkage: Any = None) -> Dict[str, Any]:
     """
     Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
     record of the installation stays, and that its module was made anew is noted in it.
@@ -95,7 +96,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
         found = dict(earlier, module_only=[*earlier.get('module_only', ()), {
             'finished': _now(), 'library': __version__, 'easybuild': str(FRAMEWORK_VERSION)}])
     else:
-        found = collect(easyblock, site, adaptation, source, started, linkage, overrides, module_only)
+        found = collect(easyblock, site, adaptation, source, started, linkage, module_only)
     if not os.path.isdir(installation):
         return found  # a recipe that installs nothing but a module
     try:
@@ -116,7 +117,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
 
 
 def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]],
-            started: float, linkage: Any, overrides: Iterable[Any], module_only: bool) -> Dict[str, Any]:
+            started: float, linkage: Any, module_only: bool) -> Dict[str, Any]:
     """The record of what is being installed, as schemas/record.schema.json describes it."""
     ec = easyblock.cfg
     noted = parse_recipe(ec.rawtxt, ec.path).record
@@ -142,7 +143,8 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'rules': list(noted.get('rules', ())),
         'changes': [_plain(change_json(change)) for change in adaptation.changes] if adaptation else [],
         'kept_out': list(noted.get('without', ())),
-        'overrides': list(overrides),
+        'overrides': [_plain(change_json(change)) for change in (adaptation.changes if adaptation else ())
+                      if change.rule == override.id],
         'dependencies': _dependencies(ec, site),
         'sources': sources,
         'patches': patches,

@@ -10,7 +10,7 @@ from typing import Any, Iterator, Mapping
 
 _TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'null': type(None)}
 _SAID = {'title', 'description', '$schema'}
-_KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'allOf', 'if', 'then', 'else', 'pattern', 'minLength',
+_KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'oneOf', 'allOf', 'if', 'then', 'else', 'pattern', 'minLength',
                   'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems', 'properties', 'required',
                   'dependentRequired', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'}
 
@@ -43,6 +43,12 @@ def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> I
         tried = [list(faults(value, one, place)) for one in schema['anyOf']]
         if all(tried):
             yield min(tried, key=len)[0]
+    if 'oneOf' in schema:
+        tried = [list(faults(value, one, place)) for one in schema['oneOf']]
+        if all(tried):
+            yield min(tried, key=len)[0]
+        elif sum(not found for found in tried) > 1:
+            yield f'{place}: {_short(value)} is more than one of the things that it may be'
     if _is(value, 'number') and not schema.get('minimum', value) <= value <= schema.get('maximum', value):
         yield f'{place}: {value} is out of bounds'
     if isinstance(value, str):

@@ -58,11 +58,11 @@ class Lumi:
         self.env = {'HOME': str(home), 'PATH': '/usr/bin:/bin', 'USER': 'tester', 'EBU_USER_PREFIX': str(prefix),
                     'EBU_WORKDIR': f'{home}/work', 'LUMI_HOOKS_PYTHON': sys.executable,
                     'LUMI_HOOKS_UPSTREAM': str(upstream), 'LUMI_HOOKS_TEST_TRACE': str(self.trace_file)}
-        self.easybuild = easybuild
+        self.easybuild, self.shell = easybuild, ['/bin/bash', '--norc']
         self.sources, self.hooks = sources, HOOKS
 
-    def run(self, command, load=True, check=False, timeout=900, **env):
-        """Run a bash command in a clean environment; returns the finished process (output and errors together)."""
+    def script(self, command, load=True, **env):
+        """The shell script that runs a command after LUMI's modules are loaded."""
         lines = [f'. {shlex.quote(str(self.standin))}/enter.sh >/dev/null']
         if load:
             lines.append(f'module load LUMI/{self.release} partition/{self.partition} EasyBuild-user >/dev/null')
@@ -71,8 +71,11 @@ class Lumi:
         if os.geteuid() == 0:
             lines.append('export EASYBUILD_ALLOW_USE_AS_ROOT_AND_ACCEPT_CONSEQUENCES=1')
         lines.extend(f'export {name}={shlex.quote(str(value))}' for name, value in env.items())
-        lines.append(command)
-        done = subprocess.run(['/bin/bash', '--norc', '-c', '\n'.join(lines)], env=self.env, text=True,
+        return '\n'.join([*lines, command])
+
+    def run(self, command, load=True, check=False, timeout=900, **env):
+        """Run a bash command in a clean environment; returns the finished process (output and errors together)."""
+        done = subprocess.run([*self.shell, '-c', self.script(command, load, **env)], env=self.env, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout, check=False)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the hooks do in a real `eb`, without a build or with a tiny one."""
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -184,6 +185,8 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
         assert not [name for name in names if name.startswith('cray-libsci')]
         assert item['env']['EBVERSIONHDF5'] == '1.14.3' and 'hdf5-parallel' in item['env']['EBROOTHDF5']
     assert 'EasyBuild version ' + version in lumi.archive(f'tiny-1.0-cpeGNU-{release}.eb')
+    record = json.loads((lumi.software('tiny', f'1.0-cpeGNU-{release}') / 'easybuild/lumi/record.json').read_text())
+    assert record['easybuild']['version'] == version and record['changes'][0]['rule'] == 'toolchain'
 
 
 def test_the_module_makes_plain_eb_adapt(fresh):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The earlier installation: set aside, brought back or given up, whenever the process is killed."""
 import os
+from pathlib import Path
 
 import pytest
 
@@ -119,7 +120,7 @@ def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, momen
     if seen != 'new':
         everything = [os.path.join(folder, name) for folder, _, files in os.walk(os.path.dirname(place.installdir))
                       for name in files if name == 'tiny']
-        assert any(open(path, encoding='utf-8').read() == 'old' for path in everything)
+        assert 'old' in [Path(path).read_text() for path in everything]
     found = place.recover()
     assert found in (RESTORED, COMPLETED, None)
     assert state(place) == ('new' if seen == 'new' else 'old')

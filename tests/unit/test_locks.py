@@ -92,7 +92,8 @@ def test_what_is_certain_and_what_is_not(monkeypatch):
 
 
 @pytest.mark.parametrize('answer,state', [
-    ('echo RUNNING', UNKNOWN), ('true', DEAD), ('echo "slurm_load_jobs error: Invalid job id specified" >&2; false', DEAD),
+    ('echo RUNNING', UNKNOWN), ('true', DEAD),
+    ('echo "slurm_load_jobs error: Invalid job id specified" >&2; false', DEAD),
     ('echo "slurm_load_jobs error: Unable to contact slurm controller" >&2; false', UNKNOWN)])
 def test_slurm_is_asked_for_a_job_on_another_node(monkeypatch, tmp_path, answer, state):
     squeue = tmp_path / 'squeue'
