@@ -331,7 +331,8 @@ def test_group_modules_use_known_templates():
 def test_a_file_of_another_name_is_an_error(tmp_path, monkeypatch):
     from lumi_hooks import data, packages
     (tmp_path / 'packages').mkdir()
-    (tmp_path / 'packages' / 'Mine.json').write_text('{"name": "Yours"}')
+    (tmp_path / 'packages' / 'Mine.json').write_text(
+        '{"name": "Yours", "version": {"policy": "exact", "reason": "why"}}')
     monkeypatch.setattr(packages, 'ROOT', str(tmp_path))
     monkeypatch.setattr(data, 'ROOT', str(tmp_path))
     with pytest.raises(DataError, match='its name is "Yours", the file says "Mine"'):
