@@ -9,7 +9,7 @@ import os
 import re
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .recipe import checksums_in
+from .recipe import as_list, checksums_in, file_name
 
 # EasyBuild's default for the source of an extension
 _EXTENSION_SOURCE = '%(name)s-%(version)s.tar.gz'
@@ -27,9 +27,9 @@ def unchecked(parameters: Mapping[str, Any], folder: Optional[str] = None) -> Li
     values = {**parameters, 'namelower': str(parameters.get('name', '')).lower()}
     found = []
     for file, checksum, patch in _files(parameters):
-        name = _filled(_name(file) or '', values)
+        name = _filled(file_name(file), values)
         if isinstance(checksum, Mapping):
-            checksum = checksum.get(name) or checksum.get(_name(file)) or next(iter(checksum.values()), None)
+            checksum = checksum.get(name) or checksum.get(file_name(file)) or next(iter(checksum.values()), None)
         if not name or checksum or name in beside or _is_pinned(file):
             continue
         if not (patch and folder and os.path.basename(name) == name and os.path.isfile(os.path.join(folder, name))):
@@ -51,7 +51,7 @@ def _files(parameters: Mapping[str, Any]) -> Iterator[Tuple[Any, Any, bool]]:
 
 def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], List[Any], Any]]:
     """Sources, patches and checksums of a recipe, and of its extensions and components."""
-    yield [*_list(parameters.get('sources')), *_list(parameters.get('data_sources'))], _patches(parameters), \
+    yield [*as_list(parameters.get('sources')), *as_list(parameters.get('data_sources'))], _patches(parameters), \
         parameters.get('checksums')
     for key in ('exts_list', 'components'):
         defaults = parameters.get('exts_default_options' if key == 'exts_list' else 'default_component_specs') or {}
@@ -60,7 +60,7 @@ def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], List[Any
                 continue
             options = item[2] if len(item) > 2 and isinstance(item[2], Mapping) else {}
             options = {**(defaults if isinstance(defaults, Mapping) else {}), **options}
-            sources = _list(options.get('sources'))
+            sources = as_list(options.get('sources'))
             if key == 'exts_list' and not sources and not (options.get('nosource') or parameters.get('dummy_package')):
                 sources = [str(options.get('source_tmpl') or _EXTENSION_SOURCE)
                            .replace('%(name)s', item[0]).replace('%(version)s', str(item[1]))]
@@ -68,13 +68,13 @@ def _groups(parameters: Mapping[str, Any]) -> Iterator[Tuple[List[Any], List[Any
 
 
 def _patches(parameters: Mapping[str, Any]) -> List[Any]:
-    return [*_list(parameters.get('patches')), *_list(parameters.get('postinstallpatches'))]
+    return [*as_list(parameters.get('patches')), *as_list(parameters.get('postinstallpatches'))]
 
 
 def _pairs(files: Sequence[Any], checksums: Any) -> Iterator[Tuple[Any, Any]]:
     """Each file with its checksum, None where it has none."""
     if isinstance(checksums, Mapping):
-        yield from ((file, checksums.get(_name(file) or '')) for file in files)
+        yield from ((file, checksums.get(file_name(file))) for file in files)
         return
     known = [checksums] if isinstance(checksums, str) else list(checksums or ())
     for position, file in enumerate(files):
@@ -85,21 +85,6 @@ def _is_pinned(source: Any) -> bool:
     config = source.get('git_config') if isinstance(source, Mapping) else None
     commit = config.get('commit') if isinstance(config, Mapping) else None
     return isinstance(commit, str) and re.fullmatch('[0-9a-f]{40}', commit) is not None
-
-
-def _list(value: Any) -> List[Any]:
-    if value is None or value == '':
-        return []
-    return list(value) if isinstance(value, (list, tuple)) else [value]
-
-
-def _name(file: Any) -> Optional[str]:
-    """File name of a source or a patch, in all the notations of recipes."""
-    if isinstance(file, Mapping):
-        file = file.get('filename') or file.get('name')
-    elif isinstance(file, (list, tuple)):
-        file = file[0] if file else None
-    return file if isinstance(file, str) and file else None
 
 
 def _filled(name: str, values: Mapping[str, Any]) -> str:

@@ -37,16 +37,16 @@ class Dependency:
             return raw
         if isinstance(raw, dict):
             if raw.get('external_module'):
-                return cls.external_module(raw['full_mod_name'])
+                return cls.external_module(_text(raw.get('full_mod_name'), raw))
             raw = (raw.get('name'), raw.get('version'), raw.get('versionsuffix', ''), raw.get('toolchain'))
         if not isinstance(raw, (list, tuple)) or not raw or not raw[0]:
             raise ValueError(f'not a dependency: {raw!r}')
         if raw[-1] == EXTERNAL:
-            return cls.external_module(raw[0])
+            return cls.external_module(_text(raw[0], raw))
         name, version, suffix, toolchain = (tuple(raw) + ('', '', None))[:4] if len(raw) > 1 else (raw[0], '', '', None)
         if isinstance(version, dict):
             version = version.get('arch=x86_64', version.get('arch=*', ''))
-        return cls(name, version or '', suffix or '', _toolchain(toolchain))
+        return cls(_text(name, raw), _text(version or '', raw), _text(suffix or '', raw), _toolchain(toolchain))
 
     @classmethod
     def all_of(cls, value: Any) -> Tuple['Dependency', ...]:
@@ -84,6 +84,12 @@ class Dependency:
         return f'{text} ({"-".join(self.toolchain)})' if self.toolchain and self.toolchain != SYSTEM else text
 
 
+def _text(word: Any, raw: Any) -> str:
+    if not isinstance(word, str):
+        raise ValueError(f'not a dependency: {raw!r}')
+    return word
+
+
 def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
     if raw is None or raw is False or raw == '':
         return None
@@ -91,6 +97,6 @@ def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
         return SYSTEM
     if isinstance(raw, dict):
         raw = (raw.get('name'), raw.get('version'))
-    if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(raw):
+    if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(isinstance(word, str) and word for word in raw):
         raise ValueError(f'not a toolchain: {raw!r}')
     return raw[0], raw[1]

@@ -10,14 +10,14 @@ import hashlib
 import json
 import os
 from dataclasses import replace
-from typing import Mapping, Sequence
+from typing import Sequence
 
 from . import __version__
 from .change import Adaptation, Change
 from .data import ROOT
 from .errors import LumiHooksError, RecipeError
 from .files import read_text, write_atomic
-from .recipe import Recipe, checksums_beside, files_beside, parse_recipe, template_values
+from .recipe import Recipe, as_list, checksums_beside, file_name, files_beside, parse_recipe, template_values
 from .render import render
 from .site import OVERLAY_FOLDER, Site
 
@@ -91,8 +91,7 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
     before = parameters.get('checksums')
     if not found or (before and None not in before):
         return adaptation
-    names = [item if isinstance(item, str) else _named(item) if isinstance(item, dict) else item[0]
-             for key in ('sources', 'patches') for item in parameters.get(key) or ()]
+    names = [file_name(item) for key in ('sources', 'patches') for item in as_list(parameters.get(key))]
     values = template_values(adaptation.recipe)
     try:
         names = [name % values for name in names]
@@ -116,11 +115,6 @@ def rules_digest() -> str:
                 status = os.stat(os.path.join(folder, name))
                 found.append((os.path.relpath(os.path.join(folder, name), ROOT), status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
-
-
-def _named(item: Mapping[str, str]) -> str:
-    """File name of a source or a patch that is given as a dictionary."""
-    return item.get('filename') or item.get('name', '')
 
 
 def _contents_key(recipe: Recipe) -> str:

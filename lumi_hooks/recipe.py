@@ -18,6 +18,15 @@ from .errors import RecipeError
 RECORD = 'local_lumi_hooks'
 
 
+# what the parameters have to be that are looked into; EasyBuild checks few of them itself
+_TYPES = (('versionsuffix', str, 'text'), ('easyblock', str, 'text'), ('toolchainopts', dict, 'a dictionary'),
+          ('sources', (list, tuple, str, dict), 'a list'), ('patches', (list, tuple, str), 'a list'),
+          ('postinstallpatches', (list, tuple, str), 'a list'), ('checksums', (list, tuple, str, dict), 'a list'),
+          ('exts_list', (list, tuple), 'a list'), ('components', (list, tuple), 'a list'),
+          ('exts_default_options', dict, 'a dictionary'), ('dependencies', (list, tuple), 'a list'),
+          ('builddependencies', (list, tuple), 'a list'))
+
+
 @dataclass(frozen=True)
 class Recipe:
     """
@@ -102,6 +111,16 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     toolchain = found['toolchain']
     if not isinstance(toolchain, dict) or not {'name', 'version'} <= set(toolchain):
         raise RecipeError(f'{path or "the recipe"}: the toolchain has no name and version')
+    for key, value in (('name', found['name']), ('version', str(found['version'])),
+                       ('versionsuffix', found.get('versionsuffix') or ''), ('toolchain', toolchain['name']),
+                       ('toolchain', str(toolchain['version']))):
+        # they become names of files and modules
+        if not isinstance(value, str) or os.sep in value or not value.isprintable() or len(value) > 200 \
+                or (not value and key != 'versionsuffix'):
+            raise RecipeError(f'{path or "the recipe"}: {key} is {value!r:.80}, which no software can be called')
+    for key, types, what in _TYPES:
+        if found.get(key) is not None and not isinstance(found[key], types):
+            raise RecipeError(f'{path or "the recipe"}: {key} is {found[key]!r:.80}, and has to be {what}')
     for parameter in ('dependencies', 'builddependencies'):
         try:
             Dependency.all_of(found.get(parameter))
@@ -162,14 +181,28 @@ def checksums_in(folder: str) -> Mapping[str, str]:
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
 
 
+def as_list(value: Any) -> List[Any]:
+    """The entries of a parameter that is a list, or a single entry."""
+    if value is None or value == '':
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def file_name(item: Any) -> str:
+    """File name of a source or a patch, in all the notations of recipes; empty where it has none."""
+    if isinstance(item, (list, tuple)):
+        item = item[0] if item else ''
+    if isinstance(item, dict):
+        item = item.get('filename') or item.get('name')
+    return item if isinstance(item, str) else ''
+
+
 def _patches(value: Any):
     """Names of patches anywhere in a recipe's parameters."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in ('patches', 'postinstallpatches') and isinstance(item, (list, tuple)):
-                for patch in item:
-                    patch = patch[0] if isinstance(patch, (list, tuple)) else patch
-                    yield patch.get('name') or patch.get('filename', '') if isinstance(patch, dict) else str(patch)
+            if key in ('patches', 'postinstallpatches'):
+                yield from filter(None, map(file_name, as_list(item)))
             elif key in ('exts_list', 'components'):
                 yield from _patches(item)
     elif isinstance(value, (list, tuple)):

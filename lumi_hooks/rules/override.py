@@ -6,6 +6,7 @@ from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..errors import DataError
 from ..overrides import Override, Patch
+from ..recipe import as_list, file_name
 from ..site import Site
 from .base import Outcome, rule
 from .draft import DEPENDENCY_LISTS, Draft
@@ -137,7 +138,7 @@ def _joined(before: str, what: str, how: str) -> str:
 
 def _patches(draft: Draft, item: Override) -> Iterator[Change]:
     """An override's patches behind the recipe's own, with their checksums."""
-    before = draft.parameters.get('patches') or []
+    before = as_list(draft.parameters.get('patches'))
     names = _names(draft)
     new = [patch for patch in item.patches if patch.name not in names]
     if not new:
@@ -145,7 +146,7 @@ def _patches(draft: Draft, item: Override) -> Iterator[Change]:
     yield Change('patches', draft.parameters.get('patches'), [*before, *(patch.notation for patch in new)], ID,
                  item.reason, item.link)
     sources = draft.parameters.get('sources') or draft.parameters.get('data_sources') or []
-    place = (1 if isinstance(sources, (dict, str)) else len(sources)) + len(before)
+    place = len(as_list(sources)) + len(before)
     checksums = draft.parameters.get('checksums')
     if isinstance(checksums, (list, tuple)) or checksums is None:
         known = list(checksums or [])
@@ -157,8 +158,4 @@ def _patches(draft: Draft, item: Override) -> Iterator[Change]:
 
 def _names(draft: Draft) -> List[str]:
     """File names of a recipe's patches as they stand."""
-    found = []
-    for patch in draft.parameters.get('patches') or ():
-        first = patch[0] if isinstance(patch, (list, tuple)) and patch else patch
-        found.append(str(first.get('name', '')) if isinstance(first, dict) else str(first))
-    return found
+    return [file_name(patch) for patch in as_list(draft.parameters.get('patches'))]

@@ -59,7 +59,7 @@ def kind_of(path: str, root: str = ROOT) -> Optional[str]:
 @lru_cache(maxsize=None)
 def schema(kind: str) -> Mapping[str, Any]:
     """The schema of a kind of data file."""
-    return load_json(os.path.join('schemas', f'{kind}.schema.json'))
+    return load_json(os.path.join(os.path.dirname(os.path.abspath(__file__)), f'{kind}.schema.json'))
 
 
 def checked(path: str) -> Any:
