@@ -63,7 +63,7 @@ class Adaptation:
     @property
     def versionsuffix(self) -> str:
         """Version suffix after adapting."""
-        return self.parameters.get('versionsuffix', '')
+        return self.parameters.get('versionsuffix') or ''
 
     @property
     def toolchain(self) -> Tuple[str, str]:

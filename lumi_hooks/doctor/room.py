@@ -4,15 +4,20 @@ import os
 from typing import Optional, Tuple
 
 from ..quota import room
+from ..record import Experience
 from ..releases import load_machine
 from . import ERROR, WARNING, Situation, check
 
 
 def estimate(here: Situation) -> Tuple[int, int]:
-    """Bytes and inodes that the installations will take: what machine.json states for one, for each of them."""
-    facts = load_machine()['estimate']
-    count = len(here.packages) or 1
-    return count * facts['bytes'], count * facts['inodes']
+    """
+    Bytes and inodes that the installations will take: what a recorded one of the same software in one of the prefixes
+    takes, else what machine.json states for one.
+    """
+    facts, experience = load_machine()['estimate'], Experience(here.site.prefixes)
+    known = [experience.estimate(package.module) for package in here.packages] or [None]
+    return (sum(one.bytes if one and one.bytes is not None else facts['bytes'] for one in known),
+            sum(one.inodes if one and one.inodes is not None else facts['inodes'] for one in known))
 
 
 @check('space', 'there is room for what is to be installed')

@@ -10,9 +10,10 @@ from typing import Any, Iterator, Mapping
 
 _TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'null': type(None)}
 _SAID = {'title', 'description', '$schema'}
-_KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'oneOf', 'allOf', 'if', 'then', 'else', 'pattern', 'minLength',
-                  'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems', 'properties', 'required',
-                  'dependentRequired', 'additionalProperties', 'propertyNames', 'minProperties', 'maxProperties'}
+_KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'oneOf', 'allOf', 'if', 'then', 'else', 'pattern',
+                  'minLength', 'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems', 'properties',
+                  'required', 'dependentRequired', 'additionalProperties', 'propertyNames', 'minProperties',
+                  'maxProperties'}
 
 
 def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> Iterator[str]:

@@ -18,6 +18,7 @@ from lumi_hooks.doctor import place as place_checks
 from lumi_hooks.doctor import room as room_checks
 from lumi_hooks.overrides import overrides_of
 from lumi_hooks.quota import Room, listed, parse_lfs
+from lumi_hooks.record import Estimate
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
 
@@ -220,6 +221,16 @@ def test_estimate_grows_with_what_is_built(here, monkeypatch):
     assert says('space', here(packages=[package()] * 4)) == []
     (level, text), = says('space', here(packages=[package()] * 6))
     assert level == WARNING and '500.0 MB' in text and '6 installations may take 600.0 MB' in text
+
+
+def test_estimate_from_records(here, monkeypatch):
+    """What is known of the same software counts."""
+    known = {'Thing/1.0-cpeGNU-25.03': Estimate(1.0, 5000, 20, 'x'),
+             'Odd/1.0-cpeGNU-25.03': Estimate(None, None, None, 'x')}
+    monkeypatch.setattr(room_checks.Experience, 'estimate', lambda self, module: known.get(module))
+    assert room_checks.estimate(here(packages=[package()])) == (5000, 20)
+    assert room_checks.estimate(here(packages=[package(), package('Other')])) == (5000 + 10 ** 8, 20 + 1000)
+    assert room_checks.estimate(here(packages=[package('Odd')])) == room_checks.estimate(here()) == (10 ** 8, 1000)
 
 
 def test_build_folder(here, monkeypatch):

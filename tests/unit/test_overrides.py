@@ -284,8 +284,8 @@ def test_no_override_no_change(recipe, site_with):
 # --- the checker, against the library that may not be imported in eb
 
 def test_checker_refuses_what_it_does_not_know():
-    with pytest.raises(ValueError, match='oneOf'):
-        list(faults(3, {'oneOf': []}))
+    with pytest.raises(ValueError, match='prefixItems'):
+        list(faults(3, {'prefixItems': []}))
 
 
 JSON = st.recursive(st.none() | st.booleans() | st.integers(-2, 9) | st.floats(allow_nan=False, allow_infinity=False)
