@@ -9,6 +9,7 @@ import contextlib
 import grp
 import os
 import pwd
+import shutil
 import stat
 import sys
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ from functools import lru_cache
 from typing import FrozenSet, Mapping, Optional, Sequence, Tuple
 
 from .data import ROOT
-from .prefixes import project_of
+from .errors import LumiHooksError
+from .prefixes import project_of, stack_of
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,22 @@ def trusted(prefixes: Sequence[str] = (), env: Mapping[str, str] = os.environ) -
     for prefix in prefixes:
         with contextlib.suppress(OSError):  # it may be made later
             groups.add(os.stat(prefix).st_gid)
-        with contextlib.suppress(KeyError):
-            groups.add(grp.getgrnam(project_of(prefix) or '').gr_gid)
     stack = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '').partition('/easybuild/tools/')[0]
+    eb = shutil.which('eb', path=env.get('PATH'))
     site = [os.path.dirname(stack) if stack else '', env.get('EBROOTEASYBUILD', ''), os.path.dirname(ROOT), sys.prefix,
+            os.path.dirname(os.path.dirname(os.path.realpath(eb))) if eb else '',
             *env.get('LUMI_HOOKS_UPSTREAM', '').split(os.pathsep)]
     return Trusted(user, frozenset(groups - {-1}), tuple(map(os.path.realpath, prefixes)),
                    tuple(os.path.realpath(path) for path in site if path))
+
+
+def trusted_here(env: Mapping[str, str] = os.environ) -> Trusted:
+    """Whom to take files from where no site is known yet: with the prefixes that the environment names."""
+    top = env.get('EBU_USER_PREFIX') or os.path.join(env.get('HOME', '/'), 'EasyBuild')
+    try:
+        return trusted(stack_of(top, env), env)
+    except LumiHooksError:
+        return trusted([top], env)
 
 
 def why_not(path: str, whom: Trusted) -> Optional[str]:
@@ -83,8 +94,9 @@ def _why_not(place: str, whom: Trusted, shared: bool) -> Optional[str]:
         return None
     if status.st_mode & stat.S_IWOTH:
         return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
-    if status.st_mode & stat.S_IWGRP and status.st_gid not in whom.groups:
-        return f'the group {_group(status.st_gid)} can write to {place}, and it is not that of one of your prefixes: ' \
+    if status.st_mode & stat.S_IWGRP and status.st_gid not in whom.groups \
+            and _group(status.st_gid) != project_of(place):
+        return f'the group {_group(status.st_gid)} can write to {place}, and it is not that of a project of yours: ' \
                f'chmod g-w {place}, or put the file into a folder of your own'
     if not shared and status.st_uid not in (whom.user, 0):
         return f'{place} belongs to {_user(status.st_uid)}, not to you: copy it into a folder of your own once you ' \

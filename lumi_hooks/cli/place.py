@@ -3,7 +3,7 @@
 import argparse
 import os
 from dataclasses import replace
-from typing import List, Tuple
+from typing import List, Mapping, Sequence, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
@@ -11,6 +11,7 @@ from ..overrides import overrides_of
 from ..prefixes import module_path, robot_path
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
+from ..trust import trusted, why_not
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +45,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     if is_lumi(os.environ):
         site = site_from_environment(env)
         where = site.prefixes, stack_version(site, env), site.partition
-        own = other_recipes(robot_path(robot, *where), upstream)
+        own = _trusted(other_recipes(robot_path(robot, *where), upstream), site, env)
         modulepath = module_path(modulepath, *where)
         loaded = os.environ.get('LUMI_STACK_CPE_VERSION') or os.environ.get('LUMI_STACK_VERSION', site.release.name)
         same = (loaded.replace('.dev', '') == site.release.name
@@ -54,7 +55,13 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     else:
         site = make_site(env.get('LUMI_HOOKS_RELEASE'), env.get('LUMI_HOOKS_PARTITION'),
                          env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
-        own = other_recipes(robot, upstream)
+        own = _trusted(other_recipes(robot, upstream), site, env)
         index = Index((), own, upstream)
     site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
     return site, [*own, *(path for path in [our_recipes()] if path), *upstream]
+
+
+def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:
+    """The folders of recipes that nobody else can write to: reading a recipe runs it."""
+    whom = trusted(site.prefixes, env)
+    return [path for path in folders if why_not(os.path.join(path, 'any.eb'), whom) is None]

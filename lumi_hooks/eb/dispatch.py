@@ -12,8 +12,7 @@ from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
 from ..errors import LumiHooksError
-from ..site import user_prefix
-from ..trust import trusted, why_not
+from ..trust import trusted_here, why_not
 from . import places
 
 _owner: Optional[str] = None
@@ -58,7 +57,7 @@ class Chain:
         self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
         self.paths = places.chained_hooks(ours)
         for number, path in enumerate(self.paths):
-            reason = why_not(path, trusted([user_prefix()]))
+            reason = why_not(path, trusted_here())
             if reason:
                 raise EasyBuildError('the hooks file %s is not taken: %s', path, reason)
             try:

@@ -83,6 +83,34 @@ def test_who_is_trusted(tmp_path):
     assert why_not('/appl/lumi/LUMI-EasyBuild-contrib/easybuild/easyconfigs/x.eb', found) is None
 
 
+def test_a_projects_own_group_may_write(file, monkeypatch):
+    """In a project's folder, wherever the prefix is."""
+    from lumi_hooks import trust
+    file.parent.chmod(0o775)
+    alone = Trusted(ME, frozenset())
+    assert why_not(str(file), alone)
+    name = trust._group(os.stat(file.parent).st_gid)
+    monkeypatch.setattr(trust, 'project_of', lambda path: name)
+    assert why_not(str(file), alone) is None
+    monkeypatch.setattr(trust, 'project_of', lambda path: 'project_465000001')
+    assert 'not that of a project of yours' in why_not(str(file), alone)
+
+
+def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
+    from lumi_hooks.cli import main
+    mark = tmp_path / 'was-run'
+    file.write_text(f"open({str(mark)!r}, 'w').close()\n")
+    monkeypatch.setenv('HOME', str(tmp_path))
+    file.chmod(0o666)
+    for command in ('adapt', 'plan', 'doctor'):
+        assert main([command, '--json', str(file)]) == 2
+        assert 'is not read, as reading it runs it' in capsys.readouterr().err
+    assert not mark.exists()
+    # the trap works, where the file is one's own
+    file.chmod(0o644)
+    assert main(['adapt', '--json', str(file)]) == 2 and mark.exists()
+
+
 # --- as ordinary users
 
 WHY = """
