@@ -89,6 +89,11 @@ class Overrides:
                                       for item in _read(path, name, self.whom))
         return self._known[name]
 
+    def mention(self, name: str) -> bool:
+        """Is there a file of overrides for a package, right or wrong?"""
+        return os.sep not in name and any(os.path.lexists(os.path.join(folder, f'{name}.json'))
+                                          for folder in self.folders)
+
     def fitting(self, name: str, version: str, toolchain: Tuple[str, str]) -> List[Override]:
         """
         The overrides for a recipe, the one that counts most first.

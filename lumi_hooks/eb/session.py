@@ -131,7 +131,8 @@ class Session:
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
             recipe = live.glance(ec)
-            if recipe.toolchain[0] != 'system' and recipe.toolchain[0] not in load_toolchains()['toolchains']:
+            as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
+            if not as_it_is or self.site.overrides.mention(recipe.name):
                 recipe = parse_recipe(ec.rawtxt, ec.path)
             self._texts[key] = self._taken(recipe)
         text, path = self._texts[key]

@@ -77,6 +77,9 @@ def test_good_file(put):
     assert found[1].patches[0].sha256 == hashlib.sha256(b'--- fix.patch\n').hexdigest()
     assert found[1].reason == f'this version ({path})' and found[1].link == 'https://example.org'
     assert schemas.problems('overrides/Thing.json', os.path.dirname(os.path.dirname(path))) == []
+    folder = [os.path.dirname(path)]
+    assert Overrides(folder).mention('Thing') and not Overrides(folder).mention('Other')
+    assert not Overrides().mention('Thing') and not Overrides(folder).mention('../overrides/Thing')
     assert Overrides([os.path.dirname(path)]).of('Other') == () and Overrides().of('Thing') == ()
     assert Overrides([os.path.dirname(path)]).of('../overrides/Thing') == ()
 
