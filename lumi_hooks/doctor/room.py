@@ -4,15 +4,20 @@ import os
 from typing import Optional, Tuple
 
 from ..quota import room
+from ..record import Experience
 from ..releases import load_machine
 from . import ERROR, WARNING, Situation, check
 
 
 def estimate(here: Situation) -> Tuple[int, int]:
-    """Bytes and inodes that the installations will take: what machine.json states for one, for each of them."""
-    facts = load_machine()['estimate']
-    count = len(here.packages) or 1
-    return count * facts['bytes'], count * facts['inodes']
+    """
+    Bytes and inodes that the installations will take: what the record of an earlier one of the same software says, and
+    what machine.json states for one of which there is none.
+    """
+    facts, known = load_machine()['estimate'], Experience(here.site.prefixes)
+    found = [known.estimate(package.module) for package in here.packages] or [None]
+    return (sum(item.bytes if item and item.bytes is not None else facts['bytes'] for item in found),
+            sum(item.inodes if item and item.inodes is not None else facts['inodes'] for item in found))
 
 
 @check('space', 'there is room for what is to be installed')
