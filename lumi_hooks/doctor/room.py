@@ -11,13 +11,13 @@ from . import ERROR, WARNING, Situation, check
 
 def estimate(here: Situation) -> Tuple[int, int]:
     """
-    Bytes and inodes that the installations will take: what a recorded one of the same software in one of the prefixes
-    takes, else what machine.json states for one.
+    Bytes and inodes that the installations will take: what the record of an earlier one of the same software says, and
+    what machine.json states for one of which there is none.
     """
-    facts, experience = load_machine()['estimate'], Experience(here.site.prefixes)
-    known = [experience.estimate(package.module) for package in here.packages] or [None]
-    return (sum(one.bytes if one and one.bytes is not None else facts['bytes'] for one in known),
-            sum(one.inodes if one and one.inodes is not None else facts['inodes'] for one in known))
+    facts, known = load_machine()['estimate'], Experience(here.site.prefixes)
+    found = [known.estimate(package.module) for package in here.packages] or [None]
+    return (sum(item.bytes if item and item.bytes is not None else facts['bytes'] for item in found),
+            sum(item.inodes if item and item.inodes is not None else facts['inodes'] for item in found))
 
 
 @check('space', 'there is room for what is to be installed')
