@@ -39,8 +39,8 @@ def add_parser(commands) -> None:
     parser.add_argument('--json', action='store_true', help='print an object for the installation (a list for several)')
     group = parser.add_argument_group('what holds there', 'taken from the environment and the module where not given')
     group.add_argument('--library-path', metavar='PATH',
-                       help='LD_LIBRARY_PATH of a process that uses it (default: as the module sets it; for a folder '
-                       'the present one behind its own lib and lib64)')
+                       help='LD_LIBRARY_PATH of a process that uses it (default: as its module sets it; for a folder '
+                       'without a module the present one behind its own lib and lib64)')
     group.add_argument('--partition', metavar='P', help='partition that it is for ($LUMI_STACK_PARTITION)')
     group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE ($LUMI_STACK_VERSION)')
     group.add_argument('--gpu-target', metavar='gfx…', action='append', default=[],
@@ -92,7 +92,7 @@ def questions(options: argparse.Namespace) -> List['Question']:
     release = options.release or os.environ.get('LUMI_STACK_VERSION', '').replace('.dev', '') or default_release().name
     found = []
     for name in options.target:
-        target = find_target(name)
+        target = find_target(name, load=options.library_path is None)
         env = {**os.environ, **target.environment}
         if options.library_path is not None:
             path: Tuple[str, ...] = tuple(folder for folder in options.library_path.split(':') if folder)

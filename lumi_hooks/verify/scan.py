@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The files of a folder: each read once, whatever links to it, by several processes."""
 import os
+import signal
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
@@ -88,12 +89,17 @@ def _read_all(batches: Sequence[Sequence[str]], processors: Mapping[int, str], j
         for batch in batches:
             yield _read(batch, processors)
         return
-    with ProcessPoolExecutor(jobs) as pool:
+    with ProcessPoolExecutor(jobs, initializer=_leave_interrupts) as pool:
         try:
             yield from pool.map(_read, batches, [processors] * len(batches))
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def _leave_interrupts() -> None:
+    """Ctrl-C reaches all processes of a terminal; the first one alone answers it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _read(paths: Sequence[str], processors: Mapping[int, str]) -> _Results:

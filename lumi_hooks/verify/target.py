@@ -21,19 +21,29 @@ class Target(NamedTuple):
     environment: Mapping[str, str] = {}
 
 
-def find_target(name: str, env: Mapping[str, str] = os.environ) -> Target:
+def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = True) -> Target:
     """
     The installation that is meant by a folder, or by a module on MODULEPATH (NAME/VERSION, or NAME if there is one).
 
+    :param load: ask for the environment that its module makes; of a folder's module, too, where that can be loaded
     :raises LumiHooksError: neither exists, several modules fit, or the module file names no folder
     """
+    index = Index([path for path in env.get('MODULEPATH', '').split(':') if path])
     if os.path.exists(name):
         root = os.path.realpath(name)
-        return Target(root, software_of(root))
+        software = software_of(root)
+        module = f'{software}/{os.path.basename(root)}'
+        file = index.module_file(module) if software else None
+        if load and file:
+            try:
+                if os.path.realpath(module_root(file)) == root:
+                    return Target(root, software, module, load_module(module, env))
+            except LumiHooksError:
+                pass  # a folder is looked at without its module
+        return Target(root, software)
     if name.startswith(('/', '.')):
         raise LumiHooksError(f'{name}: there is no such folder')
     software, _, version = name.partition('/')
-    index = Index([path for path in env.get('MODULEPATH', '').split(':') if path])
     there = index.modules(software)
     if not version and len(there) == 1:
         version = next(iter(there))
@@ -44,7 +54,8 @@ def find_target(name: str, env: Mapping[str, str] = os.environ) -> Target:
     root = module_root(file)
     if not os.path.isdir(root):
         raise LumiHooksError(f'{file}: its folder {root} does not exist; reinstall it')
-    return Target(os.path.realpath(root), software, f'{software}/{version}', load_module(f'{software}/{version}', env))
+    module = f'{software}/{version}'
+    return Target(os.path.realpath(root), software, module, load_module(module, env) if load else {})
 
 
 def module_root(file: str) -> str:

@@ -160,6 +160,21 @@ def test_the_modules_environment_is_read_and_not_run(place):
     assert not os.path.exists('/tmp/should-not-be')
 
 
+def test_the_folder_of_a_module_gets_its_environment(place):
+    folder = write_module(place, f'local root = "{place.root}"')
+    (place.root / 'easybuild').mkdir()
+    text = 'os.environ["LOADEDMODULES"] = "Thing/1.0-cpeGNU-25.03";\nos.environ["LD_LIBRARY_PATH"] = "/a";'
+    env = {'MODULEPATH': folder, 'LMOD_CMD': lmod(place, text), 'LD_LIBRARY_PATH': '/present'}
+    found = target.find_target(str(place.root), env)
+    assert (found.module, target.environment_path(found, env)) == ('Thing/1.0-cpeGNU-25.03', ('/a',))
+    assert target.find_target(str(place.root), env, load=False).environment == {}
+    # one that can't be loaded, or is for another folder, is left alone
+    plain = target.find_target(str(place.root), {**env, 'LMOD_CMD': lmod(place, 'False', 1)})
+    assert (plain.module, target.environment_path(plain, env)) == (None, ('/present',))
+    write_module(place, f'local root = "{place.software}"')
+    assert target.find_target(str(place.root), {**env, 'LMOD_CMD': lmod(place, text)}).module is None
+
+
 def test_a_module_that_cannot_be_loaded_is_told(place):
     with pytest.raises(LumiHooksError, match='can\'t be loaded.*a message'):
         target.load_module('Thing/1.0', {'LMOD_CMD': lmod(place, 'False', 1)})
