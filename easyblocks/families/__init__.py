@@ -13,6 +13,8 @@ import contextlib
 import os
 import tempfile
 
+from easybuild.tools.build_log import EasyBuildError
+
 CPE = 'CPE'
 
 def is_cpe(toolchain):
@@ -63,11 +65,13 @@ def cmake_blas():
     Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.
 
     FindBLAS and FindLAPACK have no name for LibSci, and take libraries that are given as they are.
+
+    :raises EasyBuildError: LibSci is not loaded
     """
     options = ['-DBLA_VENDOR=All']
     for name in ('BLAS', 'LAPACK'):
-        libraries = os.environ['%s_SHARED_LIBS' % name].split(',')
-        paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
+        libraries = _variable(name + '_SHARED_LIBS').split(',')
+        paths = [os.path.join(_variable(name + '_LIB_DIR'), library) for library in libraries]
         options.append('-D%s_LIBRARIES=%s' % (name, r'\;'.join(paths)))
     return options
 
@@ -100,9 +104,19 @@ def libsci_for_pkg_config():
     Have LibSci, as many threads as $OMP_NUM_THREADS says, found by pkg-config under the name libsci.
 
     :return: value for $PKG_CONFIG_PATH
+    :raises EasyBuildError: LibSci is not loaded
     """
     folder = tempfile.mkdtemp()
     with open(os.path.join(folder, 'libsci.pc'), 'w', encoding='utf-8') as stream:
         stream.write('Name: libsci\nDescription: BLAS and LAPACK of the Cray PE\nVersion: %s\nLibs: -L%s %s\n' % (
-            os.environ.get('EBVERSIONCRAYMINLIBSCI', '0'), os.environ['LAPACK_LIB_DIR'], os.environ['LIBLAPACK_MT']))
+            os.environ.get('EBVERSIONCRAYMINLIBSCI', '0'), _variable('LAPACK_LIB_DIR'), _variable('LIBLAPACK_MT')))
     return os.pathsep.join([folder, os.environ.get('PKG_CONFIG_PATH', '')]).rstrip(os.pathsep)
+
+
+def _variable(name):
+    """Return one of the toolchain's variables for linear algebra."""
+    value = os.environ.get(name)
+    if not value:
+        raise EasyBuildError("$%s is not set, so cray-libsci is not loaded: this software needs BLAS, and its data "
+                             "(lumi_hooks/packages) must not say that it uses none", name)
+    return value

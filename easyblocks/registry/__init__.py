@@ -7,7 +7,6 @@ included first.
 A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
 """
 
-import ast
 import importlib
 import importlib.util
 import os
@@ -48,24 +47,6 @@ def supersede():
         sys.modules[lookup] = module
         classes[name] = module.register(getattr(module, name))
     return classes
-
-
-def mended():
-    """
-    The upstream easyblocks that ours take the place of.
-
-    :return: dictionary of class name -> file that defines it
-    """
-    found = {}
-    for folder in FIXES:
-        for file in sorted(os.listdir(folder)):
-            if file.endswith('.py') and file != '__init__.py':
-                path = os.path.join(folder, file)
-                with open(path, encoding='utf-8') as stream:
-                    tree = ast.parse(stream.read())
-                # the class that takes the place is the last one
-                found[[node.name for node in tree.body if isinstance(node, ast.ClassDef)][-1]] = path
-    return found
 
 
 def upstream_class(name, module):

@@ -67,10 +67,11 @@ def load_packages(root):
         spec.loader.exec_module(sys.modules[name])
     importlib.import_module('lumi_hooks_toolchains.registry').supersede()
     sys.path.insert(0, root)
-    importlib.import_module('lumi_hooks.eb.names').name_external_modules()
     from easybuild.tools.config import build_option
+    site = importlib.import_module('lumi_hooks.site').make_site(env={})
+    importlib.import_module('lumi_hooks.eb.names').name_external_modules(set(site.release.modules).difference(site.cray))
     metadata = build_option('external_modules_metadata')
-    for module in importlib.import_module('lumi_hooks.site').make_site(env={}).cray.values():
+    for module in site.cray.values():
         metadata[module.full_name] = {'name': list(module.provides), 'prefix': module.prefix,
                                       'version': [module.upstream_version] * len(module.provides)}
 

@@ -179,7 +179,8 @@ def test_meson_and_ninja_of_buildtools(said, recipe_text, toolchain):
     """The recipe's builddependencies are buildtools and buildtools-python: upstream's easyblock stops there."""
     builddependencies = recipe_text(CASES['MesonNinja']['recipe'], toolchain).partition('\nbuilddependencies')[2]
     assert 'Meson' not in builddependencies.partition(']')[0] and 'buildtools' in builddependencies
-    assert said('MesonNinja', toolchain)['commands'][-1].startswith('meson setup --prefix @/install ')
+    # CCE's linker is told more in front
+    assert 'meson setup --prefix @/install ' in said('MesonNinja', toolchain)['commands'][-1]
 
 
 def test_upstream_stops_without_ours(probe, recipe_text):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The compilers behind the wrappers take what the toolchains tell them: a real Clang, and Fortran by each one's rules."""
+"""The compilers behind the wrappers take what the toolchains tell them: Clang for real, Fortran by each one's rules."""
 import re
 
 import pytest
