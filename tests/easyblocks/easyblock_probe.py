@@ -3,8 +3,8 @@
 
 Standard input: {"root": the checkout, "robot": paths of recipes, "mended": with our easyblocks or with upstream's
 alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, "files": {path:
-content} below the build folder, "start_dir", "attributes", "parameters", "show": files to print afterwards,
-"commands": {start of a command: what it prints}}, ...]}
+content} below the build folder, "start_dir", "attributes", "parameters", "environment", "with_dependencies", "show":
+files to print afterwards, "commands": {start of a command: what it prints}}, ...]}
 
 No modules are loaded and no command is run: what would be run is recorded, with what "commands" says as its output.
 What a step would find in the environment of loaded modules is made up of the recipe's dependencies and of ENVIRONMENT.
@@ -135,6 +135,7 @@ def one(case):
     ec = EasyConfig(path, validate=False, extra_options=extension.extra_options() if extension else None)
     cls = extension or get_easyblock_class(ec['easyblock'], name=ec.name)
     result = {'class': sys.modules[cls.__module__].__file__, 'error': None}
+    os.environ.update(case.get('environment', {}))
     try:
         set_up(ec, ec.toolchain)
         block = cls(ec)
@@ -159,10 +160,11 @@ def one(case):
         block.cfg.template_values['builddir'] = build
         toolchain = block.toolchain
         toolchain._verify_toolchain = lambda: None
-        toolchain.prepare(loadmod=False, silent=True)
+        dependencies = block.cfg.dependencies() if case.get('with_dependencies') else None
+        toolchain.prepare(deps=dependencies, loadmod=False, silent=True)
         for step in case['steps']:
             os.chdir(start)
-            getattr(block, step)()
+            result['returned'] = getattr(block, step)()
     except Exception:
         # told with the place: a test shows what went wrong in which case
         result['error'] = traceback.format_exc()
