@@ -9,7 +9,11 @@ Fortran options are another matter, see `fortran`.
 A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
 """
 
+import contextlib
 import os
+import tempfile
+
+from easybuild.tools.build_log import EasyBuildError
 
 CPE = 'CPE'
 
@@ -56,38 +60,63 @@ class KnownAs:
         return found
 
 
-class NamedDependencies:
-    """Mixin, before upstream's class: external modules among the dependencies have a name.
-
-    EasyBuild gives them None; easyblocks that go through the names of the dependencies stop there. It is the name of
-    the software where the metadata say it (FFTW), else that of the module.
-    """
-
-    def __init__(self, ec, *args, **kwargs):
-        """Constructor, same parameters as EasyBlock."""
-        if is_cpe(ec.toolchain):
-            listed = ec.dependencies
-            ec.dependencies = lambda *args, **kwargs: [_named(dep) for dep in listed(*args, **kwargs)]
-        super().__init__(ec, *args, **kwargs)
-
-
-def _named(dependency):
-    """Return a dependency, with a name where it is an external module."""
-    if dependency['name'] is not None or not dependency['external_module']:
-        return dependency
-    names = (dependency['external_module_metadata'] or {}).get('name')
-    return dict(dependency, name=names[0] if names else dependency['full_mod_name'].split('/')[0])
-
-
 def cmake_blas():
     """
     Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.
 
     FindBLAS and FindLAPACK have no name for LibSci, and take libraries that are given as they are.
+
+    :raises EasyBuildError: LibSci is not loaded
     """
     options = ['-DBLA_VENDOR=All']
     for name in ('BLAS', 'LAPACK'):
-        libraries = os.environ['%s_SHARED_LIBS' % name].split(',')
-        paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
+        libraries = _variable(name + '_SHARED_LIBS').split(',')
+        paths = [os.path.join(_variable(name + '_LIB_DIR'), library) for library in libraries]
         options.append('-D%s_LIBRARIES=%s' % (name, r'\;'.join(paths)))
     return options
+
+
+@contextlib.contextmanager
+def reworded(cfg, words):
+    """
+    While this is in force, other words are added to a recipe's parameters than upstream's easyblock says.
+
+    :param cfg: the easyblock's EasyConfig
+    :param words: dictionary of a text -> what stands in its place
+    """
+    update = cfg.update
+
+    def update_reworded(key, value, *args, **kwargs):
+        if isinstance(value, str):
+            for text, own in words.items():
+                value = value.replace(text, own)
+        update(key, value, *args, **kwargs)
+
+    cfg.update = update_reworded
+    try:
+        yield
+    finally:
+        del cfg.update
+
+
+def libsci_for_pkg_config():
+    """
+    Have LibSci, as many threads as $OMP_NUM_THREADS says, found by pkg-config under the name libsci.
+
+    :return: value for $PKG_CONFIG_PATH
+    :raises EasyBuildError: LibSci is not loaded
+    """
+    folder = tempfile.mkdtemp()
+    with open(os.path.join(folder, 'libsci.pc'), 'w', encoding='utf-8') as stream:
+        stream.write('Name: libsci\nDescription: BLAS and LAPACK of the Cray PE\nVersion: %s\nLibs: -L%s %s\n' % (
+            os.environ.get('EBVERSIONCRAYMINLIBSCI', '0'), _variable('LAPACK_LIB_DIR'), _variable('LIBLAPACK_MT')))
+    return os.pathsep.join([folder, os.environ.get('PKG_CONFIG_PATH', '')]).rstrip(os.pathsep)
+
+
+def _variable(name):
+    """Return one of the toolchain's variables for linear algebra."""
+    value = os.environ.get(name)
+    if not value:
+        raise EasyBuildError("$%s is not set, so cray-libsci is not loaded: this software needs BLAS, and its data "
+                             "(lumi_hooks/packages) must not say that it uses none", name)
+    return value

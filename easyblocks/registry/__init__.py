@@ -7,7 +7,6 @@ included first.
 A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
 """
 
-import ast
 import importlib
 import importlib.util
 import os
@@ -50,24 +49,6 @@ def supersede():
     return classes
 
 
-def mended():
-    """
-    The upstream easyblocks that ours take the place of.
-
-    :return: dictionary of class name -> file that defines it
-    """
-    found = {}
-    for folder in FIXES:
-        for file in sorted(os.listdir(folder)):
-            if file.endswith('.py') and file != '__init__.py':
-                path = os.path.join(folder, file)
-                with open(path, encoding='utf-8') as stream:
-                    tree = ast.parse(stream.read())
-                # the class that takes the place is the last one
-                found[[node.name for node in tree.body if isinstance(node, ast.ClassDef)][-1]] = path
-    return found
-
-
 def upstream_class(name, module):
     """
     The class of an easyblock that a file in fixes/ takes the place of.
@@ -90,15 +71,3 @@ def upstream_class(name, module):
             return getattr(found, name)
     # in the words by which EasyBuild tells an easyblock that is not there from one that is broken
     raise ImportError("No module named '%s.%s'" % (package.__name__, module))
-
-
-def passed_on(module):
-    """
-    Return a module's __getattr__ for a file in fixes/: the other names of upstream's file, which easyblocks import too.
-
-    :param module: name of the file without .py; the file's class has been asked for by upstream_class
-    """
-    def __getattr__(name):
-        return getattr(sys.modules['lumi_hooks_upstream_' + module], name)
-
-    return __getattr__
