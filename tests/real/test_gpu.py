@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from .elf import gpu_targets, needed
+from .test_verify import verify
 
 PROGRAMS = Path(__file__).with_name('programs') / 'hip'
+RECIPES = Path(__file__).with_name('recipes')
 
 RECIPE = """easyblock = '{easyblock}'
 name = '{name}'
@@ -50,12 +52,15 @@ def hipmpi(request, gpu, tmp_path_factory):
     return f'hipmpi/1.0-{request.param}-25.03', gpu.software('hipmpi', f'1.0-{request.param}-25.03')
 
 
-def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(hipmpi):
+def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(gpu, hipmpi):
     program = hipmpi[1] / 'bin/hipmpi'
     assert gpu_targets(program) == ['gfx90a']
     libraries = needed(program)
     assert [name for name in libraries if name.startswith('libmpi_')] == [
         'libmpi_amd.so.12' if 'cpeAMD' in hipmpi[0] else 'libmpi_gnu_123.so.12', 'libmpi_gtl_hsa.so.0']
+    code, (report,) = verify(gpu, hipmpi[0])
+    assert code == 0, report
+    assert report['summary']['gpu_targets'] == ['gfx90a'] and len(report['summary']['gtl']) == 1, report
 
 
 def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path):
@@ -95,3 +100,18 @@ def test_software_that_does_not_use_the_gpu_holds_nothing_of_rocm(gpu):
         assert needed(path) == ['libc.so.6']
     made_by = subprocess.run(['readelf', '-p', '.comment', folder / 'bin/lz4'], capture_output=True, check=True).stdout
     assert b'clang version' in made_by, 'not compiled by the compiler of PrgEnv-amd'
+
+
+@pytest.mark.long
+def test_a_cuda_recipe_becomes_a_build_for_gfx90a(gpu):
+    """SUNDIALS' recipe for CUDA, in upstream's words: toolchain, dependencies and options follow from the data."""
+    done = gpu.eb(f'{RECIPES}/SUNDIALS-6.4.1-foss-2023a-CUDA-12.1.1.eb -r', timeout=2400)
+    module = 'SUNDIALS/6.4.1-cpeAMD-25.03-rocm'
+    assert f'is installed as {module}' in done.stdout
+    library = gpu.software(*module.split('/')) / 'lib'
+    assert gpu_targets(library / 'libsundials_nvechip.so') == ['gfx90a']
+    assert gpu_targets(library / 'libsundials_nvecserial.so') == []
+    assert 'libamdhip64.so.5' in needed(library / 'libsundials_nvechip.so')
+    assert 'libmpi_amd.so.12' in needed(library / 'libsundials_nvecparallel.so')
+    code, (report,) = verify(gpu, module)
+    assert code == 0 and report['summary']['gpu_targets'] == ['gfx90a'], report
