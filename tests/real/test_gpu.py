@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Partition G: HIP programs and libraries through `eb --hooks`, what is in them, and GTL in MPI_Init."""
+import hashlib
 import re
 import subprocess
 import tarfile
@@ -21,6 +22,7 @@ description = "a HIP package"
 toolchain = {{'name': '{toolchain}', 'version': '25.03'}}
 toolchainopts = {{'usempi': {mpi}}}
 sources = ['{name}-1.0.tar.gz']
+checksums = ['{checksum}']
 {extra}
 dependencies = [('rocm/6.3.4', EXTERNAL_MODULE)]
 sanity_check_paths = {{'files': {files}, 'dirs': []}}
@@ -30,11 +32,13 @@ moduleclass = 'lib'
 
 def package(folder, name, contents, **settings):
     """Write a source archive and a recipe of it into a folder; returns the recipe."""
-    with tarfile.open(folder / f'{name}-1.0.tar.gz', 'w:gz') as archive:
+    source = folder / f'{name}-1.0.tar.gz'
+    with tarfile.open(source, 'w:gz') as archive:
         for path in contents:
             archive.add(PROGRAMS / path, f'{name}-1.0/{path}')
     recipe = folder / f'{name}-1.0-{settings["toolchain"]}-25.03.eb'
-    recipe.write_text(RECIPE.format(**{'name': name, 'mpi': False, 'extra': '', **settings}))
+    checksum = hashlib.sha256(source.read_bytes()).hexdigest()
+    recipe.write_text(RECIPE.format(**{'name': name, 'mpi': False, 'extra': '', 'checksum': checksum, **settings}))
     return recipe
 
 
