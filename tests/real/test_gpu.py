@@ -47,6 +47,22 @@ def install(gpu, recipe, toolchain):
     gpu.eb(f'{recipe} --sourcepath={recipe.parent}:$EASYBUILD_SOURCEPATH', LUMI_HOOKS_TOOLCHAIN=toolchain)
 
 
+@pytest.mark.parametrize('toolchain,prgenv,compiler', [
+    ('cpeGNU', 'GNU', 'gcc-native/14.2'), ('cpeCray', 'CRAY', 'cce/19.0.0'), ('cpeAMD', 'AMD', 'amd/6.3.4')])
+def test_the_partition_is_as_lumis(gpu, toolchain, prgenv, compiler):
+    names = ('EASYBUILD_OPTARCH', 'EASYBUILD_INSTALLPATH_SOFTWARE', 'PE_ENV', 'CRAY_ACCEL_TARGET', 'CRAY_ROCM_VERSION',
+             'PE_MPICH_GTL_LIBS_amd_gfx90a', 'LOADEDMODULES')
+    done = gpu.run(f'module load {toolchain}/25.03 2>/dev/null; '
+                   f'for name in {" ".join(names)}; do echo "$name=${{!name}}"; done', check=True)
+    found = dict(line.split('=', 1) for line in done.stdout.splitlines() if line.split('=', 1)[0] in names)
+    assert {'craype-x86-trento', 'craype-accel-amd-gfx90a', 'rocm/6.3.4', compiler, 'cray-mpich/8.1.32'} <= set(
+        found.pop('LOADEDMODULES').split(':'))
+    assert found == {
+        'EASYBUILD_OPTARCH': 'x86-trento', 'EASYBUILD_INSTALLPATH_SOFTWARE': f'{gpu.prefix}/SW/LUMI-25.03/G',
+        'PE_ENV': prgenv, 'CRAY_ACCEL_TARGET': 'amd_gfx90a', 'CRAY_ROCM_VERSION': '6.3.4',
+        'PE_MPICH_GTL_LIBS_amd_gfx90a': '-lmpi_gtl_hsa'}
+
+
 @pytest.fixture(scope='module', params=['cpeGNU', 'cpeAMD'])
 def hipmpi(request, gpu, tmp_path_factory):
     """A program of HIP and MPI, compiled by hipcc, installed; returns (module, installation)."""
