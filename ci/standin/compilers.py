@@ -4,7 +4,7 @@
 import shutil
 
 from .debian import Debian
-from .elf import place
+from .elf import place, publish
 from .layout import HERE, facts
 from .steps import Staging, link, write
 
@@ -99,6 +99,7 @@ def install_cce(builder, version):
         link('crayftn', tree / 'bin/ftn')
         (tree / 'cce-clang').mkdir()
         link(llvm, tree / 'cce-clang/x86_64')
+    publish(layout, library)
 
 
 def install_aocc(builder, version):

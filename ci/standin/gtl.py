@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """GTL, Cray MPICH's transport layer for GPU buffers: a small library of the real one's name, and its check."""
 
+from .elf import publish
 from .layout import HERE
 from .steps import Staging, link
 
@@ -34,3 +35,4 @@ def install_gtl(builder, release):
             'compiling ' + name,
         )
         link(name, tree / 'libmpi_gtl_hsa.so')
+    publish(layout, layout.gtl(release))

@@ -3,7 +3,7 @@
 
 from .compilers import install_fortran, install_openmp
 from .debian import Debian
-from .layout import facts
+from .layout import Problem, facts
 from .steps import Staging, link, relocate, write
 
 PC = """prefix=%(prefix)s
@@ -14,6 +14,32 @@ Version: %(version)s
 Libs: -L${prefix}/lib -lamdhip64
 Cflags: -I${prefix}/include -D__HIP_PLATFORM_AMD__
 """
+
+# What the headers of HIP 5.2, made with Clang 14, need for a newer Clang: LLVM has no typed pointers in the names of
+# its intrinsics any more, and Clang 19 wants a template's arguments after `template`.
+MENDS = {
+    'include/hip/amd_detail/amd_hip_atomic.h': [
+        (
+            '__builtin_amdgcn_atomic_%s(\n        address, val, __ATOMIC_RELAXED, 1 /* Device scope */, false)' % kind,
+            '__builtin_amdgcn_atomic_%s32(address, val, __ATOMIC_RELAXED, "agent")' % kind,
+        )
+        for kind in ('inc', 'dec')
+    ],
+    'include/rocprim/device/detail/device_radix_sort.hpp': [('().template sort_single(', '().sort_single(')],
+}
+
+
+def mend(path, swaps):
+    """Replace strings in a header; raise Problem if one of them is not there, as in another version.
+
+    path: the header. swaps: list of (old, new).
+    """
+    text = path.read_text()
+    for old, new in swaps:
+        if old not in text:
+            raise Problem('%s has no %r: the mends in ci/standin/rocm.py are for another version' % (path.name, old))
+        text = text.replace(old, new)
+    write(path, text)
 
 
 def install_rocm(builder, version):
@@ -40,6 +66,14 @@ def install_rocm(builder, version):
                     link('../x86_64-linux-gnu/cmake/' + inner.name, tree / 'lib/cmake' / inner.name)
             else:
                 link('x86_64-linux-gnu/' + path.name, tree / 'lib' / path.name)
+        # what they need lies beside them, or, where this machine lacks it, in opt/standin/lib
+        for path in sorted(multi.glob('*.so.*')):
+            if not path.is_symlink():
+                builder.run(
+                    [layout.patchelf, '--set-rpath', '%s:%s' % ('$ORIGIN', layout.standin / 'lib'), path],
+                    'patching ' + path.name,
+                    log='patchelf',
+                )
         swaps = [
             ('"/usr', '"%s' % prefix),
             ('ROCM_PATH /usr)', 'ROCM_PATH %s)' % prefix),
@@ -47,6 +81,8 @@ def install_rocm(builder, version):
             ('clang++-15', 'clang++'),
             ('clang-15', 'clang'),
         ]
+        for name, mends in MENDS.items():
+            mend(tree / name, mends)
         for folder in ('bin', 'lib/cmake', 'lib/x86_64-linux-gnu/cmake'):
             relocate(tree / folder, swaps)
         (tree / 'llvm/bin').mkdir(parents=True)

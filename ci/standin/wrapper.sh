@@ -86,7 +86,8 @@ for product in $products; do
     CRAY_FFTW)
       set_libs='fftw3 fftw3f'
       case $products in *:CRAY_MPICH:*) set_libs='fftw3_mpi fftw3f_mpi fftw3 fftw3f' ;; esac
-      [ $openmp = yes ] && set_libs="fftw3_omp fftw3f_omp $set_libs"
+      # FFTW's OpenMP library needs GCC's run time, which must not come beside that of another compiler
+      [ $openmp = yes ] && [ -z "$openmp_dir" ] && set_libs="fftw3_omp fftw3f_omp $set_libs"
       use "$FFTW_INC" "$FFTW_DIR" fftw3_threads fftw3f_threads $set_libs ;;
     CRAY_LIBSCI)
       prefix=${CRAY_PE_LIBSCI_PREFIX_DIR:-${CRAY_LIBSCI_PREFIX_DIR-}}

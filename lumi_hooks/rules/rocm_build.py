@@ -13,9 +13,11 @@ from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .toolchain import TELLING, texts
 
-# where a text goes that is to be run before a build is configured, by how the package is built
-_BEFORE = {'cmake': ('preconfigopts',), 'autotools': ('preconfigopts', 'prebuildopts'), 'meson': ('preconfigopts',),
-           'make': ('prebuildopts',), 'python': ('preinstallopts',), 'specific': ('preconfigopts', 'prebuildopts')}
+# where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
+# the compiler reads CPATH and HCC_AMDGPU_TARGET whenever it runs: before CMake's build too, not before configuring only
+_STEPS = ('preconfigopts', 'prebuildopts')
+_BEFORE = {'cmake': _STEPS, 'autotools': _STEPS, 'meson': _STEPS, 'specific': _STEPS,
+           'make': ('prebuildopts',), 'python': ('preinstallopts',)}
 _CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Partition G: HIP programs and libraries through `eb --hooks`, what is in them, and GTL in MPI_Init."""
+import hashlib
 import re
 import subprocess
 import tarfile
@@ -8,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from .elf import gpu_targets, needed
+from .test_verify import verify
 
 PROGRAMS = Path(__file__).with_name('programs') / 'hip'
+RECIPES = Path(__file__).with_name('recipes')
 
 RECIPE = """easyblock = '{easyblock}'
 name = '{name}'
@@ -19,6 +22,7 @@ description = "a HIP package"
 toolchain = {{'name': '{toolchain}', 'version': '25.03'}}
 toolchainopts = {{'usempi': {mpi}}}
 sources = ['{name}-1.0.tar.gz']
+checksums = ['{checksum}']
 {extra}
 dependencies = [('rocm/6.3.4', EXTERNAL_MODULE)]
 sanity_check_paths = {{'files': {files}, 'dirs': []}}
@@ -28,17 +32,35 @@ moduleclass = 'lib'
 
 def package(folder, name, contents, **settings):
     """Write a source archive and a recipe of it into a folder; returns the recipe."""
-    with tarfile.open(folder / f'{name}-1.0.tar.gz', 'w:gz') as archive:
+    source = folder / f'{name}-1.0.tar.gz'
+    with tarfile.open(source, 'w:gz') as archive:
         for path in contents:
             archive.add(PROGRAMS / path, f'{name}-1.0/{path}')
     recipe = folder / f'{name}-1.0-{settings["toolchain"]}-25.03.eb'
-    recipe.write_text(RECIPE.format(**{'name': name, 'mpi': False, 'extra': '', **settings}))
+    checksum = hashlib.sha256(source.read_bytes()).hexdigest()
+    recipe.write_text(RECIPE.format(**{'name': name, 'mpi': False, 'extra': '', 'checksum': checksum, **settings}))
     return recipe
 
 
 def install(gpu, recipe, toolchain):
     """Install a recipe whose sources lie beside it."""
     gpu.eb(f'{recipe} --sourcepath={recipe.parent}:$EASYBUILD_SOURCEPATH', LUMI_HOOKS_TOOLCHAIN=toolchain)
+
+
+@pytest.mark.parametrize('toolchain,prgenv,compiler', [
+    ('cpeGNU', 'GNU', 'gcc-native/14.2'), ('cpeCray', 'CRAY', 'cce/19.0.0'), ('cpeAMD', 'AMD', 'amd/6.3.4')])
+def test_the_partition_is_as_lumis(gpu, toolchain, prgenv, compiler):
+    names = ('EASYBUILD_OPTARCH', 'EASYBUILD_INSTALLPATH_SOFTWARE', 'PE_ENV', 'CRAY_ACCEL_TARGET', 'CRAY_ROCM_VERSION',
+             'PE_MPICH_GTL_LIBS_amd_gfx90a', 'LOADEDMODULES')
+    done = gpu.run(f'module load {toolchain}/25.03 2>/dev/null; '
+                   f'for name in {" ".join(names)}; do echo "$name=${{!name}}"; done', check=True)
+    found = dict(line.split('=', 1) for line in done.stdout.splitlines() if line.split('=', 1)[0] in names)
+    assert {'craype-x86-trento', 'craype-accel-amd-gfx90a', 'rocm/6.3.4', compiler, 'cray-mpich/8.1.32'} <= set(
+        found.pop('LOADEDMODULES').split(':'))
+    assert found == {
+        'EASYBUILD_OPTARCH': 'x86-trento', 'EASYBUILD_INSTALLPATH_SOFTWARE': f'{gpu.prefix}/SW/LUMI-25.03/G',
+        'PE_ENV': prgenv, 'CRAY_ACCEL_TARGET': 'amd_gfx90a', 'CRAY_ROCM_VERSION': '6.3.4',
+        'PE_MPICH_GTL_LIBS_amd_gfx90a': '-lmpi_gtl_hsa'}
 
 
 @pytest.fixture(scope='module', params=['cpeGNU', 'cpeAMD'])
@@ -50,12 +72,15 @@ def hipmpi(request, gpu, tmp_path_factory):
     return f'hipmpi/1.0-{request.param}-25.03', gpu.software('hipmpi', f'1.0-{request.param}-25.03')
 
 
-def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(hipmpi):
+def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(gpu, hipmpi):
     program = hipmpi[1] / 'bin/hipmpi'
     assert gpu_targets(program) == ['gfx90a']
     libraries = needed(program)
     assert [name for name in libraries if name.startswith('libmpi_')] == [
         'libmpi_amd.so.12' if 'cpeAMD' in hipmpi[0] else 'libmpi_gnu_123.so.12', 'libmpi_gtl_hsa.so.0']
+    code, (report,) = verify(gpu, hipmpi[0])
+    assert code == 0, report
+    assert report['summary']['gpu_targets'] == ['gfx90a'] and len(report['summary']['gtl']) == 1, report
 
 
 def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path):
@@ -95,3 +120,18 @@ def test_software_that_does_not_use_the_gpu_holds_nothing_of_rocm(gpu):
         assert needed(path) == ['libc.so.6']
     made_by = subprocess.run(['readelf', '-p', '.comment', folder / 'bin/lz4'], capture_output=True, check=True).stdout
     assert b'clang version' in made_by, 'not compiled by the compiler of PrgEnv-amd'
+
+
+@pytest.mark.long
+def test_a_cuda_recipe_becomes_a_build_for_gfx90a(gpu):
+    """SUNDIALS' recipe for CUDA, in upstream's words: toolchain, dependencies and options follow from the data."""
+    done = gpu.eb(f'{RECIPES}/SUNDIALS-6.4.1-foss-2023a-CUDA-12.1.1.eb -r', timeout=2400)
+    module = 'SUNDIALS/6.4.1-cpeAMD-25.03-rocm'
+    assert f'is installed as {module}' in done.stdout
+    library = gpu.software(*module.split('/')) / 'lib'
+    assert gpu_targets(library / 'libsundials_nvechip.so') == ['gfx90a']
+    assert gpu_targets(library / 'libsundials_nvecserial.so') == []
+    assert 'libamdhip64.so.5' in needed(library / 'libsundials_nvechip.so')
+    assert 'libmpi_amd.so.12' in needed(library / 'libsundials_nvecparallel.so')
+    code, (report,) = verify(gpu, module)
+    assert code == 0 and report['summary']['gpu_targets'] == ['gfx90a'], report
