@@ -13,8 +13,10 @@ from . import __version__
 from .adapt import REFUSED, adapt
 from .archive import differences
 from .catalogue import find_recipe
+from .dependency import Dependency
 from .errors import LumiHooksError
 from .files import read_text
+from .gpu import site_for
 from .overlay import with_checksums
 from .recipe import Recipe, parse_recipe, read_recipe
 from .record import FOLDER, installations, read_record, software_folders
@@ -154,17 +156,19 @@ def _root(module_file: str) -> Optional[str]:
 
 def record_site(record: Mapping[str, Any], site: Site) -> Site:
     """
-    The site that a record is about: the one given, with the record's release, partition and toolchain.
+    The site that a record is about: the one given, with the record's release and partition, and with the toolchain and
+    the variant (for the GPUs or not) of what was installed.
 
     :raises SiteError: this library does not know them any more
     """
     facts = record['site']
     same = (facts['release'], facts['partition'], facts['toolchain']) == (site.release.name, site.partition,
                                                                          site.toolchain)
-    if same:
-        return site
-    found = make_site(facts['release'], facts['partition'], facts['toolchain'], facts['mode'], facts['prefix'])
-    return replace(found, index=site.index)
+    if not same:
+        found = make_site(facts['release'], facts['partition'], facts['toolchain'], facts['mode'], facts['prefix'])
+        site = replace(found, index=site.index)
+    installed = Dependency(record['name'], record['version'], record['versionsuffix'])
+    return site_for(installed, site, record['toolchain']['name'])
 
 
 def today(installation: Installation, site: Site) -> Today:

@@ -59,7 +59,8 @@ RULES: Tuple[Rule, ...] = (
     hip_bitcode,
     gpu_tests,
     gpu_usage,
-    gpu_left,
     # the user has the last word
     override,
+    # nothing of CUDA is left
+    gpu_left,
 )

@@ -10,6 +10,7 @@ from lumi_hooks.change import Refusal
 from lumi_hooks.closure import Closure
 from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.explanation import record_site
 from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_machine, load_release, load_rocm, release_names
@@ -436,3 +437,14 @@ def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
     assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
     found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
     assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
+
+
+@pytest.mark.parametrize('here', ['G', 'C'])
+def test_what_is_recorded_is_derived_again_for_the_same_toolchain_and_variant(recipe, here):
+    """The session's own toolchain is not the one of a GPU variant, nor the variant that of its CPU recipe."""
+    record = {'name': 'LAMMPS', 'version': '29Aug2024', 'versionsuffix': '-rocm',
+              'toolchain': {'name': 'cpeAMD', 'version': '25.03'},
+              'site': {'release': '25.03', 'partition': 'G', 'toolchain': 'cpeGNU', 'mode': 'user', 'prefix': ''}}
+    found = record_site(record, make_site(partition=here, env={}))
+    source = recipe(name='LAMMPS', version='29Aug2024')
+    assert adapt(source, found).module == 'LAMMPS/29Aug2024-cpeAMD-25.03-rocm'

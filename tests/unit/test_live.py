@@ -56,8 +56,8 @@ def world(tmp_path, monkeypatch):
     class World:
         upstream, recipes, prefix = tmp_path / 'up', tmp_path / 'recipes', tmp_path / 'prefix'
 
-        def start(self, **env):
-            site = make_site('25.03', prefix=str(self.prefix), env=env,
+        def start(self, partition=None, **env):
+            site = make_site('25.03', partition, prefix=str(self.prefix), env=env,
                              index=Index([], [str(self.recipes)], [str(self.upstream)]))
             return session.Session(site, [str(self.upstream)], Overlay.of(site, ['/robot']))
 
@@ -248,3 +248,65 @@ def test_patches_go_along(world, tmp_path):
     assert os.path.isfile(os.path.join(os.path.dirname(ec.path), 'mine.patch'))
     shutil.rmtree(tmp_path / 'own')
     assert parse_recipe(ec.rawtxt).parameters['patches'] == ['mine.patch']
+
+
+# --- the GPUs
+
+CUDA = "versionsuffix = '-CUDA-%(cudaver)s'\nconfigopts = '--enable-cuda --with-cuda=$EBROOTCUDA'\n" \
+       "dependencies = [('CUDA', '12.8.0', '', SYSTEM), ('UCX-CUDA', '1.18.0', versionsuffix), ('Part', '1.0')]\n"
+
+
+def test_the_gpu_is_named_to_upstreams_templates(world):
+    more = "configopts = '-DA=%(amdgcn_cc_semicolon_sep)s -DB=%(amdgcn_cc_space_sep)s'\n"
+    ec, here = world.read(put_recipe(world.upstream, more=more), partition='G')
+    for _ in range(2):
+        assert build_option('amdgcn_capabilities') == ['gfx90a']
+        here.configure()
+    assert ec['configopts'] == '-DA=gfx90a -DB=gfx90a'
+
+
+def test_the_gpu_that_a_user_names_stays(world):
+    update_build_option('amdgcn_capabilities', ['gfx942'])
+    world.start(partition='G').configure()
+    assert build_option('amdgcn_capabilities') == ['gfx942']
+
+
+def test_no_gpu_is_named_where_there_is_none(world):
+    world.start().configure()
+    assert not build_option('amdgcn_capabilities')
+
+
+def test_an_easybuild_that_knows_no_amd_gpus(world, monkeypatch):
+    monkeypatch.setattr(session, 'BuildOptions', lambda: {})
+    world.start(partition='G').configure()
+    assert not build_option('amdgcn_capabilities')
+
+
+def test_a_recipe_for_cuda_becomes_one_for_rocm(world):
+    """The toolchain, too, is the one of the package's data, for what it needs as well."""
+    put_recipe(world.upstream, 'Part')
+    ec, here = world.read(put_recipe(world.upstream, 'LAMMPS', version='29Aug2024', more="easyblock = 'ConfigureMake'\n"
+                                     "versionsuffix = '-CUDA-12.8.0'\nkokkos_arch = 'ZEN3'\n"
+                                     "cuda_compute_capabilities = ['8.0']\n"
+                                     "dependencies = [('CUDA', '12.8.0', '', SYSTEM), ('Part', '1.0')]\n"),
+                          partition='G')
+    assert here.refused == {}
+    assert ec.full_mod_name == 'LAMMPS/29Aug2024-cpeAMD-25.03-rocm' and type(ec.toolchain).__name__ == 'cpeAMD'
+    found = {item['full_mod_name']: item['external_module'] for item in ec.dependencies()}
+    assert found[here.site.release.module('rocm')] is True and found['Part/1.0-cpeAMD-25.03'] is False
+    assert world.files() == ['LAMMPS-29Aug2024-cpeAMD-25.03-rocm.eb', 'Part-1.0-cpeAMD-25.03.eb']
+
+
+def test_a_recipe_for_the_processors_on_the_gpus_partition(world):
+    path = put_recipe(world.upstream, 'OSU-Micro-Benchmarks', version='7.5')
+    ec, _ = world.read(path, partition='G')
+    assert ec.full_mod_name == 'OSU-Micro-Benchmarks/7.5-cpeGNU-25.03-CPU'
+    ec, here = world.read(path, partition='G', LUMI_HOOKS_GPU='OSU-Micro-Benchmarks')
+    assert ec.full_mod_name == 'OSU-Micro-Benchmarks/7.5-cpeGNU-25.03-rocm'
+    assert '--enable-rocm' in ec['configopts'] and here.site.release.module('rocm') in ec.rawtxt
+
+
+def test_a_recipe_for_cuda_where_there_are_no_gpus(world):
+    _, here = world.read(put_recipe(world.upstream, 'OSU-Micro-Benchmarks', version='7.5', more=CUDA))
+    (_, reason), = here.refused.items()
+    assert 'load partition/G' in reason

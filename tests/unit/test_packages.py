@@ -105,8 +105,19 @@ def check_parameters(name, entries, recipe, site):
     assert list(BY_ID['package-parameters'](draft, site)) == []
 
 
+def check_rocm(name, entry, recipe, site):
+    """A recipe for CUDA becomes one for AMD's GPUs, or is refused: more is in test_gpu_packages.py."""
+    here = make_site(partition='G', index=site.index, env={})
+    found = adapt(recipe("dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n", name=name, version='9999'), here)
+    if 'refuse' in entry:
+        assert entry['refuse']['code'] in {refusal.code for refusal in found.refusals}
+    else:
+        assert found.versionsuffix == '-rocm' or found.status == 'refused'
+        assert found.toolchain[0] == entry['compiler']['toolchain']
+
+
 CHECKS = {'parameters': check_parameters, 'uses': check_uses, 'dependencies': check_dependencies,
-          'version': check_version, 'needs': check_needs, 'built_although': check_although}
+          'version': check_version, 'needs': check_needs, 'built_although': check_although, 'rocm': check_rocm}
 
 
 @pytest.mark.parametrize('name', ENTRIES)
@@ -128,8 +139,8 @@ def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
         if field in entry:
             check(name, entry[field], recipe, upstream_site)
             tested.add(field)
-    # what is said of GPUs is tested in test_gpu_packages.py, of linkage in test_verify_policy.py
-    assert set(entry) - {'as_dependency', 'python', 'rocm', 'verify'} <= tested and (fft or verb != 'module'), \
+    # what is said of linkage is tested in test_verify_policy.py
+    assert set(entry) - {'as_dependency', 'python', 'verify'} <= tested and (fft or verb != 'module'), \
         f'no test knows what packages/{name}.json says: write one'
 
 
@@ -146,10 +157,15 @@ def test_each_group_does_what_it_says(recipe, group, tmp_path):
             stream.write(f'whatis("Holds: {", ".join(entry["members"])}")\n')
         index = Index([str(tmp_path)])
     site = make_site(partition='G', index=index, env={})
+    if group == 'cuda':  # a recipe that needs them may have a counterpart for AMD's GPUs: that is another rule's
+        for member in entry['members']:
+            refusal, = says('impossible', recipe(name=member), site)
+            assert refusal.code == 'cuda' and entry['reason'] in refusal.reason
+            refusal, = says('gpu-back-end', recipe(f"dependencies = [({member!r}, '1.0')]\n"), site)
+            assert refusal.code == 'cuda' and member in refusal.reason
+        return
     rules = {'drop': 'toolchain-provided', 'module': 'central-tools', 'refuse': 'impossible', 'cray': 'cray-provided'}
     parameter = entry.get('lists', ['dependencies'])[0]
-    if entry.get('code') == 'cuda':
-        return  # a GPU back end may take its place: test_gpu_rules.py
     for member in entry['members']:
         found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '1.0')]\n"), site)
         assert len(found) == 1 and entry['reason'] in found[0].reason, member
