@@ -23,7 +23,7 @@ from .site import Site
 
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can mend: the goal of the survey leaves them out
-HARDWARE = ('cuda', 'container', 'no-gpu-backend', 'gpu-version', 'gpu-compiler', 'partition')
+HARDWARE = ('cuda', 'container', 'no-gpu-backend', 'gpu-uncovered', 'gpu-version', 'gpu-compiler', 'partition')
 _CHUNK = 24
 
 

@@ -16,6 +16,8 @@ class Draft:
         self.recipe = recipe
         self.parameters: Dict[str, Any] = dict(recipe.parameters)
         self.changes: List[Change] = []
+        # every rule asks for them
+        self._dependencies: Dict[str, Tuple[Dependency, ...]] = {}
 
     @property
     def name(self) -> str:
@@ -34,7 +36,9 @@ class Draft:
 
     def dependencies(self, parameter: str) -> Tuple[Dependency, ...]:
         """Dependencies as they stand, flattened."""
-        return Dependency.all_of(self.parameters.get(parameter))
+        if parameter not in self._dependencies:
+            self._dependencies[parameter] = Dependency.all_of(self.parameters.get(parameter))
+        return self._dependencies[parameter]
 
     def option(self, name: str) -> Any:
         """A toolchain option as it stands."""
@@ -43,6 +47,7 @@ class Draft:
 
     def apply(self, change: Change) -> None:
         """Take over a change."""
+        self._dependencies.pop(change.parameter, None)
         if change.parameter in DEPENDENCY_LISTS:
             value = self.parameters.get(change.parameter) or []
             self.parameters[change.parameter] = _edit(value, change)

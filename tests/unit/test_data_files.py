@@ -26,6 +26,7 @@ from lumi_hooks.releases import (
     toolchain_facts,
 )
 from lumi_hooks.schemas.__main__ import main as check
+from lumi_hooks.verdict import REASONS
 
 FILES = schemas.data_files()
 # (release, module) that a package's data names and the release does not have; empty today
@@ -429,9 +430,8 @@ def test_codes_are_found():
     assert {'cuda', 'two-versions', 'no-recipe', 'release', 'partition', 'intel', 'circle'} <= set(_codes())
 
 
-@pytest.mark.parametrize('code', _codes())
+@pytest.mark.parametrize('code', sorted({*_codes(), *REASONS}))
 def test_every_refusal_has_a_meaning_and_is_documented(code):
-    from lumi_hooks.verdict import REASONS
     assert REASONS.get(code), f'verdict.REASONS does not say what {code} means'
     with open(os.path.join(os.path.dirname(ROOT), 'docs', 'refusals.md'), encoding='utf-8') as stream:
         assert f'`{code}`' in stream.read(), f'docs/refusals.md does not explain {code}'

@@ -646,7 +646,7 @@ def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
     ("easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
      ['buildtools-python']),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('Cython', '3.0')]\n",
-     ['buildtools-python']),
+     ['Cython', 'buildtools-python']),
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
     ("easyblock = 'PythonPackage'\n", [])])
