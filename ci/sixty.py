@@ -27,8 +27,8 @@ exit code: 0 each is planned, or there is a reason, 1 a plan failed, 2 bad use
 
 HEAD = """# The {number} packages of which LUMI has most recipes
 
-Written by `ci/packages --write-docs` on {date}, for LUMI/{release}, partition C, {toolchain}, with lumi-hooks {version} and
-the recipes of EasyBuild {easybuild}: run it again instead of editing this page. The counts are LUMI's own recipes
+Written by `ci/packages --write-docs` on {date}, for LUMI/{release}, partition C, {toolchain}, with lumi-hooks {version}
+and the recipes of EasyBuild {easybuild}: run it again instead of editing this page. The counts are LUMI's own recipes
 ({source}).
 
 *built here*: for real on the stand-in Cray PE ([collection.md](collection.md), [results.md](results.md)). *ready for a
@@ -39,8 +39,8 @@ On LUMI
 lumi-eb handtest NAME
 ```
 
-installs it into your prefix, loads it, and prints a report to paste into an issue. *modules* is what has to be built on an
-empty prefix without LUMI's central stack, which holds most of these libraries.
+installs it into your prefix, loads it, and prints a report to paste into an issue. *modules* is what has to be built on
+an empty prefix without LUMI's central stack, which holds most of these libraries.
 
 {summary}
 
