@@ -56,29 +56,6 @@ class KnownAs:
         return found
 
 
-class NamedDependencies:
-    """Mixin, before upstream's class: external modules among the dependencies have a name.
-
-    EasyBuild gives them None; easyblocks that go through the names of the dependencies stop there. It is the name of
-    the software where the metadata say it (FFTW), else that of the module.
-    """
-
-    def __init__(self, ec, *args, **kwargs):
-        """Constructor, same parameters as EasyBlock."""
-        if is_cpe(ec.toolchain):
-            listed = ec.dependencies
-            ec.dependencies = lambda *args, **kwargs: [_named(dep) for dep in listed(*args, **kwargs)]
-        super().__init__(ec, *args, **kwargs)
-
-
-def _named(dependency):
-    """Return a dependency, with a name where it is an external module."""
-    if dependency['name'] is not None or not dependency['external_module']:
-        return dependency
-    names = (dependency['external_module_metadata'] or {}).get('name')
-    return dict(dependency, name=names[0] if names else dependency['full_mod_name'].split('/')[0])
-
-
 def cmake_blas():
     """
     Return CMake's options for BLAS and LAPACK as the toolchain chose them, as a list.

@@ -90,15 +90,3 @@ def upstream_class(name, module):
             return getattr(found, name)
     # in the words by which EasyBuild tells an easyblock that is not there from one that is broken
     raise ImportError("No module named '%s.%s'" % (package.__name__, module))
-
-
-def passed_on(module):
-    """
-    Return a module's __getattr__ for a file in fixes/: the other names of upstream's file, which easyblocks import too.
-
-    :param module: name of the file without .py; the file's class has been asked for by upstream_class
-    """
-    def __getattr__(name):
-        return getattr(sys.modules['lumi_hooks_upstream_' + module], name)
-
-    return __getattr__

@@ -84,7 +84,5 @@ CASES = {
             'cmake': 'Using external FFT library - FFTW3\nLooking for dgemm_ - found\nLooking for cheev_ - found\n',
         },
     },
-    'LAMMPS': {'recipe': 'LAMMPS-22Jul2025_update4-foss-2025b-kokkos.eb', 'steps': []},
-    'Kokkos': {'recipe': 'Kokkos-5.0.2-GCC-14.2.0.eb', 'steps': [], 'needs': 'kokkos.py'},
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

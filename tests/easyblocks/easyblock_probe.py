@@ -66,6 +66,13 @@ def load_packages(root):
         sys.modules[name] = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(sys.modules[name])
     importlib.import_module('lumi_hooks_toolchains.registry').supersede()
+    sys.path.insert(0, root)
+    importlib.import_module('lumi_hooks.eb.names').name_external_modules()
+    from easybuild.tools.config import build_option
+    metadata = build_option('external_modules_metadata')
+    for module in importlib.import_module('lumi_hooks.site').make_site(env={}).cray.values():
+        metadata[module.full_name] = {'name': list(module.provides), 'prefix': module.prefix,
+                                      'version': [module.upstream_version] * len(module.provides)}
 
 
 def set_up(ec, toolchain):
