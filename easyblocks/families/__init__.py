@@ -9,7 +9,9 @@ Fortran options are another matter, see `fortran`.
 A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file for an easyblock.
 """
 
+import contextlib
 import os
+import tempfile
 
 CPE = 'CPE'
 
@@ -68,3 +70,39 @@ def cmake_blas():
         paths = [os.path.join(os.environ['%s_LIB_DIR' % name], library) for library in libraries]
         options.append('-D%s_LIBRARIES=%s' % (name, r'\;'.join(paths)))
     return options
+
+
+@contextlib.contextmanager
+def reworded(cfg, words):
+    """
+    While this is in force, other words are added to a recipe's parameters than upstream's easyblock says.
+
+    :param cfg: the easyblock's EasyConfig
+    :param words: dictionary of a text -> what stands in its place
+    """
+    update = cfg.update
+
+    def update_reworded(key, value, *args, **kwargs):
+        if isinstance(value, str):
+            for text, own in words.items():
+                value = value.replace(text, own)
+        update(key, value, *args, **kwargs)
+
+    cfg.update = update_reworded
+    try:
+        yield
+    finally:
+        del cfg.update
+
+
+def libsci_for_pkg_config():
+    """
+    Have LibSci, as many threads as $OMP_NUM_THREADS says, found by pkg-config under the name libsci.
+
+    :return: value for $PKG_CONFIG_PATH
+    """
+    folder = tempfile.mkdtemp()
+    with open(os.path.join(folder, 'libsci.pc'), 'w', encoding='utf-8') as stream:
+        stream.write('Name: libsci\nDescription: BLAS and LAPACK of the Cray PE\nVersion: %s\nLibs: -L%s %s\n' % (
+            os.environ.get('EBVERSIONCRAYMINLIBSCI', '0'), os.environ['LAPACK_LIB_DIR'], os.environ['LIBLAPACK_MT']))
+    return os.pathsep.join([folder, os.environ.get('PKG_CONFIG_PATH', '')]).rstrip(os.pathsep)

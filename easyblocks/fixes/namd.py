@@ -7,9 +7,7 @@ cc, CC and ftn whichever PrgEnv is loaded, so it is told none (src/arch/mpi-cray
 
 Until EB_NAMD has a way to name the machine without a compiler (seen in 5.1.2 to 5.4.1).
 """
-import contextlib
-
-from lumi_hooks_easyblocks.families import KnownAs, is_cpe
+from lumi_hooks_easyblocks.families import KnownAs, is_cpe, reworded
 from lumi_hooks_easyblocks.registry import upstream_class
 
 # for: the first word of the recipe's charm_arch
@@ -25,20 +23,5 @@ class EB_NAMD(KnownAs, upstream_class('EB_NAMD', 'namd')):
             return
         words = self.cfg['charm_arch'].split()
         self.cfg['charm_arch'] = ' '.join([MACHINE if words[0].startswith('mpi-') else words[0], *words[1:]])
-        with self._compiler_left_out():
+        with reworded(self.cfg, {'mpicxx': ''}):
             super().configure_step()
-
-    @contextlib.contextmanager
-    def _compiler_left_out(self):
-        """Keep 'mpicxx' out of charm_arch, where upstream puts it behind the other words."""
-        update = self.cfg.update
-
-        def update_without(key, value, *args, **kwargs):
-            if (key, value) != ('charm_arch', 'mpicxx'):
-                update(key, value, *args, **kwargs)
-
-        self.cfg.update = update_without
-        try:
-            yield
-        finally:
-            del self.cfg.update

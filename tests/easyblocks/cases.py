@@ -84,5 +84,20 @@ CASES = {
             'cmake': 'Using external FFT library - FFTW3\nLooking for dgemm_ - found\nLooking for cheev_ - found\n',
         },
     },
+    # extensions of SciPy-bundle, with its dependencies
+    'numpy': {
+        'recipe': 'SciPy-bundle-2025.06-gfbf-2025a.eb',
+        'as': {'name': 'numpy', 'version': '2.3.1'},
+        'easyblock': 'EB_numpy',
+        'steps': ['configure_step'],
+        'attributes': {'python_cmd': 'python'},
+    },
+    'scipy': {
+        'recipe': 'SciPy-bundle-2025.06-gfbf-2025a.eb',
+        'as': {'name': 'scipy', 'version': '1.16.0'},
+        'easyblock': 'EB_scipy',
+        'steps': ['configure_step'],
+        'attributes': {'python_cmd': 'python'},
+    },
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Runs steps of real easyblocks on real recipes and prints what they would do; the tests run it as a process.
 
-Standard input: {"root": the checkout, "robot": paths of recipes,
-"mended": with our easyblocks or with upstream's alone, "cases": [{"text": a
-recipe, "easyblock": None or a name, "steps": names of methods, "files": {path: content} below the build folder,
-"version": …, "show": files to print afterwards, "commands": {prefix: output}}, ...]}
+Standard input: {"root": the checkout, "robot": paths of recipes, "mended": with our easyblocks or with upstream's
+alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, "files": {path:
+content} below the build folder, "start_dir", "attributes", "parameters", "show": files to print afterwards,
+"commands": {start of a command: what it prints}}, ...]}
 
 No modules are loaded and no command is run: what would be run is recorded, with what "commands" says as its output.
 What a step would find in the environment of loaded modules is made up of the recipe's dependencies and of ENVIRONMENT.
@@ -93,7 +93,13 @@ def set_up(ec, toolchain):
 
 
 # what commands print
-VERSIONS = {'cmake --version': 'cmake version 3.31.6', 'meson --version': '1.6.1'}
+OUTPUTS = {
+    'cmake --version': 'cmake version 3.31.6',
+    'meson --version': '1.6.1',
+    'python -c \'import sysconfig;': '/tmp/lib/python3.11/site-packages',
+    'python -c \'import distutils': '/tmp/lib/python3.11/site-packages',
+    'python -c \'import sys;': '3.11.7',
+}
 
 
 class Recorder:
@@ -119,13 +125,14 @@ def one(case):
     """Run the steps of one case."""
     from easybuild.framework.easyconfig.easyconfig import EasyConfig, get_easyblock_class
 
-    RECORDER.commands, RECORDER.outputs = [], {**VERSIONS, **case.get('commands', {})}
+    RECORDER.commands, RECORDER.outputs = [], {**OUTPUTS, **case.get('commands', {})}
     folder = tempfile.mkdtemp(dir=WORK)
     path = os.path.join(folder, 'recipe.eb')
     with open(path, 'w', encoding='utf-8') as stream:
         stream.write(case['text'])
-    ec = EasyConfig(path, validate=False)
-    cls = get_easyblock_class(case.get('easyblock') or ec['easyblock'], name=ec.name)
+    extension = get_easyblock_class(case['easyblock']) if 'easyblock' in case else None
+    ec = EasyConfig(path, validate=False, extra_options=extension.extra_options() if extension else None)
+    cls = extension or get_easyblock_class(ec['easyblock'], name=ec.name)
     result = {'class': sys.modules[cls.__module__].__file__, 'error': None}
     try:
         set_up(ec, ec.toolchain)
@@ -169,6 +176,9 @@ def one(case):
         parameters={name: block.cfg[name] for name in ('configopts', 'buildopts', 'prebuildopts', 'installopts')},
         family=toolchain.comp_family(),
     )
+    for path in glob.glob(os.environ.get('PKG_CONFIG_PATH', '-').split(':')[0] + '/libsci.pc'):
+        with open(path, encoding='utf-8') as stream:
+            result['libsci.pc'] = stream.read()
     # without names that differ by run
     text = json.dumps(result).replace(folder, '@').replace(WORK, '$')
     return json.loads(re.sub(r'/Trilinos-\w{5}\b', '/Trilinos', text))

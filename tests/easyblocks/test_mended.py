@@ -18,7 +18,10 @@ def results(probe, recipe_text):
     """What every case gives with every toolchain; toolchain None is upstream's."""
     def case(name, toolchain):
         facts = dict(CASES[name])
-        return dict(facts, text=recipe_text(facts.pop('recipe'), toolchain))
+        text = recipe_text(facts.pop('recipe'), toolchain)
+        # later assignments count
+        more = ''.join('%s = %r\n' % item for item in facts.pop('as', {}).items())
+        return dict(facts, text=text + '\n' + more + ('exts_list = []\n' if more else ''))
 
     keys = [(name, toolchain) for name in CASES for toolchain in (*TOOLCHAINS, None)]
     found = dict(zip(keys, probe([case(*key) for key in keys])))
@@ -144,6 +147,16 @@ def test_libraries_of_libsci(said, toolchain):
     cmake = said('SuperLU', toolchain)['commands'][-1]
     assert given % '_mp' in cmake and 'ATLAS' not in cmake
     assert '-DGMX_BLAS_USER="$/libsci/lib/libsci_%s_mp.so"' % compiler in said('GROMACS', toolchain)['commands'][-1]
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_libsci_by_pkg_config(said, toolchain):
+    result = said('numpy', toolchain)
+    words = result['parameters']['installopts'].split()
+    assert [word for word in words if 'blas=' in word or 'lapack=' in word] == [
+        '-Csetup-args=-Dallow-noblas=false', '-Csetup-args=-Dblas=libsci', '-Csetup-args=-Dlapack=libsci']
+    assert '-Dblas=libsci -Dlapack=libsci ' in said('scipy', toolchain)['commands'][-1]
+    assert result['libsci.pc'].splitlines()[-1] == 'Libs: -L$/libsci/lib -lsci_%s_mp -lpthread' % toolchain[3:].lower()
 
 
 @pytest.mark.parametrize('toolchain, compiler', [

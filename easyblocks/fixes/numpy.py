@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""numpy: upstream's easyblock knows some BLAS libraries for Meson (from 1.26 on), and LibSci is none of them.
+
+It is told one that it names to Meson without a question; that name is exchanged for LibSci's, which pkg-config finds.
+
+Until EB_numpy takes the libraries from $LIBLAPACK where it has no name for them (seen in 5.1.2 to 5.4.1).
+"""
+import os
+
+import easybuild.tools.environment as env
+from easybuild.tools.modules import get_software_root_env_var_name
+
+from lumi_hooks_easyblocks.families import KnownAs, is_cpe, libsci_for_pkg_config, reworded
+from lumi_hooks_easyblocks.registry import upstream_class
+
+WORDS = {
+    '-Dblas=lapack': '-Dblas=libsci',
+    '-Dlapack=lapack': '-Dlapack=libsci',
+    # numpy 2
+    '-Dblas-order=openblas': '-Dblas=libsci',
+    '-Dlapack-order=openblas': '-Dlapack=libsci',
+}
+# what upstream's looks for
+TOLD = get_software_root_env_var_name('OpenBLAS')
+
+
+class EB_numpy(KnownAs, upstream_class('EB_numpy', 'numpy')):
+    """Support for building numpy."""
+
+    KNOWN_AS = {}
+    ALSO_KNOWN_AS = {'blas': 'LAPACK', 'lapack': 'LAPACK'}
+
+    def configure_step(self, *args, **kwargs):
+        if not is_cpe(self.toolchain):
+            return super().configure_step(*args, **kwargs)
+        env.setvar('PKG_CONFIG_PATH', libsci_for_pkg_config())
+        env.setvar(TOLD, os.environ['LAPACK_LIB_DIR'], verbose=False)
+        try:
+            with reworded(self.cfg, WORDS):
+                return super().configure_step(*args, **kwargs)
+        finally:
+            env.unset_env_vars([TOLD], verbose=False)
