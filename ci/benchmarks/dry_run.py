@@ -1,6 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""`eb -D -r` with and without the hooks."""
+"""
+`eb -D -r` with and without the hooks: CPU seconds of all its processes, Lmod's included, which other work on the
+machine changes less than the clock.
+"""
 import shutil
+from statistics import median
 from typing import Iterator
 
 from lumishell import HOOKS, Shell
@@ -12,7 +16,7 @@ RECIPES = ('GROMACS-2025.2-foss-2025a.eb', 'QuantumESPRESSO-7.5-foss-2025b.eb', 
            'Hypre-2.32.0-foss-2024a.eb', 'mpi4py-4.1.0-gompi-2025a.eb')
 
 
-@benchmark('dry-run', '`eb RECIPE -D -r` with the hooks and with LUMI\'s own hooks file only',
+@benchmark('dry-run', '`eb RECIPE -D -r` with the hooks and with LUMI\'s own hooks file only, CPU seconds',
            goal='with the hooks it takes no longer, as the plan is smaller: at the first run, which writes the adapted '
                 'recipes, and at every later one')
 def dry_run(run: Run) -> Iterator[Result]:
@@ -35,10 +39,11 @@ def dry_run(run: Run) -> Iterator[Result]:
 
         for name, measure in (('first', first), ('later', later)):
             with_hooks, alone = alternating(run.pairs, measure, without, run.tell)
-            note = f'{count(with_hooks[-1].output)} instead of {count(alone[-1].output)} modules to install; CPU ' \
-                   f'{min(item.cpu for item in with_hooks):.1f} instead of {min(item.cpu for item in alone):.1f} s'
-            yield compared(f'{recipe}, {name}', 's', [item.seconds for item in with_hooks],
-                           [item.seconds for item in alone], limit=1.0, note=note)
+            note = f'{count(with_hooks[-1].output)} instead of {count(alone[-1].output)} modules to install; by the ' \
+                   f'clock {median(item.seconds for item in with_hooks):.1f} instead of ' \
+                   f'{median(item.seconds for item in alone):.1f} s'
+            yield compared(f'{recipe}, {name}', 's', [item.cpu for item in with_hooks],
+                           [item.cpu for item in alone], limit=1.0, note=note)
 
 
 def count(output: str) -> int:

@@ -7,7 +7,7 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, doctor, explain, job, plan, sbom, screen, survey, verify
+from . import adapt, doctor, explain, handtest, job, plan, sbom, screen, survey, verify
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   lumi-eb doctor GROMACS-2025.2-foss-2025a.eb         what its installation may fail for
   lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
+  lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
 """
@@ -36,6 +37,7 @@ def parser() -> argparse.ArgumentParser:
     verify.add_parser(commands)
     doctor.add_parser(commands)
     job.add_parser(commands)
+    handtest.add_parser(commands)
     screen.add_parser(commands)
     return found
 

@@ -3,6 +3,7 @@
 from typing import Tuple
 
 from .base import Rule
+from .blas import blas_by_name
 from .compiler import compiler_strictness, linker_strictness
 from .dependencies import (
     central_tools,
@@ -49,6 +50,7 @@ RULES: Tuple[Rule, ...] = (
     driver_window,
     hugepages,
     compiler_strictness,
+    blas_by_name,
     linker_strictness,
     # how the GPU variant is built: the package's own data first
     gpu_options,

@@ -653,3 +653,23 @@ def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
 def test_rule_python_build_tools(recipe, site, more, names):
     found = adapt(recipe(more), site)
     assert [item.name for item in found.dependencies('builddependencies')] == names
+
+
+# --- blas-by-name
+
+@pytest.mark.parametrize('more, parameter, after', [
+    ("buildopts = 'CC=\"$CC\" CLIBS=\"-lflexiblas -lm -lz\"'\n", 'buildopts', 'CC="$CC" CLIBS="-lm -lz"'),
+    ("configopts = '--with-blas=\"-L$EBROOTFLEXIBLAS/lib -lflexiblas\"'\n", 'configopts', '--with-blas=""'),
+    ("configopts = ['-DBLAS_LIBRARIES=\"${EBROOTFLEXIBLAS}/lib/libflexiblas.so\"', '-DX=1']\n", 'configopts',
+     ['-DBLAS_LIBRARIES="$LAPACK_LIB_DIR/$LAPACK_SHARED_LIBS"', '-DX=1']),
+    ("prebuildopts = \"sed -i 's/-llapack -lblas/-lflexiblas/g' Makefile && \"\n", 'prebuildopts',
+     "sed -i 's/-llapack -lblas//g' Makefile && ")])
+def test_rule_blas_by_name(recipe, site, more, parameter, after):
+    change, = says('blas-by-name', recipe(more), site)
+    assert (change.parameter, change.after) == (parameter, after)
+    assert adapt(recipe(more), site).parameters[parameter] == after
+
+
+def test_rule_blas_by_name_leaves_others(recipe, site):
+    more = "configopts = '-DBLA_VENDOR=FlexiBLAS -lflexiblasx --lflexiblas'\n"
+    assert says('blas-by-name', recipe(more), site) == []

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The parts of ci/bench, ci/collection and ci/packages that need no stand-in."""
+import os
+import sys
+
+import pytest
+
+CI = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'ci')
+sys.path.insert(0, CI)
+
+import collecting  # noqa: E402
+import lumishell  # noqa: E402
+import sixty  # noqa: E402
+from benchmarks import page  # noqa: E402
+from benchmarks.measure import MeasureError, alternating, cost_of  # noqa: E402
+from benchmarks.registry import BENCHMARKS, benchmark, compared, single  # noqa: E402
+
+from lumi_hooks.catalogue import find_recipe  # noqa: E402
+
+
+def test_a_limit_is_kept_or_not():
+    assert compared('a', 's', [1.0, 2.0, 9.0], [1.0, 2.0, 3.0], limit=1.0).met is True  # the median pair
+    assert compared('a', 's', [1.2, 2.4, 3.0], [1.0, 2.0, 3.0], limit=1.0).met is False
+    assert single('a', 'MB', [599.0], limit=600).met is True and single('a', 's', [1.0]).met is None
+
+
+def test_two_benchmarks_of_one_name_are_an_error():
+    name = next(iter(BENCHMARKS))
+    with pytest.raises(ValueError, match=name):
+        benchmark(name, 'x', goal='x')(lambda run: iter(()))
+
+
+def test_the_table_says_what_is_missed():
+    text = page.tables({'parse': [compared('one', 'ms', [2.0], [1.0], limit=1.05), single('two', 's', [3.0], limit=5)]})
+    assert '| one | 2.00 ms | 1.00 ms | 2.000 | 1.05 | **no** |' in text
+    assert '| two | 3.00 s |  |  | 5.00 s | yes |' in text
+
+
+def test_cost_counts_every_process():
+    child = 'import time; x = bytearray(60_000_000); time.sleep(0.4)'
+    parent = f'import subprocess, sys; x = bytearray(60_000_000); subprocess.run([sys.executable, "-c", "{child}"])'
+    cost = cost_of([sys.executable, '-c', parent], {'PATH': os.environ['PATH']})
+    assert cost.peak > 120 and cost.seconds > 0.4 and cost.cpu > 0
+    with pytest.raises(MeasureError, match='exit code 3'):
+        cost_of(['/bin/sh', '-c', 'echo sorry; exit 3'], {})
+
+
+def test_pairs_take_turns():
+    order = []
+    alternating(3, lambda: order.append('a') or cost_of(['true'], {'PATH': '/bin'}),
+                lambda: order.append('b') or cost_of(['true'], {'PATH': '/bin'}), lambda text: None)
+    assert ''.join(order) == 'abbaab'
+
+
+def test_every_recipe_of_the_collection_is_upstreams(upstream):
+    listed = collecting.listed()
+    assert len(listed) >= 25
+    for name in listed:
+        assert find_recipe(name, upstream)
+
+
+def test_results_of_two_runs_are_kept_beside_each_other(tmp_path):
+    path = str(tmp_path / 'results.json')
+    one, other = collecting.Results(path), collecting.Results(path)
+    one.add(collecting.Outcome('a.eb', collecting.BUILT))
+    other.add(collecting.Outcome('b.eb', collecting.FAILED, cause='why | so'))
+    assert set(collecting.Results(path).found) == {'a.eb', 'b.eb'}
+    rows = list(collecting.table(list(collecting.Results(path).found.values()), {'b.eb': 'a note'}))
+    assert rows[-1].endswith('| **failed** | why \\| so. a note |')
+
+
+def test_the_cause_of_a_failure_is_what_eb_says_last():
+    output = "== building\n== FAILED: Installation ended unsuccessfully: shell command 'make ...' failed\nERROR: more\n"
+    assert collecting.cause(output) == "Installation ended unsuccessfully: shell command 'make ...' failed"
+    assert collecting.cause('ERROR: Missing modules (at a/b.py:12 in main)') .startswith('Missing modules')
+
+
+def test_the_easyblock_of_a_recipe(upstream):
+    assert collecting.easyblock(find_recipe('flex-2.6.4-GCCcore-14.2.0.eb', upstream))[0] == 'EB_flex'
+    assert collecting.easyblock(find_recipe('GPAW-setups-0.9.20000.eb', upstream))[0] == 'Tarball'
+
+
+def test_the_shell_is_clean_and_quotes(monkeypatch):
+    monkeypatch.setenv('LUMI_HOOKS_STANDIN', "/with a 'quote")
+    shell = lumishell.Shell('/prefix', '/home')
+    text = shell.arguments('eb x', env={'A': 'b c'})[-1]
+    assert ". '/with a '\"'\"'quote'/enter.sh" in text and "export A='b c'" in text and text.endswith('\neb x')
+    assert set(shell.environment()) == {'HOME', 'PATH', 'USER', 'TERM', 'PYTHONUNBUFFERED', 'EBU_USER_PREFIX',
+                                        'EBU_WORKDIR'}
+
+
+def test_the_sixty_packages():
+    rows = sixty.look([{'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools', 'CUDA')])
+    assert [row['stands'] for row in rows] == [sixty.READY, sixty.NONE, sixty.NONE]
+    assert rows[0]['recipe'].startswith('METIS-') and rows[0]['modules'] == 1

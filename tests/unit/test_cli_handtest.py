@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb handtest: what it reports, and that nothing personal is in it."""
+import json
+
+import pytest
+
+from lumi_hooks.catalogue import find_recipe
+from lumi_hooks.cli import handtest, main
+from lumi_hooks.errors import RecipeError
+from lumi_hooks.site import make_site
+
+
+def test_a_name_is_enough(upstream_site, upstream):
+    path = handtest.recipe_of('libpng', upstream_site, upstream)
+    assert path == find_recipe(path.rpartition('/')[2], upstream)
+    with pytest.raises(RecipeError, match='name a recipe'):
+        handtest.recipe_of('NoSuchThing', upstream_site, upstream)
+
+
+def test_plans_only(capsys):
+    assert main(['handtest', '--no-build', '--json', 'ParMETIS-4.0.3-gompi-2025a.eb']) == 0
+    found = json.loads(capsys.readouterr().out)
+    test, = found['tests']
+    assert test['outcome'] == 'planned' and test['module'] == 'ParMETIS/4.0.3-cpeGNU-25.03'
+    assert test['build'] == ['ParMETIS/4.0.3-cpeGNU-25.03'] and found['facts']['toolchain'] == 'cpeGNU/25.03'
+
+
+def test_what_is_refused_fails(capsys):
+    assert main(['handtest', '--no-build', 'CCCL-2.3.0-GCCcore-12.3.0-CUDA-12.1.1.eb']) == 1
+    text = capsys.readouterr().out
+    assert text.startswith(handtest.START) and text.strip().endswith(handtest.END)
+    assert 'REFUSED' in text and 'CUDA' in text
+
+
+def test_without_lumis_modules_nothing_is_installed(capsys):
+    assert main(['handtest', 'libpng']) == 2
+    assert 'module load LUMI' in capsys.readouterr().err
+
+
+def test_the_report_names_neither_prefix_nor_home(monkeypatch):
+    monkeypatch.setenv('HOME', '/users/somebody')
+    site = make_site(prefix='/project/project_465/EasyBuild', env={})
+    said = handtest.ending('x\n' * 40 + '\x1b[31m/project/project_465/EasyBuild/SW\x1b[0m /users/somebody/x', site)
+    assert said.splitlines()[-1] == '$EBU_USER_PREFIX/SW $HOME/x' and len(said.splitlines()) == 25
+
+
+@pytest.mark.parametrize('name, root', [('netCDF-C++4', 'EBROOTNETCDFMINCPLUSPLUS4'), ('Boost.MPI', 'EBROOTBOOSTMPI')])
+def test_the_prefix_variable_is_easybuilds(name, root):
+    assert f'"${root}"' in handtest.use(name, f'{name}/1', '')
+
+
+def test_a_module_that_does_not_load_is_told(monkeypatch, tmp_path):
+    lmod = tmp_path / 'lmod'
+    lmod.write_text('#!/bin/sh\necho "export EBROOTTHING=$2"\n')
+    lmod.chmod(0o755)
+    monkeypatch.setenv('LMOD_CMD', str(lmod))
+    code, _ = handtest.shell(handtest.use('Thing', 'Thing/1.0', ''))
+    assert code == 3  # no such folder
+    lmod.write_text(f'#!/bin/sh\necho "export EBROOTTHING={tmp_path}"\n')
+    code, said = handtest.shell(handtest.use('Thing', 'Thing/1.0', 'echo version 1.0'))
+    assert code == 0 and said.splitlines()[-1] == 'version 1.0'
