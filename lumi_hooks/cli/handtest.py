@@ -19,7 +19,7 @@ from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
 from . import place, screen
 
-EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI/25.03 partition/C EasyBuild-user):
+EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
   lumi-eb handtest GROMACS-2025.2-foss-2025a.eb --run 'gmx --version'
   lumi-eb handtest --no-build Boost SCOTCH GSL   facts and plans only: seconds

@@ -647,6 +647,8 @@ def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
      ['buildtools-python']),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('Cython', '3.0')]\n",
      ['Cython', 'buildtools-python']),
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('SCons', '4')]\n",
+     ['buildtools-python']),
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
     ("easyblock = 'PythonPackage'\n", [])])
