@@ -30,6 +30,11 @@ class Places:
         """The folder of what HPE brings."""
         return os.path.join(self.system, 'opt/cray')
 
+    @property
+    def amd(self) -> str:
+        """The folder of AMD's compilers for CPUs (AOCC), which are in no folder of HPE's."""
+        return os.path.join(self.system, 'opt/AMD')
+
     def in_cray(self, path: str) -> bool:
         """Does a file (or what a link to it points to) belong to the Cray PE?"""
         return under(path, (self.cray,)) or under(os.path.realpath(path), (os.path.realpath(self.cray),))
@@ -44,8 +49,8 @@ class Places:
         return under(path, (self.root,))
 
     def is_system(self, path: str) -> bool:
-        """Does a file belong to the system: the Cray PE, ROCm, the distribution?"""
-        return self.in_cray(path) or self.in_rocm(path) or under(path, ('/usr', '/lib', '/lib64', '/opt/rh'))
+        """Does a file belong to the system: the Cray PE, ROCm, AOCC, the distribution?"""
+        return self.in_cray(path) or self.in_rocm(path) or under(path, (self.amd, '/usr', '/lib', '/lib64', '/opt/rh'))
 
     def is_build(self, path: str) -> bool:
         """
@@ -53,7 +58,7 @@ class Places:
         inner one counts: a build folder in a prefix, a prefix below /tmp.
         """
         path = os.path.normpath(path)
-        kept = (self.root, self.cray, os.path.join(self.system, 'appl'), *self.rocm, *self.prefixes)
+        kept = (self.root, self.cray, self.amd, os.path.join(self.system, 'appl'), *self.rocm, *self.prefixes)
         return not self.in_rocm(path) and _depth(path, (*self.builds, *TEMPORARY)) > _depth(path, kept)
 
 

@@ -279,3 +279,10 @@ def test_a_needed_path_may_begin_with_origin(tmp_path):
 
 def test_origin():
     assert expand(['$ORIGIN/../lib', '${ORIGIN}', '/x/$LIB', ''], '/a/bin/p') == ('/a/lib', '/a/bin', '/x/lib64')
+
+
+def test_compilers_of_amd_are_the_systems_also_where_everything_lies_below_tmp():
+    places = Places('/tmp/prefix/software', '/tmp/standin')
+    library = '/tmp/standin/opt/AMD/aocc-compiler-5.0.0/lib/libomp.so'
+    assert places.is_system(library) and not places.is_build(library)
+    assert places.is_build('/tmp/standin/opt/other/lib/libomp.so'), 'what is below /tmp is a build folder else'
