@@ -310,3 +310,21 @@ def test_a_recipe_for_cuda_where_there_are_no_gpus(world):
     _, here = world.read(put_recipe(world.upstream, 'OSU-Micro-Benchmarks', version='7.5', more=CUDA))
     (_, reason), = here.refused.items()
     assert 'load partition/G' in reason
+
+
+@pytest.mark.parametrize('before, after', [
+    ('-DGMX_GPU=HIP -DGMX_MPI=ON -DGMX_GPU=OFF', '-DGMX_GPU=HIP -DGMX_MPI=ON '),
+    ('-DA="x y" -DA:STRING="z w"  -DB=1', '-DA="x y"   -DB=1'), ("-DA='x;y' -DAB=2 -D A=3", "-DA='x;y' -DAB=2 "),
+    ('-DA=$ROCM_PATH/bin/hipcc --trace', '-DA=$ROCM_PATH/bin/hipcc --trace'), ('', '')])
+def test_options_of_a_recipe_win_over_an_easyblocks(before, after):
+    assert importlib.import_module('lumi_hooks_easyblocks.registry.recipe_wins').first_wins(before) == after
+
+
+@pytest.mark.parametrize('name', ['gromacs', 'lammps'])
+def test_whose_options_the_recipe_overrides(name):
+    """Behind upstream's class, and before the generic one that runs CMake: it sees all options."""
+    wins = importlib.import_module('lumi_hooks_easyblocks.registry.recipe_wins').RecipeWins
+    ours = getattr(importlib.import_module(f'lumi_hooks_easyblocks.fixes.{name}'), f'EB_{name.upper()}')
+    names = [cls.__name__ for cls in ours.__mro__]
+    upstreams = names.index(ours.__name__, 1)
+    assert issubclass(ours, wins) and upstreams < names.index('RecipeWins') < names.index('CMakeMake')
