@@ -78,7 +78,7 @@ class Records:
 
 
 def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]], started: float,
-          linkage: Any = None) -> Dict[str, Any]:
+          linkage: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
     """
     Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
     record of the installation stays, and that its module was made anew is noted in it.
@@ -117,7 +117,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
 
 
 def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]],
-            started: float, linkage: Any, module_only: bool) -> Dict[str, Any]:
+            started: float, linkage: Optional[Mapping[str, Any]], module_only: bool) -> Dict[str, Any]:
     """The record of what is being installed, as schemas/record.schema.json describes it."""
     ec = easyblock.cfg
     noted = parse_recipe(ec.rawtxt, ec.path).record
@@ -150,7 +150,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'patches': patches,
         'modules': [name for name in os.environ.get('LOADEDMODULES', '').split(':') if name],
         'environment': environment(os.environ),
-        'linkage': linkage,
+        'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
         'times': {'started': None if module_only else _now(started), 'finished': _now(),
                   'seconds': None if module_only else round(time.time() - started, 1)},

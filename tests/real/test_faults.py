@@ -18,7 +18,7 @@ pytestmark = pytest.mark.long
 MOMENTS = ('pre_easyblock', 'post_fetch', 'post_prepare', 'post_build', 'after:_move', 'after:take', 'post_install',
            'post_sanitycheck', 'pre_module', 'post_module', 'post_permissions', 'after:reveal')
 # there is nothing to set aside where nothing was
-FRESH = tuple(moment for moment in MOMENTS if moment not in ('after:_move', 'after:take'))
+FRESH = ('post_fetch', 'post_install', 'pre_module', 'post_module', 'after:reveal')
 
 
 @pytest.fixture(scope='module')

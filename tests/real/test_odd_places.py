@@ -24,12 +24,12 @@ def small(standin, sources, upstream):
     remove(path)
 
 
-@pytest.mark.parametrize('kilobytes', [0, 8, 32, 100, 200, 300])
+@pytest.mark.parametrize('kilobytes', [0, 32, 100, 250])
 def test_a_disk_that_gets_full(small, case, kilobytes):  # noqa: F811
     full(small, case, f'k{kilobytes}', f'{kilobytes} kB', kilobytes=kilobytes)
 
 
-@pytest.mark.parametrize('inodes', [0, 1, 2, 4, 6, 9, 12, 16, 20, 26, 32])
+@pytest.mark.parametrize('inodes', [0, 2, 5, 9, 14, 22])
 def test_an_inode_limit(small, case, inodes):  # noqa: F811
     full(small, case, f'i{inodes}', f'{inodes} inodes', inodes=inodes)
 
@@ -97,25 +97,22 @@ def test_a_clock_that_is_wrong(user, case, year):  # noqa: F811
 
 
 @pytest.mark.parametrize('umask', ['000', '027', '077', '0777'])
-def test_an_odd_umask(new, case, umask):  # noqa: F811
-    new.install('one')
-    command = f'umask {umask}; eb --hooks={new.hooks} {new.recipe("two")} --rebuild'
-    done = new.run(command)
+def test_an_odd_umask(user, case, umask):  # noqa: F811
+    before = user.seen()
+    done = user.run(f'umask {umask}; eb --hooks={user.hooks} {user.recipe(f"umask{umask}")} --rebuild')
     result = 'installed; nothing is writable for everybody, everything readable for the group'
     if umask == '0777':
         # EasyBuild makes folders for itself that it can't enter then, before any hook is loaded
-        assert done.returncode != 0 and new.seen() == 'one'
+        assert done.returncode != 0 and user.seen() == before
         result = 'EasyBuild itself cannot start (its own traceback); nothing is touched'
     else:
         assert done.returncode == 0, done.stdout[-3000:]
-        assert new.seen() == 'two'
-        for path in [new.module_file, *new.folder.rglob('*')]:
+        assert user.seen() == f'umask{umask}'
+        for path in [user.module_file, *user.folder.rglob('*')]:
             mode = os.lstat(path).st_mode
             assert stat.S_ISLNK(mode) or not mode & stat.S_IWOTH, path
             assert stat.S_ISLNK(mode) or mode & stat.S_IRGRP, path
-    assert new.litter() == []
-    new.install('three', '--rebuild')
-    assert new.seen() == 'three'
+    assert user.litter() == []
     case(f'umask {umask}', result)
 
 
