@@ -49,19 +49,26 @@ def read_record(installation: str) -> Optional[Dict[str, Any]]:
     return found
 
 
-# what a reader relies on: the types of fields; the schema says more
-_CHANGE = {'parameter': str, 'rule': str, 'reason': str}
-_FILE = {'file': str}
-_SHAPE = {
-    'module': str, 'name': str, 'version': str, 'installation': str, 'rules': [str], 'changes': [_CHANGE],
-    'kept_out': [str], 'modules': [str], 'sources': [_FILE], 'patches': [_FILE], 'environment': {},
-    'toolchain': {'name': str, 'version': str}, 'library': {'version': str},
-    'easybuild': {'version': str, 'easyblock': str},
-    'site': {'release': str, 'partition': str, 'toolchain': str, 'mode': str, 'prefix': str},
+# what a reader relies on: the types of fields, of which some may be missing; the schema says more
+_NONE = type(None)
+_TEXT, _NUMBER = (str, _NONE), (int, float, _NONE)
+_FILE = {'file': str, 'sha256': _TEXT}
+_SHAPE: Dict[str, Any] = {
+    'module': str, 'name': str, 'version': str, 'installation': str, 'rules': [str], 'kept_out': [str],
+    'modules': [str], 'sources': [_FILE], 'patches': [_FILE], 'environment': {}, 'overrides': (list, _NONE),
+    'changes': [{'parameter': str, 'rule': str, 'reason': str}], 'module_only': (list, _NONE),
+    'toolchain': {'name': str, 'version': str}, 'library': {'version': str, 'commit': _TEXT},
+    'easybuild': {'version': str, 'easyblock': str, 'settings': {'optarch': _TEXT}},
+    'site': {'release': str, 'partition': str, 'toolchain': str, 'mode': str, 'prefix': str, 'stack': _TEXT,
+             'disabled': [str], 'derive': [str]},
     'recipe': {'file': str, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
-    'dependencies': [{'name': str, 'module': str, 'build_only': bool}], 'times': {'finished': str},
+    'dependencies': [{'name': str, 'module': str, 'version': _TEXT, 'build_only': bool}],
+    'times': {'finished': str, 'seconds': _NUMBER},
 }
-_SOURCE = {'file': str, 'sha256': str, 'origin': str}
+_SURROGATE = re.compile('[\ud800-\udfff]')
+_SOURCE = {'file': str, 'sha256': str, 'origin': str, 'kept': _TEXT}
+# more is no count of bytes or seconds
+_MOST = 1 << 63
 
 
 def _problem(found: Any) -> Optional[str]:
@@ -69,9 +76,15 @@ def _problem(found: Any) -> Optional[str]:
     if not isinstance(found, dict) or found.get('schema_version') != SCHEMA_VERSION:
         return f'not a record of version {SCHEMA_VERSION}, which this version of lumi-hooks reads'
     wrong = [key for key, shape in _SHAPE.items() if not _fits(found.get(key), shape)]
+    if not found.get('name') or not all(item.get('name') for item in _dictionaries(found.get('dependencies'))):
+        wrong.append('name')
     if found.get('source') is not None and not _fits(found['source'], _SOURCE):
         wrong.append('source')
     return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
+
+
+def _dictionaries(value: Any) -> List[Dict[str, Any]]:
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
 
 
 def _fits(value: Any, shape: Any) -> bool:
@@ -80,7 +93,10 @@ def _fits(value: Any, shape: Any) -> bool:
         return isinstance(value, dict) and all(_fits(value.get(key), item) for key, item in shape.items())
     if isinstance(shape, list):
         return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
-    return isinstance(value, shape)
+    if isinstance(value, (int, float)):
+        return isinstance(value, shape) and -_MOST < value < _MOST
+    # text that is no text: half of a pair of surrogates can't be shown
+    return isinstance(value, shape) and not (isinstance(value, str) and _SURROGATE.search(value))
 
 
 def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:

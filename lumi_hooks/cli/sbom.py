@@ -83,7 +83,7 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
     :raises LumiHooksError: the library cyclonedx-python-lib is not installed
     """
     try:
-        from cyclonedx.model import ExternalReference, ExternalReferenceType, HashType, Property, XsUri
+        from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, Property, XsUri
         from cyclonedx.model.bom import Bom
         from cyclonedx.model.component import Component, ComponentType
         from cyclonedx.output.json import JsonV1Dot6
@@ -102,7 +102,7 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
 
     for record in records:
         references = [ExternalReference(type=ExternalReferenceType.SOURCE_DISTRIBUTION, url=XsUri(item['file']),
-                                        hashes=[HashType.from_hashlib_alg('sha256', item['sha256'])])
+                                        hashes=[HashType(alg=HashAlgorithm.SHA_256, content=item['sha256'])])
                       for item in [*record['sources'], *record['patches']] if item.get('sha256')]
         facts = {'module': record['module'], 'installation': record['installation'],
                  'toolchain': '{name}/{version}'.format(**record['toolchain']),

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb explain, --reproduce and sbom on records that were put there; archived recipes."""
+import hashlib
+import json
+import os
+import subprocess
+
+import pytest
+from test_record import RECORD, a_record, put
+from writing import put_recipe, recipe_text
+
+from lumi_hooks import archive, reproduce
+from lumi_hooks.adapt import adapt
+from lumi_hooks.central import Index
+from lumi_hooks.cli import main
+from lumi_hooks.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
+from lumi_hooks.overlay import Overlay
+from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.site import make_site
+from lumi_hooks.source import find_source
+
+
+def installed(tmp_path, more='', keep=True, **facts):
+    """An installation as eb leaves it, of a recipe that is adapted here."""
+    source = put_recipe(tmp_path / 'mine', more=more, flat=True)
+    site = make_site(prefix=str(tmp_path / 'p'), env={})
+    adaptation = adapt(read_recipe(source), site)
+    text = read_recipe(Overlay(str(tmp_path / 'overlay')).add(adaptation)).text
+    found = a_record(
+        recipe={'file': adaptation.filename, 'sha256': hashlib.sha256(text.encode()).hexdigest(), 'status': 'adapted'},
+        source={'file': os.path.basename(source), 'sha256': adaptation.recipe.sha256, 'origin': 'user',
+                'kept': os.path.basename(source) if keep else None}, **facts)
+    folder = put(tmp_path / 'p', found)
+    for name, content in ((f'easybuild/{adaptation.filename}', text),
+                          (f'easybuild/lumi/{os.path.basename(source)}', adaptation.recipe.text if keep else '')):
+        if content:
+            with open(os.path.join(folder, name), 'w', encoding='utf-8') as handle:
+                handle.write(content)
+    with open(os.path.join(folder, 'easybuild/easybuild-Thing-1.0-20261124.060000.log'), 'w', encoding='utf-8') as log:
+        log.write('the log\n')
+    return folder, site
+
+
+def test_an_installation_is_found_by_folder_module_name_and_recipe(tmp_path):
+    folder, site = installed(tmp_path)
+    prefixes = [str(tmp_path / 'p')]
+    for what in (folder, 'Thing', 'Thing/1.0-cpeGNU-25.03', 'Thing-1.0-foss-2025a.eb', 'Thing-1.0-cpeGNU-25.03.eb',
+                 str(tmp_path / 'mine' / 'Thing-1.0-foss-2025a.eb')):
+        found, = find(what, site, prefixes)
+        assert found.folder == folder and found.module == 'Thing/1.0-cpeGNU-25.03', what
+        assert found.log.endswith('.log') and found.source.endswith('lumi/Thing-1.0-foss-2025a.eb')
+    for what in ('Other', 'Thing/2.0', '../Thing', '.', 'a/../b'):
+        with pytest.raises(Exception, match='is not installed in|not an installation'):
+            find(what, site, prefixes)
+
+
+def test_an_installation_that_a_loaded_module_names(tmp_path):
+    folder, _ = installed(tmp_path)
+    module = tmp_path / 'modules' / 'Thing' / '1.0-cpeGNU-25.03.lua'
+    module.parent.mkdir(parents=True)
+    module.write_text(f'help([==[x]==])\nlocal root = "{folder}"\nos.execute("touch {tmp_path}/ran")\n')
+    site = make_site(index=Index([str(tmp_path / 'modules')]), env={})
+    assert find('Thing', site, [])[0].folder == folder
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_what_would_differ_today(tmp_path):
+    folder, site = installed(tmp_path, "dependencies = [('HDF5', '1.14.6')]\n")
+    found = Installation.read(folder)
+    assert today(found, site).status == SAME
+    other = make_site(prefix=str(tmp_path / 'p'), env={'LUMI_HOOKS_DISABLE': 'cray-provided'})
+    differs = today(found, other)
+    assert differs.status == DIFFERS and "+    ('HDF5', '1.14.6')," in differs.differences
+
+
+def test_what_is_refused_today_or_not_known(tmp_path):
+    folder, site = installed(tmp_path / 'a', keep=False)
+    assert today(Installation.read(folder), site).status == UNKNOWN
+    folder, site = installed(tmp_path / 'b')
+    source = os.path.join(folder, 'easybuild/lumi/Thing-1.0-foss-2025a.eb')
+    with open(source, 'w', encoding='utf-8') as handle:
+        handle.write(recipe_text(more="dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n"))
+    assert today(Installation.read(folder), site).status in (IS_REFUSED, DIFFERS)
+    folder, site = installed(tmp_path / 'c', site={**RECORD['site'], 'release': '19.12'})
+    assert today(Installation.read(folder), site).status == UNKNOWN
+
+
+def test_the_command(tmp_path, capsys, monkeypatch):
+    folder, _ = installed(tmp_path)
+    monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'p'))
+    assert main(['explain', 'Thing']) == 0
+    out = capsys.readouterr().out
+    for text in ('with 1 change', 'toolchain: foss/2025a → cpeGNU/25.03', 'why (rule toolchain)', 'cray-hdf5/1.14',
+                 'what would differ today', 'the same recipe would be installed today', folder):
+        assert text in out
+    assert main(['explain', '--json', 'Thing']) == 0
+    assert json.loads(capsys.readouterr().out)[0]['record']['module'] == 'Thing/1.0-cpeGNU-25.03'
+    assert main(['explain', '--log', 'Thing']) == 0 and capsys.readouterr().out == 'the log\n'
+    assert main(['explain', 'Nothing']) == 2 and 'is not installed in' in capsys.readouterr().err
+    os.unlink(os.path.join(folder, 'easybuild/lumi/record.json'))
+    assert main(['explain', folder]) == 1 and 'has no record' in capsys.readouterr().out
+    assert main(['explain', '--reproduce', str(tmp_path / 'r'), folder]) == 2
+    assert 'it is not known how to repeat it' in capsys.readouterr().err
+
+
+def test_a_compressed_log_is_shown(tmp_path, capsys):
+    import gzip
+    folder, _ = installed(tmp_path)
+    path = os.path.join(folder, 'easybuild/easybuild-Thing-1.0-20261124.060000.log')
+    os.unlink(path)
+    with gzip.open(path + '.gz', 'wt') as handle:
+        handle.write('it was compressed\n')
+    assert main(['explain', '--log', folder]) == 0 and capsys.readouterr().out == 'it was compressed\n'
+
+
+def test_what_repeats_it(tmp_path, capsys):
+    folder, _ = installed(tmp_path)
+    target = tmp_path / 'again'
+    assert main(['explain', '--reproduce', str(target), folder]) == 0
+    assert sorted(os.path.relpath(os.path.join(where, name), target) for where, _, names in os.walk(target)
+                  for name in names) == ['Thing-1.0-cpeGNU-25.03.eb', 'reproduce.sh', 'source/Thing-1.0-foss-2025a.eb']
+    script = (target / 'reproduce.sh').read_text()
+    assert 'LUMI_HOOKS_TOOLCHAIN=cpeGNU' in script and 'EASYBUILD_OPTARCH=x86-milan' in script
+    assert subprocess.run(['bash', '-n', str(target / 'reproduce.sh')], check=False).returncode == 0
+    # again is nothing new, another text is not overwritten
+    assert main(['explain', '--reproduce', str(target), folder]) == 0
+    (target / 'Thing-1.0-cpeGNU-25.03.eb').write_text('mine')
+    assert main(['explain', '--reproduce', str(target), folder]) == 2
+    assert 'exists and says something else' in capsys.readouterr().err
+
+
+def test_what_was_changed_since_is_not_repeated(tmp_path, capsys):
+    folder, _ = installed(tmp_path)
+    with open(os.path.join(folder, 'easybuild/Thing-1.0-cpeGNU-25.03.eb'), 'a', encoding='utf-8') as handle:
+        handle.write('# more\n')
+    assert main(['explain', '--reproduce', str(tmp_path / 'again'), folder]) == 2
+    assert 'it was changed since' in capsys.readouterr().err and not (tmp_path / 'again').exists()
+
+
+@pytest.mark.parametrize('where', ['module', 'commit', 'easybuild', 'release', 'file', 'stack', 'optarch', 'disabled'])
+def test_a_record_is_data_in_the_script_too(tmp_path, where):
+    """Whatever a record says, the script that is made of it runs none of it."""
+    evil = f'x\ntouch {tmp_path}/ran; $(touch {tmp_path}/ran) `touch {tmp_path}/ran` \'; touch {tmp_path}/ran; "'
+    found = a_record()
+    place = {'module': found, 'commit': found['library'], 'release': found['site'], 'file': found['recipe'],
+             'stack': found['site'], 'optarch': found['easybuild']['settings']}.get(where)
+    if place is not None:
+        place[where] = evil
+    elif where == 'easybuild':
+        found['easybuild']['version'] = evil
+    else:
+        found['site']['disabled'] = [evil]
+    path = tmp_path / 'reproduce.sh'
+    path.write_text(reproduce.script(found))
+    stubs = 'module() { :; }; eb() { :; }; exec() { "$@"; }; '
+    subprocess.run(['bash', '-c', stubs + f'. {path}'], env={'EASYBUILD_HOOKS': 'x', 'PATH': '/usr/bin:/bin'},
+                   check=False, capture_output=True)
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_the_source_is_found_by_its_checksum(tmp_path):
+    path = put_recipe(tmp_path / 'up')
+    site = make_site(index=Index((), (), [str(tmp_path / 'up')]), env={})
+    noted = {'source': os.path.basename(path), 'sha256': read_recipe(path).sha256}
+    assert find_source(noted, 'Thing', None, site).origin == 'upstream'
+    assert find_source({**noted, 'sha256': 'b' * 64}, 'Thing', None, site) is None
+    beside = tmp_path / 'beside' / 'adapted.eb'
+    (beside.parent / 'source').mkdir(parents=True)
+    (beside.parent / 'source' / noted['source']).write_text(read_recipe(path).text)
+    assert find_source(noted, 'Thing', str(beside), make_site(env={})).origin == 'user'
+    for bad in ({}, {'source': 1, 'sha256': 2}, {'source': '../x', 'sha256': noted['sha256']}):
+        assert find_source(bad, 'Thing', str(beside), site) is None
+
+
+def test_an_archived_recipe_is_passed_over(tmp_path):
+    cpe = ('cpeGNU', '25.03')
+    old = put_recipe(tmp_path / 'ebfiles_repo', toolchain=cpe, more="configopts = '--old'\n")
+    new = put_recipe(tmp_path / 'lumi', toolchain=cpe, more="configopts = '--new'\n")
+    index = Index((), [str(tmp_path / 'ebfiles_repo'), str(tmp_path / 'lumi')])
+    site = make_site(index=index, env={})
+    assert index.recipe('Thing', os.path.basename(old)) == new
+    found = archive.newer(read_recipe(old), site)
+    assert found.path == new and archive.newer(read_recipe(new), site) is None
+    assert archive.differences(read_recipe(old), found.text) == ["-configopts = '--old'", "+configopts = '--new'"]
+    # asked for by its path; the only one there is; the same but for what EasyBuild adds
+    assert archive.newer(read_recipe(old), site, [old]) is None
+    assert archive.newer(read_recipe(old), make_site(index=Index((), [str(tmp_path / 'ebfiles_repo')]), env={})) is None
+    copy = parse_recipe('# Built with EasyBuild version 5\n' + found.text + '\n# Build statistics\nbuildstats = [{}]\n')
+    assert archive.differences(copy, found.text) == []
+
+
+def test_a_bill_of_materials(tmp_path, capsys):
+    put(tmp_path / 'p', RECORD)
+    put(tmp_path / 'p', a_record(module='Other/2-cpeGNU-25.03', name='Other', version='2', dependencies=[
+        {'name': 'Thing', 'version': '1.0', 'module': 'Thing/1.0-cpeGNU-25.03', 'origin': 'prefix',
+         'build_only': False}]), 'Other', '2-cpeGNU-25.03')
+    put(tmp_path / 'p', 'broken', 'Broken', '1')
+    assert main(['sbom', str(tmp_path / 'p')]) == 1
+    first = capsys.readouterr()
+    assert 'left out' in first.err and 'Broken' in first.err
+    found = json.loads(first.out)
+    assert found['specVersion'] == '1.6' and {item['name'] for item in found['components']} == {'Thing', 'Other',
+                                                                                               'cray-hdf5'}
+    depends = {item['ref']: item.get('dependsOn', []) for item in found['dependencies']}
+    assert depends['25.03/C/Other/2-cpeGNU-25.03'] == ['25.03/C/Thing/1.0-cpeGNU-25.03']
+    hashes = [item['hashes'] for item in found['components'] if item['name'] == 'Thing'
+              for item in item['externalReferences']]
+    assert hashes == [[{'alg': 'SHA-256', 'content': 'a' * 64}]]
+    # the same text for the same prefix, and a file
+    main(['sbom', str(tmp_path / 'p'), '--output', str(tmp_path / 'x.json')])
+    assert (tmp_path / 'x.json').read_text() == first.out
+    assert main(['sbom', str(tmp_path)]) == 2

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Records: read as data, however mangled; what is said of them, and what is expected by them."""
+import copy
+import json
+import os
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumi_hooks import record, schemas
+from lumi_hooks.errors import DataError, LumiHooksError
+from lumi_hooks.record import Experience, help_text, read_record, same, with_help
+
+SHA = 'a' * 64
+RECORD = {
+    'schema_version': 1, 'module': 'Thing/1.0-cpeGNU-25.03', 'name': 'Thing', 'version': '1.0', 'versionsuffix': '',
+    'toolchain': {'name': 'cpeGNU', 'version': '25.03'}, 'installation': '/p/SW/LUMI-25.03/C/Thing/1.0-cpeGNU-25.03',
+    'library': {'version': '0.1', 'commit': 'b' * 40, 'modified': False},
+    'easybuild': {'version': '5.4.1', 'easyblocks': '5.4.1', 'easyblock': 'EB_Thing',
+                  'settings': {'optarch': 'x86-milan'}},
+    'site': {'release': '25.03', 'partition': 'C', 'toolchain': 'cpeGNU', 'mode': 'user', 'prefix': '/p',
+             'stack': 'LUMI/25.03', 'disabled': [], 'derive': []},
+    'recipe': {'file': 'Thing-1.0-cpeGNU-25.03.eb', 'sha256': SHA, 'status': 'adapted'},
+    'source': {'file': 'Thing-1.0-foss-2025a.eb', 'sha256': SHA, 'origin': 'upstream', 'kept': None},
+    'rules': ['toolchain'],
+    'changes': [{'parameter': 'toolchain', 'before': {'name': 'foss', 'version': '2025a'},
+                 'after': {'name': 'cpeGNU', 'version': '25.03'}, 'rule': 'toolchain', 'reason': 'why', 'link': None}],
+    'kept_out': [], 'overrides': [],
+    'dependencies': [{'name': 'cray-hdf5', 'version': '1.14', 'module': 'cray-hdf5/1.14', 'origin': 'cray',
+                      'build_only': False}],
+    'sources': [{'file': 'thing-1.0.tar.gz', 'sha256': SHA}], 'patches': [], 'modules': ['cpeGNU/25.03'],
+    'environment': {'CC': 'cc'}, 'linkage': None, 'size': {'bytes': 1000, 'inodes': 5},
+    'times': {'started': '2026-11-24T06:00:00+0000', 'finished': '2026-11-24T06:01:00+0000', 'seconds': 60.0},
+    'module_only': [],
+}
+
+
+def a_record(**facts):
+    found = copy.deepcopy(RECORD)
+    found.update(facts)
+    return found
+
+
+def put(prefix, found, software='Thing', version='1.0-cpeGNU-25.03', stack='LUMI-25.03/C'):
+    """A record in an installation of a prefix; returns the installation."""
+    path = os.path.join(str(prefix), 'SW', stack, software, version)
+    os.makedirs(os.path.join(path, 'easybuild', 'lumi'))
+    with open(os.path.join(path, record.FILE), 'w', encoding='utf-8') as handle:
+        handle.write(found if isinstance(found, str) else json.dumps(found))
+    return path
+
+
+def test_the_example_is_as_the_schema_says():
+    import jsonschema
+    jsonschema.Draft202012Validator(schemas.schema('record')).validate(RECORD)
+
+
+def test_it_is_read_back(tmp_path):
+    assert read_record(put(tmp_path, RECORD)) == RECORD
+    assert read_record(str(tmp_path)) is None
+
+
+@pytest.mark.parametrize('text,problem', [
+    ('', 'not valid JSON'), ('{', 'not valid JSON'), ('[]', 'not a record of version 1'), ('null', 'not a record'),
+    ('{"schema_version": 2}', 'not a record of version 1'), ('{"schema_version": 1}', 'incomplete or mangled'),
+    ('[' * 100000, 'not valid JSON'), (json.dumps(a_record(size={'bytes': 'x', 'inodes': 1})), 'mangled: size'),
+    (json.dumps(a_record(source='x')), 'mangled: source'), (json.dumps(a_record(changes=[1])), 'mangled: changes')])
+def test_what_is_no_record_is_told(tmp_path, text, problem):
+    with pytest.raises(DataError, match=problem):
+        read_record(put(tmp_path, text))
+
+
+@given(st.data())
+def test_a_mangled_record_gives_no_traceback(tmp_path_factory, data):
+    """Any value of a record is replaced by anything; what is read can be shown."""
+    found = a_record()
+    key = data.draw(st.sampled_from(sorted(found)))
+    value = st.recursive(st.none() | st.integers() | st.text(max_size=5), lambda item: st.lists(item, max_size=2)
+                         | st.dictionaries(st.text(max_size=5), item, max_size=2))
+    inner = found[key]
+    if isinstance(inner, dict) and inner and data.draw(st.booleans()):
+        inner[data.draw(st.sampled_from(sorted(inner)))] = data.draw(value)
+    else:
+        found[key] = data.draw(value)
+    folder = put(tmp_path_factory.mktemp('mangled'), found)
+    try:
+        read = read_record(folder)
+    except LumiHooksError:
+        return
+    assert isinstance(help_text(read), str) and record.changes_markdown(read, [])
+
+
+def test_the_same_but_for_times():
+    other = a_record(times={'started': None, 'finished': 'x', 'seconds': 1}, module_only=[{}])
+    assert same(RECORD, other) == []
+    assert same(RECORD, a_record(kept_out=['x'], rules=[])) == ['kept_out', 'rules']
+
+
+def test_what_is_said_of_it():
+    assert record.headline(RECORD) == 'Thing/1.0-cpeGNU-25.03, installed by lumi-hooks 0.1 from ' \
+                                      'Thing-1.0-foss-2025a.eb with 1 change'
+    assert 'by the rules toolchain' in record.headline(a_record(changes=[]))
+    plain = record.headline(a_record(source=None, changes=[], rules=[]))
+    assert plain.endswith('from Thing-1.0-cpeGNU-25.03.eb, which was not changed')
+
+
+LUA = 'help([==[\n\nDescription\n===========\na thing\n\n]==])\n\nwhatis([==[Description: a thing]==])\n'
+TCL = '#%Module\nproc ModulesHelp { } {\n    puts stderr {\n\nDescription\n======\na thing\n}\n}\n\nmodule-whatis {x}\n'
+
+
+def test_the_help_of_a_module():
+    found = with_help(LUA, help_text(RECORD))
+    assert found.startswith('help([==[\n\nDescription') and found.count(']==]') == 2
+    assert found.index('installed by lumi-hooks') < found.index(']==])') < found.index('whatis')
+    assert ']==] out' not in with_help(LUA, 'break ]==] out').split('whatis')[0]
+    tcl = with_help(TCL, 'text {with} [brackets]')
+    assert r'text \{with\} \[brackets\]' in tcl and tcl.endswith('}\n}\n\nmodule-whatis {x}\n')
+    assert with_help('-- nothing\n', 'text') == '-- nothing\n'
+    assert with_help(LUA, help_text(RECORD)) == with_help(LUA, help_text(RECORD)), 'it is the same every time'
+
+
+def test_what_an_installation_will_take(tmp_path):
+    def times(seconds):
+        return {'started': None, 'finished': 'x', 'seconds': seconds}
+    put(tmp_path, RECORD)
+    put(tmp_path, a_record(module='Thing/1.10-cpeGNU-25.03', version='1.10', times=times(100)),
+        version='1.10-cpeGNU-25.03')
+    put(tmp_path, a_record(module='Thing/1.9-cpeCray-25.03', version='1.9', times=times(None)),
+        version='1.9-cpeCray-25.03')
+    put(tmp_path, 'broken', version='2.0-cpeGNU-25.03')
+    known = Experience([str(tmp_path), ''])
+    assert known.estimate('Thing/1.0-cpeGNU-25.03').seconds == 60
+    assert known.estimate('Thing/1.0-cpeGNU-25.09').basis == 'Thing/1.0-cpeGNU-25.03', 'the same version'
+    assert known.estimate('Thing/3.0-cpeGNU-25.03').basis == 'Thing/1.10-cpeGNU-25.03', 'the newest'
+    other = known.estimate('Thing/1.9-cpeGNU-25.03')
+    assert (other.seconds, other.bytes, other.inodes) == (None, 1000, 5)
+    assert known.estimate('Other/1.0') is None and known.estimate('../x/1') is None and known.estimate('') is None
+
+
+def test_installations_that_are_set_aside_are_none(tmp_path):
+    put(tmp_path, RECORD, version='.1.0-cpeGNU-25.03.before')
+    folder, = record.software_folders(str(tmp_path))
+    assert list(record.installations(folder)) == []
+
+
+def test_the_central_layout_is_known_too(tmp_path):
+    path = put(tmp_path, RECORD, stack='LUMI-25.03/C/EB')
+    folder, = record.software_folders(str(tmp_path))
+    assert list(record.installations(folder)) == [path]
+    assert record.software_folders(str(tmp_path), '25.09') == []
