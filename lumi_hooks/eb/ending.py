@@ -39,7 +39,10 @@ def succeeded(here, site: Site) -> None:
 def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> None:
     """The first real error, the rule that is nearest to it, what to try, and where the log is."""
     log, message = result[1], str(result[2])
-    text = read_text(log) if log and os.path.isfile(log) else message
+    try:
+        text = read_text(log) if log and os.path.isfile(log) else message
+    except OSError:
+        text = message
     found = first_error(text)
     kept = _keep(log, here.module, site.prefix) if log else None
     for line in report(here.module, found, message, adaptation, kept or log):

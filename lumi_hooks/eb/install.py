@@ -17,7 +17,7 @@ from typing import Callable, Dict, Iterator, Optional, Tuple
 from easybuild.base import fancylogger
 from easybuild.framework import easyblock as framework
 from easybuild.framework.easyconfig.easyconfig import ActiveMNS
-from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg
+from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, print_warning
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
 from easybuild.tools.filetools import det_lock_path
 
@@ -127,6 +127,8 @@ def restore_left(site: Site) -> None:
             continue  # somebody is at work there, or it is not ours to mend
         try:
             _recover(aside)
+        except LumiHooksError as err:
+            print_warning('lumi-hooks: %s', err, silent=build_option('silent'))
         finally:
             lock.release()
 
@@ -247,7 +249,17 @@ def _remove_lock(lock_name):
 
 
 def _recover(aside: Aside) -> None:
-    found = aside.recover()
+    """
+    Finish what an `eb` that was killed had begun.
+
+    :raises LumiHooksError: its files are somebody else's
+    """
+    try:
+        found = aside.recover()
+    except OSError as err:
+        raise LumiHooksError(f'an earlier eb was killed while it replaced {aside.installdir}, and what was there '
+                             f'before cannot be brought back: {err.strerror} ({err.filename}); let the owner of '
+                             f'{aside.folder} run eb') from err
     if found == RESTORED:
         _tell(f'an earlier eb was killed while it replaced {aside.installdir}: what was there before is back')
     elif found == COMPLETED:

@@ -88,6 +88,15 @@ def test_killed_while_it_is_installed_for_the_first_time(new, case, moment):
          + '; the same command completes')
 
 
+def test_the_next_eb_restores_it_whatever_it_is_for(user, case):
+    before = user.seen()
+    user.killed('left', 'post_install', '--rebuild')
+    assert user.seen() is None
+    done = user.eb('lz4-1.10.0-GCCcore-14.2.0.eb --dry-run')
+    assert 'what was there before is back' in done.stdout and user.seen() == before and user.litter() == []
+    case('`kill -9`, then `eb --dry-run` of another package', 'it brings the earlier one back, and says so')
+
+
 def test_killed_while_a_command_runs(user, case):
     """The command outlives its eb and would write into the prefix: the next eb ends it."""
     before = user.seen()

@@ -111,6 +111,25 @@ def test_record_explain_reproduce(fresh, standin, sources, upstream, tmp_path):
 
 
 @pytest.mark.long
+def test_software_of_the_quickstart_is_explained_and_repeated(fresh, tmp_path):
+    """Every installation of a real build with dependencies; one of them built again in its place."""
+    fresh.eb('lz4-1.10.0-GCCcore-14.2.0.eb netCDF-C++4-4.3.1-gompi-2025a.eb -r')
+    folders = sorted(path.parents[2] for path in fresh.prefix.rglob('record.json'))
+    assert {'lz4', 'netCDF-C++4'} <= {folder.parent.name for folder in folders}
+    for folder, text in zip(folders, lumi_eb(fresh, *(('explain', '--json', folder) for folder in folders))):
+        explained, = json.loads(text)
+        assert explained['today']['status'] == 'same', explained['today']
+        assert explained['record']['source']['origin'] == 'upstream' and explained['record']['changes']
+    lz4, = (folder for folder in folders if folder.parent.name == 'lz4')
+    before, files = record_of(fresh, 'lz4', lz4.name), files_of(lz4)
+    lumi_eb(fresh, ('explain', '--reproduce', tmp_path / 'again', lz4))
+    fresh.run(f'EASYBUILD_HOOKS={fresh.hooks} {tmp_path}/again/reproduce.sh --rebuild', check=True)
+    after = record_of(fresh, 'lz4', lz4.name)
+    assert after['times'] != before['times'] and files_of(lz4) == files
+    assert {key for key in before if before[key] != after[key]} == {'times'}
+
+
+@pytest.mark.long
 @pytest.mark.parametrize('release,easybuild', [('25.03', '5.1.2'), ('25.09', '5.2.0')])
 def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_path, release, easybuild):
     (tmp_path / 'home').mkdir()
