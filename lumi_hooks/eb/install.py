@@ -7,11 +7,13 @@ instead of deleted, and the module appears by a rename when everything else is d
 5.2.0 and 5.4.1. Each of the replaced functions says when it can go.
 """
 import errno
+import glob
 import os
 import signal
 import sys
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import Callable, Dict, Iterator, Optional, Tuple
 
 from easybuild.base import fancylogger
@@ -25,7 +27,7 @@ from ..errors import LumiHooksError
 from ..site import Site
 from . import ending
 from .aside import COMPLETED, RESTORED, Aside, pending
-from .locks import TOKEN, Lock, end_processes
+from .locks import DEAD, TOKEN, Lock, end_processes, judge, read_owner
 
 _log = fancylogger.getLogger('lumi_hooks.install', fname=False)
 # locks of this process, by EasyBuild's name of them
@@ -118,19 +120,31 @@ def watch(session) -> None:
 
 
 def restore_left(site: Site) -> None:
-    """Bring back what an `eb` that was killed left set aside in the prefix, wherever nobody is at work."""
+    """
+    Bring back what an `eb` that was killed left set aside in the prefix, wherever nobody is at work, and clear the
+    locks that dead ones left.
+    """
     for aside in pending(site.prefix):
-        lock = Lock(aside.lock, os.path.basename(aside.installdir))
-        try:
-            lock.acquire(limit=0, tell=_tell)
-        except LumiHooksError:
-            continue  # somebody is at work there, or it is not ours to mend
-        try:
-            _recover(aside)
-        except LumiHooksError as err:
-            print_warning('lumi-hooks: %s', err, silent=build_option('silent'))
-        finally:
-            lock.release()
+        _under_lock(aside.lock, os.path.basename(aside.installdir), partial(_recover, aside))
+    for path in glob.glob(os.path.join(glob.escape(os.path.dirname(det_lock_path('x'))), '*.lock')):
+        if judge(read_owner(path)) == DEAD:
+            _under_lock(path, os.path.basename(path))
+
+
+def _under_lock(path: str, what: str, work: Optional[Callable[[], None]] = None) -> None:
+    """Do something under a lock, where it is free or a dead process's; a problem is only told."""
+    lock = Lock(path, what)
+    try:
+        lock.acquire(limit=0, tell=_tell)
+    except LumiHooksError:
+        return  # somebody is at work there, or it is not ours to mend
+    try:
+        if work:
+            work()
+    except LumiHooksError as err:
+        print_warning('lumi-hooks: %s', err, silent=build_option('silent'))
+    finally:
+        lock.release()
 
 
 def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple:
