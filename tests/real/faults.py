@@ -127,7 +127,7 @@ class User(Lumi):
 class Small(User):
     """The same with a prefix on a file system of its own that is soon full."""
 
-    def __init__(self, standin, sources, upstream, base, size='3m', inodes=400):
+    def __init__(self, standin, sources, upstream, base, size='12m', inodes=400):
         super().__init__(standin, sources, upstream, base, 'small')
         mount = self.base / 'small'
         mount.mkdir()

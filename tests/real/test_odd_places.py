@@ -54,7 +54,7 @@ def full(small, case, generation, left, **limit):  # noqa: F811
 
 def test_files_larger_than_what_is_left(small, case):  # noqa: F811
     before = small.seen()
-    done = small.install('large', '--rebuild', check=False, build='dd if=/dev/zero of=f2 bs=1M count=8 2>/dev/null')
+    done = small.install('large', '--rebuild', check=False, build='dd if=/dev/zero of=f2 bs=1M count=16 2>/dev/null')
     assert done.returncode != 0 and 'No space left on device' in done.stdout and 'what to try' in done.stdout
     assert small.seen() == before and small.litter() == []
     case('`eb --rebuild` whose files do not fit', 'it fails in its install step, the earlier one is visible')

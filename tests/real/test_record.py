@@ -116,7 +116,7 @@ def test_software_of_the_quickstart_is_explained_and_repeated(fresh, tmp_path):
     fresh.eb('lz4-1.10.0-GCCcore-14.2.0.eb netCDF-C++4-4.3.1-gompi-2025a.eb -r')
     folders = sorted(path.parents[2] for path in fresh.prefix.rglob('record.json'))
     assert {'lz4', 'netCDF-C++4'} <= {folder.parent.name for folder in folders}
-    for folder, text in zip(folders, lumi_eb(fresh, *(('explain', '--json', folder) for folder in folders))):
+    for text in lumi_eb(fresh, *(('explain', '--json', folder) for folder in folders)):
         explained, = json.loads(text)
         assert explained['today']['status'] == 'same', explained['today']
         assert explained['record']['source']['origin'] == 'upstream' and explained['record']['changes']
