@@ -16,6 +16,9 @@ assert them:
 * the same command, given again, completes; no lock, no temporary file is left;
 * the message says what to do.
 
+Moments are named after EasyBuild's hooks; `after:_move`, `after:take` and `after:reveal` lie inside the library itself,
+when the earlier module, its folder, and the new module were renamed (`eb/aside.py`).
+
 How it is done: [record.md](record.md#how-an-installation-is-kept-whole).
 """
 TAIL = """

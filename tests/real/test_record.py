@@ -161,6 +161,7 @@ def test_the_plugin_writes_it_too(fresh, tmp_path):
     assert 'lumi-eb explain' in next((fresh.prefix / 'modules').rglob('1.0-*.lua')).read_text()
 
 
+@pytest.mark.long
 def test_a_bundle_has_one_record(fresh, tmp_path):
     recipe = tmp_path / 'pair-1.0-GCCcore-14.2.0.eb'
     components = ', '.join(f"('{name}', '1.0', {{'sources': ['{name}-1.0.tar.gz'], 'start_dir': '{name}-1.0'}})"
@@ -188,6 +189,7 @@ moduleclass = 'tools'
     assert len(list(fresh.prefix.rglob('record.json'))) == 1
 
 
+@pytest.mark.long
 def test_what_a_job_installs_from_the_overlay_is_explained(fresh, tmp_path):
     """--job runs `eb <file of the overlay>` in another process, which adapted nothing."""
     fresh.eb(f'{tiny(tmp_path)} --dry-run')
@@ -211,8 +213,6 @@ def test_an_archived_recipe_does_not_win(fresh, standin, tmp_path):
     assert f'{archived} is what was installed once, and differs from {theirs}, which is used' in done.stdout
     assert "-moduleclass = 'lib'" in done.stdout and f'{theirs.name} (module: UnZip/6.0-cpeGNU-25.03)' in done.stdout
     assert 'which is used' not in fresh.eb(f'{archived} --dry-run').stdout
-    archived.write_text(f'# Built with EasyBuild version 5.1.2 on 2025-01-01\n{theirs.read_text()}\n')
-    assert 'which is used' not in fresh.eb(f'{theirs.name} --dry-run').stdout
     # a copy that was derived once, of a recipe that upstream has changed since
     shelf = tmp_path / 'upstream'
     (shelf / 't/tiny').mkdir(parents=True)
