@@ -98,7 +98,7 @@ def test_refusals_are_told_together_and_nothing_is_built(fresh, tmp_path):
     two = tiny(tmp_path, 'two', toolchain='nvompi', toolchain_version='2025a')
     done = fresh.eb(f'{one} {two} {tiny(tmp_path, "three")}', check=False)
     assert done.returncode != 0 and 'Traceback' not in done.stdout
-    assert 'nothing was built' in done.stdout and 'needs CUDA' in done.stdout and 'nvompi/2025a' in done.stdout
+    assert 'nothing was built' in done.stdout and 'depends on CUDA' in done.stdout and 'nvompi/2025a' in done.stdout
     assert not (fresh.prefix / 'SW').exists() or not list((fresh.prefix / 'SW').rglob('bin/tiny'))
 
 
