@@ -80,15 +80,13 @@ def group(here: Situation):
         return
     if wanted not in (os.getegid(), *os.getgroups()):
         yield ERROR, f'you are not in the group {project}, and {path} is in its folder: choose an ' \
-                     'EBU_USER_PREFIX of a ' \
-                     f'project of yours, or ask its leader to invite you'
+                     'EBU_USER_PREFIX of a project of yours, or ask its leader to invite you'
         return
     place = existing(path)
     status = os.stat(place)
     if status.st_gid != wanted:
         yield WARNING, f'{place} does not belong to the group {project}, whose quota counts and whose members ' \
-                       'are to use ' \
-                       f'it: chgrp {project} {place}'
+                       f'are to use it: chgrp {project} {place}'
     if not status.st_mode & stat.S_ISGID:
         yield WARNING, f'{place} lacks the set-gid bit, so that what is made there gets your own group: chmod ' \
                        f'g+s {place}'

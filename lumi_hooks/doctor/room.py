@@ -56,8 +56,7 @@ def build_space(here: Situation):
         if found.bytes is not None and found.bytes < needed:
             level = ERROR if found.bytes < needed // 100 else WARNING
             yield level, f'{path}, where packages are built, has room for {size(found.bytes)} only, and a large ' \
-                         'one takes ' \
-                         f'{size(needed)}: clear it (the shell function clear-eb), or set EBU_WORKDIR to a ' \
+                         f'one takes {size(needed)}: clear it (the shell function clear-eb), or set EBU_WORKDIR to a ' \
                          'folder with ' \
                          'more room and load EasyBuild-user again'
         if found.inodes is not None and found.inodes < 1000:

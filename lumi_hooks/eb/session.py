@@ -48,6 +48,7 @@ class Session:
     def __init__(self, site: Site, upstream: List[str], overlay: Overlay):
         self.site, self.upstream, self.overlay = site, upstream, overlay
         self.closure = Closure(site)
+        self.whom = trusted(site.prefixes)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
         self.records = Records(self)
@@ -98,7 +99,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), trusted(self.site.prefixes))
+        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), self.whom)
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
@@ -113,6 +114,7 @@ class Session:
         # for what is configured anew from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.overlay.root not in known:
+            known = trust.without_strangers(known, self.whom)
             known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
@@ -141,7 +143,7 @@ class Session:
 
     def _taken(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; one that others can write to is refused."""
-        reason = why_not(recipe.path, trusted(self.site.prefixes)) if recipe.path else None
+        reason = why_not(recipe.path, self.whom) if recipe.path else None
         if reason is None:
             return self._adapted(recipe)
         self._refuse(recipe.filename, f'it decides on what is run, and {reason}')

@@ -200,6 +200,18 @@ def load_compilers() -> Mapping:
     return checked('releases/compilers.json')
 
 
+def compiler_family(name: str) -> Mapping:
+    """
+    A compiler family by its name (compilers.json).
+
+    :raises DataError: it is not known
+    """
+    found = load_compilers()['families']
+    if name not in found:
+        raise DataError(f'releases/compilers.json knows no family "{name}"; known are {", ".join(found)}')
+    return found[name]
+
+
 def generation_of(toolchain: str, version: str) -> Optional[str]:
     """Upstream's generation (2025a …) of a toolchain, None where it has none."""
     data = load_upstream()

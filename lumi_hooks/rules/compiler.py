@@ -3,7 +3,7 @@
 from typing import Any, Iterator, Mapping, Optional
 
 from ..change import Change
-from ..releases import family_of, load_compilers, load_toolchains, load_upstream
+from ..releases import compiler_family, family_of, load_compilers, load_toolchains, load_upstream
 from ..site import Site
 from ..versions import version_key
 from .base import rule
@@ -49,7 +49,7 @@ def _facts(draft: Draft, site: Site, kind: str) -> Iterator[Mapping]:
     made_with = _gcc_of(draft)
     made_for = load_upstream()['toolchains'].get(draft.upstream_toolchain[0], {}).get('family')
     for fact in known['facts']:
-        if kind not in fact or not base or fact['base'] != known['families'][family]['base'] \
+        if kind not in fact or not base or fact['base'] != compiler_family(family)['base'] \
                 or family not in fact.get('families', (family,)) or version_key(base) < version_key(fact['since']):
             continue
         limit = fact.get('recipes_before')
@@ -60,7 +60,7 @@ def _facts(draft: Draft, site: Site, kind: str) -> Iterator[Mapping]:
 
 def compiler_base(site: Site) -> Optional[str]:
     """Version of the compiler at a site: GCC's own, or that of the Clang that it is made of; None if unknown."""
-    family = load_compilers()['families'][load_toolchains()['toolchains'][site.toolchain]['family']]
+    family = compiler_family(load_toolchains()['toolchains'][site.toolchain]['family'])
     module = next((name for name in family['modules'] if name in site.release.modules), None)
     if module is None:
         return None

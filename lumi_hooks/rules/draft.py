@@ -67,11 +67,11 @@ def _edit(value: Any, change: Change) -> List:
 
     def add(items):
         for item in items:
-            if item not in map(Dependency.parse, found):
+            if item not in map(Dependency.parse, filter(None, found)):
                 found.append(item.raw())
 
     for item in value:
-        if change.before is not None and Dependency.parse(item) == change.before:
+        if change.before is not None and item and Dependency.parse(item) == change.before:
             add(after)
         else:
             found.append(item)
