@@ -182,8 +182,9 @@ def test_no_plan_loads_two_of_a_name(drawn, upstream_index):
 # --- one flavour of HDF5 in whatever is compiled
 
 # these name HDF5 or netCDF themselves and load the other flavour with something else: a model whose own netCDF is
-# loaded last (its ecCodes links none), and a set of programs that are run one by one
-KNOWN_MIXED = {'ICON', 'PEcAn'}
+# loaded last (its ecCodes links none), a set of programs that are run one by one, and an interpreter that runs ESMF's
+# programs
+KNOWN_MIXED = {'ICON', 'NCL', 'PEcAn'}
 
 
 def test_what_is_linked_with_hdf5_loads_one_flavour_of_it(upstream_index):
