@@ -17,11 +17,13 @@ def small(standin, sources, upstream):
     """A prefix on a small file system, with a generation installed."""
     path = base_folder()
     found = Small(standin, sources, upstream, path)
-    found.install('start')
-    assert found.seen() == 'start'
-    yield found
-    found.close()
-    remove(path)
+    try:
+        found.install('start')
+        assert found.seen() == 'start'
+        yield found
+    finally:
+        found.close()
+        remove(path)
 
 
 @pytest.mark.parametrize('kilobytes', [0, 32, 100, 250])
