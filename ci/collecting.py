@@ -219,11 +219,12 @@ def pristine(recipe: str, sha256: str) -> bool:
 
 
 def cause(output: str) -> str:
-    """Why eb failed, from its output: the last message that says so, and the first error of a compiler or a script."""
-    said = re.findall(r'^(?:ERROR: |== FAILED: |\* )?(.*(?:ended unsuccessfully|Build of .* failed).*)$', output, re.M)
+    """Why eb failed, from its output: the last message that says so, without the folders of this machine."""
+    said = re.findall(r'^(?:ERROR: |== FAILED: |\* )?(.*(?:ended unsuccessfully|Build of .* failed).*(?:(?<=:)\n.+)?)$',
+                      output, re.M)
     said = said or re.findall(r'^ERROR: (.*)$', output, re.M)
-    line = re.sub(r'\(at \S+:\d+ in \w+\):? ?', '', said[-1]).strip() if said else output.strip()[-300:]
-    return line[:400]
+    text = re.sub(r'\(at \S+:\d+ in \w+\):? ?', '', said[-1]).strip() if said else output.strip()[-300:]
+    return re.sub(r'/\S*/([^/\s]+)', r'…/\1', ' '.join(text.split()))[:400]
 
 
 def read(path: str) -> str:
@@ -242,6 +243,9 @@ def page(results: Results, notes: Dict[str, str]) -> str:
     good = sum(item.good for item in found)
     blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
     count = f'**{good} of {len(found)} are built**, with {len(blocks)} easyblocks: {", ".join(blocks)}.'
+    rest = [name for name in notes if name not in results.found]
+    if rest:
+        count += f' Not tried in that run: {", ".join(rest)}.'
     head = HEAD.format(date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
                        easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count())
     return head + '\n'.join(table(found, notes)) + '\n'

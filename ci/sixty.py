@@ -53,7 +53,7 @@ def built() -> Dict[str, str]:
     """What was built here, software -> where that is said: by ci/collection, and by the real tests of ci/rebuild."""
     found: Dict[str, str] = {}
     pages = (('collection.md', r'^\|.*\| ([\w.+-]+)/\S+ \| \d+ \| \d+ \| (?:built|present) '),
-             ('results.md', r'([A-Za-z][\w+-]*?)-\d[\w.]*-(?:GCCcore|GCC|gompi|foss|gfbf)-\d'))
+             ('results.md', r'test_a_program_runs_on_two_ranks\[([\w+-]+)\] \| passed'))
     for name, pattern in pages:
         path = os.path.join(ROOT, 'docs', name)
         if os.path.isfile(path):

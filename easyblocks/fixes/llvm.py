@@ -9,12 +9,13 @@ Until EB_LLVM asks the compiler (seen in 5.4.1).
 """
 import os
 import re
+import sys
 
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.run import run_shell_cmd
 
 from lumi_hooks_easyblocks.families import is_cpe, is_gnu
-from lumi_hooks_easyblocks.registry import passed_on, upstream_class
+from lumi_hooks_easyblocks.registry import upstream_class
 
 
 class EB_LLVM(upstream_class('EB_LLVM', 'llvm')):
@@ -33,5 +34,6 @@ class EB_LLVM(upstream_class('EB_LLVM', 'llvm')):
             self._gcc_root = re.sub('/lib(64)?/gcc/.*', '', self._gcc_prefix)
 
 
-# other easyblocks take names from here
-__getattr__ = passed_on('llvm')
+def __getattr__(name):
+    """The other names of upstream's file, which easyblocks import too (EB_ROCm_minus_LLVM)."""
+    return getattr(sys.modules['lumi_hooks_upstream_llvm'], name)

@@ -72,6 +72,9 @@ def test_results_of_two_runs_are_kept_beside_each_other(tmp_path):
 def test_the_cause_of_a_failure_is_what_eb_says_last():
     output = "== building\n== FAILED: Installation ended unsuccessfully: shell command 'make ...' failed\nERROR: more\n"
     assert collecting.cause(output) == "Installation ended unsuccessfully: shell command 'make ...' failed"
+    output = '== FAILED: Installation ended unsuccessfully: `/my/own/bin/python -m pip check` failed:\nx requires y.\n'
+    assert collecting.cause(output) == \
+        'Installation ended unsuccessfully: `…/python -m pip check` failed: x requires y.'
     assert collecting.cause('ERROR: Missing modules (at a/b.py:12 in main)') .startswith('Missing modules')
 
 
