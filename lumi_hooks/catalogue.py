@@ -8,8 +8,8 @@ from typing import List, Mapping, Optional, Sequence
 
 from .data import ROOT
 from .errors import RecipeError
+from .prefix.trust import trusted_here, why_not
 from .site import OVERLAY_FOLDER as FOLDER
-from .trust import trusted_here, why_not
 
 
 def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:

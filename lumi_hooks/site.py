@@ -14,8 +14,8 @@ from typing import FrozenSet, Mapping, Optional, Tuple
 
 from .central import NOTHING, Index
 from .errors import DataError, SiteError
-from .overrides import NONE, Overrides
-from .prefixes import changes_since_loaded, stack_of
+from .prefix import changes_since_loaded, stack_of
+from .prefix.overrides import NONE, Overrides
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
 
 # below the prefix: adapted recipes

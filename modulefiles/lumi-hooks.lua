@@ -27,7 +27,7 @@ end
 pushenv("EASYBUILD_HOOKS", pathJoin(root, "lumi_hooks/hooks.py"))
 prepend_path("PATH", pathJoin(root, "bin"))
 
--- The stack of prefixes, by the same rules as lumi_hooks/prefixes.py, which complains of what is wrong in it.
+-- The stack of prefixes, by the same rules as lumi_hooks/prefix/__init__.py, which complains of what is wrong in it.
 local function split(text)
     local found = {}
     for path in text:gmatch("[^:]+") do found[#found + 1] = path end

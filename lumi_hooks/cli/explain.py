@@ -9,9 +9,9 @@ import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..errors import LumiHooksError
-from ..explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
 from ..record import CHANGES, FILE, headline
-from ..reproduce import SCRIPT, write
+from ..record.explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
+from ..record.reproduce import SCRIPT, write
 from ..site import Site
 from . import place
 

@@ -7,11 +7,11 @@ from typing import List, Mapping, Sequence, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
-from ..overrides import overrides_of
-from ..prefixes import module_path, robot_path
+from ..prefix import module_path, robot_path
+from ..prefix.overrides import overrides_of
+from ..prefix.trust import trusted, why_not
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
-from ..trust import trusted, why_not
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

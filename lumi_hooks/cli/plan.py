@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from ..catalogue import find_recipe
 from ..change import change_json
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
-from ..prefixes import holder, name_of
+from ..prefix import holder, name_of
 from ..record import Estimate, Experience
 from ..site import Site
 from . import place
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
     site, folders = place.find_site(options)
     plan = make_plan([find_recipe(name, folders) for name in options.recipe], site)
     if options.graph:
-        from ..graph import draw
+        from ..plan.graph import draw
         draw(plan, options.graph)
     if options.json:
         print(json.dumps(as_json(plan, estimates(plan)), indent=2, default=str))

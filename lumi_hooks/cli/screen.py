@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Sequence
 
 from .. import __version__
 from ..errors import LumiHooksError
-from ..prefixes import name_of, stack_of
+from ..prefix import name_of, stack_of
 from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, user_prefix
 

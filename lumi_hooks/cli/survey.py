@@ -9,11 +9,11 @@ from typing import Sequence
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
-from ..gpu_docs import for_cuda, write_part
+from ..gpu.docs import for_cuda, write_part
 from ..plan import REFUSED
 from ..site import Site
 from ..survey import Survey, every, recipes_below, survey
-from ..survey_cache import cache_folder, keep, load, survey_key
+from ..survey.cache import cache_folder, keep, load, survey_key
 from . import place
 
 EXAMPLES = """examples:
@@ -71,7 +71,7 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
     if options.write_docs and not options.only_cuda:
-        from ..survey_docs import write_docs
+        from ..survey.docs import write_docs
         return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
@@ -161,7 +161,7 @@ def show(found: Survey) -> None:
 
 
 def _write_report(found: Survey, path: str) -> None:
-    from ..report import page
+    from ..survey.report import page
     refused = [{'recipe': os.path.basename(item.recipe), 'code': item.codes[0], 'reason': item.reason}
                for item in found.findings if item.status == REFUSED]
     try:

@@ -6,8 +6,8 @@ import stat
 import tempfile
 from typing import Optional
 
-from ..prefixes import area_of, changes_since_loaded, project_of, stale_modules
-from ..quota import existing
+from ..prefix import area_of, changes_since_loaded, project_of, stale_modules
+from ..prefix.quota import existing
 from . import ERROR, WARNING, Situation, check
 
 

@@ -3,7 +3,7 @@
 import os
 from typing import Optional, Tuple
 
-from ..quota import room
+from ..prefix.quota import room
 from ..record import Experience
 from ..releases import load_machine
 from . import ERROR, WARNING, Situation, check

@@ -2,8 +2,8 @@
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
 
-from ..checksums import unchecked
-from ..trust import trusted, why_not
+from ..prefix.checksums import unchecked
+from ..prefix.trust import trusted, why_not
 from . import ERROR, WARNING, Situation, check
 
 SHOWN = 3

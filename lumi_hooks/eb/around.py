@@ -21,10 +21,10 @@ from easybuild.tools.config import (
 )
 from easybuild.tools.environment import setvar, unset_env_vars
 
-from .. import doctor, permissions
-from ..checksums import is_complete
+from .. import doctor
 from ..doctor import ERROR, Package, Situation
-from ..prefixes import holder
+from ..prefix import holder, permissions
+from ..prefix.checksums import is_complete
 from ..recipe import parse_recipe
 from ..site import Site
 from . import install

@@ -12,7 +12,7 @@ from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
 from ..errors import LumiHooksError
-from ..trust import trusted_here, why_not
+from ..prefix.trust import trusted_here, why_not
 from . import places
 
 _owner: Optional[str] = None

@@ -11,9 +11,9 @@ from easybuild.tools.config import build_option
 
 from ..change import Adaptation
 from ..errors import DataError
-from ..failure import Failure, first_error, nearest
 from ..files import read_text
 from ..record import read_record
+from ..record.failure import Failure, first_error, nearest
 from ..site import OVERLAY_FOLDER, Site
 
 # letters of a message that are shown

@@ -20,10 +20,10 @@ from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
 from ..recipe import parse_recipe
 from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
+from ..record.source import adapted_again, find_source
 from ..render import describe
 from ..rules.override import override
 from ..site import Site
-from ..source import adapted_again, find_source
 from . import install
 
 # variables that decide on a build; everything else is the user's own business and is not written down

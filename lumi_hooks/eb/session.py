@@ -14,7 +14,6 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
-from .. import archive
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
@@ -23,13 +22,14 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..overlay import Overlay
+from ..prefix.trust import trusted, why_not
 from ..recipe import Recipe, parse_recipe, read_recipe
+from ..record import archive
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
-from ..trust import trusted, why_not
 from . import around, install, linkage, live, places, stack, trust
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules

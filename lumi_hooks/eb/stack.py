@@ -6,10 +6,10 @@ from typing import List, Sequence
 
 from easybuild.tools.environment import setvar
 
-from .. import prefixes
+from .. import prefix as prefixes
 from ..catalogue import other_recipes
 from ..central import Index
-from ..overrides import overrides_of
+from ..prefix.overrides import overrides_of
 from ..site import Site, stack_version
 
 

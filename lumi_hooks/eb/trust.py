@@ -11,7 +11,7 @@ from easybuild.tools.build_log import print_warning
 from easybuild.tools.config import build_option
 
 from ..errors import LumiHooksError
-from ..trust import Trusted, why_not
+from ..prefix.trust import Trusted, why_not
 
 _told: Set[str] = set()
 

@@ -5,14 +5,7 @@ from typing import Tuple
 from .base import Rule
 from .blas import blas_by_name
 from .compiler import compiler_strictness, linker_strictness
-from .dependencies import (
-    central_tools,
-    cray_provided,
-    impossible,
-    release_version,
-    toolchain_fft,
-    toolchain_provided,
-)
+from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
 from .easyblock import easyblock
 from .known import package_dependencies, package_parameters
 from .override import override

@@ -5,7 +5,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Tuple
 from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..errors import DataError
-from ..overrides import Override, Patch
+from ..prefix.overrides import Override, Patch
 from ..recipe import as_list, file_name
 from ..site import Site
 from .base import Outcome, rule

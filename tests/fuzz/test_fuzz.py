@@ -25,18 +25,19 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from mangling import HARM, mangled_data, mangled_json, mangled_recipe, mangled_text
 from watch import watched
 
-from lumi_hooks import data, packages, quota, record, releases, reproduce
+from lumi_hooks import data, packages, record, releases
 from lumi_hooks.adapt import REFUSED, adapt
 from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.central import Index
-from lumi_hooks.checksums import unchecked
 from lumi_hooks.closure import Closure
 from lumi_hooks.errors import DataError, LumiHooksError, SiteError
-from lumi_hooks.outline import outline
 from lumi_hooks.overlay import Overlay
-from lumi_hooks.overrides import Overrides
-from lumi_hooks.prefixes import FILE, stack_of
+from lumi_hooks.plan.outline import outline
+from lumi_hooks.prefix import FILE, quota, stack_of
+from lumi_hooks.prefix.checksums import unchecked
+from lumi_hooks.prefix.overrides import Overrides
 from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.record import reproduce
 from lumi_hooks.render import render
 from lumi_hooks.site import make_site
 

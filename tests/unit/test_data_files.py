@@ -11,6 +11,7 @@ from lumi_hooks import schemas
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.errors import DataError
 from lumi_hooks.packages import package, treatment
+from lumi_hooks.plan.verdict import REASONS
 from lumi_hooks.releases import (
     cray_modules,
     default_release,
@@ -26,7 +27,6 @@ from lumi_hooks.releases import (
     toolchain_facts,
 )
 from lumi_hooks.schemas.__main__ import main as check
-from lumi_hooks.verdict import REASONS
 
 FILES = schemas.data_files()
 # (release, module) that a package's data names and the release does not have; empty today

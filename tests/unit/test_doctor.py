@@ -10,14 +10,15 @@ from dataclasses import replace
 import pytest
 from writing import put_recipe
 
-from lumi_hooks import doctor, quota
-from lumi_hooks.checksums import is_complete, unchecked
+from lumi_hooks import doctor
 from lumi_hooks.cli import main
 from lumi_hooks.doctor import CHECKS, ERROR, WARNING, Package, Situation, examine
 from lumi_hooks.doctor import place as place_checks
 from lumi_hooks.doctor import room as room_checks
-from lumi_hooks.overrides import overrides_of
-from lumi_hooks.quota import Room, listed, parse_lfs
+from lumi_hooks.prefix import quota
+from lumi_hooks.prefix.checksums import is_complete, unchecked
+from lumi_hooks.prefix.overrides import overrides_of
+from lumi_hooks.prefix.quota import Room, listed, parse_lfs
 from lumi_hooks.record import Estimate
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
@@ -124,7 +125,7 @@ def project(monkeypatch, tmp_path):
         'project_quota': f'{tmp_path}/info/{{group}}.json'}
     load_machine.cache_clear()
     facts = {**load_machine(), 'storage': storage}
-    for module in ('lumi_hooks.prefixes', 'lumi_hooks.quota', 'lumi_hooks.doctor.room'):
+    for module in ('lumi_hooks.prefix', 'lumi_hooks.prefix.quota', 'lumi_hooks.doctor.room'):
         monkeypatch.setattr(f'{module}.load_machine', lambda: facts)
     name = grp.getgrgid(os.getegid()).gr_name
     path = tmp_path / 'projects' / name

@@ -9,15 +9,15 @@ import pytest
 from test_record import RECORD, a_record, put
 from writing import put_recipe, recipe_text
 
-from lumi_hooks import archive, reproduce
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import main
-from lumi_hooks.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
 from lumi_hooks.overlay import Overlay
 from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.record import archive, reproduce
+from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
+from lumi_hooks.record.source import find_source
 from lumi_hooks.site import make_site
-from lumi_hooks.source import find_source
 
 
 def installed(tmp_path, more='', keep=True, **facts):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from lumi_hooks.change import Change
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.failure import Failure, first_error, kinds, nearest
+from lumi_hooks.record.failure import Failure, first_error, kinds, nearest
 from lumi_hooks.rules import RULES
 
 DATA = Path(__file__).resolve().parents[1] / 'data' / 'failures'

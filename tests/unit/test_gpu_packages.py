@@ -12,7 +12,7 @@ from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
 from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.gpu_docs import BEGIN, END, for_cuda, part, write_part
+from lumi_hooks.gpu.docs import BEGIN, END, for_cuda, part, write_part
 from lumi_hooks.packages import package, treatment
 from lumi_hooks.plan import REASONS
 from lumi_hooks.recipe import read_recipe

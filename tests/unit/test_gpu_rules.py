@@ -10,9 +10,9 @@ from lumi_hooks.change import Refusal
 from lumi_hooks.closure import Closure
 from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.explanation import record_site
 from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.record.explanation import record_site
 from lumi_hooks.releases import load_machine, load_release, load_rocm, release_names
 from lumi_hooks.render import render
 from lumi_hooks.rules import RULES, rocm_build

@@ -18,12 +18,12 @@ from lumi_hooks.cli import diff
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.errors import DataError
 from lumi_hooks.overlay import Overlay
-from lumi_hooks.overrides import Overrides, overrides_of
+from lumi_hooks.prefix.overrides import Overrides, overrides_of
+from lumi_hooks.prefix.trust import Trusted
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.render import render
 from lumi_hooks.schemas.plain import faults
 from lumi_hooks.site import make_site
-from lumi_hooks.trust import Trusted
 
 SCHEMA = schemas.schema('override')
 GOOD = {'name': 'Thing', 'overrides': [

@@ -6,7 +6,7 @@ import stat
 import pytest
 from another_user import GROUP, OTHER, STRANGER, Place, needs_root
 
-from lumi_hooks import permissions
+from lumi_hooks.prefix import permissions
 
 TREE = """
 import stat
@@ -34,7 +34,7 @@ for folder, folders, files in os.walk(top):  # as cp -p and tar leave it
         os.chown(os.path.join(folder, name), -1, os.getegid(), follow_symlinks=False)
 """
 SETTLE = """
-from lumi_hooks import permissions
+from lumi_hooks.prefix import permissions
 found = permissions.shared_group({prefix!r})
 repaired = sorted(os.path.basename(path) for path in permissions.repair_programs(top))
 failed = list(permissions.settle(top, found))
@@ -111,7 +111,7 @@ def test_members_can_use_it_and_strangers_cannot(place):
 def test_restricted_to_a_group(place):
     """Licensed software in a prefix that everybody can read."""
     prefix = place.folder('licensed', mode=0o755)
-    code = TREE.format(prefix=str(prefix)) + f'from lumi_hooks import permissions\n' \
+    code = TREE.format(prefix=str(prefix)) + f'from lumi_hooks.prefix import permissions\n' \
         f'os.chmod(top, 0o755)\nresult = list(permissions.settle(top, {GROUP}, False, True))'
     assert place.run(code, groups=[GROUP]) == []
     top = prefix / 'SW' / 'Thing'
@@ -128,7 +128,7 @@ def test_restricted_to_a_group(place):
 def test_what_cannot_be_set_is_told(place):
     """A group that the user is not in."""
     prefix = place.folder('stranger', mode=0o755)
-    code = TREE.format(prefix=str(prefix)) + f'from lumi_hooks import permissions\n' \
+    code = TREE.format(prefix=str(prefix)) + f'from lumi_hooks.prefix import permissions\n' \
         f'result = len(list(permissions.settle(top, {GROUP})))'
     assert place.run(code) == len(modes(prefix / 'SW' / 'Thing'))
 

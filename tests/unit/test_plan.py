@@ -12,9 +12,9 @@ from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.errors import LumiHooksError
-from lumi_hooks.graph import draw
-from lumi_hooks.pins import cray_roots, module_tree
 from lumi_hooks.plan import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, make_plan
+from lumi_hooks.plan.graph import draw
+from lumi_hooks.plan.pins import cray_roots, module_tree
 from lumi_hooks.site import make_site
 
 TAIL = '1.0-cpeGNU-25.03'

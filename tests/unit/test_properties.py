@@ -11,14 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_live import configured, world  # noqa: F401  (fixtures)
 
-from lumi_hooks import outline as outlines
 from lumi_hooks.adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.central import Index
 from lumi_hooks.data import ROOT
-from lumi_hooks.outline import outline, read_outline
 from lumi_hooks.plan import BUILD, Planner, make_plan
 from lumi_hooks.plan import REFUSED as NOT_PLANNED
+from lumi_hooks.plan import outline as outlines
+from lumi_hooks.plan.outline import outline, read_outline
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import release_names
 from lumi_hooks.render import render

@@ -10,8 +10,8 @@ from writing import recipe_text
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Change, Refusal
 from lumi_hooks.dependency import SYSTEM, Dependency
-from lumi_hooks.overrides import Overrides
 from lumi_hooks.packages import package
+from lumi_hooks.prefix.overrides import Overrides
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.rules import RULES, provided

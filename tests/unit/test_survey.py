@@ -17,10 +17,10 @@ from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
 from lumi_hooks.plan import BUILD, make_plan
-from lumi_hooks.report import page
 from lumi_hooks.site import make_site
 from lumi_hooks.survey import PLANNED, every, recipes_below, survey
-from lumi_hooks.survey_docs import page as docs_page
+from lumi_hooks.survey.docs import page as docs_page
+from lumi_hooks.survey.report import page
 
 CONTRACT = {'recipes', 'planned', 'refused', 'failed', 'by_toolchain', 'seconds'}
 

@@ -11,14 +11,13 @@ import pytest
 from test_plan import EXTERNAL, TAIL, world  # noqa: F401  (a fixture)
 from writing import put_module
 
-from lumi_hooks import outline
 from lumi_hooks.central import Index, choose_source
 from lumi_hooks.dependency import SYSTEM
-from lumi_hooks.plan import BUILD, CRAY, REFUSED, Planner, make_plan
+from lumi_hooks.plan import BUILD, CRAY, REFUSED, Planner, make_plan, outline
+from lumi_hooks.plan.together import loaded_with
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_upstream
 from lumi_hooks.site import make_site
-from lumi_hooks.together import loaded_with
 
 GENERATIONS = ('2022b', '2023a', '2023b', '2024a', '2025a')
 PLANS, SEED = 50, 20261124

@@ -11,7 +11,7 @@ from lumi_hooks.data import ROOT
 from lumi_hooks.eb import dispatch
 from lumi_hooks.eb import trust as eb_trust
 from lumi_hooks.errors import LumiHooksError
-from lumi_hooks.trust import Trusted, trusted, why_not
+from lumi_hooks.prefix.trust import Trusted, trusted, why_not
 
 ME = os.geteuid()
 MINE = Trusted(ME, frozenset({0, os.getegid()}))
@@ -85,7 +85,7 @@ def test_who_is_trusted(tmp_path):
 
 def test_a_projects_own_group_may_write(file, monkeypatch):
     """In a project's folder, wherever the prefix is."""
-    from lumi_hooks import trust
+    from lumi_hooks.prefix import trust
     file.parent.chmod(0o775)
     alone = Trusted(ME, frozenset())
     assert why_not(str(file), alone)
@@ -114,7 +114,7 @@ def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
 # --- as ordinary users
 
 WHY = """
-from lumi_hooks.trust import trusted, why_not
+from lumi_hooks.prefix.trust import trusted, why_not
 result = why_not({path!r}, trusted({prefixes!r}, {{}}))
 """
 

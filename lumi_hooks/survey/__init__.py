@@ -14,12 +14,12 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
-from . import __version__
-from .errors import LumiHooksError, RecipeError
-from .outline import Outline, read_outline
-from .plan import REASONS, REFUSED, Planner
-from .releases import generation_of, load_upstream
-from .site import Site
+from .. import __version__
+from ..errors import LumiHooksError, RecipeError
+from ..plan import REASONS, REFUSED, Planner
+from ..plan.outline import Outline, read_outline
+from ..releases import generation_of, load_upstream
+from ..site import Site
 
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can mend: the goal of the survey leaves them out
@@ -255,5 +255,5 @@ def every(paths: Sequence[str], step: int) -> List[str]:
 
 def without_stack(site: Site) -> Site:
     """The same site with nothing installed: figures that do not depend on the machine where they were made."""
-    from .central import Index
+    from ..central import Index
     return replace(site, prefix='', index=Index((), (), site.index.upstream))

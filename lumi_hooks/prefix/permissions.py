@@ -13,7 +13,7 @@ import os
 import stat
 from typing import Iterable, Iterator, Optional
 
-from .prefixes import project_of
+from . import project_of
 from .quota import existing
 
 _SCRIPTS = ('bin', 'sbin')

@@ -8,18 +8,18 @@ import os
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from .adapt import REFUSED as NOT_ADAPTED
-from .adapt import UNCHANGED
-from .catalogue import our_recipes
-from .central import Index
-from .dependency import SYSTEM, Dependency
-from .errors import RecipeError
-from .gpu import site_for
+from ..adapt import REFUSED as NOT_ADAPTED
+from ..adapt import UNCHANGED
+from ..catalogue import our_recipes
+from ..central import Index
+from ..dependency import SYSTEM, Dependency
+from ..errors import RecipeError
+from ..gpu import site_for
+from ..prefix import holder
+from ..selection import own_recipe, source_recipe
+from ..site import Site
 from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
-from .prefixes import holder
-from .selection import own_recipe, source_recipe
-from .site import Site
 from .together import not_together
 from .verdict import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, STATUSES
 

@@ -9,19 +9,19 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from . import __version__
-from .adapt import REFUSED, adapt
+from .. import __version__
+from ..adapt import REFUSED, adapt
+from ..catalogue import find_recipe
+from ..dependency import Dependency
+from ..errors import LumiHooksError
+from ..files import read_text
+from ..gpu import site_for
+from ..overlay import with_checksums
+from ..recipe import Recipe, parse_recipe, read_recipe
+from ..render import render
+from ..site import Site, make_site
+from . import FOLDER, installations, read_record, software_folders
 from .archive import differences
-from .catalogue import find_recipe
-from .dependency import Dependency
-from .errors import LumiHooksError
-from .files import read_text
-from .gpu import site_for
-from .overlay import with_checksums
-from .recipe import Recipe, parse_recipe, read_recipe
-from .record import FOLDER, installations, read_record, software_folders
-from .render import render
-from .site import Site, make_site
 
 SAME, DIFFERS, IS_REFUSED, UNKNOWN = 'same', 'differs', 'refused', 'unknown'
 _ROOT = re.compile(r'^(?:local root = "([^"\n]+)"|set root "?([^"\n]+?)"?\s*$)', re.MULTILINE)

@@ -7,11 +7,11 @@ import os
 import re
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
-from .site import Site
+from ..site import Site
 from .verdict import BUILD, CRAY
 
 if TYPE_CHECKING:
-    from .plan import Node
+    from . import Node
 
 _LOADS = re.compile(r'''(?:\bload|\bdepends_on)\(\s*["']([^"']+)["']|^\s*module load\s+(\S+)''', re.M)
 

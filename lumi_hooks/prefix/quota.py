@@ -14,8 +14,8 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence
 
-from .prefixes import area_of, project_of
-from .releases import load_machine
+from ..releases import load_machine
+from . import area_of, project_of
 
 KIB = 1024
 

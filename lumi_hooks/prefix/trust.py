@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import FrozenSet, Mapping, Optional, Sequence, Tuple
 
-from .data import ROOT
-from .errors import LumiHooksError
-from .prefixes import project_of, stack_of
+from ..data import ROOT
+from ..errors import LumiHooksError
+from . import project_of, stack_of
 
 
 @dataclass(frozen=True)

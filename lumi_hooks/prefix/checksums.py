@@ -9,7 +9,7 @@ import os
 import re
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .recipe import as_list, checksums_in, file_name
+from ..recipe import as_list, checksums_in, file_name
 
 # EasyBuild's default for the source of an extension
 _EXTENSION_SOURCE = '%(name)s-%(version)s.tar.gz'

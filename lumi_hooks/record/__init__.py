@@ -11,8 +11,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import DataError
-from .versions import version_key
+from ..errors import DataError
+from ..versions import version_key
 
 SCHEMA_VERSION = 1
 # below an installation

@@ -10,11 +10,11 @@ import sys
 from dataclasses import asdict
 from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 
-from .catalogue import our_recipes
-from .data import ROOT, load_json
-from .files import write_atomic
-from .site import Site
-from .survey import Finding, Survey
+from ..catalogue import our_recipes
+from ..data import ROOT, load_json
+from ..files import write_atomic
+from ..site import Site
+from . import Finding, Survey
 
 # each is a few megabytes; the documentation makes one for every release and compiler
 _KEEP = 40

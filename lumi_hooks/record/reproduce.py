@@ -6,10 +6,10 @@ import re
 import shlex
 from typing import Any, List, Mapping
 
-from .errors import LumiHooksError
+from ..errors import LumiHooksError
+from ..files import read_text, write_atomic
+from ..overlay import SOURCE_FOLDER
 from .explanation import Installation
-from .files import read_text, write_atomic
-from .overlay import SOURCE_FOLDER
 
 SCRIPT = 'reproduce.sh'
 

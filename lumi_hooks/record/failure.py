@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import List, Optional, Pattern, Sequence, Tuple
 
-from .change import Change
-from .data import load_json
-from .dependency import Dependency
-from .render import describe
+from ..change import Change
+from ..data import load_json
+from ..dependency import Dependency
+from ..render import describe
 
 # how EasyBuild's own entries in its log begin
 _ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')

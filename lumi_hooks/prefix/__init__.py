@@ -11,8 +11,8 @@ import fnmatch
 import os
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .errors import DataError, SiteError
-from .releases import load_machine
+from ..errors import DataError, SiteError
+from ..releases import load_machine
 
 # in a prefix: the prefixes below it, one a line
 FILE = os.path.join('.lumi-hooks', 'prefixes')

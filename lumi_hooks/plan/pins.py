@@ -7,10 +7,10 @@ import os
 from functools import cached_property
 from typing import Dict, Optional, Sequence, Set
 
-from .dependency import Dependency
-from .releases import load_machine
-from .rules.rocm_system import rocm_problem
-from .site import Site
+from ..dependency import Dependency
+from ..releases import load_machine
+from ..rules.rocm_system import rocm_problem
+from ..site import Site
 
 
 class Pins:

@@ -2,9 +2,9 @@
 """A plan as a picture: an SVG file drawn by Graphviz."""
 import os
 
-from .errors import LumiHooksError
-from .files import write_atomic
-from .plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Plan
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from . import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Plan
 
 # fill, border and text of a node by its status
 COLOURS = {

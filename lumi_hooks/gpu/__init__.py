@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from .data import load_json
-from .dependency import SYSTEM, Dependency
-from .packages import package, treatment
-from .recipe import Recipe
-from .releases import family_of, load_upstream
-from .site import Site
-from .versions import version_key
+from ..data import load_json
+from ..dependency import SYSTEM, Dependency
+from ..packages import package, treatment
+from ..recipe import Recipe
+from ..releases import family_of, load_upstream
+from ..site import Site
+from ..versions import version_key
 
 CUDA, ROCM, CPU = 'cuda', 'rocm', 'CPU'
 # the variants by their version suffix, ours last (LUMI's names)

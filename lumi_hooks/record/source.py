@@ -5,15 +5,15 @@ import os
 from dataclasses import dataclass
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
-from .adapt import ADAPTED, adapt
-from .catalogue import our_recipes
-from .change import Adaptation
-from .errors import LumiHooksError
-from .files import read_text
-from .overlay import SOURCE_FOLDER, with_checksums
-from .recipe import parse_recipe, read_recipe
-from .render import render
-from .site import Site
+from ..adapt import ADAPTED, adapt
+from ..catalogue import our_recipes
+from ..change import Adaptation
+from ..errors import LumiHooksError
+from ..files import read_text
+from ..overlay import SOURCE_FOLDER, with_checksums
+from ..recipe import parse_recipe, read_recipe
+from ..render import render
+from ..site import Site
 
 UPSTREAM, LUMI, OURS, USER = 'upstream', 'lumi', 'lumi-hooks', 'user'
 

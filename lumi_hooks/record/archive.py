@@ -10,10 +10,10 @@ import difflib
 import os
 from typing import Any, Dict, Iterable, List, Optional
 
-from .central import is_archive
-from .errors import RecipeError
-from .recipe import RECORD, Recipe, parse_recipe, read_recipe
-from .site import Site
+from ..central import is_archive
+from ..errors import RecipeError
+from ..recipe import RECORD, Recipe, parse_recipe, read_recipe
+from ..site import Site
 
 # what EasyBuild writes around an archived recipe (FileRepository.add_easyconfig)
 _BEGINNING, _END = '# Built with EasyBuild version', '# Build statistics'

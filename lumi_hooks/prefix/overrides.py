@@ -11,10 +11,10 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .data import load_json
-from .errors import DataError
-from .schemas import schema
-from .schemas.plain import faults
+from ..data import load_json
+from ..errors import DataError
+from ..schemas import schema
+from ..schemas.plain import faults
 from .trust import Trusted, trusted, why_not
 
 FOLDER = 'overrides'

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple
 
-from .adapt import REFUSED, adapt
-from .change import Adaptation, Change
-from .dependency import SYSTEM, Dependency
-from .packages import treatment
-from .recipe import read_recipe, template_values
-from .releases import load_toolchains
-from .site import Site
+from ..adapt import REFUSED, adapt
+from ..change import Adaptation, Change
+from ..dependency import SYSTEM, Dependency
+from ..packages import treatment
+from ..recipe import read_recipe, template_values
+from ..releases import load_toolchains
+from ..site import Site
 
 # EasyBuild's templates that follow from the version of a dependency: %(pyver)s, %(pyshortver)s …
 _VERSION_TEMPLATES = {'CUDA': 'cuda', 'CUDAcore': 'cuda', 'Java': 'java', 'Perl': 'perl', 'Python': 'py', 'R': 'r'}

@@ -4,11 +4,11 @@ import os
 import textwrap
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
-from .errors import LumiHooksError
-from .files import write_atomic
-from .releases import load_machine, load_toolchains, release_names
-from .site import Site, make_site
-from .survey import Survey, without_stack
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from ..releases import load_machine, load_toolchains, release_names
+from ..site import Site, make_site
+from . import Survey, without_stack
 
 HEAD = """# Survey of upstream's recipes
 
@@ -26,7 +26,7 @@ no CUDA.
 
 def sites(upstream: Sequence[str]) -> List[Site]:
     """A site for every release and compiler, on the first partition that has the compiler; no stack, no prefix."""
-    from .central import Index
+    from ..central import Index
     index = Index((), (), upstream)  # listed once, for all
     found = []
     for release in release_names():
