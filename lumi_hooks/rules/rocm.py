@@ -61,6 +61,8 @@ def gpu_dependencies(draft: Draft, site: Site):
             if instead:
                 yield Change(parameter, dependency, _instead(instead, dependency, rest, site), 'gpu-dependencies',
                              instead['reason'], instead.get('link'))
+            elif dependency.name in entry.get('omit', {}):
+                yield Change(parameter, dependency, None, 'gpu-dependencies', entry['omit'][dependency.name])
             elif dependency.name in entry.get('plain', {}):
                 after = Dependency(dependency.name, dependency.version, rest)
                 if after != dependency:

@@ -448,3 +448,11 @@ def test_what_is_recorded_is_derived_again_for_the_same_toolchain_and_variant(re
     found = record_site(record, make_site(partition=here, env={}))
     source = recipe(name='LAMMPS', version='29Aug2024')
     assert adapt(source, found).module == 'LAMMPS/29Aug2024-cpeAMD-25.03-rocm'
+
+
+def test_rule_gpu_dependencies_leaves_out_what_the_variant_goes_without(recipe, g, thing):
+    thing(omit={'Lib': 'it is for pictures'})
+    change, = [item for item in says('gpu-dependencies', recipe(f"{CUDA}dependencies += [('Lib', '1.0')]\n"), g)
+               if item.before and item.before.name == 'Lib']
+    assert change.after is None and change.reason == 'it is for pictures'
+    assert says('gpu-dependencies', recipe("dependencies = [('Lib', '1.0')]\n"), g) == [], 'the CPU variant has it'
