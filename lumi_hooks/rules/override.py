@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What users change of recipes by overrides of their own (lumi_hooks/overrides.py): the last word."""
+"""What users change of recipes by overrides of their own (lumi_hooks/prefix/overrides.py): the last word."""
 from typing import Any, Dict, Iterator, List, Mapping, Tuple
 
 from ..change import Change, Refusal

@@ -193,7 +193,7 @@ def test_upstream_stops_without_ours(probe, recipe_text):
 
 
 def test_what_upstream_s_easyblocks_take_from_each_other():
-    """A file of ours stands for upstream's whole file: no other easyblock may import more than its class."""
+    """A file of ours stands for upstream's whole file: it has every name that another easyblock imports from it."""
     own = {os.path.splitext(os.path.basename(path))[0]: path for folder in ('fixes', 'fixes_generic')
            for path in glob.glob(os.path.join(os.path.dirname(__file__), '..', '..', 'easyblocks', folder, '*.py'))}
     missing = []
@@ -207,5 +207,5 @@ def test_what_upstream_s_easyblocks_take_from_each_other():
                     with open(own[module], encoding='utf-8') as stream:
                         text = stream.read()
                     missing += [(path, alias.name) for alias in node.names
-                                if 'class %s(' % alias.name not in text]
+                                if 'class %s(' % alias.name not in text and 'def __getattr__(' not in text]
     assert not missing
