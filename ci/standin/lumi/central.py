@@ -23,8 +23,8 @@ def login(tree, commands, parallel=1):
 
 
 def enter(release, partition, mode):
-    """Return the shell commands that set up EasyBuild in a mode."""
-    return ['export LUMI_OVERWRITE_PARTITION=%s' % partition,
+    """Return the shell commands that set up EasyBuild in a mode, with a build folder of the partition's own."""
+    return ['export LUMI_OVERWRITE_PARTITION=%s EBU_WORKDIR=$EBU_WORKDIR/%s' % (partition, partition),
             'module load LUMI/%s EasyBuild-unlock EasyBuild-%s' % (release.name, mode)]
 
 
@@ -82,7 +82,7 @@ def install_toolchains(builder, tree, release):
                 eb(toolchain_recipe(name, release) for name in possible[partition])]),
                 'installing the toolchain modules of partition ' + partition, log='central-' + partition)
 
-    # most of it is waiting for Lmod and the start of eb; nothing is shared between partitions
+    # most of it is waiting for Lmod and the start of eb
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(2, builder.jobs)) as pool:
         for _ in pool.map(install, possible):
             pass
