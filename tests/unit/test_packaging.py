@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""setup.cfg against the tree: what is installed with pip is all that a checkout has."""
+import configparser
+import fnmatch
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# package -> its folder in a checkout
+PLACES = {'lumi_hooks': 'lumi_hooks', 'lumi_hooks_toolchains': 'toolchains', 'lumi_hooks_easyblocks': 'easyblocks'}
+
+
+@pytest.fixture(scope='module')
+def metadata():
+    found = configparser.ConfigParser()
+    found.read(ROOT / 'setup.cfg', encoding='utf-8')
+    return found
+
+
+def test_every_package_is_installed(metadata):
+    there = set()
+    for package, folder in PLACES.items():
+        for path in (ROOT / folder).rglob('__init__.py'):
+            there.add('.'.join([package, *path.parent.relative_to(ROOT / folder).parts]))
+    assert set(metadata['options']['packages'].split()) == there
+
+
+def test_every_data_file_is_installed(metadata):
+    packages = set(metadata['options']['packages'].split())
+    patterns = {name: [part.strip() for part in text.split(',')]
+                for name, text in metadata['options.package_data'].items()}
+    seen = 0
+    for path in (ROOT / 'lumi_hooks').rglob('*.json'):
+        folder = path.parent
+        while '.'.join(folder.relative_to(ROOT).parts) not in packages:
+            folder = folder.parent
+        package, name = '.'.join(folder.relative_to(ROOT).parts), os.fspath(path.relative_to(folder))
+        wanted = [*patterns.get('*', ()), *patterns.get(package, ())]
+        # a star of setuptools stands for no folder
+        assert any(fnmatch.fnmatch(name, one) and one.count('/') == name.count('/') for one in wanted), path
+        seen += 1
+    assert seen > 100
+
+
+def test_every_recipe_is_installed(metadata):
+    installed = metadata['options.data_files']
+    for path in (ROOT / 'easyconfigs').rglob('*.eb'):
+        assert os.path.join('share', 'lumi-hooks', os.fspath(path.parent.relative_to(ROOT))) in installed, path
