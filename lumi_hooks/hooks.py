@@ -108,15 +108,6 @@ def post_easyblock_hook(easyblock):
     _behind('post_easyblock_hook', easyblock)
 
 
-@dispatch.clear_errors
-def pre_fetch_hook(easyblock):
-    """With --job nothing is built here: refuse before the first job is submitted."""
-    here = session.current()
-    if here:
-        here.raise_refusals()
-    _behind('pre_fetch_hook', easyblock)
-
-
 def _pass_on():
     """The chained file's hooks at places where we have none."""
     for name in _chain.hooks if _chain else ():

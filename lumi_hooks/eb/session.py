@@ -31,6 +31,7 @@ from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from . import around, install, linkage, live, places, stack, trust
+from .jobs import refuse_before_submitting
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 from .record import Records
@@ -83,6 +84,7 @@ class Session:
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
+        refuse_before_submitting(session.raise_refusals)
         install.watch(session)
         install.restore_left(site)
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',

@@ -81,7 +81,7 @@ def load(as_file=True, after='', **env):
 def test_file_claims_the_process():
     owner, hooks, calls = load()
     assert owner == 'file' and calls == []
-    assert {'start_hook', 'parse_hook', 'pre_fetch_hook', 'pre_easyblock_hook', 'post_easyblock_hook'} <= set(hooks)
+    assert {'start_hook', 'parse_hook', 'pre_module_hook', 'pre_easyblock_hook', 'post_easyblock_hook'} <= set(hooks)
 
 
 def test_plugin_alone_claims_nothing_from_the_file():
@@ -133,7 +133,7 @@ hooks['parse_hook'](ec)
 hooks['pre_build_and_install_loop_hook']([ec])
 hooks['pre_easyblock_hook'](ec)
 hooks['post_easyblock_hook'](ec)
-hooks['pre_fetch_hook'](ec)
+hooks['pre_module_hook'](ec)
 from lumi_hooks.eb import session
 assert session.current() is None
 assert not set(sys.modules) & {{'jsonschema', 'lumi_hooks_toolchains', 'lumi_hooks_easyblocks'}}
