@@ -320,10 +320,11 @@ def test_options_of_a_recipe_win_over_an_easyblocks(before, after):
     assert importlib.import_module('lumi_hooks_easyblocks.registry.recipe_wins').first_wins(before) == after
 
 
-def test_whose_options_the_recipe_overrides():
+@pytest.mark.parametrize('name', ['gromacs', 'lammps'])
+def test_whose_options_the_recipe_overrides(name):
     """Behind upstream's class, and before the generic one that runs CMake: it sees all options."""
     wins = importlib.import_module('lumi_hooks_easyblocks.registry.recipe_wins').RecipeWins
-    ours = importlib.import_module('lumi_hooks_easyblocks.fixes.gromacs').EB_GROMACS
+    ours = getattr(importlib.import_module(f'lumi_hooks_easyblocks.fixes.{name}'), f'EB_{name.upper()}')
     names = [cls.__name__ for cls in ours.__mro__]
     upstreams = names.index(ours.__name__, 1)
     assert issubclass(ours, wins) and upstreams < names.index('RecipeWins') < names.index('CMakeMake')
