@@ -124,4 +124,4 @@ def test_a_large_log_takes_no_time():
     begin = time.monotonic()
     first_error(log)
     assert time.monotonic() - begin < 10, 'two megabytes'
-    assert os.path.isdir(DATA) and not re.search('/tmp/wt|/home/', ''.join(path.read_text() for path in DATA.iterdir()))
+    assert os.path.isdir(DATA) and not re.search('/home/|/root/', ''.join(path.read_text() for path in DATA.iterdir()))
