@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The earlier installation: set aside, brought back or given up, whenever the process is killed."""
+import contextlib
 import os
 from pathlib import Path
 
@@ -91,21 +92,28 @@ def install(place):
     place.commit()
 
 
-@pytest.mark.parametrize('moment', range(1, 40))
-def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, moment):
-    """Counts every change that the module makes to the file system, and stops before the moment-th."""
-    count = {'left': moment}
+@contextlib.contextmanager
+def killed_at(moment, monkeypatch, *names):
+    """Counts the calls of these functions of os, by which the module changes files, and stops before the moment-th."""
+    left = moment
 
     def counted(function):
         def wrapper(*args, **kwargs):
-            count['left'] -= 1
-            if count['left'] == 0:
+            nonlocal left
+            left -= 1
+            if left == 0:
                 raise Killed()
             return function(*args, **kwargs)
         return wrapper
     with monkeypatch.context() as patched:
-        for name in ('rename', 'replace', 'mkdir', 'unlink', 'rmdir', 'makedirs', 'chmod'):
+        for name in names:
             patched.setattr(module_of_aside.os, name, counted(getattr(os, name)))
+        yield
+
+
+@pytest.mark.parametrize('moment', range(1, 40))
+def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, moment):
+    with killed_at(moment, monkeypatch, 'rename', 'replace', 'mkdir', 'unlink', 'rmdir', 'makedirs', 'chmod'):
         try:
             install(place)
             done = True
@@ -131,18 +139,7 @@ def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, momen
 def test_killed_while_it_is_brought_back(place, monkeypatch, moment):
     place.take()
     build(place)
-    count = {'left': moment}
-
-    def counted(function):
-        def wrapper(*args, **kwargs):
-            count['left'] -= 1
-            if count['left'] == 0:
-                raise Killed()
-            return function(*args, **kwargs)
-        return wrapper
-    with monkeypatch.context() as patched:
-        for name in ('rename', 'replace', 'unlink', 'rmdir'):
-            patched.setattr(module_of_aside.os, name, counted(getattr(os, name)))
+    with killed_at(moment, monkeypatch, 'rename', 'replace', 'unlink', 'rmdir'):
         try:
             place.undo()
         except Killed:
