@@ -1,54 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of GPU variants, one by one, on small recipes. The tests of a rule are named after its id."""
 import pytest
-from writing import put_recipe
+from ruling import says
 
 from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.change import Refusal
-from lumi_hooks.closure import Closure
 from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.plan import make_plan
-from lumi_hooks.recipe import parse_recipe, read_recipe
-from lumi_hooks.record.explanation import record_site
 from lumi_hooks.releases import load_machine, load_release, load_rocm, release_names
-from lumi_hooks.render import render
-from lumi_hooks.rules import RULES, rocm_build
-from lumi_hooks.rules.draft import Draft
+from lumi_hooks.rules import rocm_build
 from lumi_hooks.site import make_site
 
-BY_ID = {entry.id: entry for entry in RULES}
 CUDA = "versionsuffix = '-CUDA-%(cudaver)s'\ndependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n"
-
-BACK_END = {
-    'back_end': 'HIP', 'compiler': {'toolchain': 'cpeAMD', 'others': ['cpeGNU', 'cpeCray'], 'reason': 'tested'},
-    'build': 'cmake', 'compile': {'by': 'clang', 'what': 'kernels', 'link': 'wrapper'},
-    'tests': {'where': 'build', 'reason': 'tested'}, 'changes': [], 'example': 'Thing.eb', 'check': 'x', 'source': 'x'}
-
-
-@pytest.fixture
-def thing(monkeypatch):
-    """Data of packages, by default of one named Thing: thing(compile=…, changes=…); returns nothing."""
-    real, known = gpu.package, {}
-
-    def make(of='Thing', **data):
-        known[of] = {'name': of, 'rocm': data if 'refuse' in data else {**BACK_END, **data}}
-
-    monkeypatch.setattr(gpu, 'package', lambda name: known[name] if name in known else real(name))
-    return make
-
-
-@pytest.fixture
-def g():
-    """A site on partition G."""
-    return make_site(partition='G', env={})
-
-
-def says(rule_id, recipe, site):
-    """What one rule says of a recipe that no other rule has changed."""
-    return list(BY_ID[rule_id](Draft(recipe), gpu.place(recipe, site)))
 
 
 # --- which variant
@@ -313,146 +277,3 @@ def test_rule_gpu_left(recipe, thing, g, more, left):
     assert not left or (found.refusals[0].rule == 'gpu-left' and 'data file' in found.reason)
     thing(harmless=['-DUSE_CUDA=ON'])
     assert adapt(recipe(CUDA + "configopts = '-DUSE_CUDA=ON'\n"), g).status == 'adapted'
-
-
-# --- the driver and the system
-
-@pytest.mark.parametrize('version, moved', [
-    ('', False), ('6.3.4', False), ('6.2.2', False), ('6.3.4-extras', False), ('6.0.3', True), ('6.2.1', True),
-    ('5.6.1', True), ('7.1.0', True), ('6.9.9', True)])
-def test_rule_driver_window_of_a_pinned_rocm(recipe, g, version, moved):
-    module = f'rocm/{version}' if version else 'rocm'
-    text = f"dependencies = [({module!r}, EXTERNAL_MODULE)]\n"
-    found = says('driver-window', recipe(text), g)
-    assert bool(found) is moved
-    for change in found:
-        assert change.after.module == g.release.module('rocm') and change.reason
-    native = adapt(recipe(text, toolchain=('cpeGNU', '25.03')), g)
-    assert (native.status == 'refused') is moved
-    assert not moved or native.refusals[0].code == 'driver'
-    plan = g.release.module('rocm')
-    assert moved or plan
-
-
-@pytest.mark.parametrize('rocm, refused', [('6.4.1', False), ('7.2.0', True), ('5.7.1', True), ('7.0.1', False)])
-def test_rule_driver_window_of_upstreams_recipes_for_rocm(recipe, g, rocm, refused):
-    found = says('driver-window', recipe(f"versionsuffix = '-ROCm-{rocm}'\n"), g)
-    assert [item.code for item in found] == (['driver'] if refused else [])
-
-
-def test_aliases_are_none_of_the_modules_that_exist():
-    facts = load_rocm()
-    names = set(facts['aliases']['names'])
-    assert not names & set(facts['modules']['versions']) and facts['aliases']['of'] not in names
-    for release in release_names():
-        assert load_release(release).modules.get('rocm') not in names
-
-
-@pytest.mark.parametrize('release, rdc, refused', [('24.03', True, True), ('24.03', False, False),
-                                                    ('25.03', True, False)])
-def test_rule_hip_bitcode(recipe, thing, release, rdc, refused):
-    thing(compile={'by': 'wrapper', 'what': 'all', 'link': 'wrapper', 'rdc': rdc})
-    found = says('hip-bitcode', recipe(CUDA), make_site(release, 'G', 'cpeCray', env={}))
-    assert [item.code for item in found] == (['gpu-compiler'] if refused else [])
-    assert says('hip-bitcode', recipe(CUDA), make_site(release, 'G', 'cpeGNU', env={})) == []
-    text = CUDA + "buildopts = 'CXXFLAGS=-fgpu-rdc'\n"
-    thing()
-    assert bool(says('hip-bitcode', recipe(text), make_site(release, 'G', 'cpeCray', env={}))) is (release == '24.03')
-
-
-@pytest.mark.parametrize('module, after', [('craype-hugepages8M', True), ('craype-hugepages2M', False)])
-def test_rule_hugepages(recipe, g, module, after):
-    found = says('hugepages', recipe(f"builddependencies = [({module!r}, EXTERNAL_MODULE)]\n"), g)
-    assert [change.after.module for change in found] == (['craype-hugepages2M'] if after else [])
-
-
-def test_no_data_of_ours_falls_into_a_known_trap():
-    """`--cray-print-opts=libs` names every cray-libsci at once; default targets are those of the build node."""
-    from test_gpu_packages import ENTRIES
-    for name in ENTRIES:
-        text = str(gpu.package(name))
-        assert '--cray-print-opts=libs' not in text and 'native' not in text.replace('native would', ''), name
-
-
-# --- recipes for upstream's ROCm toolchains
-
-@pytest.mark.parametrize('toolchain', ['rocm-compilers', 'rompi', 'rfbf', 'rfoss'])
-def test_recipes_for_upstreams_rocm_toolchains(recipe, g, site, toolchain):
-    version = '19.0.0-ROCm-6.4.1' if toolchain == 'rocm-compilers' else '2025a'
-    found = recipe(toolchain=(toolchain, version))
-    assert adapt(found, g).toolchain[0] == 'cpeAMD' and adapt(found, g).versionsuffix == ''
-    assert adapt(found, site).toolchain[0] == 'cpeGNU', 'there is no cpeAMD on partition C'
-    assert adapt(found, make_site(partition='G', toolchain='cpeCray', env={})).toolchain[0] == 'cpeCray'
-
-
-def test_file_names_of_upstreams_rocm_toolchains(tmp_path):
-    put_recipe(tmp_path, 'Lib', '1.0', ('rocm-compilers', '19.0.0-ROCm-6.4.1'), '-x')
-    source, = Index((), (), [str(tmp_path)]).sources('Lib')
-    assert source.toolchain == ('rocm-compilers', '19.0.0-ROCm-6.4.1') and source.versionsuffix == '-x'
-
-
-# --- whole plans
-
-@pytest.fixture
-def world(tmp_path, thing):
-    """Upstream's recipes of a small world: Top for CUDA, on Lib for CUDA and Plain."""
-    thing('Top')
-    thing('Lib')
-    cuda = "versionsuffix = '-CUDA-12.8.0'\n"
-    paths = [put_recipe(tmp_path, 'Lib', suffix='-CUDA-12.8.0', more="dependencies = [('CUDA', '12.8.0')]\n"),
-             put_recipe(tmp_path, 'Lib'), put_recipe(tmp_path, 'Plain'), put_recipe(tmp_path, 'Lib', '2.0')]
-    needs = "dependencies = [('CUDA', '12.8.0'), ('Plain', '1.0'), ('Lib', '1.0', '-CUDA-12.8.0')]\n"
-    top = put_recipe(tmp_path, 'Top', suffix='-CUDA-12.8.0', more=needs)
-    assert cuda in read_recipe(top).text and paths
-    return make_site(partition='G', index=Index((), (), [str(tmp_path)]), prefix=str(tmp_path / 'prefix'), env={}), top
-
-
-def test_the_whole_closure_follows_the_toolchain(world):
-    site, top = world
-    plan = make_plan([top], site)
-    found = {node.name: node.module for node in plan.nodes}
-    assert found['Top'] == 'Top/1.0-cpeAMD-25.03-rocm' and found['Plain'] == 'Plain/1.0-cpeAMD-25.03'
-    # of two versions upstream has one for GPUs alone; the other's recipe becomes the GPU variant too
-    assert found['Lib'].startswith('Lib/') and found['Lib'].endswith('-cpeAMD-25.03-rocm')
-    assert not plan.refused and 'cpeGNU' not in str([node.module for node in plan.nodes])
-
-
-def test_the_closure_derives_the_same_recipes(world):
-    site, top = world
-    adaptation = adapt(read_recipe(top), site)
-    derived = {item.name: item for item in Closure(site).follow(adaptation)}
-    assert derived['Plain'].module == 'Plain/1.0-cpeAMD-25.03'
-    assert derived['Lib'].versionsuffix == '-rocm' and derived['Lib'].toolchain[0] == 'cpeAMD'
-
-
-def test_adapting_is_idempotent(recipe, thing, g):
-    thing()
-    once = adapt(recipe(CUDA), g)
-    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.place(recipe(CUDA), g))
-    assert again.status == 'unchanged' and again.module == once.module
-
-
-def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
-    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).without)
-    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
-    found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
-    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
-
-
-@pytest.mark.parametrize('here', ['G', 'C'])
-def test_what_is_recorded_is_derived_again_for_the_same_toolchain_and_variant(recipe, here):
-    """The session's own toolchain is not the one of a GPU variant, nor the variant that of its CPU recipe."""
-    record = {'name': 'LAMMPS', 'version': '29Aug2024', 'versionsuffix': '-rocm',
-              'toolchain': {'name': 'cpeAMD', 'version': '25.03'},
-              'site': {'release': '25.03', 'partition': 'G', 'toolchain': 'cpeGNU', 'mode': 'user', 'prefix': ''}}
-    found = record_site(record, make_site(partition=here, env={}))
-    source = recipe(name='LAMMPS', version='29Aug2024')
-    assert adapt(source, found).module == 'LAMMPS/29Aug2024-cpeAMD-25.03-rocm'
-
-
-def test_rule_gpu_dependencies_leaves_out_what_the_variant_goes_without(recipe, g, thing):
-    thing(omit={'Lib': 'it is for pictures'})
-    change, = [item for item in says('gpu-dependencies', recipe(f"{CUDA}dependencies += [('Lib', '1.0')]\n"), g)
-               if item.before and item.before.name == 'Lib']
-    assert change.after is None and change.reason == 'it is for pictures'
-    assert says('gpu-dependencies', recipe("dependencies = [('Lib', '1.0')]\n"), g) == [], 'the CPU variant has it'

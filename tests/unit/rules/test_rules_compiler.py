@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules of compilers, linkers and BLAS."""
+import pytest
+from ruling import says
+
+from lumi_hooks.adapt import adapt
+from lumi_hooks.site import make_site
+
+# --- compiler-strictness
+
+@pytest.mark.parametrize('release, made_with, toolchain, relaxed', [
+    ('25.03', ('foss', '2023a'), 'cpeGNU', True), ('25.03', ('GCCcore', '13.3.0'), 'cpeGNU', True),
+    ('25.03', ('foss', '2025a'), 'cpeGNU', False), ('24.03', ('foss', '2022a'), 'cpeGNU', False),
+    ('25.03', ('foss', '2023a'), 'cpeCray', True), ('23.09', ('foss', '2022a'), 'cpeAOCC', False),
+    ('25.03', ('intel', '2023a'), 'cpeCray', False), ('25.03', ('lfoss', '2025b'), 'cpeGNU', False)])
+def test_rule_compiler_strictness(recipe, release, made_with, toolchain, relaxed):
+    site = make_site(release, toolchain=toolchain, env={})
+    found = says('compiler-strictness', recipe(toolchain=made_with), site)
+    assert bool(found) is relaxed
+    for change in found:
+        assert '-Wno-error=int-conversion' in change.after['extra_cflags'] and change.link
+
+
+@pytest.mark.parametrize('made_with, toolchain, relaxed', [
+    (('intel', '2023a'), 'cpeGNU', True), (('iimpi', '2022a'), 'cpeGNU', True), (('intel', '2023a'), 'cpeCray', False),
+    (('foss', '2025a'), 'cpeGNU', False), (('GCC', '9.3.0'), 'cpeGNU', True), (('lfoss', '2025b'), 'cpeGNU', False)])
+def test_rule_compiler_strictness_of_fortran(recipe, made_with, toolchain, relaxed):
+    """What Intel's compilers and gfortran before 10 took, gfortran is told to take."""
+    found = adapt(recipe(toolchain=made_with), make_site('25.03', toolchain=toolchain, env={}))
+    options = found.parameters.get('toolchainopts') or {}
+    for name in ('extra_fflags', 'extra_fcflags', 'extra_f90flags'):
+        assert ('-fallow-argument-mismatch' in options.get(name, '')) is relaxed
+    if made_with[0] == 'GCC':
+        assert '-Wno-error=int-conversion' in options['extra_cflags'], 'two facts act on one parameter'
+
+
+@pytest.mark.parametrize('release, made_with, toolchain, easyblock, told', [
+    ('25.03', ('GCCcore', '14.2.0'), 'cpeCray', 'ConfigureMake', True),
+    ('25.03', ('foss', '2025a'), 'cpeGNU', 'ConfigureMake', False),
+    ('23.09', ('foss', '2023a'), 'cpeCray', 'CMakeMake', False),
+    ('25.03', ('foss', '2025a'), 'cpeAOCC', 'CMakeMake', False),
+    ('24.03', ('GCC', '13.2.0'), 'cpeCray', 'MesonNinja', True),
+    ('25.03', ('foss', '2025a'), 'cpeCray', 'MakeCp', False)])
+def test_rule_linker_strictness(recipe, release, made_with, toolchain, easyblock, told):
+    site = make_site(release, toolchain=toolchain, env={})
+    text = f"easyblock = {easyblock!r}\npreconfigopts = './autogen.sh && '\n"
+    found = says('linker-strictness', recipe(text, toolchain=made_with), site)
+    assert bool(found) is told
+    for change in found:
+        assert change.after == 'export LDFLAGS="$LDFLAGS -Wl,--undefined-version" && ./autogen.sh && ' and change.link
+
+
+def test_rule_linker_strictness_acts_once_and_on_lists(recipe):
+    site = make_site('25.03', toolchain='cpeCray', env={})
+    change, = says('linker-strictness', recipe("preconfigopts = ['a && ', '']\n", toolchain=('foss', '2025a')), site)
+    assert [item.startswith('export LDFLAGS=') for item in change.after] == [True, True]
+    text = "preconfigopts = 'export LDFLAGS=-Wl,--undefined-version && '\n"
+    assert says('linker-strictness', recipe(text, toolchain=('foss', '2025a')), site) == []
+
+
+def test_rule_compiler_strictness_keeps_what_is_set(recipe, site):
+    more = "toolchainopts = {'pic': True, 'extra_cflags': '-DX'}\n"
+    change, = says('compiler-strictness', recipe(more, toolchain=('foss', '2023a')), site)
+    assert change.after['pic'] is True and change.after['extra_cflags'].startswith('-DX ')
+    assert says('compiler-strictness', recipe("easyblock = 'Tarball'\n", toolchain=('foss', '2023a')), site) == []
+
+
+def test_rule_toolchain_follows_the_site(recipe):
+    site = make_site('24.03', 'G', 'cpeAMD', env={})
+    assert says('toolchain', recipe(), site)[0].after == {'name': 'cpeAMD', 'version': '24.03'}
+
+
+# --- blas-by-name
+
+@pytest.mark.parametrize('more, parameter, after', [
+    ("buildopts = 'CC=\"$CC\" CLIBS=\"-lflexiblas -lm -lz\"'\n", 'buildopts', 'CC="$CC" CLIBS="-lm -lz"'),
+    ("configopts = '--with-blas=\"-L$EBROOTFLEXIBLAS/lib -lflexiblas\"'\n", 'configopts', '--with-blas=""'),
+    ("configopts = ['-DBLAS_LIBRARIES=\"${EBROOTFLEXIBLAS}/lib/libflexiblas.so\"', '-DX=1']\n", 'configopts',
+     ['-DBLAS_LIBRARIES="$LAPACK_LIB_DIR/$LAPACK_SHARED_LIBS"', '-DX=1']),
+    ("prebuildopts = \"sed -i 's/-llapack -lblas/-lflexiblas/g' Makefile && \"\n", 'prebuildopts',
+     "sed -i 's/-llapack -lblas//g' Makefile && ")])
+def test_rule_blas_by_name(recipe, site, more, parameter, after):
+    change, = says('blas-by-name', recipe(more), site)
+    assert (change.parameter, change.after) == (parameter, after)
+    assert adapt(recipe(more), site).parameters[parameter] == after
+
+
+def test_rule_blas_by_name_leaves_others(recipe, site):
+    more = "configopts = '-DBLA_VENDOR=FlexiBLAS -lflexiblasx --lflexiblas'\n"
+    assert says('blas-by-name', recipe(more), site) == []

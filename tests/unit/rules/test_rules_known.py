@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules that read what is known of a package."""
+import pytest
+from ruling import BY_ID, says
+
+from lumi_hooks.adapt import adapt
+from lumi_hooks.dependency import Dependency
+from lumi_hooks.packages import package
+from lumi_hooks.recipe import read_recipe
+from lumi_hooks.rules import known as known_rules
+from lumi_hooks.rules import provided
+from lumi_hooks.rules import python as python_rules
+from lumi_hooks.rules.draft import Draft
+
+# --- what is known of a package's own dependencies
+
+@pytest.fixture
+def known(monkeypatch):
+    """Data of the package Thing."""
+    def make(**data):
+        real = package
+        for module in (known_rules, provided, python_rules):
+            monkeypatch.setattr(module, 'package', lambda name: data if name == 'Thing' else real(name))
+    return make
+
+
+@pytest.mark.parametrize('change, text, expected', [
+    ('build-only', "dependencies = [('Lib', '1.0'), ('Other', '2.0')]\n", (['Other'], ['Lib'])),
+    ('build-only', "builddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+    ('build-only', "dependencies = [('Lib', '1.0')]\nbuilddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+    ('leave-out', "dependencies = [('Lib', '1.0')]\nbuilddependencies = [('Lib', '1.0'), ('Other', '2.0')]\n",
+     ([], ['Other'])),
+    ('add', "dependencies = [('Other', '2.0')]\n", (['Other', 'Lib'], [])),
+    ('add', "builddependencies = [('Lib', '1.0')]\n", ([], ['Lib'])),
+])
+def test_rule_package_dependencies(recipe, site, known, change, text, expected):
+    known(dependencies={'Lib': {'change': change, 'reason': 'tested', 'link': 'https://example.org'}})
+    draft = Draft(recipe(text))
+    for item in list(BY_ID['package-dependencies'](draft, site)):
+        assert (item.reason, item.link) == ('tested', 'https://example.org')
+        draft.apply(item)
+    found = tuple([item.name for item in draft.dependencies(name)] for name in ('dependencies', 'builddependencies'))
+    assert found == expected
+    assert list(BY_ID['package-dependencies'](draft, site)) == [], 'it acts once'
+
+
+@pytest.mark.parametrize('bounds, acts', [({}, True), ({'min': '1.0'}, True), ({'min': '1.1'}, False),
+                                          ({'below': '1.0'}, False), ({'min': '0.9', 'below': '1.1'}, True)])
+def test_rule_package_dependencies_holds_within_its_bounds(recipe, site, known, bounds, acts):
+    known(dependencies={'Lib': {'change': 'leave-out', 'reason': 'tested', **bounds}})
+    assert bool(says('package-dependencies', recipe("dependencies = [('Lib', '1')]\n"), site)) == acts
+
+
+@pytest.mark.parametrize('text, entry, expected', [
+    ('', {'append': '-DX=1'}, '-DX=1'), ("configopts = '-DY=2'\n", {'append': '-DX=1'}, '-DY=2 -DX=1'),
+    ("configopts = '-DX=1'\n", {'append': '-DX=1'}, '-DX=1'), ("configopts = 'a'\n", {'value': 'b'}, 'b'),
+    ("configopts = ['a', 'b -DX=1']\n", {'append': '-DX=1'}, ['a -DX=1', 'b -DX=1']),
+    ("configopts = 'a'\n", {'value': 'b', 'min': '2.0'}, 'a')])
+def test_rule_package_parameters(recipe, site, known, text, entry, expected):
+    known(parameters={'configopts': {**entry, 'reason': 'tested'}})
+    found = adapt(recipe(text), site)
+    assert found.parameters['configopts'] == expected
+    assert all(change.reason == 'tested' for change in found.changes if change.rule == 'package-parameters')
+
+
+def test_rule_package_dependencies_adds_what_the_cray_pe_has(upstream_file, upstream_site):
+    """Score-P 9.0 was made without PAPI, as upstream had none of the right version."""
+    found = adapt(read_recipe(upstream_file('Score-P-9.0-gompi-2025a.eb')), upstream_site)
+    assert Dependency.external_module(upstream_site.release.module('papi')) in found.dependencies()
+
+
+def test_rule_package_dependencies_keeps_java_out_of_r(upstream_file, upstream_site):
+    found = adapt(read_recipe(upstream_file('R-4.5.1-gfbf-2025a.eb')), upstream_site)
+    assert 'Java' not in {item.name for item in found.dependencies()}
+    assert 'Java' in {item.name for item in found.dependencies('builddependencies')}
+    assert any('cray-R' in note and 'bundles' in note for note in adapt(
+        read_recipe(upstream_file('R-bundle-CRAN-2025.10-foss-2025a.eb')), upstream_site).notes)

@@ -1,0 +1,161 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules of what the Cray PE provides, and of one version of a library in a release."""
+import pytest
+from ruling import says
+
+from lumi_hooks.adapt import adapt
+from lumi_hooks.change import Refusal
+from lumi_hooks.dependency import Dependency
+from lumi_hooks.releases import load_release, load_upstream, release_names
+from lumi_hooks.rules import provided
+from lumi_hooks.rules.draft import Draft
+from lumi_hooks.site import make_site
+
+# --- cray-provided
+
+def provided_modules(recipe, site, text, **facts):
+    return {str(item) for item in adapt(recipe(text, **facts), site).dependencies()}
+
+
+@pytest.mark.parametrize('toolchain, options, modules', [
+    (('GCC', '14.2.0'), '', {'cray-hdf5'}),
+    (('gfbf', '2025a'), '', {'cray-hdf5', 'cray-fftw'}),
+    (('gompi', '2025a'), '', {'cray-hdf5-parallel'}),
+    (('GCC', '14.2.0'), "toolchainopts = {'usempi': True}\n", {'cray-hdf5-parallel'}),
+])
+def test_rule_cray_provided_flavours(recipe, upstream_site, toolchain, options, modules):
+    more = options + "dependencies = [('HDF5', '1.14.6')]\n"
+    found = provided_modules(recipe, upstream_site, more, toolchain=toolchain)
+    release = upstream_site.release
+    assert found == {release.module(module) for module in modules}
+
+
+def test_rule_cray_provided_netcdf_comes_with_hdf5(recipe, site):
+    text = "dependencies = [('netCDF', '4.9.2'), ('netCDF-Fortran', '4.6.1'), ('HDF5', '1.14.5')]\n"
+    names = {item.name for item in adapt(recipe(text, toolchain=('gompi', '2025a')), site).dependencies()}
+    assert names == {'cray-netcdf-hdf5parallel', 'cray-hdf5-parallel'}
+    names = {item.name for item in adapt(recipe(text, toolchain=('GCC', '14.2.0')), site).dependencies()}
+    assert names == {'cray-netcdf', 'cray-hdf5'}
+
+
+def test_rule_cray_provided_serial_dependency_of_an_mpi_recipe(recipe, upstream_site):
+    """A dependency that upstream builds without MPI stays serial, though the recipe's own toolchain has MPI."""
+    text = "dependencies = [('HDF5', '1.14.5', '', ('GCC', '14.2.0'))]\n"
+    found = adapt(recipe(text, toolchain=('gompi', '2025a')), upstream_site).dependencies()
+    assert [item.name for item in found] == ['cray-hdf5']
+
+
+@pytest.mark.parametrize('release', release_names())
+def test_rule_cray_provided_python_of_every_release(recipe, release):
+    site = make_site(release, env={})
+    change, = says('cray-provided', recipe("dependencies = [('Python', '3.13.1')]\n"), site)
+    assert change.after == Dependency.external_module(load_release(release).module('cray-python'))
+
+
+def test_rule_cray_provided_refuses_what_a_release_lacks(recipe, monkeypatch, site):
+    monkeypatch.delitem(site.release.modules, 'papi')
+    found, = says('cray-provided', recipe("dependencies = [('PAPI', '7.1.0')]\n"), site)
+    assert isinstance(found, Refusal) and 'has no module papi' in found.reason and 'PAPI 7.1.0' in found.reason
+
+
+def test_rule_cray_provided_only_parallel(recipe, site):
+    assert [item.name for item in adapt(recipe("dependencies = [('PnetCDF', '1.14.0')]\n", toolchain=('GCC', '14.2.0')),
+                                        site).dependencies()] == ['cray-parallel-netcdf']
+
+
+@pytest.mark.parametrize('dependency, built', [
+    ("('Python', '2.7.18')", True), ("('Python', '3.14.2')", False), ("('FFTW', '2.1.5')", True),
+    ("('FFTW', '3.3.4')", False), ("('netCDF', '3.6.3')", True), ("('netCDF', '4.10.0')", False),
+    ("('HDF5', '2.1.1')", False), ("('PAPI', '5.5.1')", False), ("('PnetCDF', '1.14.1')", False)])
+def test_rule_cray_provided_by_policy_of_versions(recipe, upstream_site, dependency, built):
+    """What the Cray module can't stand in for by its version is built, and the change says so."""
+    found = recipe(f'dependencies = [{dependency}]\n', toolchain=('gompi', '2023a'))
+    assert bool(says('cray-provided', found, upstream_site)) is not built
+    if built:
+        name = dependency.split("'")[1]
+        assert any(item.name == name for item in adapt(found, upstream_site).dependencies())
+        reason = provided.why_built(Draft(found), upstream_site, found.dependencies()[0],
+                                    provided.treatment(name))
+        assert upstream_site.release.module(provided.treatment(name).serial[-1]) in reason
+
+
+def test_rule_cray_provided_not_below_what_a_package_needs(recipe, upstream_site, monkeypatch):
+    for least, stands in (('1.14', True), ('1.15', False)):
+        monkeypatch.setattr(provided, 'package', lambda name, least=least: {
+            'needs': {'HDF5': {'min': least, 'reason': 'tested'}}})
+        found = recipe("dependencies = [('HDF5', '1.14.6')]\n", toolchain=('gompi', '2025a'))
+        assert bool(says('cray-provided', found, upstream_site)) is stands
+    note, = adapt(found, upstream_site).notes
+    assert note.startswith('HDF5 1.14.6 is built: Thing needs at least 1.15 (tested)')
+
+
+@pytest.mark.parametrize('suffix, name', [('-serial', 'cray-hdf5'), ('-mpi', 'cray-hdf5-parallel')])
+def test_rule_cray_provided_by_suffix(recipe, upstream_site, suffix, name):
+    text = f"toolchainopts = {{'usempi': True}}\ndependencies = [('HDF5', '1.14.6', '{suffix}')]\n"
+    assert [item.name for item in adapt(recipe(text), upstream_site).dependencies()][:1] == [name]
+
+
+def test_rule_cray_provided_by_what_is_known_of_the_package(recipe, site, monkeypatch):
+    monkeypatch.setattr(provided, 'uses', lambda name, what: {'value': False, 'reason': 'tested'})
+    text = "toolchainopts = {'usempi': True}\ndependencies = [('HDF5', '1.14.6')]\n"
+    change, = says('cray-provided', recipe(text), site)
+    assert change.after.name == 'cray-hdf5' and '(serial: tested)' in change.reason
+
+
+# --- toolchain-fft
+
+@pytest.mark.parametrize('toolchain', list(load_upstream()['toolchains']))
+def test_rule_toolchain_fft(recipe, site, toolchain):
+    version = '2025a' if toolchain not in ('GCC', 'GCCcore') else '14.2.0'
+    found = says('toolchain-fft', recipe(toolchain=(toolchain, version)), site)
+    assert bool(found) == load_upstream()['toolchains'][toolchain]['fft']
+    for change in found:
+        assert change.before is None and change.after.name == 'cray-fftw' and toolchain in change.reason
+
+
+def test_rule_toolchain_fft_not_twice_and_not_for_those_without(recipe, site):
+    adaptation = adapt(recipe("dependencies = [('FFTW', '3.3.10'), ('FFTW.MPI', '3.3.10')]\n"), site)
+    assert [item.name for item in adaptation.dependencies()] == ['cray-fftw']
+    assert says('toolchain-fft', recipe(name='HPCC'), site) == []
+
+
+@pytest.mark.parametrize('easyblock, more, loaded', [
+    ('PythonBundle', '', False), ('RPackage', '', False), ('PythonBundle', "exts_list = [('pyFFTW', '0.14')]\n", True),
+    ('CMakeMake', '', True), ('Tarball', '', False), ('Bundle', "exts_defaultclass = 'RPackage'\n", False),
+    ('Bundle', "exts_defaultclass = 'CMakeMake'\n", True)])
+def test_rule_toolchain_fft_by_easyblock(recipe, site, easyblock, more, loaded):
+    assert bool(says('toolchain-fft', recipe(f'easyblock = {easyblock!r}\n{more}'), site)) is loaded
+
+
+# --- release-version
+
+def test_release_version_bounds_nothing_when_there_is_nothing(recipe, site):
+    assert says('release-version', recipe("dependencies = [('zlib', '1.2.13')]\n"), site) == []
+
+
+def test_rule_release_version_snaps(recipe, upstream_site):
+    change, = says('release-version', recipe("dependencies = [('zlib', '1.2.13')]\n"), upstream_site)
+    assert change.before == Dependency('zlib', '1.2.13') and change.after == Dependency('zlib', '1.3.1')
+
+
+def test_rule_release_version_drops_upstreams_toolchain(recipe, site):
+    change, = says('release-version', recipe("dependencies = [('zlib', '1.3.1', '', ('GCCcore', '14.2.0'))]\n"), site)
+    assert change.after == Dependency('zlib', '1.3.1')
+
+
+@pytest.mark.parametrize('dependency', [
+    "('EasyBuild', '4.0', '', SYSTEM)", "('zlib', '1.2.13', '', ('gobff', '2023a'))",
+    "('cray-python/3.11.7', EXTERNAL_MODULE)", "('binutils', '2.42')", "('HDF5', '1.8.0')"])
+def test_rule_release_version_leaves_alone(recipe, upstream_site, dependency):
+    assert says('release-version', recipe(f'dependencies = [{dependency}]\n'), upstream_site) == []
+
+
+@pytest.mark.parametrize('name, version, dependency, kept', [
+    ('Boost.MPI', '1.82.0', "('Boost', '%(version)s')", True), ('Boost.MPI', '1.82.0', "('Boost', '1.82.0')", True),
+    ('Boost.MPI', '1.82.0', "('Boost', '1.83.0')", False), ('Other', '1.82.0', "('Boost', '1.82.0')", False),
+    # a version that upstream does not have is no bound
+    ('Boost.MPI', '0.1', "('Boost', '%(version)s')", False)])
+def test_rule_release_version_of_what_is_released_in_step(recipe, upstream_site, name, version, dependency, kept):
+    found = recipe(f'dependencies = [{dependency}]\n', name=name, version=version)
+    boost, = (item for item in adapt(found, upstream_site).dependencies() if item.name == 'Boost')
+    assert (boost.version == '1.82.0') is kept
