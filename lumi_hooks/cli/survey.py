@@ -9,11 +9,11 @@ from typing import Sequence
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
-from ..gpu.docs import for_cuda, write_part
 from ..plan import REFUSED
 from ..site import Site
 from ..survey import Survey, every, recipes_below, survey
 from ..survey.cache import cache_folder, keep, load, survey_key
+from ..survey.for_cuda import for_cuda, write_part
 from . import place
 
 EXAMPLES = """examples:

@@ -12,13 +12,13 @@ from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
 from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.gpu.docs import BEGIN, END, for_cuda, part, write_part
 from lumi_hooks.packages import package, treatment
 from lumi_hooks.plan import REASONS
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_toolchains
 from lumi_hooks.site import make_site
 from lumi_hooks.survey import Survey, Surveyor, recipes_below
+from lumi_hooks.survey.for_cuda import BEGIN, END, for_cuda, part, write_part
 
 NAMES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages')) if name.endswith('.json'))
 ENTRIES = [name for name in NAMES if name not in ('groups', 'gpu') and 'back_end' in package(name).get('rocm', {})]

@@ -6,10 +6,10 @@ from typing import Dict, Iterator, List, Sequence
 
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
+from ..gpu import CUDA, split_suffix
 from ..packages import package
 from ..plan import REASONS, REFUSED
-from ..survey import PLANNED, Finding, Survey
-from . import CUDA, split_suffix
+from . import PLANNED, Finding, Survey
 
 BEGIN = '<!-- written by lumi-eb survey --partition G --only-cuda --write-docs: do not edit from here … -->'
 END = '<!-- … to here -->'
