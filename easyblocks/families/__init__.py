@@ -113,6 +113,15 @@ def libsci_for_pkg_config():
     return os.pathsep.join([folder, os.environ.get('PKG_CONFIG_PATH', '')]).rstrip(os.pathsep)
 
 
+def libsci_with_threads():
+    """
+    Return the path of LibSci's shared library with BLAS and LAPACK, as many threads as $OMP_NUM_THREADS says.
+
+    :raises EasyBuildError: LibSci is not loaded
+    """
+    return os.path.join(_variable('LAPACK_LIB_DIR'), _variable('LAPACK_MT_SHARED_LIBS').split(',')[0])
+
+
 def _variable(name):
     """Return one of the toolchain's variables for linear algebra."""
     value = os.environ.get(name)

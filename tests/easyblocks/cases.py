@@ -99,5 +99,15 @@ CASES = {
         'steps': ['configure_step'],
         'attributes': {'python_cmd': 'python'},
     },
+    'PyTorch': {
+        'recipe': 'PyTorch-2.9.1-foss-2025b.eb',
+        'steps': ['configure_step'],
+        'files': {
+            'tools/setup_helpers/cmake.py': 'for var in (\n    "BLAS",\n    "WITH_BLAS",\n)\n',
+            'torch/testing/_internal/common_utils.py': 'default=_get_test_report_path() if IS_CI else None\n',
+        },
+        'attributes': {'python_cmd': 'python'},
+        'show': ['tools/setup_helpers/cmake.py'],
+    },
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

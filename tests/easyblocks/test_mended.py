@@ -159,6 +159,17 @@ def test_libsci_by_pkg_config(said, toolchain):
     assert result['libsci.pc'].splitlines()[-1] == 'Libs: -L$/libsci/lib -lsci_%s_mp -lpthread' % toolchain[3:].lower()
 
 
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_pytorch(said, toolchain):
+    """One library is given in the place of OpenBLAS, and PyTorch's script passes it on to CMake."""
+    result = said('PyTorch', toolchain)
+    assert '"WITH_BLAS", "BLAS_openblas_LIBRARY",' in result['files']['tools/setup_helpers/cmake.py']
+    words = result['parameters']['prebuildopts'].split()
+    given = 'BLAS_openblas_LIBRARY=$/libsci/lib/libsci_%s_mp.so' % toolchain[3:].lower()
+    assert {given, 'BLAS=Eigen', 'WITH_BLAS=open', 'USE_IBVERBS=0', 'USE_CUDA=0'} <= set(words)
+    assert 'USE_IBVERBS=1' not in words and 'EBROOTOPENBLAS' not in result['environment']
+
+
 @pytest.mark.parametrize('toolchain, compiler', [
     ('cpeGNU', 'gfortran'), ('cpeCray', 'cce'), ('cpeAOCC', 'aocc'), ('cpeAMD', 'aocc')])
 def test_esmf(said, toolchain, compiler):
@@ -186,7 +197,7 @@ def test_meson_and_ninja_of_buildtools(said, recipe_text, toolchain):
 def test_upstream_stops_without_ours(probe, recipe_text):
     """When one of these fails, upstream has learnt it and ours can go."""
     names = ['Boost', 'OpenFOAM', 'NAMD', 'Siesta', 'CP2K', 'Score-P', 'OTF2', 'QuantumESPRESSO', 'MUMPS', 'SCOTCH',
-             'ELPA', 'PDT', 'SuiteSparse', 'SuperLU', 'MesonNinja']
+             'ELPA', 'PDT', 'PyTorch', 'SuiteSparse', 'SuperLU', 'MesonNinja']
     cases = [dict(CASES[name], text=recipe_text(CASES[name]['recipe'], 'cpeAMD')) for name in names]
     for name, result in zip(names, probe(cases, mended=False)):
         assert result['error'], name + ' does not need ours any more'
