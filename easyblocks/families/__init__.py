@@ -11,9 +11,11 @@ A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file fo
 
 import contextlib
 import os
+import re
 import tempfile
 
 from easybuild.tools.build_log import EasyBuildError
+from easybuild.tools.run import run_shell_cmd
 
 CPE = 'CPE'
 
@@ -35,6 +37,24 @@ def fortran(text, toolchain):
     :param toolchain: Toolchain; the text is returned as it is for any but the cpe* toolchains
     """
     return toolchain.from_gfortran(text) if is_cpe(toolchain) else text
+
+
+def gcc_of(toolchain):
+    """
+    Which GCC's libraries the C compiler in hand uses: (prefix of the GCC, its own folder below lib/gcc).
+
+    Cray's GCC is the operating system's (gcc-native), in lib64/gcc/x86_64-suse-linux/<major version> of /usr. The other
+    compilers are made of Clang, and say which GCC's libraries they have selected.
+
+    :raises EasyBuildError: the compiler does not say it
+    """
+    command = 'cc -print-libgcc-file-name' if is_gnu(toolchain) else 'cc -v'
+    answer = run_shell_cmd(command, hidden=True, in_dry_run=True).output
+    found = re.search(r'^(/\S+)/libgcc\S*$|Selected GCC installation: *(\S+)', answer, re.M)
+    if not found:
+        raise EasyBuildError("'%s' does not say which GCC's libraries are used: %s", command, answer)
+    folder = os.path.realpath(found.group(1) or found.group(2))
+    return re.sub('/lib(64)?/gcc/.*', '', folder), folder
 
 
 class KnownAs:

@@ -2,9 +2,9 @@
 """PyTorch, without GPUs: upstream's easyblock knows MKL, FlexiBLAS, BLIS and OpenBLAS, and LibSci is none of them.
 
 It is told OpenBLAS, for which it names to CMake no library but a kind (BLAS=Eigen, WITH_BLAS=open): PyTorch's
-cmake/Modules/FindBLAS.cmake and FindLAPACK.cmake then look for one library, in the variable BLAS_openblas_LIBRARY, and try
-whether it holds sgemm, cheev and cgesdd, as LibSci does. A library that the variable names already is not looked for;
-PyTorch's own script tells CMake only variables of a list, to which it is added.
+cmake/Modules/FindBLAS.cmake and FindLAPACK.cmake then look for one library, for a variable BLAS_openblas_LIBRARY, and
+try whether it holds sgemm, cheev and cgesdd, as LibSci does. A library that the variable names already is not looked
+for; PyTorch's own script tells CMake only the variables of a list, to which it is added.
 (BLAS=Generic can't be used: it looks for BLAS and LAPACK in libraries of the names blas and lapack.)
 
 Until EB_PyTorch takes the libraries from $LIBLAPACK where it has no name for them (seen in 5.1.2 to 5.4.1, PyTorch 1.12
