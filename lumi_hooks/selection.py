@@ -56,8 +56,12 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         if found:
             version = max(found, key=version_key)
             return Chosen(version, f'{version} {where} for {site.toolchain} of release {release}')
-    source = choose_source([item for item in _sources(name, suffix, site) if allowed(item.version)],
-                           site.release.generation)
+    sources = [item for item in _sources(name, suffix, site) if allowed(item.version)]
+    if policy == 'not-newer' and sources:
+        newest = max((item.version for item in sources), key=version_key)
+        return Chosen(newest, f'{newest} is upstream\'s newest that is not newer than the release\'s '
+                      f'{package(name)["version"]["of"]}')
+    source = choose_source(sources, site.release.generation)
     if source:
         return Chosen(source.version, f'{source.version} is upstream\'s version in the generation nearest to the '
                       f'compiler of release {release} ({site.release.generation})')

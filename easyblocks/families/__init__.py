@@ -11,9 +11,11 @@ A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file fo
 
 import contextlib
 import os
+import re
 import tempfile
 
 from easybuild.tools.build_log import EasyBuildError
+from easybuild.tools.run import run_shell_cmd
 
 CPE = 'CPE'
 
@@ -35,6 +37,24 @@ def fortran(text, toolchain):
     :param toolchain: Toolchain; the text is returned as it is for any but the cpe* toolchains
     """
     return toolchain.from_gfortran(text) if is_cpe(toolchain) else text
+
+
+def gcc_of(toolchain):
+    """
+    Which GCC's libraries the C compiler in hand uses: (prefix of the GCC, its own folder below lib/gcc).
+
+    Cray's GCC is the operating system's (gcc-native), in lib64/gcc/x86_64-suse-linux/<major version> of /usr. The other
+    compilers are made of Clang, and say which GCC's libraries they have selected.
+
+    :raises EasyBuildError: the compiler does not say it
+    """
+    command = 'cc -print-libgcc-file-name' if is_gnu(toolchain) else 'cc -v'
+    answer = run_shell_cmd(command, hidden=True, in_dry_run=True).output
+    found = re.search(r'^(/\S+)/libgcc\S*$|Selected GCC installation: *(\S+)', answer, re.M)
+    if not found:
+        raise EasyBuildError("'%s' does not say which GCC's libraries are used: %s", command, answer)
+    folder = os.path.realpath(found.group(1) or found.group(2))
+    return re.sub('/lib(64)?/gcc/.*', '', folder), folder
 
 
 class KnownAs:
@@ -111,6 +131,15 @@ def libsci_for_pkg_config():
         stream.write('Name: libsci\nDescription: BLAS and LAPACK of the Cray PE\nVersion: %s\nLibs: -L%s %s\n' % (
             os.environ.get('EBVERSIONCRAYMINLIBSCI', '0'), _variable('LAPACK_LIB_DIR'), _variable('LIBLAPACK_MT')))
     return os.pathsep.join([folder, os.environ.get('PKG_CONFIG_PATH', '')]).rstrip(os.pathsep)
+
+
+def libsci_with_threads():
+    """
+    Return the path of LibSci's shared library with BLAS and LAPACK, as many threads as $OMP_NUM_THREADS says.
+
+    :raises EasyBuildError: LibSci is not loaded
+    """
+    return os.path.join(_variable('LAPACK_LIB_DIR'), _variable('LAPACK_MT_SHARED_LIBS').split(',')[0])
 
 
 def _variable(name):

@@ -5,7 +5,7 @@ import re
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
-from ..packages import treatment, uses
+from ..packages import package, treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
@@ -105,7 +105,12 @@ def in_step(draft: Draft, dependency: Dependency) -> bool:
     Is a dependency released in step with the recipe's own software, so that the version is a bound? It is if the
     recipe writes %(version)s for it, or the same version for software of a related name (Boost.MPI and Boost), or
     names it with its version in the version suffix (-PLUMED-2.9.0), which would tell an untruth with another.
+
+    It is not where the recipe's software is known to work with any that is not older (its own policy).
     """
+    own = package(draft.name).get('version', {})
+    if own.get('of') == dependency.name and own.get('with_newer'):
+        return False
     suffix = written_out(draft.recipe, draft.recipe.parameters.get('versionsuffix') or '')
     named = rf'-{re.escape(dependency.name)}-{re.escape(dependency.version)}(-|$)'
     if dependency.version and dependency.name not in load_upstream()['suffixes'] and re.search(named, suffix):

@@ -99,5 +99,28 @@ CASES = {
         'steps': ['configure_step'],
         'attributes': {'python_cmd': 'python'},
     },
+    'Clang': {
+        'recipe': 'Clang-16.0.6-GCCcore-12.3.0.eb',
+        'steps': ['configure_step'],
+        'parameters': {'skip_sanitizer_tests': False, 'build_targets': ['X86']},
+        'attributes': {'llvm_src_dir': '../llvm'},
+        'commands': {'ulimit -v': 'unlimited', 'ulimit -s': '8192',
+                     'cc -v': 'Selected GCC installation: /usr/lib64/gcc/x86_64-suse-linux/14\n'},
+    },
+    'Trinity': {
+        'recipe': 'Trinity-2.15.2-foss-2023a.eb',
+        'steps': ['install_step'],
+        'files': {'Makefile': 'INCHWORM_CONFIGURE_FLAGS =\nCHRYSALIS_MAKE_FLAGS =\n'},
+    },
+    'PyTorch': {
+        'recipe': 'PyTorch-2.9.1-foss-2025b.eb',
+        'steps': ['configure_step'],
+        'files': {
+            'tools/setup_helpers/cmake.py': 'for var in (\n    "BLAS",\n    "WITH_BLAS",\n)\n',
+            'torch/testing/_internal/common_utils.py': 'default=_get_test_report_path() if IS_CI else None\n',
+        },
+        'attributes': {'python_cmd': 'python'},
+        'show': ['tools/setup_helpers/cmake.py'],
+    },
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

@@ -135,6 +135,7 @@ def test_what_is_told_to_be_gcc(said, toolchain):
     assert all('-Drestrict=__restrict' in command for command in said('SCOTCH', toolchain)['commands'])
     assert said('ELPA', toolchain)['environment']['CPP'] == 'cpp'
     assert ' -GNU ' in said('PDT', toolchain)['commands'][-1]
+    assert said('Trinity', toolchain)['commands'][-1].startswith('make TRINITY_COMPILER=gcc ')
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
@@ -157,6 +158,23 @@ def test_libsci_by_pkg_config(said, toolchain):
         '-Csetup-args=-Dallow-noblas=false', '-Csetup-args=-Dblas=libsci', '-Csetup-args=-Dlapack=libsci']
     assert '-Dblas=libsci -Dlapack=libsci ' in said('scipy', toolchain)['commands'][-1]
     assert result['libsci.pc'].splitlines()[-1] == 'Libs: -L$/libsci/lib -lsci_%s_mp -lpthread' % toolchain[3:].lower()
+
+
+@pytest.mark.parametrize('toolchain', OTHERS)
+def test_clang_uses_the_gcc_of_the_compiler(said, toolchain):
+    result = said('Clang', toolchain)
+    assert "-DGCC_INSTALL_PREFIX='/usr' " in result['commands'][-1] and 'EBROOTGCC' not in result['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_pytorch(said, toolchain):
+    """One library is given in the place of OpenBLAS, and PyTorch's script passes it on to CMake."""
+    result = said('PyTorch', toolchain)
+    assert '"WITH_BLAS", "BLAS_openblas_LIBRARY",' in result['files']['tools/setup_helpers/cmake.py']
+    words = result['parameters']['prebuildopts'].split()
+    given = 'BLAS_openblas_LIBRARY=$/libsci/lib/libsci_%s_mp.so' % toolchain[3:].lower()
+    assert {given, 'BLAS=Eigen', 'WITH_BLAS=open', 'USE_IBVERBS=0', 'USE_CUDA=0'} <= set(words)
+    assert 'USE_IBVERBS=1' not in words and 'EBROOTOPENBLAS' not in result['environment']
 
 
 @pytest.mark.parametrize('toolchain, compiler', [
@@ -186,7 +204,7 @@ def test_meson_and_ninja_of_buildtools(said, recipe_text, toolchain):
 def test_upstream_stops_without_ours(probe, recipe_text):
     """When one of these fails, upstream has learnt it and ours can go."""
     names = ['Boost', 'OpenFOAM', 'NAMD', 'Siesta', 'CP2K', 'Score-P', 'OTF2', 'QuantumESPRESSO', 'MUMPS', 'SCOTCH',
-             'ELPA', 'PDT', 'SuiteSparse', 'SuperLU', 'MesonNinja']
+             'ELPA', 'PDT', 'Clang', 'Trinity', 'PyTorch', 'SuiteSparse', 'SuperLU', 'MesonNinja']
     cases = [dict(CASES[name], text=recipe_text(CASES[name]['recipe'], 'cpeAMD')) for name in names]
     for name, result in zip(names, probe(cases, mended=False)):
         assert result['error'], name + ' does not need ours any more'

@@ -139,6 +139,17 @@ def test_bounds_of_packages(place, monkeypatch, policy, asked, expected):
     assert choose_version(Dependency('Thing', asked), place()).version == expected
 
 
+def test_companion_is_the_newest_that_is_not_newer(place, monkeypatch):
+    """Brotli-python goes with the release's Brotli, whatever generation upstream's recipe of it is of."""
+    monkeypatch.setattr(selection, 'package', lambda name: {
+        'version': {'policy': 'not-newer', 'of': 'Thing', 'reason': 'tested'}} if name == 'Companion' else {})
+    put_module(place.folders['modules'], 'Thing', '1.2-cpeGNU-25.03')
+    for version, toolchain in (('1.1', ('foss', '2025a')), ('1.2', ('foss', '2022a')), ('1.3', ('foss', '2025a'))):
+        put_recipe(place.folders['upstream'], 'Companion', version, toolchain)
+    found = choose_version(Dependency('Companion', '1.3'), place())
+    assert found.version == '1.2' and "the release's Thing" in found.reason
+
+
 def test_source_recipe_of_one_version(place):
     wanted = put_recipe(place.folders['upstream'], 'Thing', '1.0', ('GCC', '14.2.0'))
     put_recipe(place.folders['upstream'], 'Thing', '1.0', ('GCC', '13.3.0'))

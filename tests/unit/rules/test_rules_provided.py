@@ -6,7 +6,7 @@ from ruling import says
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.releases import load_release, load_upstream, release_names
+from lumi_hooks.releases import library_versions, load_release, load_upstream, release_names
 from lumi_hooks.rules import provided
 from lumi_hooks.rules.draft import Draft
 from lumi_hooks.site import make_site
@@ -159,3 +159,11 @@ def test_rule_release_version_of_what_is_released_in_step(recipe, upstream_site,
     found = recipe(f'dependencies = [{dependency}]\n', name=name, version=version)
     boost, = (item for item in adapt(found, upstream_site).dependencies() if item.name == 'Boost')
     assert (boost.version == '1.82.0') is kept
+
+
+def test_rule_release_version_of_what_works_with_a_newer_one(recipe, upstream_index):
+    """libxml2-python names its own version of libxml2, and works with the release's newer one."""
+    found = recipe("dependencies = [('libxml2', '%(version)s')]\n", name='libxml2-python', version='2.14.3')
+    site = make_site('25.09', index=upstream_index, env={})
+    libxml2, = (item for item in adapt(found, site).dependencies() if item.name == 'libxml2')
+    assert libxml2.version in library_versions('25.09')['libxml2'] and libxml2.version != '2.14.3'
