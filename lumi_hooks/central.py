@@ -53,10 +53,11 @@ class Index:
         self._texts: Dict[str, str] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
+        self._flats: Dict[str, Sequence[str]] = {}
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._recipes, self._listings, self._texts):
+        for known in (self._modules, self._recipes, self._listings, self._flats, self._texts):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -134,16 +135,21 @@ class Index:
                     place = os.path.join(parent, name)
                     yield from (os.path.join(place, entry) for entry in sorted(_listing(place))
                                 if entry.endswith('.eb') and entry.startswith(name + '-'))
-            for entry in sorted(entry for entry in self._entries(folder) if entry.startswith(name + '-')):
-                path = os.path.join(folder, entry)
-                if entry.endswith('.eb') and _is_for(path, name):
-                    yield path
+            for entry in self._flat(folder):
+                if entry.startswith(name + '-') and _is_for(os.path.join(folder, entry), name):
+                    yield os.path.join(folder, entry)
 
     def _entries(self, folder: str) -> FrozenSet[str]:
         """Names in a folder, looked up once."""
         if folder not in self._listings:
             self._listings[folder] = frozenset(_listing(folder))
         return self._listings[folder]
+
+    def _flat(self, folder: str) -> Sequence[str]:
+        """Recipes that lie in a folder itself, sorted; looked up once."""
+        if folder not in self._flats:
+            self._flats[folder] = sorted(entry for entry in self._entries(folder) if entry.endswith('.eb'))
+        return self._flats[folder]
 
 
 NOTHING = Index()

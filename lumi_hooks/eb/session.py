@@ -22,7 +22,7 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..overlay import Overlay
-from ..prefix.trust import trusted, why_not
+from ..prefix.trust import Folder, trusted, why_not
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
 from ..releases import load_machine, load_toolchains
@@ -55,6 +55,7 @@ class Session:
         self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
+        self._folders: Dict[str, Folder] = {}
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
@@ -145,7 +146,7 @@ class Session:
 
     def _taken(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; one that others can write to is refused."""
-        reason = why_not(recipe.path, self.whom) if recipe.path else None
+        reason = why_not(recipe.path, self.whom, self._folders) if recipe.path else None
         if reason is None:
             return self._adapted(recipe)
         self._refuse(recipe.filename, f'it decides on what is run, and {reason}')

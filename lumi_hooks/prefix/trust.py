@@ -14,7 +14,7 @@ import stat
 import sys
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import FrozenSet, Mapping, Optional, Sequence, Tuple
+from typing import Dict, FrozenSet, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ..data import ROOT
 from ..errors import LumiHooksError
@@ -62,29 +62,54 @@ def trusted_here(env: Mapping[str, str] = os.environ) -> Trusted:
         return trusted([top], env)
 
 
-def why_not(path: str, whom: Trusted) -> Optional[str]:
+def why_not(path: str, whom: Trusted, folders: Optional[Dict[str, 'Folder']] = None) -> Optional[str]:
     """
     Why a file is not to be taken, as a sentence that says what to do; None where it may be, or does not exist.
 
     The file and its folder must belong to the user or to root (or lie in a prefix, or be the site's), and nobody
     else may write there. Nobody may be able to put another folder in the place of one above.
+
+    :param folders: what is known of folders already: in a run that asks for many files a folder is looked at once
     """
-    real = os.path.realpath(path)
-    if any(_inside(real, root) for root in whom.site):
+    path = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
+    folder = _look_at(os.path.dirname(path), whom, {} if folders is None else folders)
+    if folder.of_site:
         return None
-    shared = any(_inside(real, root) for root in whom.roots)
-    folder = os.path.dirname(real)
-    for place in dict.fromkeys((real, folder)):
-        reason = _why_not(place, whom, shared)
-        if reason:
-            return reason
-    above = os.path.dirname(folder)
-    while above != os.path.dirname(above):
-        reason = _replaceable(above)
-        if reason:
-            return reason
-        above = os.path.dirname(above)
-    return None
+    return _why_not(os.path.join(folder.path, os.path.basename(path)), whom, folder.shared) or folder.reason
+
+
+class Folder(NamedTuple):
+    """
+    What is known of a folder that files are taken from.
+
+    :ivar path: without links
+    :ivar of_site: it is one of the site's, whose staff decides there
+    :ivar shared: it lies in a prefix of the user's
+    :ivar reason: why no file is to be taken from there; None where they may be
+    :ivar open: why a folder below can be exchanged for another by everybody
+    """
+    path: str
+    of_site: bool = False
+    shared: bool = False
+    reason: Optional[str] = None
+    open: Optional[str] = None
+
+
+def _look_at(folder: str, whom: Trusted, known: Dict[str, Folder]) -> Folder:
+    """What is known of a folder, and thereby of those above, each looked at once."""
+    if folder not in known:
+        above = os.path.dirname(folder)
+        if above == folder:
+            known[folder] = Folder(folder)
+        elif os.path.islink(folder):
+            known[folder] = _look_at(os.path.realpath(folder), whom, known)
+        else:
+            up = _look_at(above, whom, known)
+            real = os.path.join(up.path, os.path.basename(folder))
+            shared = any(_inside(real, root) for root in whom.roots)
+            known[folder] = Folder(real, any(_inside(real, root) for root in whom.site), shared,
+                                   _why_not(real, whom, shared) or up.open, _replaceable(real) or up.open)
+    return known[folder]
 
 
 def _why_not(place: str, whom: Trusted, shared: bool) -> Optional[str]:
