@@ -150,7 +150,8 @@ def test_an_unmodified_recipe_of_upstream_becomes_a_build_for_gfx90a(gpu, tmp_pa
     code, (report,) = verify(gpu, module)
     assert code == 0 and report['summary']['gpu_targets'] == ['gfx90a'], report
     # what links the static library into one of its own has its kernels, and GTL by the wrapper
-    gpu.run(f'cd {tmp_path} && module load {module} && cc -shared -o libsolvers.so -L$EBROOTHYPRE/lib '
+    (tmp_path / 'solvers.c').write_text('int solvers = 1;\n')
+    gpu.run(f'cd {tmp_path} && module load {module} && cc -shared -fPIC -o libsolvers.so solvers.c -L$EBROOTHYPRE/lib '
             '-Wl,--whole-archive -lHYPRE -Wl,--no-whole-archive -L$ROCM_PATH/lib -lamdhip64', check=True)
     library = tmp_path / 'libsolvers.so'
     assert gpu_targets(library) == ['gfx90a'] and {'libmpi_gtl_hsa.so.0', 'libamdhip64.so.5'} <= set(needed(library))
