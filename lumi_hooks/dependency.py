@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A dependency of a recipe, in all the shapes that recipes write it."""
+import re
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
@@ -100,3 +101,13 @@ def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
     if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(isinstance(word, str) and word for word in raw):
         raise ValueError(f'not a toolchain: {raw!r}')
     return raw[0], raw[1]
+
+
+def root_variable(name: str) -> str:
+    """
+    Name of the variable with the folder of an installed software (as EasyBuild's get_software_root_env_var_name).
+
+    >>> root_variable('FFTW.MPI'), root_variable('libxml++'), root_variable('GTK4-x')
+    ('EBROOTFFTWMPI', 'EBROOTLIBXMLPLUSPLUS', 'EBROOTGTK4MINX')
+    """
+    return 'EBROOT' + re.sub(r'\W', '', name.upper().replace('+', 'PLUS').replace('-', 'MIN'))

@@ -17,13 +17,20 @@ _MT variables         -lsci_gnu_mp           -lsci_gnu_mpi_mp
 Named first on the command line, they serve every reference; what the wrapper adds is linked as needed,
 hence not at all. BLAS is not taken from the _mpi libraries even with usempi: those are for BLACS and
 ScaLAPACK, and a package that doesn't call them must not get a dependency on MPI.
+
+Upstream's patches write -lflexiblas into makefiles (some 30 recipes), where no change of a recipe reaches. So the
+linker finds LibSci under the names of upstream's libraries too, while a package is built: by linker scripts in a
+temporary folder at the end of $LIBRARY_PATH. What is linked names LibSci; CMake does not search that folder.
 """
 
 import glob
 import os
 import re
+import tempfile
 
+import easybuild.tools.environment as env
 from easybuild.toolchains.linalg.libsci import TC_CONSTANT_CRAY_LIBSCI, LibSci
+from easybuild.tools.filetools import write_file
 from easybuild.tools.toolchain.linalg import LinAlg
 
 MODULE_NAME = 'cray-libsci'
@@ -40,6 +47,9 @@ class CpeLibSci(LibSci):
     BLACS_LIB_MAP = {}
     SCALAPACK_MODULE_NAME = [MODULE_NAME]
 
+    # the folder in which the linker finds LibSci under other names
+    names_folder = None
+
     def set_variables(self):
         """Set the variables for linear algebra; none, if the library is not loaded.
 
@@ -47,6 +57,8 @@ class CpeLibSci(LibSci):
         """
         if self.dry_run or self._get_software_root(MODULE_NAME, required=False):
             super().set_variables()
+            if not self.dry_run:
+                self._answer_to_names()
         else:
             self.log.warning("%s is not loaded: no variables for linear algebra", MODULE_NAME)
             # the next class after those for linear algebra
@@ -72,6 +84,22 @@ class CpeLibSci(LibSci):
             self.SCALAPACK_LIB = [self.library_name(mpi=True, threads=bool(self.options.get('openmp')))]
             self.SCALAPACK_LIB_MT = [self.library_name(mpi=True, threads=True)]
             LinAlg._set_scalapack_variables(self)
+
+    def _answer_to_names(self):
+        """Let the linker find LibSci as -lflexiblas, -lopenblas and, with MPI, -lscalapack."""
+        threads = bool(self.options.get('openmp'))
+        names = {'flexiblas': self.library_name(threads=threads), 'openblas': self.library_name(threads=threads)}
+        if self._get_software_root('cray-mpich', required=False):
+            names['scalapack'] = self.library_name(mpi=True, threads=threads)
+        libdir = os.path.join(self._get_software_root(MODULE_NAME), 'lib')
+        self.names_folder = self.names_folder or tempfile.mkdtemp(prefix='libsci-')
+        for name, library in names.items():
+            path = os.path.join(libdir, 'lib%s.so' % library)
+            if os.path.exists(path):
+                write_file(os.path.join(self.names_folder, 'lib%s.so' % name), 'INPUT ( %s )\n' % path)
+        found = [path for path in os.environ.get('LIBRARY_PATH', '').split(os.pathsep) if path]
+        if self.names_folder not in found:
+            env.setvar('LIBRARY_PATH', os.pathsep.join([*found, self.names_folder]))
 
     def library_name(self, mpi=False, threads=False):
         """Return the name of a LibSci library, without 'lib' and suffix.

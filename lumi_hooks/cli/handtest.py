@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Tuple
 from ..catalogue import find_recipe
 from ..central import choose_source
 from ..data import ROOT
+from ..dependency import root_variable
 from ..errors import RecipeError, SiteError
 from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
@@ -128,7 +129,7 @@ def use(name: str, module: str, command: str) -> str:
     Bash commands that load a module and ask the software for its version: by the given command, else by the programs
     in bin that bear its name.
     """
-    root = 'EBROOT' + re.sub(r'\W', '', name.upper().replace('+', 'PLUS').replace('-', 'MIN'))
+    root = root_variable(name)
     asked = command or (f'for program in $(ls "${root}/bin" 2>/dev/null | grep -i "^{name[:4]}" | head -3); do '
                         'echo "$program: $(timeout 20 "$program" --version 2>&1 </dev/null | head -1)"; done')
     load = 'eval "$("$LMOD_CMD" bash load ' + shlex.quote(module) + ')"' if os.environ.get('LMOD_CMD') \

@@ -8,6 +8,7 @@ What is known about single packages, as data: one small file a package, and grou
                  and netCDF (parallel-io), where that is known
   dependencies   what its own dependencies become here: needed for the build only, left out, or added
   parameters     parameters of its recipe that are otherwise here
+  words          words in its options and commands that are otherwise here
   needs          what it needs at least of a library that the Cray PE provides, or of a bundle that cray-python carries
   python         the Python versions that it works with (min, below)
   version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
@@ -45,6 +46,7 @@ class Treatment:
     helpers: Tuple[str, ...] = ()
     toolchains: Tuple[str, ...] = ()
     if_named: bool = False
+    folder: Optional[str] = None
 
 
 @lru_cache(maxsize=None)
@@ -60,7 +62,8 @@ def package(name: str) -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=None)
-def _members() -> Mapping[str, Mapping[str, Any]]:
+def members() -> Mapping[str, Mapping[str, Any]]:
+    """The packages that are treated as a group: name -> the group's entry, with its name."""
     found = {}
     for group, entry in checked('packages/groups.json')['groups'].items():
         for name in entry['members']:
@@ -77,7 +80,7 @@ def treatment(name: str) -> Optional[Treatment]:
 
     :raises DataError: the entry has an unknown verb
     """
-    entry = package(name).get('as_dependency') or _members().get(name)
+    entry = package(name).get('as_dependency') or members().get(name)
     if not entry:
         return None
     if entry['verb'] not in VERBS:
@@ -86,7 +89,7 @@ def treatment(name: str) -> Optional[Treatment]:
                      tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
                      entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
                      tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('if_named', False))
+                     entry.get('if_named', False), entry.get('folder'))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

@@ -7,7 +7,8 @@ from .blas import blas_by_name
 from .compiler import compiler_strictness, linker_strictness
 from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
 from .easyblock import easyblock
-from .known import package_dependencies, package_parameters
+from .folders import folder_by_name, mpi_by_name
+from .known import package_dependencies, package_parameters, package_words
 from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools
@@ -43,7 +44,10 @@ RULES: Tuple[Rule, ...] = (
     driver_window,
     hugepages,
     compiler_strictness,
+    package_words,
     blas_by_name,
+    folder_by_name,
+    mpi_by_name,
     linker_strictness,
     # how the GPU variant is built: the package's own data first
     gpu_options,

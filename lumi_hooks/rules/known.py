@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is known of a package's own recipe: `dependencies` and `parameters` in its data file."""
+"""What is known of a package's own recipe: `dependencies`, `parameters` and `words` in its data file."""
+from functools import partial
 from typing import Any
 
 from ..change import Change
@@ -9,6 +10,7 @@ from ..site import Site
 from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
+from .texts import command_parameters, reworded
 
 RULE = 'package-dependencies'
 
@@ -48,6 +50,21 @@ def package_parameters(draft: Draft, site: Site):
             after = entry['value'] if 'value' in entry else _with(before, entry['append'])
             if after != before:
                 yield Change(name, before, after, 'package-parameters', entry['reason'], entry.get('link'))
+
+
+@rule('package-words', 'words of a recipe that mean something else here')
+def package_words(draft: Draft, site: Site):
+    """By the package's data file: words in options and commands, wherever they stand, are replaced."""
+    for entry in package(draft.name).get('words', ()):
+        if within(draft.version, entry):
+            for name, before in command_parameters(draft):
+                after = reworded(before, partial(_replaced, entry['replace'], entry['by']))
+                if after != before:
+                    yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
+
+
+def _replaced(words: str, by: str, text: str) -> str:
+    return text.replace(words, by)
 
 
 def _with(options: Any, more: str) -> Any:

@@ -6,10 +6,12 @@ pyelftools reads the header and names the constants. The tables that the header 
 each, because an object for every section and every tag costs ten times as much, and its ELFFile builds its parsers
 anew for every file: an installation may have 10,000.
 """
+import io
 import mmap
 import os
+import re
 import struct
-from typing import Any, BinaryIO, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, cast
+from typing import Any, BinaryIO, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union, cast
 
 from elftools.common.exceptions import ELFError
 from elftools.common.utils import struct_parse
@@ -17,10 +19,10 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_D_TAG, ENUM_P_TYPE_BASE
 from elftools.elf.structs import ELFStructs
 
-from . import fatbin
+from . import archive, fatbin
 
 MAGIC = b'\x7fELF'
-PROGRAM, LIBRARY, OBJECT, GPU = 'program', 'library', 'object', 'gpu'
+PROGRAM, LIBRARY, OBJECT, GPU, ARCHIVE = 'program', 'library', 'object', 'gpu', 'archive'
 _TAG = {number: name for name, number in ENUM_D_TAG.items()
         if name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH', 'DT_STRTAB', 'DT_FLAGS_1')}
 _LOAD, _DYNAMIC, _INTERP, _NOTE = (ENUM_P_TYPE_BASE[f'PT_{name}'] for name in ('LOAD', 'DYNAMIC', 'INTERP', 'NOTE'))
@@ -31,6 +33,9 @@ _STRUCTS.create_basic_structs()
 HIP_SECTIONS = (b'.hip_fatbin',)
 OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
 CUDA_SECTIONS = (b'.nv_fatbin', b'.nvFatBinSegment', b'__nv_relfatbin')
+# what an object file calls of HIP, and of the libraries on top of it, by the names in its table of strings
+_HIP_CALL = re.compile(rb'\0(?:(?:__)?hip(?:blas|fft|sparse|solver|rand)?[A-Z]'
+                       rb'|roc(?:blas|fft|sparse|solver|rand)_)\w*\0')
 
 
 class NotReadable(Exception):
@@ -38,7 +43,10 @@ class NotReadable(Exception):
 
 
 class Elf(NamedTuple):
-    """Facts of an ELF file. `path` is where it was found; a file of another machine has no more than its machine."""
+    """
+    Facts of an ELF file, or of the object files in a static library. `path` is where it was found; a file of another
+    machine has no more than its machine.
+    """
     path: str
     machine: str
     kind: str
@@ -50,11 +58,14 @@ class Elf(NamedTuple):
     cuda: bool = False
     # why GPU code that is there can't be told
     unknown_gpu: str = ''
+    # does a static library call HIP? It names no library that would tell
+    hip: bool = False
 
 
 def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
     """
-    Facts of a file; None where it is neither an ELF file nor a bundle of GPU code, which costs one read of 4 bytes.
+    Facts of a file; None where it is neither an ELF file, a static library nor a bundle of GPU code, which costs one
+    read of a few bytes.
 
     :param processors: EF_AMDGPU_MACH -> gfx name
     :raises OSError: it can't be opened or read
@@ -62,16 +73,17 @@ def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        magic = os.read(handle, 4)
-        if magic not in (MAGIC, fatbin.BUNDLE[:4], fatbin.COMPRESSED):
+        magic = os.read(handle, 8)
+        if magic != archive.MAGIC and magic[:4] not in (MAGIC, fatbin.BUNDLE[:4], fatbin.COMPRESSED):
             return None
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
-            if magic != MAGIC:
+            if magic != archive.MAGIC and magic[:4] != MAGIC:
                 return _bundle(path, data)
             try:
-                return _elf(path, data, processors)
+                return (_archive if magic == archive.MAGIC else _elf)(path, data, processors)
             except (ELFError, struct.error, ValueError, KeyError, IndexError, OverflowError, AssertionError) as err:
-                raise NotReadable(f'not a sound ELF file ({type(err).__name__}: {err})') from err
+                what = 'static library' if magic == archive.MAGIC else 'ELF file'
+                raise NotReadable(f'not a sound {what} ({type(err).__name__}: {err})') from err
     finally:
         os.close(handle)
 
@@ -113,11 +125,30 @@ def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
                _folders(found['DT_RPATH']), _folders(found['DT_RUNPATH']), gpu, cuda, unknown)
 
 
+def _archive(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
+    """What the object files of a static library hold for GPUs; most hold nothing, which one search tells."""
+    targets: Set[str] = set()
+    unknown, cuda, hip = '', False, False
+    for member in archive.members(data):
+        if member[:6] != MAGIC + b'\2\1':
+            continue
+        hip = hip or bool(_HIP_CALL.search(member))
+        if not any(name in member for name in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS, fatbin.BUNDLE)):
+            continue
+        head = struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(member), 0)
+        sections = _sections(member, head)
+        found, why = _gpu(member, sections, processors)
+        targets.update(found)
+        unknown = unknown or why
+        cuda = cuda or any(name in CUDA_SECTIONS for name, _, _ in sections)
+    return Elf(path, 'EM_X86_64', ARCHIVE, gpu=tuple(sorted(targets)), cuda=cuda, unknown_gpu=unknown, hip=hip)
+
+
 def _folders(values: List[str]) -> Tuple[str, ...]:
     return tuple(folder for value in values for folder in value.split(':'))
 
 
-def _table(data: mmap.mmap, offset: int, size: int, count: int, form: str) -> List[tuple]:
+def _table(data: Union[mmap.mmap, bytes], offset: int, size: int, count: int, form: str) -> List[tuple]:
     """A table of the file: `count` records of `size` bytes."""
     wanted = struct.calcsize(form)
     if not count:
@@ -129,7 +160,7 @@ def _table(data: mmap.mmap, offset: int, size: int, count: int, form: str) -> Li
     return [struct.unpack_from(form, data, offset + size * number) for number in range(count)]
 
 
-def _sections(data: mmap.mmap, head: Mapping[str, Any]) -> List[Tuple[bytes, int, int]]:
+def _sections(data: Union[mmap.mmap, bytes], head: Mapping[str, Any]) -> List[Tuple[bytes, int, int]]:
     """Name, offset and size of the sections that rules look at; none where a file was stripped of its sections."""
     table = _table(data, head['e_shoff'], head['e_shentsize'], head['e_shnum'], '<IIQQQQIIQQ')
     if not table or head['e_shstrndx'] >= len(table):
@@ -141,10 +172,14 @@ def _sections(data: mmap.mmap, head: Mapping[str, Any]) -> List[Tuple[bytes, int
         if wanted in names:
             found.extend((wanted, row[4], row[5]) for row in table
                          if names[row[0]:row[0] + len(wanted) + 1] == wanted + b'\0')
+    # relocatable device code (-fgpu-rdc): a section for each target, which is a part of its name
+    if fatbin.BUNDLE in names:
+        found.extend((names[row[0]:names.find(b'\0', row[0])], row[4], row[5]) for row in table
+                     if names[row[0]:row[0] + len(fatbin.BUNDLE)] == fatbin.BUNDLE)
     return found
 
 
-def _gpu(data: mmap.mmap, sections: List[Tuple[bytes, int, int]],
+def _gpu(data: Union[mmap.mmap, bytes], sections: List[Tuple[bytes, int, int]],
          processors: Mapping[int, str]) -> Tuple[Tuple[str, ...], str]:
     """Targets of the GPU code in a host file, and why they can't be told where that is so."""
     found: Set[str] = set()
@@ -155,6 +190,8 @@ def _gpu(data: mmap.mmap, sections: List[Tuple[bytes, int, int]],
                 found.update(fatbin.bundle_targets(data, offset, offset + size))
             elif name in OFFLOAD_SECTIONS:
                 found.update(fatbin.embedded_targets(data, processors))
+            elif name.startswith(fatbin.BUNDLE):
+                found.update(fatbin.entry_target(name))
         except fatbin.BundleError as err:
             unknown = str(err)
     return tuple(sorted(found)), unknown

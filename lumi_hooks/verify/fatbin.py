@@ -81,15 +81,21 @@ def _entries(data, start: int) -> Tuple[List[str], int]:
             if length > LONGEST_NAME:
                 raise BundleError(f'a bundle claims a name of {length} bytes')
             position += 24
-            name = bytes(data[position:position + length]).decode('ascii', 'replace')
+            name = bytes(data[position:position + length])
             position += length
-            match = TARGET.search(name)
-            if size and match and not name.startswith('host'):
-                targets.append(match.group(1))
+            if size:
+                targets.extend(entry_target(name))
             end = max(end, offset + size, position - start)
     except struct.error as err:
         raise BundleError('a bundle is cut off') from err
     return targets, end
+
+
+def entry_target(name: bytes) -> List[str]:
+    """The GPU that an entry of a bundle is for, by its name (hipv4-amdgcn-amd-amdhsa--gfx90a); none of the host's."""
+    text = name.decode('ascii', 'replace')
+    match = TARGET.search(text)
+    return [match.group(1)] if match and not text.startswith('host') else []
 
 
 def _unpack(data, start: int, stop: int) -> Tuple[bytes, int]:

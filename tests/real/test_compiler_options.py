@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The compilers behind the wrappers take what the toolchains tell them: Clang for real, Fortran by each one's rules."""
 import re
+from pathlib import Path
 
 import pytest
 
 from tests.compiler_options import FLAGS, PLAIN, flags
+from tests.real.elf import needed
 
 # one of these at a time; what else there is goes on one command line
 LEVELS = ('opt', 'lowopt', 'noopt')
@@ -49,3 +51,31 @@ def test_gfortran_s_words_are_refused_elsewhere(fresh):
     done = fresh.run("module load cpeCray/25.03\ncd $HOME\nprintf 'end\\n' > x.f90\n"
                      'ftn -fallow-argument-mismatch -c x.f90 || echo refused')
     assert done.stdout.rstrip().endswith('refused'), done.stdout
+
+
+BY_NAME = r"""
+easyblock = 'MakeCp'
+name = 'byname'
+version = '1.0'
+homepage = 'https://example.org'
+description = 'A program whose makefile names libraries as upstream has patched them into it, unseen by any rule.'
+toolchain = {'name': 'foss', 'version': '2025a'}
+sources = []
+local_program = 'double ddot_(); int main() { double x = 2; int n = 1; return ddot_(&n, &x, &n, &x, &n) != 4; }'
+prebuildopts = "echo '%s' > x.c && " % local_program
+prebuildopts += "echo 'x: x.c ; cc -o x x.c -lopen""blas -lscala""pack' > Makefile && "
+files_to_copy = [(['x'], 'bin')]
+sanity_check_paths = {'files': ['bin/x'], 'dirs': []}
+sanity_check_commands = ['x']
+moduleclass = 'tools'
+"""
+
+
+def test_blas_by_the_names_of_upstream_s_patches(lumi):
+    """Where no rule sees the name, the linker finds LibSci under it."""
+    recipe = Path(lumi.home) / 'byname-1.0-foss-2025a.eb'
+    recipe.write_text(BY_NAME)
+    lumi.eb(str(recipe))
+    libraries = needed(lumi.software('byname', '1.0-cpeGNU-25.03') / 'bin' / 'x')
+    assert [name for name in libraries if name.startswith('libsci_gnu')], libraries
+    assert not [name for name in libraries if 'blas' in name or 'scalapack' in name]

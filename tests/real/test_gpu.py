@@ -12,7 +12,7 @@ from .elf import gpu_targets, needed
 from .test_verify import verify
 
 PROGRAMS = Path(__file__).with_name('programs') / 'hip'
-RECIPES = Path(__file__).with_name('recipes')
+RECIPES, OVERRIDES = Path(__file__).with_name('recipes'), Path(__file__).with_name('overrides')
 
 RECIPE = """easyblock = '{easyblock}'
 name = '{name}'
@@ -135,3 +135,23 @@ def test_a_cuda_recipe_becomes_a_build_for_gfx90a(gpu):
     assert 'libmpi_amd.so.12' in needed(library / 'libsundials_nvecparallel.so')
     code, (report,) = verify(gpu, module)
     assert code == 0 and report['summary']['gpu_targets'] == ['gfx90a'], report
+
+
+@pytest.mark.long
+def test_an_unmodified_recipe_of_upstream_becomes_a_build_for_gfx90a(gpu, tmp_path):
+    """
+    hypre, whose recipe says nothing of GPUs, on request, with the options that its data give: they need rocThrust,
+    rocBLAS and others, of which the stand-in gets the headers by an override as a user would write it.
+    """
+    gpu.eb(f'{RECIPES}/ROCm-headers-6.4.4-GCCcore-13.3.0.eb')
+    done = gpu.eb('Hypre-2.32.0-foss-2024a.eb -r', timeout=3600, LUMI_HOOKS_GPU='Hypre', LUMI_HOOKS_OVERRIDES=OVERRIDES)
+    module = 'Hypre/2.32.0-cpeGNU-25.03-rocm'
+    assert f'is installed as {module}' in done.stdout
+    code, (report,) = verify(gpu, module)
+    assert code == 0 and report['summary']['gpu_targets'] == ['gfx90a'], report
+    # what links the static library into one of its own has its kernels, and GTL by the wrapper
+    (tmp_path / 'solvers.c').write_text('int solvers = 1;\n')
+    gpu.run(f'cd {tmp_path} && module load {module} && cc -shared -fPIC -o libsolvers.so solvers.c -L$EBROOTHYPRE/lib '
+            '-Wl,--whole-archive -lHYPRE -Wl,--no-whole-archive -L$ROCM_PATH/lib -lamdhip64', check=True)
+    library = tmp_path / 'libsolvers.so'
+    assert gpu_targets(library) == ['gfx90a'] and {'libmpi_gtl_hsa.so.0', 'libamdhip64.so.5'} <= set(needed(library))

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is installed is verified before its module is written: by the file, by the plugin, in every mode of eb."""
+import hashlib
 import json
+import subprocess
 import sys
+import tarfile
+from pathlib import Path
 
 from lumi_hooks.record import FILE
 
@@ -49,19 +53,22 @@ def verify(lumi, *modules):
 def fails_as_it_should(done):
     text = ' '.join(done.stdout.split())
     assert done.returncode != 0
-    assert '* bin/linked: [rpath-system]' in text and '* bin/linked: [build-path]' in text, done.stdout[-3000:]
+    assert '* bin/linked: [build-path]' in text and 'rpath-system' not in text, done.stdout[-3000:]
     assert 'patchelf --remove-rpath' in text and 'LUMI_HOOKS_VERIFY=warn lets it pass' in text
 
 
 def test_an_error_stops_the_installation_before_the_module(fresh, tmp_path):
     path = recipe(tmp_path, WRONG)
-    fails_as_it_should(fresh.eb(str(path), check=False))
+    done = fresh.eb(str(path), check=False)
+    # of its two wrong run paths the library mends one
+    assert 'out of the run paths of 1 file: ' in done.stdout
+    fails_as_it_should(done)
     assert not module_file(fresh).exists()
 
     done = fresh.eb(str(path), LUMI_HOOKS_VERIFY='warn')
-    assert '[rpath-system]' in done.stdout and module_file(fresh).exists()
+    assert '[build-path]' in done.stdout and module_file(fresh).exists()
     code, (report,) = verify(fresh, MODULE)
-    assert code == 1 and {one['rule'] for one in report['findings']} == {'rpath-system', 'build-path'}
+    assert code == 1 and {one['rule'] for one in report['findings']} == {'build-path'}
     assert verify(fresh, 'nothing/1.0') == (2, [])
     # and later, on what is installed
     for mode in ('--sanity-check-only', '--module-only --rebuild'):
@@ -96,3 +103,29 @@ def test_real_installations_are_clean(lumi):
     code, reports = verify(lumi, *modules)
     assert [one for report in reports for one in report['findings']] == [] and code == 0
     assert len(reports) == len(modules) and sum(report['elf'] for report in reports) >= 2
+
+
+def test_run_paths_that_a_cmake_project_insists_on(fresh, tmp_path):
+    """A project that sets INSTALL_RPATH and INSTALL_RPATH_USE_LINK_PATH, and links Cray's HDF5, MPI and libfabric."""
+    source = tmp_path / 'linkpath-1.0.tar.gz'
+    with tarfile.open(source, 'w:gz') as archive:
+        archive.add(Path(__file__).with_name('programs') / 'linkpath', 'linkpath-1.0')
+    text = RECIPE.replace("'MakeCp'", "'CMakeMake'").replace("'linked'", "'linkpath'").replace('gompi', 'foss')
+    text = text[:text.index('sources =')] + f"""sources = ['{source.name}']
+checksums = ['{hashlib.sha256(source.read_bytes()).hexdigest()}']
+builddependencies = [('CMake', '3.31.3')]
+dependencies = [('HDF5', '1.14.6')]
+sanity_check_paths = {{'files': ['bin/tellversions', 'lib/libversions.so'], 'dirs': []}}
+sanity_check_commands = ['tellversions']
+moduleclass = 'tools'
+"""
+    path = tmp_path / 'linkpath-1.0-foss-2025a.eb'
+    path.write_text(text)
+    done = fresh.eb(f'{path} --sourcepath={tmp_path}')
+    assert 'out of the run paths of 2 files: ' in done.stdout
+    folder = fresh.software('linkpath', '1.0-cpeGNU-25.03')
+    for file in ('bin/tellversions', 'lib/libversions.so'):
+        dynamic = subprocess.run(['readelf', '-d', folder / file], capture_output=True, text=True, check=True).stdout
+        assert 'opt/cray' not in dynamic and '[$ORIGIN/../lib]' in dynamic
+    code, (report,) = verify(fresh, 'linkpath/1.0-cpeGNU-25.03')
+    assert code == 0 and report['findings'] == [] and report['summary']['mpi'], report

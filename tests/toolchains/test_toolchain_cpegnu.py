@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """cpeGNU on real Lmod: options, variables, targets, no RPATH, answers to easyblocks."""
 
+import glob
 import os
+import shutil
 
 import pytest
 from small_cray import RELEASE
@@ -99,6 +101,21 @@ def test_linear_algebra(results, cray):
     assert 'ROOT' not in plain['LIBBLAS']
 
 
+@pytest.mark.parametrize('name, library, mpi_library', [
+    ('plain', 'sci_gnu', 'sci_gnu_mpi'), ('openmp', 'sci_gnu_mp', 'sci_gnu_mpi_mp'), ('without mpi', 'sci_gnu', None)])
+def test_linker_finds_libsci_by_other_names(results, cray, name, library, mpi_library):
+    """By scripts in the last folder of $LIBRARY_PATH; ScaLAPACK only with MPI."""
+    folder = env(results, name)['LIBRARY_PATH'].split(':')[-1]
+    said = {}
+    for path in glob.glob(os.path.join(folder, '*')):
+        with open(path, encoding='utf-8') as stream:
+            said[os.path.basename(path)] = stream.read().split()
+    shutil.rmtree(folder)
+    expected = {'libflexiblas.so': library, 'libopenblas.so': library, 'libscalapack.so': mpi_library}
+    assert said == {script: ['INPUT', '(', os.path.join(cray.libsci, 'lib', 'lib%s.so' % found), ')']
+                    for script, found in expected.items() if found}
+
+
 def test_fftw(results, cray):
     fftw = env(results, 'fftw')
     assert fftw['LIBFFT'] == '-lfftw3_mpi -lfftw3'
@@ -144,7 +161,7 @@ def test_without_mpi_or_blas(results):
     """The hooks unload what a package does not use, after every load: no error, and no variables."""
     without = env(results, 'without')
     assert not [m for m in results['without']['loaded'] if m.startswith(('cray-mpich', 'cray-libsci'))]
-    gone = {'LIBBLAS', 'LIBSCALAPACK', 'MPI_INC_DIR', 'EBROOTCRAYMINMPICH', 'EBROOTSCALAPACK'}
+    gone = {'LIBBLAS', 'LIBSCALAPACK', 'MPI_INC_DIR', 'EBROOTCRAYMINMPICH', 'EBROOTSCALAPACK', 'LIBRARY_PATH'}
     assert not gone & set(without)
     without = env(results, 'without mpi')
     assert without['LIBBLAS'] == '-lsci_gnu' and 'LIBSCALAPACK' not in without

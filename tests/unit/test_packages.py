@@ -105,6 +105,17 @@ def check_parameters(name, entries, recipe, site):
     assert list(BY_ID['package-parameters'](draft, site)) == []
 
 
+def check_words(name, entries, recipe, site):
+    """The words are replaced in options, and once."""
+    for entry in entries:
+        text = f'before {entry["replace"]} after'
+        draft = Draft(recipe(f'configopts = {text!r}\n', name=name, version=entry.get('min', '1.0')))
+        change, = BY_ID['package-words'](draft, site)
+        assert change.after == f'before {entry["by"]} after'
+        draft.apply(change)
+        assert list(BY_ID['package-words'](draft, site)) == []
+
+
 def check_rocm(name, entry, recipe, site):
     """A recipe for CUDA becomes one for AMD's GPUs, or is refused: more is in test_gpu_packages.py."""
     here = make_site(partition='G', index=site.index, env={})
@@ -116,8 +127,9 @@ def check_rocm(name, entry, recipe, site):
         assert found.toolchain[0] == entry['compiler']['toolchain']
 
 
-CHECKS = {'parameters': check_parameters, 'uses': check_uses, 'dependencies': check_dependencies,
-          'version': check_version, 'needs': check_needs, 'built_although': check_although, 'rocm': check_rocm}
+CHECKS = {'parameters': check_parameters, 'words': check_words, 'uses': check_uses,
+          'dependencies': check_dependencies, 'version': check_version, 'needs': check_needs,
+          'built_although': check_although, 'rocm': check_rocm}
 
 
 @pytest.mark.parametrize('name', ENTRIES)

@@ -54,7 +54,7 @@ def test_the_same_facts_as_readelf_tells():
         assert ':'.join(facts.runpath) == ''.join(re.findall(r'\(RUNPATH\).*\[(.*)\]', text))
 
 
-def test_what_is_no_elf_file_costs_one_read_of_four_bytes(tmp_path, monkeypatch):
+def test_what_is_no_elf_file_costs_one_read_of_eight_bytes(tmp_path, monkeypatch):
     (tmp_path / 'text').write_text('no ELF file at all' * 1000)
     (tmp_path / 'empty').write_bytes(b'')
     reads = []
@@ -62,7 +62,7 @@ def test_what_is_no_elf_file_costs_one_read_of_four_bytes(tmp_path, monkeypatch)
     monkeypatch.setattr(elf_module.os, 'read', lambda handle, size: reads.append(size) or original(handle, size))
     monkeypatch.setattr(elf_module.mmap, 'mmap', lambda *args, **kwargs: pytest.fail('the file was mapped'))
     assert read(tmp_path / 'text') is None and read(tmp_path / 'empty') is None
-    assert reads == [4, 4]
+    assert reads == [8, 8]
 
 
 def test_links_and_hard_links_count_once(tmp_path):

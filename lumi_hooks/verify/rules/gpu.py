@@ -5,7 +5,7 @@ import re
 from typing import Dict, Iterator, List
 
 from ...releases import load_machine
-from ..elf import GPU, OBJECT, PROGRAM, Elf
+from ..elf import ARCHIVE, GPU, LIBRARY, OBJECT, PROGRAM, Elf
 from ..policy import kind_of
 from .base import Installation, Problem, rule
 
@@ -62,8 +62,8 @@ def _differs(target: str, installation: Installation) -> List[str]:
 def gpu_code_missing(installation: Installation) -> Iterator[Problem]:
     """An installation that is named -rocm has a GPU part."""
     name = os.path.basename(installation.places.root)
-    if re.search(r'-rocm\b', name) and any(installation.binaries()) and not _has_code(installation) \
-            and not _calls_hip(installation):
+    built = any(elf.kind in (PROGRAM, LIBRARY, ARCHIVE) for elf in installation.scan.elf.values())
+    if re.search(r'-rocm\b', name) and built and not _has_code(installation) and not _calls_hip(installation):
         yield Problem(installation.places.root, 'no file holds GPU code or calls HIP',
                       'look into the log for why the GPU part was not built (configure: HIP, ROCm), or drop the '
                       'suffix -rocm')
@@ -129,7 +129,8 @@ def _has_code(installation: Installation) -> bool:
 
 
 def _calls_hip(installation: Installation) -> List[Elf]:
-    return [elf for elf in installation.binaries() if any(kind_of(name) == 'hip' for name in elf.needed)]
+    return [elf for elf in installation.scan.elf.values() if elf.hip or any(kind_of(name) == 'hip'
+                                                                            for name in elf.needed)]
 
 
 def _parts(installation: Installation, elf: Elf) -> Iterator[Elf]:

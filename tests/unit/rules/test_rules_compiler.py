@@ -78,7 +78,17 @@ def test_rule_toolchain_follows_the_site(recipe):
     ("configopts = ['-DBLAS_LIBRARIES=\"${EBROOTFLEXIBLAS}/lib/libflexiblas.so\"', '-DX=1']\n", 'configopts',
      ['-DBLAS_LIBRARIES="$LAPACK_LIB_DIR/$LAPACK_SHARED_LIBS"', '-DX=1']),
     ("prebuildopts = \"sed -i 's/-llapack -lblas/-lflexiblas/g' Makefile && \"\n", 'prebuildopts',
-     "sed -i 's/-llapack -lblas//g' Makefile && ")])
+     "sed -i 's/-llapack -lblas//g' Makefile && "),
+    ("configopts = '-DBLA_VENDOR=FlexiBLAS'\n", 'configopts', '-DBLA_VENDOR=All'),
+    ("configopts = \"-Dlapack=custom -Dcustom_libraries='flexiblas'\"\n", 'configopts',
+     "-Dlapack=custom -Dcustom_libraries='sci_gnu'"),
+    ("toolchainopts = {'openmp': True}\nbuildopts = 'blas_lapack_libs=flexiblas S=\"-lscalapack\"'\n", 'buildopts',
+     'blas_lapack_libs=sci_gnu_mp S="-lsci_gnu_mpi_mp"'),
+    ("preconfigopts = \"sed -i 's/openblas/flexiblas/' configure && \"\n", 'preconfigopts',
+     "sed -i 's/openblas/sci_gnu/' configure && "),
+    ("exts_list = [('x', '1', {'preinstallopts': 'L=\"-L$EBROOTOPENBLAS/lib -lopenblas\" ', "
+     "'sources': ['flexiblas']})]\n", 'exts_list',
+     [('x', '1', {'preinstallopts': 'L="" ', 'sources': ['flexiblas']})])])
 def test_rule_blas_by_name(recipe, site, more, parameter, after):
     change, = says('blas-by-name', recipe(more), site)
     assert (change.parameter, change.after) == (parameter, after)
@@ -86,5 +96,35 @@ def test_rule_blas_by_name(recipe, site, more, parameter, after):
 
 
 def test_rule_blas_by_name_leaves_others(recipe, site):
-    more = "configopts = '-DBLA_VENDOR=FlexiBLAS -lflexiblasx --lflexiblas'\n"
+    more = "configopts = '-DBLA_VENDOR=Intel10_64lp -lflexiblasx --lflexiblas flexiblas-x $flexiblas'\n"
     assert says('blas-by-name', recipe(more), site) == []
+    assert says('blas-by-name', recipe("configopts = '-lflexiblas'\n", name='FlexiBLAS'), site) == []
+
+
+# --- folder-by-name, mpi-by-name
+
+@pytest.mark.parametrize('more, parameter, after', [
+    ("dependencies = [('OpenSSL', '3', '', SYSTEM)]\nconfigopts = '--with-ssl=$EBROOTOPENSSL -L${EBROOTOPENSSL}/lib'\n",
+     'configopts', '--with-ssl=/usr -L/usr/lib'),
+    ("configopts = '--x=${EBROOTCMAKE}/bin/cmake'\n", 'configopts', '--x=${EBROOTBUILDTOOLS}/bin/cmake'),
+    ("modextravars = {'MPI_ROOT': '$EBROOTOPENMPI'}\n", 'modextravars', {'MPI_ROOT': '$EBROOTCRAYMINMPICH'}),
+    ("builddependencies = [('Perl', '5.38.0')]\nprebuildopts = '$EBROOTPERL/bin/perl x && '\n", 'prebuildopts',
+     '/usr/bin/perl x && ')])
+def test_rule_folder_by_name(recipe, site, more, parameter, after):
+    found = adapt(recipe(more), site)
+    assert found.parameters[parameter] == after
+    assert [change.parameter for change in found.changes if change.rule == 'folder-by-name'] == [parameter]
+
+
+@pytest.mark.parametrize('more', [
+    "dependencies = [('Perl', '5.38.0')]\nprebuildopts = '$EBROOTPERL/bin/perl x && '\n",
+    "dependencies = [('zlib', '1.3')]\nconfigopts = '$EBROOTZLIB $EBROOTCMAKEX ${EBROOTCMAKE:-x} $EBROOTUCX'\n"])
+def test_rule_folder_by_name_leaves_what_is_loaded(recipe, site, more):
+    assert says('folder-by-name', recipe(more), site) == []
+
+
+def test_rule_mpi_by_name(recipe, site):
+    more = "configopts = 'CC=mpicc CXX=$(which mpic++) FC=\"mpif90\" E=$(which mpiexec) unix-mpicc.mk mpirun -np 2'\n"
+    change, = says('mpi-by-name', recipe(more), site)
+    assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk mpirun -np 2'
+    assert says('mpi-by-name', recipe(more, name='OpenMPI'), site) == []

@@ -75,3 +75,11 @@ def test_rule_package_dependencies_keeps_java_out_of_r(upstream_file, upstream_s
     assert 'Java' in {item.name for item in found.dependencies('builddependencies')}
     assert any('cray-R' in note and 'bundles' in note for note in adapt(
         read_recipe(upstream_file('R-bundle-CRAN-2025.10-foss-2025a.eb')), upstream_site).notes)
+
+
+def test_rule_package_words(recipe, site):
+    """VeloxChem's build is told Cray's name of its linear algebra, in an extension's commands."""
+    more = "exts_list = [('veloxchem', '1', {'preinstallopts': 'export OPTIONS=\"-DVLX_LA_VENDOR=FlexiBLAS\" && '})]\n"
+    change, = says('package-words', recipe(more, name='VeloxChem'), site)
+    assert change.parameter == 'exts_list' and 'LA_VENDOR=Cray"' in change.after[0][2]['preinstallopts']
+    assert says('package-words', recipe(more, name='Other'), site) == []

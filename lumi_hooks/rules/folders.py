@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Variables and commands of what a cpe* toolchain has under other names: $EBROOTOPENSSL, $EBROOTCMAKE, mpicc."""
+import re
+from functools import lru_cache
+from typing import Dict, Mapping
+
+from ..change import Change
+from ..dependency import root_variable
+from ..packages import members, treatment
+from ..site import Site
+from .base import rule
+from .draft import DEPENDENCY_LISTS, Draft
+from .provided import stand_in
+from .texts import command_parameters, reworded
+
+_FOLDER = re.compile(r'\$(?:\{(EBROOT[A-Z0-9_]+)\}|(EBROOT[A-Z0-9_]+)\b)')
+# the compilers of MPI, and what starts programs where only its path is asked for; not as a part of another name
+_MPI = tuple((re.compile(pattern), word) for pattern, word in (
+    (r'(?<![\w./+-])mpicc(?![\w./+-])', 'cc'),
+    (r'(?<![\w./+-])(?:mpicxx|mpic\+\+|mpiCC)(?![\w./+-])', 'CC'),
+    (r'(?<![\w./+-])(?:mpifort|mpif90|mpif77)(?![\w./+-])', 'ftn'),
+    (r'(?<=\$\(which )(?:mpirun|mpiexec)(?=\))', 'srun'),
+))
+
+
+def is_provided(draft: Draft) -> bool:
+    """Is it a recipe of what the cpe* toolchain or the system provides, which means itself by such names (OpenMPI)?"""
+    own = treatment(draft.name)
+    return bool(own and own.verb == 'drop' and not own.lists)
+
+
+@rule('folder-by-name', 'the folder of what stands in for a dependency has another name')
+def folder_by_name(draft: Draft, site: Site):
+    """$EBROOT… of a dependency that something else stands in for becomes that one's: nothing sets the variable."""
+    if 'EBROOT' not in draft.recipe.text or is_provided(draft):
+        return
+    loaded = {root_variable(item.name) for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)}
+    known = {variable: folder for variable, folder in _folders(site).items() if variable not in loaded}
+
+    def change(text: str) -> str:
+        return _FOLDER.sub(lambda match: _instead(match, known), text)
+
+    for parameter, before in command_parameters(draft):
+        after = reworded(before, change)
+        if after != before:
+            yield Change(parameter, before, after, 'folder-by-name',
+                         'the dependency is not installed under its name here, and its variable would be empty')
+
+
+def _instead(match: 're.Match[str]', known: Mapping[str, str]) -> str:
+    folder = known.get(match[1] or match[2])
+    if folder is None:
+        return match[0]
+    return f'${{{folder[1:]}}}' if match[1] and folder.startswith('$') else folder
+
+
+@lru_cache(maxsize=None)
+def _folders(site: Site) -> Dict[str, str]:
+    """Variable with the folder of a package -> the folder of what stands in for it, as a shell says it."""
+    found = {}
+    for name in members():
+        entry = treatment(name)
+        if entry and entry.folder:
+            found[root_variable(name)] = entry.folder
+        elif entry and entry.verb == 'module' and not entry.if_named:
+            found[root_variable(name)] = '$' + root_variable(stand_in(entry, site).name)
+    return found
+
+
+@rule('mpi-by-name', 'the wrappers are the compilers of MPI too, and srun starts its programs')
+def mpi_by_name(draft: Draft, site: Site):
+    """mpicc, mpicxx and mpif90 become cc, CC and ftn."""
+    if 'mpi' not in draft.recipe.text or is_provided(draft):
+        return
+
+    def change(text: str) -> str:
+        for pattern, word in _MPI:
+            text = pattern.sub(word, text)
+        return text
+
+    for parameter, before in command_parameters(draft):
+        after = reworded(before, change)
+        if after != before:
+            yield Change(parameter, before, after, 'mpi-by-name',
+                         'Cray MPICH comes without mpicc and its kin: cc, CC and ftn compile and link with it')

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The texts of a recipe that are run or handed to a build: options and commands, those of extensions too."""
+from typing import Any, Callable, Iterator, Tuple
+
+from .draft import DEPENDENCY_LISTS, Draft
+
+# what is read by people, or names files and software
+_PARAMETERS = frozenset((
+    'name', 'version', 'versionsuffix', 'toolchain', 'easyblock', 'homepage', 'description', 'docurls', 'moduleclass',
+    'sources', 'source_urls', 'patches', 'checksums', 'crates', 'usage', 'examples', 'citing', 'whatis', 'docpaths',
+    'modloadmsg', 'components_names', *DEPENDENCY_LISTS))
+
+
+def texts(value: Any) -> Iterator[str]:
+    """All texts in a value of a parameter: a text, or lists and dictionaries of values."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _PARAMETERS:
+                yield from texts(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from texts(item)
+
+
+def command_parameters(draft: Draft) -> Iterator[Tuple[str, Any]]:
+    """The parameters (with their values) whose texts may be run or handed to a build."""
+    for parameter, value in draft.parameters.items():
+        if parameter not in _PARAMETERS and not parameter.startswith(('_', 'local_')):
+            yield parameter, value
+
+
+def reworded(value: Any, change: Callable[[str], str]) -> Any:
+    """A value of a parameter with all its texts changed; the same object where none does."""
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, dict):
+        found = {key: item if key in _PARAMETERS else reworded(item, change) for key, item in value.items()}
+        return value if found == value else found
+    if isinstance(value, (list, tuple)):
+        items = [reworded(item, change) for item in value]
+        return value if items == list(value) else type(value)(items)
+    return value

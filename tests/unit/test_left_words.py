@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""No adapted recipe names what is not there under that name: upstream's BLAS, compilers of MPI, folders."""
+import os
+import re
+
+from lumi_hooks.adapt import adapt
+from lumi_hooks.dependency import root_variable
+from lumi_hooks.packages import members, treatment
+from lumi_hooks.recipe import read_recipe
+from lumi_hooks.rules.draft import DEPENDENCY_LISTS, Draft
+from lumi_hooks.rules.folders import is_provided
+from lumi_hooks.rules.texts import command_parameters, texts
+from lumi_hooks.survey import recipes_below
+
+NAMES = re.compile(r'(?i:[\w.-]*(?:flexiblas|openblas)[\w.-]*)|-lscalapack\b|'
+                   r'(?<![\w./+-])(?:mpicc|mpicxx|mpic\+\+|mpiCC|mpifort|mpif90|mpif77)(?![\w./+-])')
+FOLDERS = re.compile(r'\bEBROOT[A-Z0-9_]+\b')
+
+# software -> word that is right, or that nobody has mended, and why
+RIGHT = {
+    ('MOKIT', 'Makefile.gnu_openblas_conda'): 'the name of a makefile, in which the recipe says $LIBBLAS',
+    ('GEMMA', 'WITH_OPENBLAS'): 'it is set to nothing',
+    ('FLINT', 'openblas'): 'what the sources look for, to which the recipe adds a name',
+    ('CAFE5', 'openblas'): 'what the sources say, in whose place the recipe puts a name',
+    ('OpenLB', 'OPENBLAS'): "OpenLB's name for any BLAS; the libraries are $LIBLAPACK_MT",
+}
+LEFT = {
+    ('Nektar++', 'OPENBLAS'): 'its build would need a vendor of its own for LibSci',
+    ('Nektar++', 'FlexiBLAS'): 'the same', ('Nektar++', 'FlexiBLAS_HOME'): 'the same',
+    ('Nektar++', '-DNEKTAR_USE_FlexiBLAS'): 'the same',
+}
+
+
+def nobodys():
+    """The variables that are not set, as something else stands in for the software."""
+    entries = {name: treatment(name) for name in members()}
+    return {root_variable(name) for name, entry in entries.items()
+            if entry.verb in ('drop', 'module') and not entry.if_named and name not in ('GCC', 'GCCcore', 'binutils')}
+
+
+def left_words(adaptation):
+    """Words of an adapted recipe that nothing answers to."""
+    draft = Draft(adaptation.recipe)
+    draft.parameters = dict(adaptation.parameters)
+    gone = nobodys() - {root_variable(item.name) for where in DEPENDENCY_LISTS for item in draft.dependencies(where)}
+    for _, value in command_parameters(draft):
+        for text in texts(value):
+            yield from (word for word in NAMES.findall(text) if 'NUM_THREADS' not in word)
+            yield from (word for word in FOLDERS.findall(text) if word in gone)
+
+
+def test_no_word_is_left(upstream_site):
+    """Looked at are all of upstream's recipes that have such a word."""
+    asked = re.compile('|'.join(['lexi[bB][lL]|openblas|OpenBLAS|OPENBLAS|-lscalapack|mpi[cCf]', *nobodys()]))
+    found = {}
+    for path in recipes_below(upstream_site.index.upstream):
+        with open(path, encoding='utf-8', errors='replace') as stream:
+            if not asked.search(stream.read()):
+                continue
+        recipe = read_recipe(path)
+        if recipe.toolchain[0] == 'system' or is_provided(Draft(recipe)):
+            continue
+        adaptation = adapt(recipe, upstream_site)
+        if adaptation.status == 'adapted':
+            for word in left_words(adaptation):
+                found.setdefault((recipe.name, word), os.path.basename(path))
+    known = {**RIGHT, **LEFT}
+    assert {key: path for key, path in found.items() if key not in known} == {}
+    assert set(known) == set(found), 'words that are gone'
