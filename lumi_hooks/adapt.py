@@ -52,10 +52,10 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:
     """A recipe that needs no toolchain: unchanged, or refused."""
-    refusals: List[Refusal] = []
+    draft, refusals = Draft(recipe), []
     for one in (impossible, gpu_back_end):
         if one.id not in site.disabled:
-            refusals += [outcome for outcome in one(Draft(recipe), site) if isinstance(outcome, Refusal)]
+            refusals += [outcome for outcome in one(draft, site) if isinstance(outcome, Refusal)]
     if recipe.parameters.get('easyblock') == 'Toolchain':
         refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, in whose place '
                                 f'{site.toolchain}/{site.toolchain_version} stands here: install the recipe that '

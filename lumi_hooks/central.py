@@ -34,6 +34,11 @@ class Source:
         return generation_of(*self.toolchain) if self.toolchain else None
 
 
+def is_archive(path: str) -> bool:
+    """Does a folder or file belong to an archive of recipes, where EasyBuild keeps what it installed?"""
+    return any(part in ARCHIVES for part in path.split(os.sep))
+
+
 class Index:
     """
     What exists already.
@@ -45,6 +50,8 @@ class Index:
 
     def __init__(self, modulepath: Sequence[str] = (), recipes: Sequence[str] = (), upstream: Sequence[str] = ()):
         self.modulepath, self.recipes, self.upstream = tuple(modulepath), tuple(recipes), tuple(upstream)
+        # an archived copy says what was installed once: any other recipe of its name comes first
+        self._by_rank = sorted(self.recipes, key=is_archive)
         self._modules: Dict[str, Dict[str, str]] = {}
         self._recipes: Dict[str, Dict[str, List[str]]] = {}
         # of the paths in there, those that were seen not to be derived ones
@@ -111,8 +118,7 @@ class Index:
         """File name -> paths in the order of the folders; derived ones among them, as telling them means to read."""
         if name not in self._recipes:
             found: Dict[str, List[str]] = {}
-            # an archived copy says what was installed once: any other recipe of its name comes first
-            for path in self._recipe_files(sorted(self.recipes, key=is_archive), name):
+            for path in self._recipe_files(self._by_rank, name):
                 found.setdefault(os.path.basename(path), []).append(path)
             self._recipes[name] = found
         return self._recipes[name]
@@ -130,7 +136,7 @@ class Index:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
         letter = name[:1].lower() if name[:1].isalpha() else '0'
         for folder in folders:
-            for parent in (os.path.join(folder, letter), folder):
+            for parent in (f'{folder}{os.sep}{letter}', folder):
                 if name in self._entries(parent):
                     place = os.path.join(parent, name)
                     yield from (os.path.join(place, entry) for entry in sorted(_listing(place))
@@ -153,11 +159,6 @@ class Index:
 
 
 NOTHING = Index()
-
-
-def is_archive(path: str) -> bool:
-    """Does a folder or file belong to an archive of recipes, where EasyBuild keeps what it installed?"""
-    return any(part in ARCHIVES for part in path.split(os.sep))
 
 
 def is_derived(path: str) -> bool:

@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from .dependency import Dependency
 from .errors import RecipeError
@@ -41,6 +41,9 @@ class Recipe:
     parameters: Mapping[str, Any] = field(compare=False)
     text: str
     path: Optional[str] = field(default=None, compare=False)
+    # several rules ask for them, of every recipe that is read
+    _dependencies: Dict[str, Tuple[Dependency, ...]] = field(default_factory=dict, init=False, compare=False,
+                                                             repr=False)
 
     @cached_property
     def sha256(self) -> str:
@@ -63,7 +66,9 @@ class Recipe:
 
     def dependencies(self, parameter: str = 'dependencies') -> Tuple[Dependency, ...]:
         """Dependencies as written, flattened."""
-        return Dependency.all_of(self.parameters.get(parameter))
+        if parameter not in self._dependencies:
+            self._dependencies[parameter] = Dependency.all_of(self.parameters.get(parameter))
+        return self._dependencies[parameter]
 
     def option(self, name: str) -> Any:
         """The value of a toolchain option, None where the recipe does not set it."""

@@ -71,11 +71,14 @@ def why_not(path: str, whom: Trusted, folders: Optional[Dict[str, 'Folder']] = N
 
     :param folders: what is known of folders already: in a run that asks for many files a folder is looked at once
     """
-    path = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
+    path, status = os.path.abspath(path), _status(path)
+    if status and stat.S_ISLNK(status.st_mode):
+        path = os.path.realpath(path)
+        status = _status(path)
     folder = _look_at(os.path.dirname(path), whom, {} if folders is None else folders)
     if folder.of_site:
         return None
-    return _why_not(os.path.join(folder.path, os.path.basename(path)), whom, folder.shared) or folder.reason
+    return _why_not(os.path.join(folder.path, os.path.basename(path)), status, whom, folder.shared) or folder.reason
 
 
 class Folder(NamedTuple):
@@ -98,24 +101,31 @@ class Folder(NamedTuple):
 def _look_at(folder: str, whom: Trusted, known: Dict[str, Folder]) -> Folder:
     """What is known of a folder, and thereby of those above, each looked at once."""
     if folder not in known:
-        above = os.path.dirname(folder)
+        above, status = os.path.dirname(folder), _status(folder)
         if above == folder:
             known[folder] = Folder(folder)
-        elif os.path.islink(folder):
+        elif status and stat.S_ISLNK(status.st_mode):
             known[folder] = _look_at(os.path.realpath(folder), whom, known)
         else:
             up = _look_at(above, whom, known)
             real = os.path.join(up.path, os.path.basename(folder))
             shared = any(_inside(real, root) for root in whom.roots)
             known[folder] = Folder(real, any(_inside(real, root) for root in whom.site), shared,
-                                   _why_not(real, whom, shared) or up.open, _replaceable(real) or up.open)
+                                   _why_not(real, status, whom, shared) or up.open,
+                                   _replaceable(real, status) or up.open)
     return known[folder]
 
 
-def _why_not(place: str, whom: Trusted, shared: bool) -> Optional[str]:
+def _status(path: str) -> Optional[os.stat_result]:
+    """What the file system knows of a file or link; None where there is none, or it can't be seen."""
     try:
-        status = os.stat(place)
+        return os.lstat(path)
     except OSError:
+        return None
+
+
+def _why_not(place: str, status: Optional[os.stat_result], whom: Trusted, shared: bool) -> Optional[str]:
+    if status is None:
         return None
     if status.st_mode & stat.S_IWOTH:
         return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
@@ -129,13 +139,9 @@ def _why_not(place: str, whom: Trusted, shared: bool) -> Optional[str]:
     return None
 
 
-def _replaceable(folder: str) -> Optional[str]:
+def _replaceable(folder: str, status: Optional[os.stat_result]) -> Optional[str]:
     """Why what lies in a folder further up can be exchanged by everybody (not so with the sticky bit, as in /tmp)."""
-    try:
-        mode = os.stat(folder).st_mode
-    except OSError:
-        return None
-    if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
+    if status and status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
         return f'everybody can write to {folder}, and so put something else in the place of what lies there'
     return None
 
