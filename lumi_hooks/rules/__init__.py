@@ -10,7 +10,7 @@ from .easyblock import easyblock
 from .known import package_dependencies, package_parameters
 from .override import override
 from .python import python_bound, python_carried
-from .pythonbuild import python_build_tools
+from .pythonbuild import python_build_tools, python_run_time
 from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
 from .rocm_build import gpu_left, gpu_options, gpu_target, gpu_tests, gpu_usage, gtl, openmp_hip, openmp_run_time
 from .rocm_system import driver_window, hip_bitcode, hugepages
@@ -36,6 +36,7 @@ RULES: Tuple[Rule, ...] = (
     cray_provided,
     toolchain_fft,
     python_build_tools,
+    python_run_time,
     release_version,
     gpu_suffix,
     suffix,

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import test_gpu_rules
+import test_python_rules
 from writing import recipe_text
 
 from lumi_hooks.adapt import adapt
@@ -42,7 +43,7 @@ def test_every_rule_has_a_reason_a_docstring_and_a_test(rule_id):
     assert len(entry.reason) > 20 and entry.function.__doc__
     assert entry.link is None or entry.link.startswith('https://')
     start = f'test_rule_{rule_id.replace("-", "_")}'
-    tests = [name for module in (sys.modules[__name__], test_gpu_rules) for name in vars(module)
+    tests = [name for module in (sys.modules[__name__], test_gpu_rules, test_python_rules) for name in vars(module)
              if name.startswith(start)]
     assert tests, f'rule {rule_id} has no test: add one named {start}…'
 
@@ -652,8 +653,8 @@ def test_rule_easyblock_goes_by_the_one_that_the_recipe_names(recipe, site):
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
     ("easyblock = 'PythonPackage'\n", [])])
-def test_rule_python_build_tools(recipe, site, more, names):
-    found = adapt(recipe(more), site)
+def test_rule_python_build_tools(recipe, upstream_site, more, names):
+    found = adapt(recipe(more), upstream_site)
     assert [item.name for item in found.dependencies('builddependencies')] == names
 
 
