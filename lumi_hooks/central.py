@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
-from .recipe import RECORD
+from .errors import RecipeError
+from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
 from .versions import version_key
 
@@ -58,6 +59,7 @@ class Index:
         self._own: Set[str] = set()
         self._sources: Dict[str, Tuple[Source, ...]] = {}
         self._texts: Dict[str, str] = {}
+        self._extensions: Dict[str, Dict[str, str]] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
         self._flats: Dict[str, Sequence[str]] = {}
@@ -132,6 +134,20 @@ class Index:
             self._sources[name] = tuple(parse_filename(name, path) for path in found.values())
         return self._sources[name]
 
+    def extensions(self, source: Source) -> Dict[str, str]:
+        """
+        What an upstream recipe installs as its extensions: name of each, in lower case and with dashes, as Python's
+        package index writes it -> version. Empty where it can't be read.
+        """
+        if source.path not in self._extensions:
+            try:
+                listed = read_recipe(source.path).parameters.get('exts_list') or ()
+            except RecipeError:
+                listed = ()
+            self._extensions[source.path] = {normal_name(item[0]): str(item[1]) for item in listed
+                                             if isinstance(item, (list, tuple)) and len(item) > 1}
+        return self._extensions[source.path]
+
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
         letter = name[:1].lower() if name[:1].isalpha() else '0'
@@ -159,6 +175,16 @@ class Index:
 
 
 NOTHING = Index()
+
+
+def normal_name(package: str) -> str:
+    """
+    Name of a Python package, as the package index compares it (PEP 503).
+
+    >>> normal_name('Typing_Extensions')
+    'typing-extensions'
+    """
+    return re.sub(r'[-_.]+', '-', package).lower()
 
 
 def is_derived(path: str) -> bool:

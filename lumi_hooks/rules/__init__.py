@@ -11,7 +11,7 @@ from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
 from .override import override
 from .python import python_bound, python_carried
-from .pythonbuild import python_build_tools
+from .pythonbuild import python_build_tools, python_run_time
 from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
 from .rocm_build import gpu_left, gpu_options, gpu_target, gpu_tests, gpu_usage, gtl, openmp_hip, openmp_run_time
 from .rocm_system import driver_window, hip_bitcode, hugepages
@@ -37,6 +37,7 @@ RULES: Tuple[Rule, ...] = (
     cray_provided,
     toolchain_fft,
     python_build_tools,
+    python_run_time,
     release_version,
     gpu_suffix,
     suffix,

@@ -27,9 +27,10 @@ def package_dependencies(draft: Draft, site: Site):
         say = (RULE, entry['reason'], entry.get('link'))
         found = {parameter: [item for item in draft.dependencies(parameter) if item.name == name]
                  for parameter in DEPENDENCY_LISTS}
-        if entry['change'] == 'add':
+        if entry['change'] in ('add', 'add-to-build'):
             if not any(found.values()):
-                yield Change('dependencies', None, Dependency(name), *say)
+                parameter = 'dependencies' if entry['change'] == 'add' else 'builddependencies'
+                yield Change(parameter, None, Dependency(name), *say)
         elif entry['change'] == 'leave-out':
             for parameter, items in found.items():
                 for item in items:

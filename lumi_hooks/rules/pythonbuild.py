@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What Python packages are built with, which upstream's Python brings and cray-python does not (pythonbuild.json)."""
+"""What upstream's Python brings beside Python, and cray-python does not: to build packages, and for them to run."""
 from functools import lru_cache
-from typing import Any, Mapping
+from typing import Any, Iterator, Mapping, Optional
 
+from ..central import normal_name
 from ..change import Change
 from ..data import load_json
 from ..dependency import SYSTEM, Dependency
-from ..packages import treatment
+from ..packages import package, treatment
+from ..recipe import read_recipe
+from ..releases import load_upstream, python_packages
 from ..selection import choose_version
 from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
+
+RUN_TIME = 'python-run-time'
 
 
 @lru_cache(maxsize=None)
@@ -19,17 +24,33 @@ def _data() -> Mapping[str, Any]:
     return load_json('releases/pythonbuild.json')
 
 
+def _present(draft: Draft):
+    return [item for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)]
+
+
+def _python(draft: Draft, site: Site) -> Optional[Dependency]:
+    """Upstream's Python that a recipe of packages built by pip was made with, where cray-python stands in for it."""
+    easyblock = draft.parameters.get('easyblock')
+    if easyblock == 'Bundle':
+        easyblock = draft.parameters.get('exts_defaultclass')
+    if easyblock not in _data()['easyblocks'] \
+            or Dependency.external_module(site.release.module('cray-python')) not in _present(draft):
+        return None
+    return next((item for item in draft.recipe.dependencies() if item.name == 'Python'), None)
+
+
+def _brought(python: Dependency, site: Site) -> Mapping[str, str]:
+    """The packages that upstream's Python of a version brings, by its own recipe; empty where upstream has none."""
+    return next((site.index.extensions(source) for source in site.index.sources('Python')
+                 if (source.version, source.versionsuffix) == (python.version, python.versionsuffix)), {})
+
+
 @rule('python-build-tools', 'upstream\'s Python brings setuptools, wheel and flit-core to build packages with, '
       'cray-python older ones or none')
 def python_build_tools(draft: Draft, site: Site):
     """What pip builds gets buildtools-python, as in LUMI's own recipes, and setuptools where it must be newer."""
-    easyblock = draft.parameters.get('easyblock')
-    if easyblock == 'Bundle':
-        easyblock = draft.parameters.get('exts_defaultclass')
-    python = next((item for item in draft.recipe.dependencies() if item.name == 'Python'), None)
-    present = [item for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)]
-    if easyblock not in _data()['easyblocks'] or python is None \
-            or Dependency.external_module(site.release.module('cray-python')) not in present:
+    python, present = _python(draft, site), _present(draft)
+    if python is None:
         return
     found = treatment('Cython')
     assert found and found.module
@@ -40,10 +61,80 @@ def python_build_tools(draft: Draft, site: Site):
         yield Change('builddependencies', None, tools, 'python-build-tools',
                      'what upstream\'s Python brings for building packages')
     facts = _data()['setuptools']
-    made_with = facts['by_python'].get(python.version, '0')
+    made_with = _brought(python, site).get('setuptools', '0')
     named = {item.name for item in present}
     if version_key(made_with) < version_key(facts['min']) or 'setuptools' in named or draft.name == 'setuptools':
         return
     chosen = choose_version(Dependency('setuptools', made_with), site)
     yield Change('builddependencies', None, Dependency('setuptools', chosen.version), 'python-build-tools',
                  f'the recipe was made with setuptools {made_with}: {facts["reason"]}', facts['link'])
+
+
+@rule(RUN_TIME, 'upstream\'s Python brings packages that others need when they run, cray-python older ones or none')
+def python_run_time(draft: Draft, site: Site):
+    """
+    What pip builds gets the packages of upstream's Python that it may need at run time, from upstream's recipes of
+    them: by what the package is known to need (`needs` in its data file), else all that cray-python is not known to
+    carry as new, as nothing in a recipe says which of them are needed.
+    """
+    python = _python(draft, site)
+    brought = _brought(python, site) if python else {}
+    own = {normal_name(draft.name)}
+    # what upstream's Python is made of can't stand on it
+    if python is None or own & set(brought):
+        return
+    own |= {normal_name(item[0]) for item in draft.parameters.get('exts_list') or ()
+            if isinstance(item, (list, tuple)) and item and isinstance(item[0], str)}
+    need = package(draft.name).get('needs', {}).get('Python')
+    for name, entry in _data()['run_time'].items():
+        if need:
+            least, why = need.get('packages', {}).get(name), need
+        else:
+            least = brought.get(name) if entry['when'] == 'always' else None
+            why = dict(entry, reason=f'upstream\'s Python {python.version} brings {name}: {entry["reason"]}')
+        if least and name in brought and name not in own and not _carries(site, name, least):
+            yield from _added(draft, site, entry['module'], why['reason'], why.get('link'))
+    yield from _bundle(draft, site, brought)
+
+
+def _carries(site: Site, name: str, least: str) -> bool:
+    """Is cray-python known to carry a package, by major and minor version as new?"""
+    entry = python_packages(site.release.modules['cray-python']).get(name)
+    return bool(entry and entry['verified'] and version_key(entry['version'])[:2] >= version_key(least)[:2])
+
+
+def _added(draft: Draft, site: Site, module: str, reason: str, link: Optional[str]) -> Iterator[Change]:
+    """A dependency more, where the recipe has none of that name and upstream has a recipe of it."""
+    if module == draft.name or module in {item.name for item in draft.dependencies('dependencies')} \
+            or not site.index.sources(module):
+        return
+    chosen = choose_version(Dependency(module, ''), site)
+    yield Change('dependencies', None, Dependency(module, chosen.version), RUN_TIME, reason, link)
+
+
+def _bundle(draft: Draft, site: Site, brought: Mapping[str, str]) -> Iterator[Change]:
+    """
+    Upstream's Python once brought a hundred packages more, which are a bundle of their own since. A recipe of that
+    time gets the bundle where upstream's next recipe of the software, made without them, names it.
+    """
+    facts = _data()['bundle']
+    if not any(name in brought for name in facts['told_by']):
+        return
+    order = list(load_upstream()['generations'])
+
+    def place(generation: Optional[str]) -> int:
+        return order.index(generation) if generation in order else -1
+
+    after = place(next((source.generation for source in site.index.sources(draft.name)
+                        if source.path == draft.recipe.path), None))
+    later = sorted((source for source in site.index.sources(draft.name) if place(source.generation) > after),
+                   key=lambda source: (place(source.generation), source.path))
+    for source in later:
+        recipe = read_recipe(source.path)
+        python = next((item for item in recipe.dependencies() if item.name == 'Python'), None)
+        if python is None or any(name in _brought(python, site) for name in facts['told_by']):
+            continue
+        if any(item.name == facts['module'] for item in recipe.dependencies()):
+            yield from _added(draft, site, facts['module'], f'{facts["reason"]}: {recipe.filename} names it',
+                              facts.get('link'))
+        return

@@ -39,6 +39,7 @@ def parse(arguments):
     parser.add_argument('--jobs', type=int, default=min(os.cpu_count() or 1, 8), help='parallel jobs of make '
                         '(default: %(default)s)')
     parser.add_argument('--no-central', action='store_true', help='leave out the central software')
+    parser.add_argument('--with-perl', action='store_true', help='build Perl too, as LUMI\'s stack has it: minutes')
     parser.add_argument('--verbose', action='store_true', help='show the output of the commands')
     return parser.parse_args(arguments)
 
@@ -54,10 +55,11 @@ def digest(*paths):
     return summer.hexdigest()
 
 
-def build(builder, releases, with_central):
+def build(builder, releases, with_central, with_perl):
     """Run the steps.
 
     builder: runs and stamps them. releases: Release objects. with_central: install the central software too.
+    with_perl: and Perl.
     """
     tree = where.Tree(builder.layout)
     here = where.HERE
@@ -81,20 +83,22 @@ def build(builder, releases, with_central):
                      [possible, digest(where.EASYBLOCK, *sorted(recipes))])
     if with_central:
         for release in releases:
-            build_central(builder, tree, release, digest(here / 'buildtools.py'))
+            build_central(builder, tree, release, digest(here / 'buildtools.py'), where.facts()['central'])
+            if with_perl:
+                build_central(builder, tree, release, '', where.facts()['perl'])
 
 
-def build_central(builder, tree, release, code):
-    """Run the steps for the central software of one release.
+def build_central(builder, tree, release, code, central_software):
+    """Run the steps for central software of one release.
 
-    code: digest of what packs the build tools.
+    code: digest of what packs the build tools. central_software: {release: {partition: file names of recipes}}.
     """
     facts = where.facts()
     archives = {
         'buildtools': (functools.partial(pack_tools, builder, tree, release), [facts['buildtools'], code]),
         'buildtools-python': (functools.partial(pack_python, builder, tree, release),
                               [facts['buildtools_python'], code])}
-    for partition, names in facts['central'].get(release.name, {}).items():
+    for partition, names in central_software.get(release.name, {}).items():
         for name in names:
             recipe = central.find_recipe(tree, name)
             action, inputs = archives.get(recipe.parent.name, (None, []))
@@ -123,7 +127,7 @@ def main(arguments=None):
                 builder.say('another build of %s is running: waiting for it' % layout.root)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             releases = where.releases_to_build(layout, options.release)
-            build(builder, releases, not options.no_central)
+            build(builder, releases, not options.no_central, options.with_perl)
         builder.say('%s; LUMI/%s. Enter it with:  . %s/enter.sh' % (
             'built' if builder.done else 'nothing to do', ' LUMI/'.join(release.name for release in releases),
             layout.root))

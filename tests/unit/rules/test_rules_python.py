@@ -113,6 +113,6 @@ def test_rule_python_bound_without_a_bound(recipe, site):
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
     ("easyblock = 'PythonPackage'\n", [])])
-def test_rule_python_build_tools(recipe, site, more, names):
-    found = adapt(recipe(more), site)
+def test_rule_python_build_tools(recipe, upstream_site, more, names):
+    found = adapt(recipe(more), upstream_site)
     assert [item.name for item in found.dependencies('builddependencies')] == names
