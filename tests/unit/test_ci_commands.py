@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of ci/bench, ci/collection and ci/packages that need no stand-in."""
 import os
+import subprocess
 import sys
 
 import pytest
@@ -96,3 +97,22 @@ def test_the_sixty_packages():
     rows = sixty.look([{'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools', 'CUDA')])
     assert [row['stands'] for row in rows] == [sixty.READY, sixty.NONE, sixty.NONE]
     assert rows[0]['recipe'].startswith('METIS-') and rows[0]['modules'] == 1
+
+
+@pytest.mark.parametrize('command', ['agreement', 'easyblocks', 'plans'])
+def test_a_script_says_which_python_it_lacks(tmp_path, command):
+    """Started by a user in a shell of their own, with the system's Python."""
+    said = subprocess.run([sys.executable, '-S', os.path.join(CI, command), '--help'], capture_output=True, text=True,
+                          env={'HOME': str(tmp_path), 'PATH': os.defpath})
+    assert said.returncode == 1 and said.stdout == ''
+    assert said.stderr.startswith(f'{command}: this Python') and 'ci/test --quick makes one' in said.stderr
+
+
+def test_a_script_goes_on_with_the_python_of_the_cache(tmp_path):
+    python = tmp_path / 'venv/bin/python'
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\necho "goes on: $*"\n')
+    python.chmod(0o755)
+    said = subprocess.run([sys.executable, '-S', os.path.join(CI, 'plans'), 'X.eb'], capture_output=True, text=True,
+                          env={'HOME': str(tmp_path), 'PATH': os.defpath, 'LUMI_HOOKS_CACHE': str(tmp_path)})
+    assert said.stdout == f'goes on: {os.path.join(CI, "plans")} X.eb\n' and said.returncode == 0
