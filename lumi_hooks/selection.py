@@ -40,6 +40,8 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
             return version_key(version) <= limit
         if policy == 'exact':
             return version == asked
+        if policy == 'between-breaks':
+            return _era(name, version) == _era(name, asked)
         if policy == 'same-major':
             return version_key(version)[:1] == version_key(asked)[:1]
         return policy == 'any' or same_minor(version, asked)
@@ -94,6 +96,11 @@ def site_suffix(suffix: str, site: Site) -> str:
                 version = module.upstream_version
         suffix = suffix[:match.start(1)] + version + suffix[match.end(1):]
     return suffix
+
+
+def _era(name: str, version: str) -> int:
+    """How many of the breaks of a package's interface lie before a version."""
+    return sum(version_key(version) >= version_key(start) for start in package(name)['version']['breaks'])
 
 
 def _policy(name: str) -> str:

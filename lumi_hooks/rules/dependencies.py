@@ -137,7 +137,8 @@ def release_version(draft: Draft, site: Site):
                 continue
             if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
                 continue
-            chosen = choose_version(dependency, site)
+            known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
+            chosen = choose_version(dependency, site, 'any' if known.get('change') == 'any-version' else '')
             if chosen.version != dependency.version and in_step(draft, dependency):
                 kept = choose_version(dependency, site, 'exact')
                 if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
@@ -145,6 +146,9 @@ def release_version(draft: Draft, site: Site):
             after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
             if after != dependency:
                 reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
+                bound = package(dependency.name).get('version')
+                if bound:
+                    reason += f' ({bound["reason"]})'
                 if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
                     reason += f' (the recipe was made with {dependency.version}, another major version)'
                 yield Change(parameter, dependency, after, 'release-version', reason)

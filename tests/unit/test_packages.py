@@ -51,10 +51,17 @@ def check_dependencies(name, entries, recipe, site):
         draft = Draft(recipe(text, name=name, version=entry.get('min', '1.0')))
         for change in list(BY_ID['package-dependencies'](draft, site)):
             draft.apply(change)
-        expected = {'add': ([other], []), 'build-only': ([], [other]), 'leave-out': ([], [])}[entry['change']]
+        expected = {'add': ([other], []), 'build-only': ([], [other]), 'leave-out': ([], []),
+                    'any-version': ([other], [])}[entry['change']]
         found = tuple([item.name for item in draft.dependencies(where) if item.name == other]
                       for where in ('dependencies', 'builddependencies'))
         assert found == expected
+        if entry['change'] == 'any-version':
+            asked = {source.version for source in site.index.sources(other)}
+            chosen = {next(item.version for item in adapt(recipe(f"dependencies = [({other!r}, {version!r})]\n",
+                                                                 name=name), site).dependencies() if item.name == other)
+                      for version in asked}
+            assert len(asked) > 1 and len(chosen) == 1
 
 
 def check_version(name, bound, recipe, site):
@@ -69,6 +76,9 @@ def check_version(name, bound, recipe, site):
             if bound['policy'] == 'not-newer':
                 limit = choose_version(Dependency(bound['of'], source.version), here).version
                 assert version_key(chosen) <= version_key(limit)
+            elif bound['policy'] == 'between-breaks':
+                for start in map(version_key, bound['breaks']):
+                    assert (version_key(chosen) >= start) == (version_key(source.version) >= start)
             else:
                 size = same[bound['policy']]
                 assert version_key(chosen)[:size] == version_key(source.version)[:size]

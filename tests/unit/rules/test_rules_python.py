@@ -54,10 +54,12 @@ def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
 
 
 def test_rule_release_version_tells_of_a_step_of_a_major_version(recipe, upstream_site):
-    text = "dependencies = [('Boost', '1.79.0'), ('FFmpeg', '4.4.2')]\n"
+    text = "dependencies = [('Boost', '1.79.0'), ('libjpeg-turbo', '2.1.4'), ('FFmpeg', '6.1')]\n"
     found = says('release-version', recipe(text), upstream_site)
     reasons = {item.before.name: item.reason for item in found}
-    assert 'made with 4.4.2, another major version' in reasons['FFmpeg'] and 'major' not in reasons['Boost']
+    assert 'made with 2.1.4, another major version' in reasons['libjpeg-turbo'] and 'major' not in reasons['Boost']
+    # of what has a bound of its own it is said which
+    assert 'took calls away' in reasons['FFmpeg']
 
 
 @pytest.mark.parametrize('name, software, version', [
