@@ -47,12 +47,12 @@ def check_uses(name, uses, recipe, site):
 def check_dependencies(name, entries, recipe, site):
     """What is added, moved or left out."""
     for other, entry in entries.items():
-        text = '' if entry['change'] == 'add' else f"dependencies = [({other!r}, '1.0')]\n"
+        text = '' if entry['change'].startswith('add') else f"dependencies = [({other!r}, '1.0')]\n"
         draft = Draft(recipe(text, name=name, version=entry.get('min', '1.0')))
         for change in list(BY_ID['package-dependencies'](draft, site)):
             draft.apply(change)
-        expected = {'add': ([other], []), 'build-only': ([], [other]), 'leave-out': ([], []),
-                    'any-version': ([other], [])}[entry['change']]
+        expected = {'add': ([other], []), 'add-to-build': ([], [other]), 'build-only': ([], [other]),
+                    'leave-out': ([], []), 'any-version': ([other], [])}[entry['change']]
         found = tuple([item.name for item in draft.dependencies(where) if item.name == other]
                       for where in ('dependencies', 'builddependencies'))
         assert found == expected
@@ -87,6 +87,9 @@ def check_version(name, bound, recipe, site):
 def check_needs(name, needs, recipe, site):
     """Where cray-python carries what is needed it stands in, and for no other package in the same place."""
     for other, need in needs.items():
+        if other == 'Python':
+            check_python_packages(name, need, recipe, site)
+            continue
         found = adapt(recipe(f"dependencies = [({other!r}, '2025.06')]\n", name=name), site)
         carried = python_packages(site.release.modules['cray-python'])
         asked = need.get('packages', {other: need.get('min')})
@@ -95,6 +98,14 @@ def check_needs(name, needs, recipe, site):
                      for item, version in asked.items())
         names = {item.name for item in found.dependencies()}
         assert ('cray-python' in names, other in names) == (stands, not stands)
+
+
+def check_python_packages(name, need, recipe, site):
+    """Of what upstream's Python brings it gets what it needs and cray-python is not known to carry, and no more."""
+    modules = {package: entry['module'] for package, entry in load_json('releases/pythonbuild.json')['run_time'].items()}
+    found = adapt(recipe("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", name=name), site)
+    added = {change.after.name: change.reason for change in found.changes if change.rule == 'python-run-time'}
+    assert added == {modules[item]: need['reason'] for item in need['packages']}
 
 
 def check_although(name, entry, recipe, site):
