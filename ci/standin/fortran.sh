@@ -16,8 +16,9 @@ while [ "$count" -gt 0 ]; do
       form) word=-f$word-form ;;
       s) word=-s$word ;;
       drop) expect=; continue ;;
+      N) word=-N$word ;;
     esac
-    [ "$expect" = s ] || { expect=; set -- "$@" "$word"; continue; }
+    [ "$expect" = s ] || [ "$expect" = N ] || { expect=; set -- "$@" "$word"; continue; }
     expect=
   fi
   case $word in
@@ -39,7 +40,9 @@ while [ "$count" -gt 0 ]; do
           -homp) word=-fopenmp ;;
           -hpic | -hPIC) word=-fPIC ;;
           -eF | -eZ) word=-cpp ;;
-          -N*) word=-ffixed-line-length-${word#-N} ;;
+          -N) expect=N; continue ;;
+          -N72 | -N80 | -N132 | -N255 | -N1023) # of fixed and of free form
+            set -- "$@" -ffixed-line-length-${word#-N}; word=-ffree-line-length-${word#-N} ;;
           -[hedrRKGmM]*) continue ;;  # of Cray's own optimiser, listings and messages: no counterpart, no effect
           -march=* | -mtune=* | -fno-fast-math | -ffast-math | -flto* | -W*) ;;
           -V) word=--version ;;

@@ -13,10 +13,21 @@ from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools, python_run_time
 from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
-from .rocm_build import gpu_left, gpu_options, gpu_target, gpu_tests, gpu_usage, gtl, openmp_hip, openmp_run_time
+from .rocm_build import (
+    gpu_left,
+    gpu_options,
+    gpu_target,
+    gpu_tests,
+    gpu_usage,
+    gtl,
+    hipcc_libs,
+    openmp_hip,
+    openmp_run_time,
+)
 from .rocm_system import driver_window, hip_bitcode, hugepages
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
+from .words import compiler_names, fortran_words
 
 RULES: Tuple[Rule, ...] = (
     # what the recipe means is written out before anything changes
@@ -50,12 +61,15 @@ RULES: Tuple[Rule, ...] = (
     folder_by_name,
     mpi_by_name,
     linker_strictness,
+    compiler_names,
+    fortran_words,
     # how the GPU variant is built: the package's own data first
     gpu_options,
     openmp_run_time,
     openmp_hip,
     gpu_target,
     gtl,
+    hipcc_libs,
     hip_bitcode,
     gpu_tests,
     gpu_usage,

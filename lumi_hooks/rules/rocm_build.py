@@ -12,12 +12,15 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .toolchain import TELLING, texts
+from .words import in_commands
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
 # the compiler reads CPATH and HCC_AMDGPU_TARGET whenever it runs: before CMake's build too, not before configuring only
 _STEPS = ('preconfigopts', 'prebuildopts')
 _BEFORE = {'cmake': _STEPS, 'autotools': _STEPS, 'meson': _STEPS, 'specific': _STEPS,
            'make': ('prebuildopts',), 'python': ('preinstallopts',)}
+# what the wrapper would link, asked for in a command
+_PRINTED = re.compile(r'(?:\$\(|`)\s*(?:cc|CC|ftn)\s+--cray-print-opts=(libs|all)\s*(?:\)|`)')
 _CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
 
 
@@ -229,6 +232,23 @@ def gtl(draft: Draft, site: Site):
     if commands:
         for name, before, after in _before(draft, entry, ' && '.join(commands)):
             yield Change(name, before, after, 'gtl', '; '.join(reasons), gtl.link)
+
+
+@rule('hipcc-libs', 'the wrapper names every variant of LibSci at once, which breaks a link by hipcc',
+      link='https://lumi-supercomputer.github.io/LUMI-training-materials/4day-20230530/')
+def hipcc_libs(draft: Draft, site: Site):
+    """$(CC --cray-print-opts=libs) in the link of a GPU variant becomes MPI, GTL and the one LibSci, by name."""
+    entry = entry_of(draft, site)
+    if entry is None:
+        return
+
+    def change(text: str) -> str:
+        return _PRINTED.sub(lambda found: ('$(CC --cray-print-opts=cflags) ' if found.group(1) == 'all' else '')
+                            + ' '.join(filled('{link} {blas}', draft, site).split()), text)
+
+    for name, before, after in in_commands(draft, change):
+        yield Change(name, before, after, 'hipcc-libs', 'CC --cray-print-opts=libs names all variants of LibSci, with '
+                     'and without MPI and OpenMP', hipcc_libs.link)
 
 
 @rule('gpu-tests', 'tests that need a GPU do not run where there is none')

@@ -3,6 +3,7 @@
 What every ELF file of an installation says about itself, and whether that is right on the machine.
 
 elf.py fatbin.py   facts of one file: what it needs, where it looks, GPU code in it
+archive.py         the object files in a static library
 scan.py            the files of a folder, read in parallel
 loader.py          what the run-time loader would find, under the machine's rules
 places.py          where the system's, the user's and the build's files lie
@@ -10,5 +11,6 @@ policy.py          policy.json: names of libraries, severity of each rule
 rules/             the rules, a file a topic
 check.py           all of it for one folder -> Report
 
-Only lumi-eb imports this: it needs the package pyelftools. Inside `eb` it runs as a process of its own.
+Only lumi-eb imports this: it needs the package pyelftools. Inside `eb` it runs as a process of its own; places and
+policy need no more than the standard library, and `eb` asks them too.
 """

@@ -37,9 +37,10 @@ def test_a_program_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi,
                      'mpirun -n 2 ./program', check=True)
     assert 'ranks 2 OK' in done.stdout and 'not found' not in done.stdout
     folder = place.software(module.split('/')[0], f'{module.split("/")[1]}-{toolchain}-25.03')
+    assert not any('libmpi_gtl_hsa.so.0' in needed(path) for path in folder.rglob('lib*.so'))
     of_mpi = {name.replace('libmpifort', 'libmpi') for path in [*folder.rglob('lib*.so'), tmp_path / 'program']
               for name in needed(path) if name.startswith('libmpi')}
-    # on partition G the wrapper adds GTL to whatever it links with MPI
+    # what a user links on partition G has GTL by the wrapper
     assert of_mpi - {'libmpi_gtl_hsa.so.0'} == {mpi}
 
 
@@ -49,6 +50,8 @@ def test_hpcc_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi):
     place.eb('HPCC-1.5.0-foss-2022a.eb -r', LUMI_HOOKS_TOOLCHAIN=toolchain)
     program = place.software('HPCC', f'1.5.0-{toolchain}-25.03') / 'bin/hpcc'
     assert mpi in needed(program)
+    # on partition G too, where the wrapper adds GTL to what it links unless the target module is kept out
+    assert not [name for name in needed(program) if name.startswith(('libmpi_gtl', 'libamdhip'))]
     text = (program.parent / '_hpccinf.txt').read_text().splitlines()
     changed = {'Ns': '200', 'Ps': '1', 'Qs': '2', '# of process grids (P x Q)': '1'}
     for number, line in enumerate(text):

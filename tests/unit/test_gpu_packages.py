@@ -5,6 +5,7 @@ with toolchain, suffix, ROCm and flags, and without CUDA. And all of upstream's 
 """
 import os
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -85,10 +86,31 @@ def test_each_back_end_says_what_it_is(name):
                     if key in change] + entry.get('harmless', []):
         re.compile(pattern)
     for change in entry['changes']:
-        assert change['link'].startswith('https://') and len(change['reason']) > 5
+        assert len(change['reason']) > 5 and _tells_where(change['link']), change
+    assert len(entry['source'].split()) > 1
     for needed in entry.get('needs', {}):
         assert 'back_end' in package(needed).get('rocm', {}), f'{name} needs {needed}, of which nothing is known'
     assert not set(entry.get('needs', {})) & set(entry.get('plain', {}))
+
+
+def _tells_where(link):
+    """Does a link lead to a page or a file, rather than to a site?"""
+    parts = urlsplit(link)
+    return parts.scheme == 'https' and bool(parts.path.strip('/') or parts.fragment)
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_every_flag_carries_its_source(name, g):
+    """Of the adapted recipe: whichever rule brings an option or a variable, the change says where that is described."""
+    recipe = example(name, g)
+    found = adapt(recipe, g if gpu.is_cuda(recipe) else g.with_gpu(name))
+    flag = re.compile(r'(?<![\w-])-{1,2}[A-Za-z][\w-]*|\b[A-Z][A-Z0-9_]{2,}(?==)')
+    rules = ('gpu-options', 'gpu-target', 'gtl', 'openmp-hip')
+    of_the_gpu = [change for change in found.changes if change.rule in rules]
+    assert of_the_gpu
+    for change in of_the_gpu:
+        new = set(flag.findall(str(change.after))) - set(flag.findall(str(change.before)))
+        assert not new or (change.link and _tells_where(change.link)), (change.rule, new)
 
 
 @pytest.mark.parametrize('name', REFUSED)

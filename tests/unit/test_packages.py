@@ -41,7 +41,10 @@ def check_uses(name, uses, recipe, site):
     for what, module in (('mpi', 'cray-mpich'), ('blas', 'cray-libsci')):
         if what in uses:  # upstream's foss has both
             assert (module in adapt(recipe(name=name), site).without) is not uses[what]['value']
-    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'blas'}
+    if 'rocm' in uses:  # foss has none of it
+        on_gpus = make_site(partition='G', env={})
+        assert ('rocm' in adapt(recipe(name=name), on_gpus).without) is not uses['rocm']['value']
+    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'blas', 'rocm'}
 
 
 def check_dependencies(name, entries, recipe, site):

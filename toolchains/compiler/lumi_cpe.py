@@ -298,16 +298,21 @@ class CpeCompiler(CrayPECompiler):
             super()._add_dependency_linker_paths(dep_root, extra_dirs=extra_dirs)
 
 
-# what gfortran alone needs to be told, or what other compilers do without being told
+# what gfortran alone needs to be told, or what other compilers do without being told; the rule fortran-words has the
+# same in lumi_hooks/releases/compilers.json
 GFORTRAN_ONLY = dict.fromkeys(
     [
         '-ffree-line-length-none',
         '-ffree-line-length-0',
+        '-ffree-line-length-150',
         '-fmax-stack-var-size=32768',
         '-fno-second-underscore',
         '-fallow-argument-mismatch',
         '-fallow-invalid-boz',
         '-std=legacy',
+        '-fno-range-check',
+        '-fbacktrace',
+        '-fall-intrinsics',
     ],
     '',
 )

@@ -67,6 +67,7 @@ class CpeCce(HipOptions, CpeCompiler):
             '-ffixed-form': '-ffixed',
             '-ffree-line-length-none': '-N 1023',
             '-ffree-line-length-0': '-N 1023',
+            '-ffree-line-length-150': '-N 255',
             '-cpp': '-eZ',
         },
     )

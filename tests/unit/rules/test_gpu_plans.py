@@ -63,6 +63,8 @@ def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
     assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
     found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
     assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
+    # what hands arrays on GPUs to MPI gets GTL by the wrapper, though it holds nothing for a GPU itself
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(adapt(recipe(name='mpi4py'), g).without)
 
 
 @pytest.mark.parametrize('here', ['G', 'C'])

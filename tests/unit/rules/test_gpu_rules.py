@@ -277,3 +277,19 @@ def test_rule_gpu_left(recipe, thing, g, more, left):
     assert not left or (found.refusals[0].rule == 'gpu-left' and 'data file' in found.reason)
     thing(harmless=['-DUSE_CUDA=ON'])
     assert adapt(recipe(CUDA + "configopts = '-DUSE_CUDA=ON'\n"), g).status == 'adapted'
+
+
+@pytest.mark.parametrize('toolchainopts, libraries', [
+    ({'usempi': True}, '$PE_MPICH_GTL_DIR_amd_gfx90a $PE_MPICH_GTL_LIBS_amd_gfx90a -L$CRAY_MPICH_DIR/lib -lmpi '
+     '-L$CRAY_LIBSCI_PREFIX_DIR/lib -lsci_amd_mpi'),
+    ({'usempi': False, 'openmp': True}, '-L$CRAY_LIBSCI_PREFIX_DIR/lib -lsci_amd_mp')])
+def test_rule_hipcc_libs(recipe, thing, g, toolchainopts, libraries):
+    thing(compile={'by': 'hipcc', 'what': 'all', 'link': 'hip'})
+    text = f"{CUDA}toolchainopts = {toolchainopts}\n" \
+        "preconfigopts = 'export HIPCC_LINK_FLAGS_APPEND=\"$(CC --cray-print-opts=libs)\" && '\n" \
+        "buildopts = 'LIBS=\"`cc  --cray-print-opts=all`\" FLAGS=\"$(CC --cray-print-opts=cflags)\"'\n"
+    found = {change.parameter: change.after for change in says('hipcc-libs', recipe(text), g)}
+    assert found == {
+        'preconfigopts': f'export HIPCC_LINK_FLAGS_APPEND="{libraries}" && ',
+        'buildopts': f'LIBS="$(CC --cray-print-opts=cflags) {libraries}" FLAGS="$(CC --cray-print-opts=cflags)"'}
+    assert says('hipcc-libs', recipe(text.replace(CUDA, ''), name='Other'), g) == []

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The rules about words of GNU's compilers and MPI's wrappers in a recipe's own commands."""
+import pytest
+from ruling import says
+
+from lumi_hooks.releases import load_compilers
+from lumi_hooks.site import make_site
+from toolchains.compiler.lumi_cpecce import CpeCce
+from toolchains.compiler.lumi_cpeclang import CpeAmd, CpeAocc
+
+
+def at(toolchain):
+    return make_site('25.03', partition='G' if toolchain == 'cpeAMD' else 'C', toolchain=toolchain, env={})
+
+
+# --- compiler-names
+
+@pytest.mark.parametrize('before, after', [
+    ('FC=gfortran CC=gcc F90="$F90" CXX=g++', 'FC=ftn CC=cc F90="$F90" CXX=CC'),
+    ('-DCMAKE_CXX_COMPILER=g++', '-DCMAKE_CXX_COMPILER=CC'),
+])
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
+def test_rule_compiler_names(recipe, toolchain, before, after):
+    change, = says('compiler-names', recipe(f'configopts = {before!r}', toolchain=('foss', '2025a')), at(toolchain))
+    assert (change.parameter, change.before, change.after) == ('configopts', before, after) and change.link
+
+
+@pytest.mark.parametrize('text', [
+    '--enable-fortran-calling-convention=gfortran', 'SYSTEM=gfortran',
+    'CPP="gcc -E"', 'CC=gcc-14', 'HOST_COMPILER=g++', 'CC="$CC" FC=$FC', '--with-CC=gcc2'])
+def test_what_only_looks_like_a_compilers_name(recipe, text):
+    assert says('compiler-names', recipe(f'configopts = {text!r}'), at('cpeGNU')) == []
+
+
+def test_commands_of_extensions(recipe):
+    options = {'preinstallopts': 'export CC=gcc ; ', 'source_urls': ['https://x.org/CC=gcc']}
+    change, = says('compiler-names', recipe(f"exts_list = [('x', '1.0', {options})]"), at('cpeGNU'))
+    assert change.after == [('x', '1.0', {**options, 'preinstallopts': 'export CC=cc ; '})]
+
+
+# --- fortran-words
+
+@pytest.mark.parametrize('toolchain, after', [
+    ('cpeCray', 'FCFLAGS=" -N 1023 $FCFLAGS -eZ"'), ('cpeAOCC', 'FCFLAGS="  $FCFLAGS -cpp"'),
+    ('cpeAMD', 'FCFLAGS="  $FCFLAGS -cpp"'), ('cpeGNU', None)])
+def test_rule_fortran_words(recipe, toolchain, after):
+    before = 'FCFLAGS="-fallow-argument-mismatch -ffree-line-length-none $FCFLAGS -cpp"'
+    found = says('fortran-words', recipe(f'configopts = {before!r}'), at(toolchain))
+    assert [(change.parameter, change.after) for change in found] == ([('configopts', after)] if after else [])
+
+
+def test_each_round_of_an_iterated_build(recipe):
+    text = "configopts = ['FFLAGS=-std=legacy', '--other']\nprebuildopts = 'export FFLAGS=\"$FFLAGS -std=legacy\" && '"
+    found = {change.parameter: change.after for change in says('fortran-words', recipe(text), at('cpeCray'))}
+    assert found == {'configopts': ['FFLAGS=', '--other'], 'prebuildopts': 'export FFLAGS="$FFLAGS " && '}
+
+
+@pytest.mark.parametrize('text', ['FPP="gfortran -E -cpp"', '-std=legacy-x', '--with-cpp', '/lib/-cpp', '-cpp=1'])
+def test_what_is_no_option_of_gfortran(recipe, text):
+    assert says('fortran-words', recipe(f'configopts = {text!r}'), at('cpeCray')) == []
+
+
+@pytest.mark.parametrize('family, toolchain', [('CCE', CpeCce), ('AOCC', CpeAocc), ('AMD', CpeAmd)])
+def test_the_toolchains_have_the_same_words(family, toolchain):
+    assert load_compilers()['families'][family]['gfortran'] == toolchain.GFORTRAN_OPTIONS
