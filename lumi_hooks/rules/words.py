@@ -11,7 +11,8 @@ from .draft import Draft
 from .texts import command_parameters, reworded
 
 # a compiler as the whole value of a variable or an option that names one
-_GNU = re.compile(r'\b((?:CC|CXX|FC|F77|F90)=|CMAKE_(?:C|CXX|Fortran)_COMPILER=)(gcc|g\+\+|gfortran)(?=[\s"\']|$)')
+_GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=)(gcc|g\+\+|gfortran)'
+                  r'(?=[\s"\']|$)')
 _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
 
 
