@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The heart: adapt(recipe, site) -> Adaptation. A pure function: no I/O but the site's index, no EasyBuild."""
+from dataclasses import replace
 from typing import List, Tuple
 
 from .change import Adaptation, Refusal
@@ -14,6 +15,7 @@ from .rules.override import override, patches_used
 from .rules.provided import notes
 from .rules.rocm import gpu_back_end
 from .rules.rocm_system import driver_window, rocm_problem
+from .rules.templates import written_out
 from .site import Site
 
 ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
@@ -42,6 +44,8 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
             else:
                 draft.apply(outcome)
     if refusals:
+        # what users read names versions, not EasyBuild's templates
+        refusals = [replace(refusal, reason=written_out(recipe, refusal.reason)) for refusal in refusals]
         reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
         return Adaptation(recipe, REFUSED, reason, draft.parameters, tuple(draft.changes), tuple(refusals))
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \

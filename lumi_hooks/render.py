@@ -9,7 +9,7 @@ import ast
 import pprint
 import re
 import textwrap
-from typing import Any, Callable, Dict, List, Mapping, Tuple
+from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
 from . import __version__
 from .change import Adaptation, Change
@@ -62,7 +62,7 @@ def _header(adaptation: Adaptation) -> str:
     recipe, lines = adaptation.recipe, []
     lines.append(f'{adaptation.module}: adapted by lumi-hooks {__version__} from {recipe.filename}')
     lines.append(f'(sha256 {recipe.sha256}). What was changed, and why:')
-    for rule, reasons in _grouped(adaptation.changes):
+    for rule, reasons in _grouped(adaptation):
         lines.append(f' * {rule}')
         for reason in reasons:
             lines.extend(textwrap.wrap(reason, _WIDTH, initial_indent='     ', subsequent_indent='       ',
@@ -70,18 +70,24 @@ def _header(adaptation: Adaptation) -> str:
     return ''.join(f'# {line}\n' for line in lines) + '\n'
 
 
-def _grouped(changes: Tuple[Change, ...]) -> List[Tuple[str, List[str]]]:
+def _grouped(adaptation: Adaptation) -> List[Tuple[str, List[str]]]:
     found: Dict[str, List[str]] = {}
-    for change in changes:
-        found.setdefault(change.rule, []).append(f'{describe(change)}: {change.reason}')
+    for change in adaptation.changes:
+        found.setdefault(change.rule, []).append(f'{describe(change, adaptation)}: {change.reason}')
     return list(found.items())
 
 
-def describe(change: Change) -> str:
-    """One change in a few words: what became what."""
+def describe(change: Change, adaptation: Optional[Adaptation] = None) -> str:
+    """
+    One change in a few words: what became what.
+
+    :param adaptation: the one that it is of; its toolchain is written out where a dependency is named by it
+    """
     if change.parameter in DEPENDENCY_LISTS:
         items = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
         after = ' + '.join(map(str, items))
+        if adaptation:
+            after = after.replace('%(toolchain_version)s', adaptation.toolchain[1])
         if change.before is None:
             return f'+ {after}'
         return f'{change.before} → {after}' if after else f'- {change.before}'

@@ -154,8 +154,8 @@ def table(found: List[Adaptation]) -> None:
             console.print(f'  {escape(adaptation.reason)}', soft_wrap=True)
             continue
         for change in adaptation.changes:
-            console.print(f'  [bold]{escape(describe(change))}[/]  [dim]{change.parameter}, rule {change.rule}[/]',
-                          soft_wrap=True)
+            console.print(f'  [bold]{escape(describe(change, adaptation))}[/]  '
+                          f'[dim]{change.parameter}, rule {change.rule}[/]', soft_wrap=True)
             console.print(Padding(escape(change.reason), (0, 0, 0, 6), expand=False))
         if adaptation.without:
             console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}',

@@ -40,7 +40,7 @@ def lines(adaptation: Adaptation) -> List[str]:
             start, end = spans.get(change.parameter, (len(old), len(old) + 1))
             if id(change) not in told and any(op[1] <= end and op[2] >= start for op in changed):
                 told.add(id(change))
-                found.extend(_explain(change))
+                found.extend(_explain(change, adaptation))
         for tag, i1, i2, j1, j2 in group:
             if tag == 'equal':
                 found.extend(f' {line}' for line in old[i1:i2])
@@ -50,8 +50,8 @@ def lines(adaptation: Adaptation) -> List[str]:
     return found
 
 
-def _explain(change: Change) -> List[str]:
-    found = [f'# [{change.rule}] {describe(change)}', f'#     {change.reason}']
+def _explain(change: Change, adaptation: Adaptation) -> List[str]:
+    found = [f'# [{change.rule}] {describe(change, adaptation)}', f'#     {change.reason}']
     return found + ([f'#     {change.link}'] if change.link else [])
 
 

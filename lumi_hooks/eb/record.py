@@ -105,7 +105,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
             write_atomic(os.path.join(installation, FOLDER, source['file']), source['text'])
         write_atomic(os.path.join(installation, FILE), record.as_text(found))
         if not earlier:
-            described = [(change.rule, describe(change), change.reason, change.link)
+            described = [(change.rule, describe(change, adaptation), change.reason, change.link)
                          for change in (adaptation.changes if adaptation else ())]
             write_atomic(os.path.join(installation, CHANGES), record.changes_markdown(found, described))
     except OSError as err:

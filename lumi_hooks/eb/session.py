@@ -253,8 +253,9 @@ class Session:
 
     def _tell(self, adaptation: Adaptation) -> None:
         self.adaptations[adaptation.module] = adaptation
-        _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename,
-                  '; '.join(f'[{change.rule}] {describe(change)}: {change.reason}' for change in adaptation.changes),
+        said = '; '.join(f'[{change.rule}] {describe(change, adaptation)}: {change.reason}'
+                         for change in adaptation.changes)
+        _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
                   adaptation.without)
         self._announce(f'{adaptation.recipe.filename} is installed as {adaptation.module} '
                        f'({len(adaptation.changes)} changes)')

@@ -18,6 +18,7 @@ from lumi_hooks.releases import default_release, load_release
 FIELDS = ['recipe', 'status', 'reason', 'name', 'version', 'versionsuffix', 'toolchain', 'module', 'dependencies',
           'builddependencies', 'changes']
 HPCC, MPI4PY = 'HPCC-1.5.0-foss-2022a.eb', 'mpi4py-4.1.0-gompi-2025a.eb'
+SCOTCH = 'SCOTCH-7.0.8-gompi-2025a.eb'
 GPU = 'GROMACS-2024.4-foss-2023b-CUDA-12.4.0.eb'
 SYSTEM = 'bzip2-1.0.8.eb'
 
@@ -57,6 +58,16 @@ def test_json_of_an_adapted_recipe(as_json):
     first = entry['changes'][0]
     assert (first['parameter'], first['rule']) == ('toolchain', 'toolchain')
     assert first['before'] == {'name': 'foss', 'version': '2022a'} and first['after'] == entry['toolchain']
+
+
+@pytest.mark.parametrize('arguments, recipe, said', [
+    ([], SCOTCH, 'buildtools 25.03'), (['--diff'], SCOTCH, 'buildtools 25.03'),
+    (['--partition', 'G'], 'CSBDeep-0.7.4-foss-2022a-CUDA-11.7.0.eb', 'TensorFlow 2.11.0-CUDA-11.7.0')])
+def test_people_read_versions_not_templates(adapt, arguments, recipe, said):
+    _, out, _ = adapt('--release', '25.03', *arguments, recipe)
+    lines = [line for line in out.splitlines() if not line.startswith(('+', '-', ' '))] if '--diff' in arguments \
+        else out.splitlines()
+    assert said in out and not [line for line in lines if '%(' in line]
 
 
 def test_json_of_dependencies(as_json):

@@ -59,7 +59,7 @@ def test_header(site):
                            f'Thing-1.0-foss-2025a.eb\n# (sha256 {adaptation.recipe.sha256})')
     for change in adaptation.changes:
         assert f'# * {change.rule}'.replace('# *', '#  *') in head
-        assert describe(change) in head.replace('\n#        ', ' ')
+        assert describe(change, adaptation) in head.replace('\n#        ', ' ')
     assert max(map(len, head.splitlines())) <= 112
 
 
