@@ -105,7 +105,8 @@ def check_needs(name, needs, recipe, site):
 
 def check_python_packages(name, need, recipe, site):
     """Of what upstream's Python brings it gets what it needs and cray-python is not known to carry, and no more."""
-    modules = {package: entry['module'] for package, entry in load_json('releases/pythonbuild.json')['run_time'].items()}
+    run_time = load_json('releases/pythonbuild.json')['run_time']
+    modules = {package: entry['module'] for package, entry in run_time.items()}
     found = adapt(recipe("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", name=name), site)
     added = {change.after.name: change.reason for change in found.changes if change.rule == 'python-run-time'}
     assert added == {modules[item]: need['reason'] for item in need['packages']}

@@ -8,7 +8,8 @@ https://cpe.ext.hpe.com/docs/.
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
-from .lumi_cpe import GFORTRAN_ONLY, TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
+from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler
+from .lumi_cpeoptions import GFORTRAN_ONLY, HipOptions, options_map
 
 TC_CONSTANT_CCE = 'CCE'
 

@@ -9,7 +9,8 @@ EasyBuild's llvm_compilers.py, FLANG_UNSUPPORTED_VARS): ftn is told what both kn
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
-from .lumi_cpe import GFORTRAN_ONLY, TC_CONSTANT_CPE, CpeCompiler, HipOptions, options_map
+from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler
+from .lumi_cpeoptions import GFORTRAN_ONLY, HipOptions, options_map
 
 TC_CONSTANT_AOCC = 'AOCC'
 TC_CONSTANT_AMD = 'AMD'

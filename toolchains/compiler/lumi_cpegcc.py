@@ -3,7 +3,8 @@
 
 from easybuild.toolchains.compiler.gcc import TC_CONSTANT_GCC, Gcc
 
-from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, options_map, tool_version
+from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler, tool_version
+from .lumi_cpeoptions import options_map
 
 
 class CpeGcc(CpeCompiler):
