@@ -42,12 +42,17 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
             return version == asked
         if policy == 'between-breaks':
             return _era(name, version) == _era(name, asked)
-        if policy == 'same-major':
+        if policy in ('same-major', 'newest-of-major'):
             return version_key(version)[:1] == version_key(asked)[:1]
         return policy == 'any' or same_minor(version, asked)
 
     release = site.release.name
     table = [version for version in library_versions(release).get(name, ()) if allowed(version)]
+    if policy == 'newest-of-major':
+        newest = max([*table, *(item.version for item in _sources(name, suffix, site) if allowed(item.version)), asked],
+                     key=version_key)
+        if _exists(name, newest, suffix, site):
+            return Chosen(newest, f'{newest} is the newest of its major version')
     for version in sorted(table, key=version_key, reverse=True):
         if _exists(name, version, suffix, site):
             return Chosen(version, f'{version} is the version of {name} in the stack of release {release}')

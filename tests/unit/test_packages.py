@@ -79,6 +79,9 @@ def check_version(name, bound, recipe, site):
             if bound['policy'] == 'not-newer':
                 limit = choose_version(Dependency(bound['of'], source.version), here).version
                 assert version_key(chosen) <= version_key(limit)
+            elif bound['policy'] == 'newest-of-major':
+                assert version_key(chosen) == max(key for key in map(version_key, {
+                    item.version for item in site.index.sources(name)}) if key[:1] == version_key(source.version)[:1])
             elif bound['policy'] == 'between-breaks':
                 for start in map(version_key, bound['breaks']):
                     assert (version_key(chosen) >= start) == (version_key(source.version) >= start)
