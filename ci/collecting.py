@@ -18,7 +18,7 @@ import time
 from dataclasses import asdict, dataclass, fields
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
-from lumishell import HOOKS, ROOT, Shell, cache
+from lumishell import HOOKS, ROOT, Shell, cache, standin
 
 LIST = os.path.join(ROOT, 'ci', 'collection.list')
 DOCS = os.path.join(ROOT, 'docs', 'collection.md')
@@ -184,9 +184,12 @@ def stage(paths: Sequence[str]) -> List[str]:
     """Fetch the sources of recipes; returns what could not be had."""
     sources = os.environ.get('LUMI_HOOKS_SOURCES') or os.path.join(cache(), 'sources')
     index = os.environ.get('LUMI_HOOKS_SOURCES_INDEX') or os.path.join(cache(), 'sources-index')
+    # a dependency may be a recipe of LUMI's own, for a cpe* toolchain
+    stack = os.path.join(standin(), 'appl', 'lumi', 'LUMI-SoftwareStack', 'easybuild', 'toolchains')
+    env = {**os.environ, 'EASYBUILD_INCLUDE_TOOLCHAINS': f'{stack}/*.py,{stack}/compiler/*.py'}
     done = subprocess.run([sys.executable, os.path.join(ROOT, 'ci', 'sources', 'stage'), '--json', '--into', sources,
                            '--cache', index, *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False)
+                          check=False, env=env)
     try:
         files = json.loads(done.stdout)['files']
     except (ValueError, KeyError):

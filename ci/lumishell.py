@@ -56,6 +56,8 @@ class Shell:
                  f'export EASYBUILD_SOURCEPATH={shlex.quote(sources)}:$EASYBUILD_SOURCEPATH']
         if os.geteuid() == 0:
             lines.append('export EASYBUILD_ALLOW_USE_AS_ROOT_AND_ACCEPT_CONSEQUENCES=1')
+            # perldoc, which EasyBuild looks for Perl modules with, turns into nobody, who can't look into /root
+            lines.append('export PERLDOC=-U')
         if hooks:
             lines.append(f'export EASYBUILD_HOOKS={shlex.quote(hooks)}')
         lines.extend(f'export {name}={shlex.quote(value)}' for name, value in {**self.variables, **dict(env)}.items())

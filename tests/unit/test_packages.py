@@ -108,11 +108,10 @@ def check_needs(name, needs, recipe, site):
 
 def check_python_packages(name, need, recipe, site):
     """Of what upstream's Python brings it gets what it needs and cray-python is not known to carry, and no more."""
-    run_time = load_json('releases/pythonbuild.json')['run_time']
-    modules = {package: entry['module'] for package, entry in run_time.items()}
+    facts = load_json('releases/pythonbuild.json')['run_time']
     found = adapt(recipe("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", name=name), site)
     added = {change.after.name: change.reason for change in found.changes if change.rule == 'python-run-time'}
-    assert added == {modules[item]: need['reason'] for item in need['packages']}
+    assert added == {facts[item]['module']: need['reason'] for item in need['packages']}
 
 
 def check_although(name, entry, recipe, site):
