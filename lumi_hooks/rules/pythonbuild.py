@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What upstream's Python brings beside Python, and cray-python does not: to build packages, and for them to run."""
+import os
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional
 
@@ -7,6 +8,7 @@ from ..central import normal_name
 from ..change import Change
 from ..data import load_json
 from ..dependency import SYSTEM, Dependency
+from ..files import read_text
 from ..packages import package, treatment
 from ..recipe import read_recipe
 from ..releases import load_upstream, python_packages
@@ -121,20 +123,12 @@ def _bundle(draft: Draft, site: Site, brought: Mapping[str, str]) -> Iterator[Ch
     if not any(name in brought for name in facts['told_by']):
         return
     order = list(load_upstream()['generations'])
-
-    def place(generation: Optional[str]) -> int:
-        return order.index(generation) if generation in order else -1
-
-    after = place(next((source.generation for source in site.index.sources(draft.name)
-                        if source.path == draft.recipe.path), None))
-    later = sorted((source for source in site.index.sources(draft.name) if place(source.generation) > after),
-                   key=lambda source: (place(source.generation), source.path))
-    for source in later:
-        recipe = read_recipe(source.path)
-        python = next((item for item in recipe.dependencies() if item.name == 'Python'), None)
-        if python is None or any(name in _brought(python, site) for name in facts['told_by']):
-            continue
-        if any(item.name == facts['module'] for item in recipe.dependencies()):
-            yield from _added(draft, site, facts['module'], f'{facts["reason"]}: {recipe.filename} names it',
-                              facts.get('link'))
-        return
+    bundles = {source.generation for source in site.index.sources(facts['module'])}
+    since = next((place for place, generation in enumerate(order) if generation in bundles), len(order))
+    later = [source for source in site.index.sources(draft.name) if source.generation in order[since:]]
+    source = min(later, key=lambda source: (order.index(source.generation), source.path), default=None)
+    # to read a text is cheap, to read a recipe is not: most do not name it
+    if source and facts['module'] in read_text(source.path) \
+            and any(item.name == facts['module'] for item in read_recipe(source.path).dependencies()):
+        yield from _added(draft, site, facts['module'], f'{facts["reason"]}: {os.path.basename(source.path)} names it',
+                          facts.get('link'))
