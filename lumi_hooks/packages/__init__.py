@@ -9,7 +9,8 @@ What is known about single packages, as data: one small file a package, and grou
   dependencies   what its own dependencies become here: needed for the build only, left out, or added
   parameters     parameters of its recipe that are otherwise here
   words          words in its options and commands that are otherwise here
-  needs          what it needs at least of a library that the Cray PE provides, or of a bundle that cray-python carries
+  needs          what it needs at least of a library that the Cray PE provides, of a bundle that cray-python carries, or
+                 of the packages that upstream's Python brings
   python         the Python versions that it works with (min, below)
   version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
                  than that of another package
