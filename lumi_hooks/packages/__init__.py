@@ -12,8 +12,8 @@ What is known about single packages, as data: one small file a package, and grou
   needs          what it needs at least of a library that the Cray PE provides, of a bundle that cray-python carries, or
                  of the packages that upstream's Python brings
   python         the Python versions that it works with (min, below)
-  version        how its version follows the release: any (the default), same-major, same-minor, exact, or not newer
-                 than that of another package
+  version        how its version follows the release: any (the default), same-major, same-minor, exact, between the
+                 breaks of its interface, the newest of its major version, or not newer than that of another package
   built_although a Cray module that holds it and does not stand in for it
   verify         rules of lumi-eb verify that judge its installation otherwise
 groups.json says the same once for many packages. A package's own file wins over its group.

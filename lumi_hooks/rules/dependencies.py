@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 import re
+from typing import Optional
 
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
@@ -124,6 +125,18 @@ def in_step(draft: Draft, dependency: Dependency) -> bool:
         and draft.name[:start].lower() == dependency.name[:start].lower()
 
 
+def _held(dependency: Dependency, site: Site) -> Optional[Dependency]:
+    """Another software that holds a companion of a library, where upstream has no recipe of it for the release's."""
+    bound = package(dependency.name).get('version', {})
+    if 'held_by' not in bound:
+        return None
+    version = choose_version(Dependency(bound['of'], dependency.version), site).version
+    other = Dependency(bound['held_by'], version, dependency.versionsuffix)
+    if dependency.version == version or not source_recipe(other.name, version, other.versionsuffix, site):
+        return None
+    return other
+
+
 @rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
 def release_version(draft: Draft, site: Site):
     """A dependency that is installed like any other follows the release's version of it."""
@@ -144,9 +157,14 @@ def release_version(draft: Draft, site: Site):
                 if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
                     chosen = kept
             after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
+            held = _held(after, site)
+            after = held or after
             if after != dependency:
                 reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
                 bound = package(dependency.name).get('version')
+                if held and bound:
+                    reason = f'upstream has no {dependency.name} for the release\'s {bound["of"]} {after.version}, ' \
+                             f'and {after.name} holds it'
                 if bound:
                     reason += f' ({bound["reason"]})'
                 if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Dict, Mapping
 
 from ..change import Change
-from ..dependency import root_variable
+from ..dependency import Dependency, root_variable
 from ..packages import members, treatment
 from ..site import Site
 from .base import rule
@@ -35,7 +35,8 @@ def folder_by_name(draft: Draft, site: Site):
     if 'EBROOT' not in draft.recipe.text or is_provided(draft):
         return
     loaded = {root_variable(item.name) for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)}
-    known = {variable: folder for variable, folder in _folders(site).items() if variable not in loaded}
+    known = {variable: folder for variable, folder in {**_folders(site), **_renamed(draft)}.items()
+             if variable not in loaded}
 
     def change(text: str) -> str:
         return _FOLDER.sub(lambda match: _instead(match, known), text)
@@ -52,6 +53,13 @@ def _instead(match: 're.Match[str]', known: Mapping[str, str]) -> str:
     if folder is None:
         return match[0]
     return f'${{{folder[1:]}}}' if match[1] and folder.startswith('$') else folder
+
+
+def _renamed(draft: Draft) -> Dict[str, str]:
+    """The same of dependencies in whose place another software came."""
+    return {root_variable(change.before.name): '$' + root_variable(change.after.name) for change in draft.changes
+            if isinstance(change.before, Dependency) and isinstance(change.after, Dependency)
+            and change.before.name != change.after.name and not change.after.external}
 
 
 @lru_cache(maxsize=None)

@@ -118,6 +118,8 @@ CASES = {
         'files': {
             'tools/setup_helpers/cmake.py': 'for var in (\n    "BLAS",\n    "WITH_BLAS",\n)\n',
             'torch/testing/_internal/common_utils.py': 'default=_get_test_report_path() if IS_CI else None\n',
+            # of older easyblocks
+            'test/run_test.py': 'if IS_CI:\n    # Add the option to generate XML test report\n',
         },
         'attributes': {'python_cmd': 'python'},
         'show': ['tools/setup_helpers/cmake.py'],

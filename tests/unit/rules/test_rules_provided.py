@@ -167,3 +167,13 @@ def test_rule_release_version_of_what_works_with_a_newer_one(recipe, upstream_in
     site = make_site('25.09', index=upstream_index, env={})
     libxml2, = (item for item in adapt(found, site).dependencies() if item.name == 'libxml2')
     assert libxml2.version in library_versions('25.09')['libxml2'] and libxml2.version != '2.14.3'
+
+
+@pytest.mark.parametrize('release, name', [('25.03', 'Boost.Python'), ('25.09', 'Boost.Python-NumPy')])
+def test_rule_release_version_of_what_another_software_holds(recipe, upstream_index, release, name):
+    """Upstream has no Boost.Python for the Boost of LUMI's 25.09, but one with NumPy's part."""
+    more = "dependencies = [('Boost', '1.88.0'), ('Boost.Python', '1.88.0')]\nconfigopts = '$EBROOTBOOSTPYTHON'\n"
+    found = adapt(recipe(more), make_site(release, index=upstream_index, env={}))
+    boost, python = (item for item in found.dependencies() if item.name.startswith('Boost'))
+    assert python.name == name and python.version == boost.version
+    assert found.parameters['configopts'] == '$EBROOTBOOSTPYTHON' + ('MINNUMPY' if release == '25.09' else '')
