@@ -116,7 +116,7 @@ def repair(here, app) -> None:
 
 
 def _without_system_run_paths(app) -> Dict[str, List[str]]:
-    """Take the system's folders out of the run paths of what was just installed, and say so; returns files, and what."""
+    """Take the system's folders out of the run paths of what was just installed, and say so; returns what went."""
     places = find_places(os.path.realpath(app.installdir))
 
     def unwanted(file: str, folder: str) -> bool:
