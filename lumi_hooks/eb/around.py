@@ -110,11 +110,13 @@ def repair(here, app) -> None:
     for path in permissions.repair_programs(app.installdir):
         print_msg(f'lumi-hooks: {path} was readable by its owner alone (mode 600), and is executable again', log=_log)
     if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
-        _without_system_run_paths(app)
+        mended = _without_system_run_paths(app)
+        if mended:
+            here.run_paths[app.full_mod_name] = mended
 
 
-def _without_system_run_paths(app) -> None:
-    """Take the system's folders out of the run paths of what was just installed, and say so."""
+def _without_system_run_paths(app) -> Dict[str, List[str]]:
+    """Take the system's folders out of the run paths of what was just installed, and say so; returns what went."""
     places = find_places(os.path.realpath(app.installdir))
 
     def unwanted(file: str, folder: str) -> bool:
@@ -128,6 +130,7 @@ def _without_system_run_paths(app) -> None:
         folders = ', '.join(sorted({folder for one in taken for folder in one.folders}))
         print_msg(f'lumi-hooks: took folders that move at system updates out of the run paths of {len(taken)} '
                   f'file{"s" if len(taken) > 1 else ""}: {folders}', log=_log, silent=build_option('silent'))
+    return {os.path.relpath(one.file, app.installdir): list(one.folders) for one in taken}
 
 
 def leave(here, app) -> None:

@@ -60,6 +60,8 @@ class Session:
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
         self.linkage: Dict[str, Dict[str, Any]] = {}
+        # by full module name too: files whose run paths were mended (around.py), and the folders that went
+        self.run_paths: Dict[str, Dict[str, List[str]]] = {}
 
     @classmethod
     def start(cls) -> 'Session':
@@ -245,7 +247,8 @@ class Session:
         if SCOPE.active:
             report = linkage.verified(easyblock, self.site, SCOPE.environment)
             if report is not None:
-                self.linkage[easyblock.full_mod_name] = report
+                mended = self.run_paths.pop(easyblock.full_mod_name, None)
+                self.linkage[easyblock.full_mod_name] = {**report, 'run_paths': mended} if mended else report
 
     def leave(self) -> None:
         """The package is done."""

@@ -34,6 +34,7 @@ HIP_SECTIONS = (b'.hip_fatbin',)
 OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
 CUDA_SECTIONS = (b'.nv_fatbin', b'.nvFatBinSegment', b'__nv_relfatbin')
 # what an object file calls of HIP, and of the libraries on top of it, by the names in its table of strings
+_HIP_STARTS = (b'\0hip', b'\0__hip', b'\0roc')
 _HIP_CALL = re.compile(rb'\0(?:(?:__)?hip(?:blas|fft|sparse|solver|rand)?[A-Z]'
                        rb'|roc(?:blas|fft|sparse|solver|rand)_)\w*\0')
 
@@ -128,12 +129,10 @@ def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
 def _archive(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
     """What the object files of a static library hold for GPUs; most hold nothing, which one search tells."""
     targets: Set[str] = set()
-    unknown, cuda, hip = '', False, False
+    unknown, cuda = '', False
+    names = [name for name in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS, fatbin.BUNDLE) if data.find(name) >= 0]
     for member in archive.members(data):
-        if member[:6] != MAGIC + b'\2\1':
-            continue
-        hip = hip or bool(_HIP_CALL.search(member))
-        if not any(name in member for name in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS, fatbin.BUNDLE)):
+        if member[:6] != MAGIC + b'\2\1' or not any(name in member for name in names):
             continue
         head = struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(member), 0)
         sections = _sections(member, head)
@@ -141,7 +140,18 @@ def _archive(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
         targets.update(found)
         unknown = unknown or why
         cuda = cuda or any(name in CUDA_SECTIONS for name, _, _ in sections)
-    return Elf(path, 'EM_X86_64', ARCHIVE, gpu=tuple(sorted(targets)), cuda=cuda, unknown_gpu=unknown, hip=hip)
+    return Elf(path, 'EM_X86_64', ARCHIVE, gpu=tuple(sorted(targets)), cuda=cuda, unknown_gpu=unknown,
+               hip=any(_calls_hip(data, start) for start in _HIP_STARTS))
+
+
+def _calls_hip(data: mmap.mmap, start: bytes) -> bool:
+    """Is there a name that begins so, and is one of HIP's or of the libraries on top of it?"""
+    position = data.find(start)
+    while position >= 0:
+        if _HIP_CALL.match(data, position):
+            return True
+        position = data.find(start, position + 1)
+    return False
 
 
 def _folders(values: List[str]) -> Tuple[str, ...]:

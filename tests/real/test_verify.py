@@ -127,5 +127,8 @@ moduleclass = 'tools'
     for file in ('bin/tellversions', 'lib/libversions.so'):
         dynamic = subprocess.run(['readelf', '-d', folder / file], capture_output=True, text=True, check=True).stdout
         assert 'opt/cray' not in dynamic and '[$ORIGIN/../lib]' in dynamic
+    told = json.loads((folder / FILE).read_text())['linkage']['run_paths']
+    assert set(told) == {'bin/tellversions', 'lib/libversions.so'}
+    assert all('/opt/cray/' in folder for folders in told.values() for folder in folders)
     code, (report,) = verify(fresh, 'linkpath/1.0-cpeGNU-25.03')
     assert code == 0 and report['findings'] == [] and report['summary']['mpi'], report
