@@ -9,7 +9,7 @@ import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..errors import LumiHooksError
-from ..record import CHANGES, FILE, headline
+from ..record import CHANGES, FILE, headline, where
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
 from ..record.reproduce import SCRIPT, write
 from ..site import Site
@@ -120,6 +120,7 @@ def show(installation: Installation, site: Site) -> None:
     place_of, size, times = record['site'], record['size'], record['times']
     say(f'[bold]{escape(headline(record))}[/]')
     say(f'in {escape(installation.folder)}')
+    say(escape(f'installed into {where(record)}'))
     seconds = times.get('seconds')
     took = f', in {seconds:.0f} s' if isinstance(seconds, (int, float)) else ''
     say(escape(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders'))

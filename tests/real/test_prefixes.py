@@ -71,6 +71,7 @@ def test_a_dependency_from_the_project(both):
 def test_the_module_for_the_shell(both):
     user, project, base = both
     done = user.run(USE + 'echo "PATH1 $MODULEPATH" && module load Base/1.0-cpeGNU-25.03 && echo "ROOT $EBROOTBASE" '
+                    '&& module help Base/1.0-cpeGNU-25.03 2>&1 '
                     '&& module unload Base lumi-hooks && echo "PATH2 $MODULEPATH" '
                     '&& echo "LEFT ${LUMI_HOOKS_LOADED_PREFIXES:-nothing}"', check=True)
     said = dict(line.split(' ', 1) for line in done.stdout.splitlines() if line.startswith(('PATH', 'ROOT', 'LEFT')))
@@ -79,6 +80,7 @@ def test_the_module_for_the_shell(both):
     central = next(entry for entry in path if '/modules/easybuild/LUMI/25.03/partition/C' in entry)
     assert path.index(own) < path.index(below) < path.index(central)
     assert said['ROOT'].startswith(f'{base}/project/SW/')
+    assert f'Installed into the prefix {base}/project.\n' in done.stdout, 'the module says which prefix it came from'
     assert below not in said['PATH2'].split(':') and own in said['PATH2'].split(':') and said['LEFT'] == 'nothing'
 
 
@@ -111,7 +113,8 @@ def test_sources_of_the_project(both):
     (base / name).write_text(LOWER.format(checksum='0' * 64))
     done = user.eb(f'{base}/{name}', check=False)
     assert done.returncode != 0 and 'Checksum verification' in done.stdout and str(there) in done.stdout
-    (base / name).write_text(LOWER.format(checksum=hashlib.sha256((there / 'Lower-1.0.tar.gz').read_bytes()).hexdigest()))
+    checksum = hashlib.sha256((there / 'Lower-1.0.tar.gz').read_bytes()).hexdigest()
+    (base / name).write_text(LOWER.format(checksum=checksum))
     user.eb(f'{base}/{name}')
     assert (user.software('Lower', '1.0-cpeGNU-25.03') / 'hello').read_text() == 'hello\n'
     assert sorted((base / 'project').rglob('*')) == before, 'something was written to the project\'s prefix'
