@@ -107,7 +107,7 @@ def own_folders(prefix: str, stack: str, partition: str) -> List[str]:
     return [os.path.join(prefix, 'UserRepo', 'easybuild', 'easyconfigs')]
 
 
-def source_folders(prefix: str, stack: str, partition: str) -> List[str]:
+def source_folders(prefix: str, stack: str = '', partition: str = '') -> List[str]:
     """The folders of a prefix with the sources of what was installed there."""
     return [os.path.join(prefix, 'sources')]
 
