@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from . import gpu
-from .data import load_json
 from .errors import LumiHooksError
 from .packages import uses
+from .schemas import checked
 from .site import Site
 
 SELECT_GPU = 'select_gpu'
@@ -89,7 +89,7 @@ class Job:
 
 def load_jobs() -> Mapping[str, Any]:
     """How jobs are run on the partitions (jobs.json)."""
-    return load_json('releases/jobs.json')['partitions']
+    return checked('releases/jobs.json')['partitions']
 
 
 def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = None, threads: Optional[int] = None,

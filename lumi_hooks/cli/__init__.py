@@ -16,6 +16,7 @@ EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
   lumi-eb doctor GROMACS-2025.2-foss-2025a.eb         what its installation may fail for
   lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
+  lumi-eb sbom --output software.cdx.json             a bill of materials of your prefix
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?

@@ -20,6 +20,7 @@ from ..render import describe, render
 from ..selection import own_recipe
 from ..site import Site
 from . import diff, place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb adapt mpi4py-4.1.0-gompi-2025a.eb
@@ -33,9 +34,8 @@ exit code: 0 all adapted or unchanged, 1 some refused, 2 bad use or unreadable r
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('adapt', help='what would be changed in a recipe, and why', epilog=EXAMPLES,
-                                 description='Shows what a recipe becomes on LUMI. Nothing is installed.',
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = add_command(commands, 'adapt', run, 'what would be changed in a recipe, and why',
+                         'Shows what a recipe becomes on LUMI. Nothing is installed.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print a list with an object for each recipe')
@@ -43,8 +43,6 @@ def add_parser(commands) -> None:
     form.add_argument('--output', metavar='DIR', help='write plain recipes that install without this library')
     parser.add_argument('--with-dependencies', action='store_true',
                         help='also show (or write) the recipes that are derived for dependencies')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

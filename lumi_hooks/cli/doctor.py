@@ -14,6 +14,7 @@ from ..errors import LumiHooksError, RecipeError
 from ..plan import BUILD, Plan, make_plan
 from ..recipe import read_recipe
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb doctor                                  is this a place to install software in?
@@ -30,15 +31,12 @@ COLOURS = {ERROR: 'red', doctor.WARNING: 'yellow'}
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('doctor', help='what an installation may fail for, before anything is built',
-                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                 description='Looks at the prefix, its room and permissions, this node, licences, '
-                                 'checksums and whose the recipes are. Nothing is installed or changed.')
+    parser = add_command(commands, 'doctor', run, 'what an installation may fail for, before anything is built',
+                         'Looks at the prefix, its room and permissions, this node, licences, checksums and whose '
+                         'the recipes are. Nothing is installed or changed.', EXAMPLES)
     parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='what is to be installed')
     parser.add_argument('--json', action='store_true', help='print the findings as one JSON object')
     parser.add_argument('--allow', metavar='NAME,…', default='', help='software whose sources may lack checksums')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

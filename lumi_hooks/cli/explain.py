@@ -9,11 +9,12 @@ import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..errors import LumiHooksError
-from ..record import CHANGES, FILE, headline
+from ..record import CHANGES, FILE, headline, where
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
 from ..record.reproduce import SCRIPT, write
 from ..site import Site
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb explain HPCC                                        every installation of it that is found
@@ -30,10 +31,9 @@ exit code: 0 explained, 1 it has no record of lumi-hooks, 2 bad use or there is 
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('explain', help='what an installation is, what was changed and why, how to repeat it',
-                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                 description='Explains an installation from the record that it holds. Nothing is '
-                                 'installed.')
+    parser = add_command(commands, 'explain', run,
+                         'what an installation is, what was changed and why, how to repeat it',
+                         'Explains an installation from the record that it holds. Nothing is installed.', EXAMPLES)
     parser.add_argument('what', metavar='MODULE|DIR|RECIPE', help='a module (or the name of a software), the folder of '
                         'an installation, or a recipe')
     form = parser.add_mutually_exclusive_group()
@@ -41,8 +41,6 @@ def add_parser(commands) -> None:
     form.add_argument('--reproduce', metavar='DIR', help='write the recipe as it was installed, its patches and the '
                       'command into this folder')
     form.add_argument('--log', action='store_true', help='print EasyBuild\'s log')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -120,6 +118,7 @@ def show(installation: Installation, site: Site) -> None:
     place_of, size, times = record['site'], record['size'], record['times']
     say(f'[bold]{escape(headline(record))}[/]')
     say(f'in {escape(installation.folder)}')
+    say(escape(f'installed into {where(record)}'))
     seconds = times.get('seconds')
     took = f', in {seconds:.0f} s' if isinstance(seconds, (int, float)) else ''
     say(escape(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders'))

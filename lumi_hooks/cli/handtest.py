@@ -19,6 +19,7 @@ from ..errors import RecipeError, SiteError
 from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
 from . import place, screen
+from .command import add_command
 
 EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
@@ -37,17 +38,14 @@ _HOOKS = os.path.join(ROOT, 'hooks.py')
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('handtest', help='install a recipe here and print a report to paste back',
-                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                 description='Installs recipes with eb --hooks into your prefix, loads them, and '
-                                 'prints what came out as text.')
+    parser = add_command(commands, 'handtest', run, 'install a recipe here and print a report to paste back',
+                         'Installs recipes with eb --hooks into your prefix, loads them, and prints what came out as '
+                         'text.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a recipe, or the name of a software')
     parser.add_argument('--no-build', action='store_true', help='do not install: facts and plans only')
     parser.add_argument('--run', metavar='COMMAND', dest='program', help='a command to run with the module loaded')
     parser.add_argument('--output', metavar='FILE', help='write the report into a file too')
     parser.add_argument('--json', action='store_true', help='print the results as one JSON object')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from ..job import make_job
 from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
@@ -30,9 +31,8 @@ exit code: 0 done, 2 bad use, or the partition can't run it
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('job', help='a job script for a module', epilog=EXAMPLES,
-                                 description='Writes a job script with binding, network and GPU settings. Nothing is '
-                                 'submitted.', formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = add_command(commands, 'job', run, 'a job script for a module',
+                         'Writes a job script with binding, network and GPU settings. Nothing is submitted.', EXAMPLES)
     parser.add_argument('module', metavar='MODULE', help='a module, by its full name')
     parser.add_argument('--program', metavar='COMMAND', default='PROGRAM', help='what srun starts')
     parser.add_argument('--nodes', type=int, default=1, metavar='N', help='number of nodes (default: %(default)s)')
@@ -48,8 +48,6 @@ def add_parser(commands) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

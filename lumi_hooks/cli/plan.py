@@ -12,6 +12,7 @@ from ..prefix import holder, name_of
 from ..record import Estimate, Experience
 from ..site import Site
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb
@@ -30,15 +31,11 @@ COLOURS = {BUILD: 'yellow', CENTRAL: 'green', INSTALLED: 'cyan', CRAY: 'blue', R
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('plan', help='everything that an installation needs, and where it comes from',
-                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                 description='Shows what is there, what will be built and what can\'t be. Nothing is '
-                                 'installed.')
+    parser = add_command(commands, 'plan', run, 'everything that an installation needs, and where it comes from',
+                         'Shows what is there, what will be built and what can\'t be. Nothing is installed.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
     parser.add_argument('--json', action='store_true', help='print the plan as one JSON object')
     parser.add_argument('--graph', metavar='FILE.svg', help='draw it, with Graphviz')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

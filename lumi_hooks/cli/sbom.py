@@ -11,6 +11,7 @@ from ..errors import DataError, LumiHooksError
 from ..files import write_atomic
 from ..record import installations, read_record, software_folders
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb sbom                                  of the prefix (EBU_USER_PREFIX), to standard output
@@ -27,13 +28,10 @@ _SPACE = uuid.UUID('6a5b6b52-0d5c-5f0e-9a8e-6c756d690000')
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('sbom', help='software bill of materials of a prefix (CycloneDX 1.6, JSON)',
-                                 epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
-                                 description='Lists what is installed, with its sources and what it needs.')
+    parser = add_command(commands, 'sbom', run, 'software bill of materials of a prefix (CycloneDX 1.6, JSON)',
+                         'Lists what is installed, with its sources and what it needs.', EXAMPLES)
     parser.add_argument('prefix', nargs='?', metavar='PREFIX', help='default: the prefix of the site')
     parser.add_argument('--output', metavar='FILE', help='write it there instead of to standard output')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

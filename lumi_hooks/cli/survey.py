@@ -15,6 +15,7 @@ from ..survey import Survey, every, recipes_below, survey
 from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
 from . import place
+from .command import add_command
 
 EXAMPLES = """examples:
   lumi-eb survey                                          all of upstream's recipes
@@ -33,9 +34,8 @@ exit code: 0 done, 1 recipes failed, 2 bad use, 130 interrupted
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('survey', help='which recipes of a collection can be installed', epilog=EXAMPLES,
-                                 description='Plans every recipe of a collection. Nothing is installed.',
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = add_command(commands, 'survey', run, 'which recipes of a collection can be installed',
+                         'Plans every recipe of a collection. Nothing is installed.', EXAMPLES)
     parser.add_argument('folder', nargs='*', metavar='DIR', help='folders with recipes (default: upstream\'s)')
     parser.add_argument('--json', action='store_true', help='print the figures as one JSON object')
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
@@ -48,8 +48,6 @@ def add_parser(commands) -> None:
     parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
     parser.add_argument('--write-docs', metavar='FILE.md', help='survey every release and compiler, and write a page '
                         'with the figures')
-    place.add_options(parser)
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 
 from ..errors import LumiHooksError
 from ..releases import default_release, load_machine
+from .command import add_command
 
 if TYPE_CHECKING:
     from ..verify.check import Finding, Question, Report
@@ -31,10 +32,9 @@ MANY = 2000
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = commands.add_parser('verify', help='is an installation linked as it has to be here?', epilog=EXAMPLES,
-                                 description='Reads every ELF file of an installation and checks MPI, libfabric, GTL, '
-                                 'GPU code, OpenMP, BLAS, CUDA, run paths, and what would be missing at run time.',
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = add_command(commands, 'verify', run, 'is an installation linked as it has to be here?',
+                         'Reads every ELF file of an installation and checks MPI, libfabric, GTL, GPU code, OpenMP, '
+                         'BLAS, CUDA, run paths, and what would be missing at run time.', EXAMPLES, where_to=False)
     parser.add_argument('target', nargs='+', metavar='MODULE|DIR', help='an installed module, or any folder')
     parser.add_argument('--json', action='store_true', help='print an object for the installation (a list for several)')
     group = parser.add_argument_group('what holds there', 'taken from the environment and the module where not given')
@@ -53,7 +53,6 @@ def add_parser(commands) -> None:
     group.add_argument('--system-root', metavar='DIR',
                        help='folder that /opt/cray and /opt/rocm lie in (default: from $CRAYPE_DIR, else /)')
     parser.add_argument('--jobs', type=int, metavar='N', help='processes that read (default: one a processor)')
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -48,13 +48,11 @@ def stack(here: Situation):
         yield ERROR, changed
     for path in here.site.prefixes[1:]:
         if not os.path.isdir(path):
-            yield WARNING, f'{path}, which is to lie below your prefix, does not exist or cannot be entered: ' \
-                           'nothing of ' \
-                           'it is found'
+            yield WARNING, f'{path}, which is to lie below your prefix, does not exist or cannot be entered: nothing ' \
+                           'of it is found'
     modulepath = [path for path in here.env.get('MODULEPATH', '').split(':') if path]
     for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
-        yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: ' \
-                       'modules ' \
+        yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: modules ' \
                        'are taken from there. Start in a new shell, or name its prefix in LUMI_HOOKS_PREFIXES'
 
 

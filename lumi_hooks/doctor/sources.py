@@ -2,6 +2,7 @@
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
 
+from ..prefix import source_folders
 from ..prefix.checksums import unchecked
 from ..prefix.trust import trusted, why_not
 from . import ERROR, WARNING, Situation, check
@@ -20,15 +21,13 @@ def checksums(here: Situation):
         names = unchecked(package.parameters, os.path.dirname(os.path.abspath(package.path)) if package.path else None)
         if names:
             more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
-            yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, ' \
-                         'so that ' \
-                         f'any file of that name would be built. LUMI_HOOKS_ALLOW={package.name} builds it all the ' \
-                         'same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
-                         'into the ' \
-                         'recipe\'s checksums; for a git repository, name the full commit)'
+            yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, so ' \
+                         f'that any file of that name would be built. LUMI_HOOKS_ALLOW={package.name} builds it all ' \
+                         'the same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
+                         'into the recipe\'s checksums; for a git repository, name the full commit)'
 
 
-@check('folders', 'nobody else can write to where recipes come from')
+@check('folders', 'nobody else can write to where recipes and sources come from')
 def folders(here: Situation):
     """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
     whom = trusted(here.site.prefixes, here.env)
@@ -36,3 +35,9 @@ def folders(here: Situation):
         reason = why_not(os.path.join(path, 'any.eb'), whom) if os.path.isdir(path) else None
         if reason:
             yield WARNING if here.inside else ERROR, f'recipes of {path}, on the robot path, are refused: {reason}'
+    if here.inside:  # said when the folder was left out
+        return
+    for path in (folder for prefix in here.site.prefixes[1:] for folder in source_folders(prefix)):
+        reason = why_not(os.path.join(path, 'any.tar.gz'), whom) if os.path.isdir(path) else None
+        if reason:
+            yield WARNING, f'sources of {path}, in a prefix below yours, are not used: {reason}'

@@ -11,7 +11,6 @@ from easybuild.base import fancylogger
 from easybuild.framework import easyblock as framework
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import (
-    ConfigurationVariables,
     build_option,
     build_path,
     get_repositorypath,
@@ -29,7 +28,7 @@ from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
 from ..verify.places import find_places
-from . import install
+from . import install, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -203,10 +202,8 @@ def _private_sources() -> None:
     before = source_paths()
     wanted = [*folders, *(path for path in before if path not in folders)]
     if wanted != before:
-        # a frozen dictionary, as build options are (see easybuild.tools.config.update_build_option)
-        values = ConfigurationVariables()._FrozenDict__dict
-        values['sourcepath'] = wanted
-        _undo.append(lambda: values.update(sourcepath=before))
+        stack.set_source_paths(wanted)
+        _undo.append(lambda: stack.set_source_paths(before))
 
 
 def _around(here, app) -> List[str]:

@@ -106,6 +106,7 @@ class Session:
             update_build_option('robot_path', robot)
         robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), self.whom)
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
+        stack.find_sources(self.site, self.whom)
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.overlay.root)

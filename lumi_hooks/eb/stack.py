@@ -4,13 +4,16 @@ import os
 from dataclasses import replace
 from typing import List, Sequence
 
+from easybuild.tools.config import ConfigurationVariables, source_paths, source_paths_data
 from easybuild.tools.environment import setvar
 
 from .. import prefix as prefixes
 from ..catalogue import other_recipes
 from ..central import Index
 from ..prefix.overrides import overrides_of
+from ..prefix.trust import Trusted
 from ..site import Site, stack_version
+from . import trust
 
 
 def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
@@ -34,3 +37,25 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
 def robot_path(site: Site, robot: Sequence[str]) -> List[str]:
     """A robot path with the recipes of all prefixes, those of a prefix behind those of the prefixes above it."""
     return prefixes.robot_path(robot, site.prefixes, stack_version(site), site.partition)
+
+
+def find_sources(site: Site, whom: Trusted) -> None:
+    """
+    Have sources looked for in all prefixes, too, so that what one was installed from is not fetched again; they are
+    used where they lie, with the checksums of the recipe that asks for them. Idempotent.
+    """
+    where = site.prefixes, stack_version(site), site.partition
+    for name, before in (('sourcepath', source_paths()), ('sourcepath_data', source_paths_data())):
+        found = prefixes.source_path(before, *where)
+        taken = trust.without_strangers([path for path in found if path not in before], whom, 'sources')
+        set_source_paths([path for path in found if path in before or path in taken], name)
+
+
+def set_source_paths(paths: Sequence[str], name: str = 'sourcepath') -> None:
+    """
+    Set where EasyBuild looks for sources; downloads go to the first.
+
+    :param name: the setting, for sources or for those of data
+    """
+    # a frozen dictionary, as build options are (see easybuild.tools.config.update_build_option)
+    ConfigurationVariables()._FrozenDict__dict[name] = list(paths)

@@ -29,15 +29,19 @@ def check_given(words: Sequence[str], whom: Trusted) -> None:
                 raise LumiHooksError(f'the recipe {word} is not taken, as it decides on what is run: {reason}')
 
 
-def without_strangers(robot: Sequence[str], whom: Trusted) -> List[str]:
-    """A robot path without the folders that others can write to; says which ones it leaves out."""
+def without_strangers(paths: Sequence[str], whom: Trusted, what: str = 'recipes') -> List[str]:
+    """
+    A search path without the folders that others can write to; says which ones it leaves out.
+
+    :param what: is looked for there
+    """
     found = []
-    for path in robot:
+    for path in paths:
         reason = why_not(os.path.join(path, 'any.eb'), whom) if os.path.isdir(path) else None
         if reason is None:
             found.append(path)
         elif path not in _told:
             _told.add(path)
-            print_warning('lumi-hooks takes no recipes from %s, on the robot path, as they decide on what is run: %s',
-                          path, reason, silent=build_option('silent'))
+            print_warning('lumi-hooks takes no %s from %s, as they decide on what is run: %s', what, path, reason,
+                          silent=build_option('silent'))
     return found

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from ..data import load_json
 from ..dependency import SYSTEM, Dependency
 from ..packages import package, treatment
 from ..recipe import Recipe
 from ..releases import family_of, load_upstream
+from ..schemas import checked
 from ..site import Site
 from ..versions import version_key
 
@@ -39,7 +39,7 @@ class NoBackEnd:
 @lru_cache(maxsize=None)
 def load_gpu() -> Mapping:
     """What is known of many packages at once (packages/gpu.json)."""
-    return load_json('packages/gpu.json')
+    return checked('packages/gpu.json')
 
 
 def in_place_of(name: str) -> Optional[Mapping[str, Any]]:

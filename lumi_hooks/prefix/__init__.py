@@ -107,6 +107,11 @@ def own_folders(prefix: str, stack: str, partition: str) -> List[str]:
     return [os.path.join(prefix, 'UserRepo', 'easybuild', 'easyconfigs')]
 
 
+def source_folders(prefix: str, stack: str = '', partition: str = '') -> List[str]:
+    """The folders of a prefix with the sources of what was installed there."""
+    return [os.path.join(prefix, 'sources')]
+
+
 Folders = Callable[[str, str, str], List[str]]
 
 
@@ -138,6 +143,19 @@ def robot_path(path: Sequence[str], prefixes: Sequence[str], stack: str, partiti
     """The robot path with the recipes of all prefixes (see `stacked`)."""
     found = stacked(path, archive_folders, prefixes, stack, partition)
     return stacked(found, own_folders, prefixes, stack, partition)
+
+
+def source_path(path: Sequence[str], prefixes: Sequence[str], stack: str, partition: str) -> List[str]:
+    """
+    Where sources are looked for, with those of all prefixes (see `stacked`). The first folder, which is downloaded to,
+    stays the first.
+    """
+    if not path:
+        return []
+    first, rest = list(path[:1]), list(path[1:])
+    known = set(map(os.path.realpath, first))
+    return first + [folder for folder in stacked(rest, source_folders, prefixes, stack, partition)
+                    if folder in rest or os.path.realpath(folder) not in known]
 
 
 def holder(path: str, prefixes: Sequence[str]) -> Optional[str]:

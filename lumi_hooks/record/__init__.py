@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DataError
+from ..prefix import name_of
 from ..versions import version_key
 
 SCHEMA_VERSION = 1
@@ -208,10 +209,17 @@ def headline(record: Mapping[str, Any]) -> str:
     return f'{record["module"]}, installed by {by} from {source["file"]} with {count}'
 
 
+def where(record: Mapping[str, Any]) -> str:
+    """Which prefix it was installed into, by name and path: the same for everybody, whoever's prefix lies on top."""
+    prefix = record['site']['prefix']
+    name = name_of(prefix if record['site']['mode'] == 'user' else None, ())
+    return name if prefix in name else f'{name}, {prefix}'
+
+
 def help_text(record: Mapping[str, Any]) -> str:
     """The short form, for the module's help. The same for the same record, whenever it is made."""
     source = record.get('source')
-    lines = [headline(record) + '.']
+    lines = [headline(record) + '.', f'Installed into {where(record)}.']
     if source:
         lines.append(f'Source recipe: sha256 {source["sha256"]}.')
         rules = ', '.join(record['rules'])
@@ -245,7 +253,7 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
     :param described: (rule, what became what, reason, link) of each change
     """
     site, source, size = record['site'], record.get('source'), record['size']
-    lines = [f'# {record["module"]}', '', headline(record) + '.', '',
+    lines = [f'# {record["module"]}', '', headline(record) + '.', '', f'* Installed into {where(record)}',
              f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
              f'{site["mode"]}',
              f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}']

@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import List, Optional, Pattern, Sequence, Tuple
 
 from ..change import Change
-from ..data import load_json
 from ..dependency import Dependency
 from ..render import describe
+from ..schemas import checked
 
 # how EasyBuild's own entries in its log begin
 _ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')
@@ -60,7 +60,7 @@ def kinds() -> Tuple[Kind, ...]:
     """The kinds of errors that are known; where one line fits two, the first counts."""
     return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['advice'], tuple(entry.get('rules', ())),
                       entry.get('lines', 1), entry.get('own', False))
-                 for entry in load_json('failures.json')['failures'])
+                 for entry in checked('failures.json')['failures'])
 
 
 @lru_cache(maxsize=None)

@@ -4,8 +4,8 @@ from functools import lru_cache
 from typing import Any, Mapping
 
 from ..change import Refusal
-from ..data import load_json
 from ..releases import load_toolchains
+from ..schemas import checked
 from ..site import Site
 from .base import rule
 from .draft import Draft
@@ -17,7 +17,7 @@ _ENCODED = {'-': '_minus_', '+': '_plus_', '.': '_period_', ':': '_colon_', ' ':
 @lru_cache(maxsize=None)
 def load_easyblocks() -> Mapping[str, Mapping[str, Any]]:
     """The easyblocks that ask for more than cc, CC and ftn, by class name (easyblocks.json)."""
-    return load_json('easyblocks.json')['easyblocks']
+    return checked('easyblocks.json')['easyblocks']
 
 
 @rule('easyblock', 'an easyblock that would stop in the middle of a build is refused before it')

@@ -6,12 +6,12 @@ from typing import Any, Iterator, Mapping, Optional
 
 from ..central import normal_name
 from ..change import Change
-from ..data import load_json
 from ..dependency import SYSTEM, Dependency
 from ..files import read_text
 from ..packages import package, treatment
 from ..recipe import read_recipe
 from ..releases import load_upstream, python_packages
+from ..schemas import checked
 from ..selection import choose_version
 from ..site import Site
 from ..versions import version_key
@@ -23,7 +23,7 @@ RUN_TIME = 'python-run-time'
 
 @lru_cache(maxsize=None)
 def _data() -> Mapping[str, Any]:
-    return load_json('releases/pythonbuild.json')
+    return checked('releases/pythonbuild.json')
 
 
 def _present(draft: Draft):

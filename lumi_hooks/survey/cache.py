@@ -11,8 +11,9 @@ from dataclasses import asdict
 from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from ..catalogue import our_recipes
-from ..data import ROOT, load_json
+from ..data import ROOT
 from ..files import write_atomic
+from ..schemas import checked
 from ..site import Site
 from . import Finding, Survey
 
@@ -47,7 +48,7 @@ def survey_key(paths: Sequence[str], site: Site) -> str:
     for folder in site.index.modulepath:
         add(folder, [os.path.relpath(path, folder) for path in _files([folder], None)])
     # what some modules say of themselves decides too
-    for entry in load_json('packages/groups.json')['groups'].values():
+    for entry in checked('packages/groups.json')['groups'].values():
         if entry.get('if_named'):
             name = entry['module']['name']
             for version in sorted(site.index.modules(name)):

@@ -6,8 +6,8 @@ import re
 from functools import lru_cache
 from typing import Dict, Mapping, Optional
 
-from ..data import load_json
 from ..packages import package
+from ..schemas import checked
 
 ERROR, WARNING, OFF = 'error', 'warning', 'off'
 
@@ -15,7 +15,7 @@ ERROR, WARNING, OFF = 'error', 'warning', 'off'
 @lru_cache(maxsize=None)
 def load_policy() -> Mapping:
     """The policy as data (verify/policy.json)."""
-    return load_json('verify/policy.json')
+    return checked('verify/policy.json')
 
 
 @lru_cache(maxsize=None)

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A stack of prefixes on the stand-in: one's own on top of a project's, for eb and for the shell."""
+import hashlib
 import json
+import tarfile
 
 import pytest
 
@@ -17,6 +19,24 @@ description = 'A recipe of the tests.'
 toolchain = {{'name': 'gfbf', 'version': '2025a'}}
 
 dependencies = [{dependency}]
+
+moduleclass = 'tools'
+"""
+LOWER = """easyblock = 'Tarball'
+
+name = 'Lower'
+version = '1.0'
+
+homepage = 'https://example.org'
+description = 'A recipe of the tests, with a source that is nowhere but in the project.'
+
+toolchain = {{'name': 'gfbf', 'version': '2025a'}}
+
+source_urls = ['file:///nowhere']
+sources = [SOURCE_TAR_GZ]
+checksums = ['{checksum}']
+
+sanity_check_paths = {{'files': ['hello'], 'dirs': []}}
 
 moduleclass = 'tools'
 """
@@ -51,6 +71,7 @@ def test_a_dependency_from_the_project(both):
 def test_the_module_for_the_shell(both):
     user, project, base = both
     done = user.run(USE + 'echo "PATH1 $MODULEPATH" && module load Base/1.0-cpeGNU-25.03 && echo "ROOT $EBROOTBASE" '
+                    '&& module help Base/1.0-cpeGNU-25.03 2>&1 '
                     '&& module unload Base lumi-hooks && echo "PATH2 $MODULEPATH" '
                     '&& echo "LEFT ${LUMI_HOOKS_LOADED_PREFIXES:-nothing}"', check=True)
     said = dict(line.split(' ', 1) for line in done.stdout.splitlines() if line.startswith(('PATH', 'ROOT', 'LEFT')))
@@ -59,6 +80,7 @@ def test_the_module_for_the_shell(both):
     central = next(entry for entry in path if '/modules/easybuild/LUMI/25.03/partition/C' in entry)
     assert path.index(own) < path.index(below) < path.index(central)
     assert said['ROOT'].startswith(f'{base}/project/SW/')
+    assert f'Installed into the prefix {base}/project.\n' in done.stdout, 'the module says which prefix it came from'
     assert below not in said['PATH2'].split(':') and own in said['PATH2'].split(':') and said['LEFT'] == 'nothing'
 
 
@@ -78,3 +100,26 @@ def test_another_prefix_while_modules_are_loaded(both):
     done = user.run(f'export EBU_USER_PREFIX={base}/third && eb --hooks={user.hooks} lz4-1.10.0-GCCcore-14.2.0.eb')
     assert done.returncode != 0 and 'when EasyBuild-user was loaded' in done.stdout and 'new shell' in done.stdout
     assert not (base / 'third').exists()
+
+
+def test_sources_of_the_project(both):
+    user, project, base = both
+    name, there = 'Lower-1.0-gfbf-2025a.eb', base / 'project' / 'sources' / 'l' / 'Lower'
+    there.mkdir(parents=True)
+    (base / 'hello').write_text('hello\n')
+    with tarfile.open(there / 'Lower-1.0.tar.gz', 'w:gz') as archive:
+        archive.add(base / 'hello', 'Lower-1.0/hello')
+    before = sorted((base / 'project').rglob('*'))
+    (base / name).write_text(LOWER.format(checksum='0' * 64))
+    done = user.eb(f'{base}/{name}', check=False)
+    assert done.returncode != 0 and 'Checksum verification' in done.stdout and str(there) in done.stdout
+    checksum = hashlib.sha256((there / 'Lower-1.0.tar.gz').read_bytes()).hexdigest()
+    (base / name).write_text(LOWER.format(checksum=checksum))
+    user.eb(f'{base}/{name}')
+    assert (user.software('Lower', '1.0-cpeGNU-25.03') / 'hello').read_text() == 'hello\n'
+    assert sorted((base / 'project').rglob('*')) == before, 'something was written to the project\'s prefix'
+    assert not list((base / 'own prefix' / 'sources').rglob('*.tar.gz')), 'it is used where it lies'
+    # whoever may write there decides on what is built
+    (base / 'project' / 'sources').chmod(0o777)
+    done = user.eb(f'{base}/{name} --rebuild', check=False)
+    assert done.returncode != 0 and f'takes no sources from {base}/project/sources' in done.stdout

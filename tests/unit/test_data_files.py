@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -87,6 +88,18 @@ def test_what_a_schema_rejects(tmp_path, path, text, says):
     found = schemas.problems(path, str(tmp_path))
     assert found and any(says in line for line in found), found
     assert all(path in line for line in found)
+
+
+@pytest.mark.parametrize('path', FILES)
+def test_the_library_checks_what_it_reads(path):
+    """Without jsonschema, which is not there inside `eb`: by a check that knows all keywords of the schema."""
+    assert schemas.checked(path) == load_json(path)
+
+
+def test_data_is_read_through_the_check():
+    unchecked = {path for path in Path(ROOT).rglob('*.py') if 'load_json(' in path.read_text(encoding='utf-8')}
+    assert {str(path.relative_to(ROOT)) for path in unchecked} == \
+        {'data.py', 'schemas/__init__.py', 'prefix/overrides.py'}, 'schemas.checked says what is wrong with a file'
 
 
 def test_command(tmp_path, capsys):

@@ -361,6 +361,18 @@ def test_folders_that_others_write_to(here, tmp_path):
     assert [level for level, _ in says('folders', here(robot=(str(robot),), inside=True))] == [WARNING]
 
 
+def test_sources_of_lower_prefixes(here, tmp_path):
+    (tmp_path / 'prefix' / '.lumi-hooks').mkdir(parents=True)
+    (tmp_path / 'prefix' / '.lumi-hooks' / 'prefixes').write_text(f'{tmp_path}/project\n')
+    sources = tmp_path / 'project' / 'sources'
+    sources.mkdir(parents=True)
+    assert says('folders', here(prefix=tmp_path / 'prefix')) == []
+    sources.chmod(0o777)
+    (level, text), = says('folders', here(prefix=tmp_path / 'prefix'))
+    assert level == WARNING and f'sources of {sources}' in text and f'chmod o-w {sources}' in text
+    assert says('folders', here(prefix=tmp_path / 'prefix', inside=True)) == [], 'eb says it by itself'
+
+
 def test_wrong_overrides(here, tmp_path):
     folder = tmp_path / 'prefix' / 'overrides'
     folder.mkdir()

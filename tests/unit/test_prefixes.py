@@ -115,6 +115,24 @@ def test_recipes_in_order(three):
     assert prefixes.robot_path(found, three, '25.03', 'C') == found
 
 
+def test_sources_in_order(three):
+    own, project, friends = three
+    folders = [os.path.join(prefix, 'sources') for prefix in three]
+    for folder in folders:
+        os.makedirs(folder)
+    central = ['/appl/lumi/sources/easybuild']
+
+    def found(path):
+        return prefixes.source_path(path, three, '25.03', 'C')
+    assert found([folders[0], *central]) == [*folders, *central] == found([*folders, *central])
+    # what is downloaded never goes to a lower prefix
+    assert found(['/elsewhere', *central]) == ['/elsewhere', *folders[1:], *central]
+    assert found(['/elsewhere', folders[0], *central]) == ['/elsewhere', *folders, *central]
+    # a user who names a folder of a lower prefix first is taken at their word, and it is searched once
+    assert found([folders[1], *central]) == [folders[1], folders[2], *central]
+    assert found([]) == []
+
+
 def test_common_is_named_once():
     assert len(prefixes.module_folders('/p', '25.03', 'common')) == 2
     assert len(prefixes.archive_folders('/p', '25.03', 'common')) == 1

@@ -120,6 +120,18 @@ def test_the_help_of_a_module():
     assert with_help(LUA, help_text(RECORD)) == with_help(LUA, help_text(RECORD)), 'it is the same every time'
 
 
+@pytest.mark.parametrize('prefix, mode, says', [
+    ('/project/project_465000001/EasyBuild', 'user',
+     'Installed into the prefix of project_465000001, /project/project_465000001/EasyBuild.'),
+    ('/users/me/EasyBuild', 'user', 'Installed into the prefix /users/me/EasyBuild.'),
+    ('/appl/lumi', 'production', 'Installed into the central stack, /appl/lumi.'),
+])
+def test_a_module_says_which_prefix_it_came_from(prefix, mode, says):
+    found = a_record(site={**RECORD['site'], 'prefix': prefix, 'mode': mode})
+    assert says in help_text(found).splitlines()
+    assert '* ' + says.rstrip('.') in record.changes_markdown(found, []).splitlines()
+
+
 def test_what_an_installation_will_take(tmp_path):
     def times(seconds):
         return {'started': None, 'finished': 'x', 'seconds': seconds}

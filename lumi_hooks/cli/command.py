@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the command lines of all commands share: examples below the options, and where to."""
+import argparse
+import shutil
+import textwrap
+from typing import Callable
+
+from . import place
+
+
+def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str,
+                examples: str, where_to: bool = True) -> argparse.ArgumentParser:
+    """
+    A command of lumi-eb; returns its parser, for the options that it alone has.
+
+    :param run: what it does; returns the exit code
+    :param summary: a line for the list of commands
+    :param description: sentences for its own help, wrapped; `examples`, below the options, stay as they are
+    :param where_to: it takes --release, --partition, --toolchain and --gpu
+    """
+    # as argparse does it for descriptions that are not raw
+    width = shutil.get_terminal_size().columns - 2
+    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=examples,
+                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    if where_to:
+        place.add_options(parser)
+    parser.set_defaults(run=run)
+    return parser
