@@ -29,7 +29,7 @@ from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
 from ..verify.places import find_places
-from . import install
+from . import install, network
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -97,6 +97,8 @@ def enter(here, app) -> None:
         for name, value in wanted.items():
             setvar(name, value, verbose=False)
         _undo.append(lambda: unset_env_vars(list(wanted), verbose=False))
+    network.enter(here, app)
+    _undo.append(network.leave)
 
 
 def repair(here, app) -> None:
