@@ -8,7 +8,6 @@ Every process that `eb` starts in these steps is cut off, whoever starts it: Eas
 then the launcher stands in every message and log, and what starts processes by itself gets by.
 """
 import functools
-import os
 import subprocess
 from typing import Any, Dict, Optional
 
@@ -84,7 +83,7 @@ def _watch() -> None:
             raise EasyBuildError('lumi-hooks: a command could not be cut off from the network (LUMI_HOOKS_ALLOW=%s '
                                  'runs it with the network): %s', _package.name, err) from err
 
-    setattr(start, 'lumi_hooks', os.getpid())  # noqa: B010 (a function has no such attribute to type checkers)
+    setattr(start, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
     setattr(subprocess.Popen, '__init__', start)  # noqa: B010
 
 
