@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 
+from ..namespace import NoNetwork
 from . import ERROR, WARNING, Situation, check
 
 # package -> what lacks without it
@@ -28,3 +29,15 @@ def packages(here: Situation):
         if importlib.util.find_spec(name) is None:
             yield WARNING, f'this Python lacks the package {name}, for {purpose}: python3 -m pip install --user ' \
                            f'{"pyelftools" if name == "elftools" else name}'
+
+
+@check('network', 'what is built has no network but its recipe\'s sources')
+def network(here: Situation):
+    """Inside `eb` the record of each installation says it."""
+    if here.inside:
+        return
+    try:
+        NoNetwork.make().close()
+    except OSError as err:
+        yield WARNING, f'this machine makes no namespaces for users ({err.strerror}), so builds have the network, ' \
+                       'and what one downloads beside its recipe\'s sources goes unnoticed'

@@ -28,7 +28,7 @@ from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
 from ..verify.places import find_places
-from . import install, stack
+from . import install, network, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -96,6 +96,8 @@ def enter(here, app) -> None:
         for name, value in wanted.items():
             setvar(name, value, verbose=False)
         _undo.append(lambda: unset_env_vars(list(wanted), verbose=False))
+    network.enter(here, app)
+    _undo.append(network.leave)
 
 
 def repair(here, app) -> None:

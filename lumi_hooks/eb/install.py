@@ -25,7 +25,7 @@ from easybuild.tools.filetools import det_lock_path
 
 from ..errors import LumiHooksError
 from ..site import Site
-from . import ending
+from . import ending, network
 from .aside import COMPLETED, RESTORED, Aside, pending
 from .locks import DEAD, TOKEN, Lock, end_processes, judge, read_owner
 
@@ -191,6 +191,7 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         return result
     finally:
         _now = None
+        network.leave()
         os.environ.pop(TOKEN, None)
         _held.pop(here.lock_name, None)
         here.lock.release()

@@ -24,7 +24,7 @@ from ..record.source import adapted_again, find_source
 from ..render import describe
 from ..rules.override import override
 from ..site import Site
-from . import install
+from . import install, network
 
 # variables that decide on a build; everything else is the user's own business and is not written down
 _KEPT = re.compile(r'''^(LD_|CRAY|PE_|MPICH|MPI|FI_|ROCM|HIP|HSA|PYTHON|OMP_|EBROOT|EBVERSION|LUMI_STACK|CMAKE_
@@ -150,6 +150,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'patches': patches,
         'modules': [name for name in os.environ.get('LOADEDMODULES', '').split(':') if name],
         'environment': environment(os.environ),
+        'network': None if module_only else network.as_json(),
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
         'times': {'started': None if module_only else _now(started), 'finished': _now(),

@@ -22,7 +22,7 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..overlay import Overlay
-from ..prefix.trust import Folder, trusted, why_not
+from ..prefix.trust import trusted
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
 from ..releases import load_machine, load_toolchains
@@ -55,7 +55,6 @@ class Session:
         self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
-        self._folders: Dict[str, Folder] = {}
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
@@ -78,7 +77,10 @@ class Session:
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
-        trust.check_given(sys.argv[1:], trusted(site.prefixes))
+        whom = trusted(site.prefixes)
+        trust.check_included(sys.path, whom)
+        trust.check_given(sys.argv[1:], whom)
+        trust.watch(whom)
         around.begin(site)
         session = cls(site, upstream, Overlay.of(site, robot))
         for folder in ('toolchains', 'easyblocks'):
@@ -142,24 +144,16 @@ class Session:
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 recipe = parse_recipe(ec.rawtxt, ec.path)
-            self._texts[key] = self._taken(recipe)
+            self._texts[key] = self._adapted(recipe)
         text, path = self._texts[key]
         if text != ec.rawtxt:
             live.replace(ec, text, path)
-
-    def _taken(self, recipe: Recipe) -> Tuple[str, str]:
-        """The text that stands for a recipe, and its path; one that others can write to is refused."""
-        reason = why_not(recipe.path, self.whom, self._folders) if recipe.path else None
-        if reason is None:
-            return self._adapted(recipe)
-        self._refuse(recipe.filename, f'it decides on what is run, and {reason}')
-        return self._stub(recipe), recipe.path or ''
 
     def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
         """The text that stands for a recipe, and its path; notes a refusal for later."""
         newer = archive.newer(recipe, self.site, sys.argv[1:])
         if newer:
-            text, path = self._taken(newer)
+            text, path = self._adapted(newer)
             self._compare(recipe, newer, text)
             return text, path
         adaptation = adapt(recipe, self.site)

@@ -79,6 +79,8 @@ def _problem(found: Any) -> Optional[str]:
     wrong = [key for key, shape in _SHAPE.items() if not _fits(found.get(key), shape)]
     if not found.get('name') or not all(item.get('name') for item in _dictionaries(found.get('dependencies'))):
         wrong.append('name')
+    if found.get('network') is not None and not _fits(found['network'], {'cut_off': bool, 'reason': _TEXT}):
+        wrong.append('network')
     if found.get('source') is not None and not _fits(found['source'], _SOURCE):
         wrong.append('source')
     return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
@@ -261,6 +263,10 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
         lines.append(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}')
     lines.append(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}')
     lines.append(f'* {size["bytes"]:,} bytes in {size["inodes"]:,} files and folders')
+    network = record.get('network')
+    if network:
+        lines.append('* Built without a network: from its sources alone' if network['cut_off'] else
+                     f'* Built with the network, so perhaps from more than its sources: {network["reason"]}')
     if record['kept_out']:
         lines.append(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}')
     lines += ['', '## What was changed, and why', '']

@@ -173,3 +173,19 @@ def test_recipes_of_others_are_not_run(people, base):
     assert not mark.exists()
     done = people['two'].eb(f'trap-1.0-GCCcore-14.2.0.eb -r {trap}', check=False)
     assert done.returncode != 0 and 'takes no recipes from' in done.stdout and not mark.exists()
+    # deeper on the robot path, where the folder that is named is in order
+    robot = folder(base / 'robot', owner=0, group=0)
+    deep = folder(robot / 't' / 'trap', mode=0o777)
+    path.rename(deep / path.name)
+    done = people['two'].eb(f'trap-1.0-GCCcore-14.2.0.eb -r {robot}', check=False)
+    assert done.returncode != 0 and f'everybody can write to {deep}' in done.stdout and not mark.exists()
+
+
+def test_easyblocks_of_others_build_nothing(people, base):
+    """EasyBuild loads what --include-easyblocks names before any hook runs: that can only be told, and stopped."""
+    block = folder(base / 'blocks', mode=0o777) / 'trap.py'
+    block.write_text('from easybuild.framework.easyblock import EasyBlock\n\n\nclass EB_trap(EasyBlock):\n    pass\n')
+    path = tiny(people['recipes'], name='included')
+    done = people['two'].eb(f'{path} --include-easyblocks={block}', check=False)
+    assert done.returncode != 0 and 'which an option --include-easyblocks names, is not taken' in done.stdout
+    assert 'building and installing' not in done.stdout

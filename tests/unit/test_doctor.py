@@ -24,7 +24,8 @@ from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
 
 EVERYTHING = ['build-space', 'checksums', 'file-system', 'folders', 'group', 'licence', 'licence-group',
-              'licence-variable', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'space', 'tools']
+              'licence-variable', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'space',
+              'tools']
 
 
 @pytest.fixture

@@ -195,22 +195,41 @@ def test_hooks_of_others(tmp_path, monkeypatch):
         dispatch.Chain('/ours.py')
 
 
-def test_a_recipe_that_others_can_write_is_refused(tmp_path, monkeypatch):
-    """By the session, whichever way EasyBuild came to it."""
-    from lumi_hooks.eb import session
-    from lumi_hooks.overlay import Overlay
+def test_each_recipe_is_looked_at_before_it_is_read(tmp_path, monkeypatch):
+    """Whichever way EasyBuild came to it: a folder below one on the robot path may be everybody's."""
+    from easybuild.framework.easyconfig.parser import EasyConfigParser
+
+    from lumi_hooks.errors import RecipeError
     from lumi_hooks.recipe import read_recipe
-    from lumi_hooks.site import make_site
-    monkeypatch.setattr(session, 'build_option', lambda name, **options: False)
-    site = make_site(prefix=str(tmp_path / 'prefix'), env={})
-    here = session.Session(site, [], Overlay(str(tmp_path / 'overlay')))
-    path = put_recipe(tmp_path, more='configopts = "x"\n')
-    text, _ = here._taken(read_recipe(path))
-    assert 'cpeGNU' in text and not here.refused
+    monkeypatch.setattr(EasyConfigParser, '__init__', EasyConfigParser.__init__)
+    mark = tmp_path / 'was-run'
+    path = put_recipe(tmp_path, more=f"open({str(mark)!r}, 'w').close()\n")
+    eb_trust.watch(MINE)
+    eb_trust.watch(MINE)
     os.chmod(path, 0o666)
-    text, _ = here._taken(read_recipe(path))
-    assert "{'name': 'system'" in text and 'everybody can write' in here.refused[os.path.basename(path)]
-    with pytest.raises(EasyBuildError, match='nothing was built'):
-        here.raise_refusals()
+    for arguments in ({'filename': path}, {'filename': path, 'rawcontent': 'name = "x"'}):
+        with pytest.raises(EasyBuildError, match='is not taken, as it decides on what is run: everybody can write'):
+            EasyConfigParser(**arguments)
+    with pytest.raises(RecipeError, match='is not taken'):
+        read_recipe(path)
+    assert not mark.exists()
+    EasyConfigParser(rawcontent=open(path).read())  # noqa: SIM115
+    mark.unlink()
+    os.chmod(path, 0o644)
+    EasyConfigParser(path)
+    assert mark.exists()
 
 
+@pytest.mark.parametrize('kind', ['easyblocks', 'module-naming-schemes', 'toolchains'])
+def test_what_is_included(file, tmp_path, kind):
+    """By a link, as EasyBuild makes them."""
+    folder = tmp_path / f'included-{kind}-x1' / 'easybuild' / kind
+    folder.mkdir(parents=True)
+    (folder / '__init__.py').write_text('')
+    (folder / 'x.py').symlink_to(file)
+    eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')], MINE)
+    file.chmod(0o666)
+    eb_trust.check_included(['/nowhere'], MINE)
+    with pytest.raises(LumiHooksError, match=f'{file}, which an option --include-{kind} names, is not taken, and '
+                                             'nothing was built: everybody can write'):
+        eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')], MINE)
