@@ -2,7 +2,7 @@
 """What upstream's Python brings beside Python, and cray-python does not: to build packages, and for them to run."""
 import os
 from functools import lru_cache
-from typing import Any, Iterator, Mapping, Optional
+from typing import Any, Iterator, Mapping, Optional, Set
 
 from ..central import normal_name
 from ..change import Change
@@ -32,13 +32,20 @@ def _present(draft: Draft):
 
 def _python(draft: Draft, site: Site) -> Optional[Dependency]:
     """Upstream's Python that a recipe of packages built by pip was made with, where cray-python stands in for it."""
-    easyblock = draft.parameters.get('easyblock')
-    if easyblock == 'Bundle':
-        easyblock = draft.parameters.get('exts_defaultclass')
-    if easyblock not in _data()['easyblocks'] \
+    if not _easyblocks(draft) & set(_data()['easyblocks']) \
             or Dependency.external_module(site.release.module('cray-python')) not in _present(draft):
         return None
     return next((item for item in draft.recipe.dependencies() if item.name == 'Python'), None)
+
+
+def _easyblocks(draft: Draft) -> Set[str]:
+    """The easyblock of a recipe; of a bundle, those of its extensions and components."""
+    of = draft.parameters.get
+    if of('easyblock') != 'Bundle':
+        return {str(of('easyblock'))}
+    own = [item[2].get('easyblock') for item in of('components') or ()
+           if isinstance(item, (list, tuple)) and len(item) > 2 and isinstance(item[2], dict)]
+    return {str(name) for name in (of('exts_defaultclass'), of('default_easyblock'), *own)}
 
 
 def _brought(python: Dependency, site: Site) -> Mapping[str, str]:

@@ -23,6 +23,12 @@ def run_time(found):
     ('BeautifulSoup', PIP, ['typing-extensions']),
     ('Mine', "easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
      ['typing-extensions']),
+    ('Mine', "easyblock = 'Bundle'\ndependencies = [('Python', '3.12.3')]\n"
+             "components = [('A', '1', {'easyblock': 'CMakeMake'}), ('B', '1', {'easyblock': 'PythonPackage'})]\n",
+     ['typing-extensions']),
+    ('Mine', "easyblock = 'Bundle'\ndefault_easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
+     ['typing-extensions']),
+    ('Mine', "easyblock = 'Bundle'\ndefault_easyblock = 'CMakeMake'\ndependencies = [('Python', '3.12.3')]\n", []),
     ('Mine', OLD, ['typing-extensions']),
     # it has it already, by itself or as a dependency
     ('Mine', "easyblock = 'PythonBundle'\ndependencies = [('Python', '3.13.5')]\n"
