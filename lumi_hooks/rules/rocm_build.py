@@ -263,7 +263,8 @@ def gpu_tests(draft: Draft, site: Site):
                      'nodes (lumi-eb job writes one)')
 
 
-@rule('gpu-usage', 'a module does not switch MPI\'s GPU support on: it would end every MPI program without GTL')
+@rule('gpu-usage', 'a module does not switch MPI\'s GPU support on: it would end every MPI program without GTL',
+      link='https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html')
 def gpu_usage(draft: Draft, site: Site):
     """What a job has to set for MPI on GPU buffers is said in the module's help."""
     entry = entry_of(draft, site)
@@ -272,7 +273,7 @@ def gpu_usage(draft: Draft, site: Site):
     before, text = draft.parameters.get('usage'), load_rocm()['usage']
     if text not in str(before or ''):
         yield Change('usage', before, f'{before.rstrip()}\n{text}' if before else text, 'gpu-usage',
-                     'MPICH_GPU_SUPPORT_ENABLED belongs into the job, never into a module')
+                     'MPICH_GPU_SUPPORT_ENABLED belongs into the job, never into a module', gpu_usage.link)
 
 
 @rule('gpu-left', 'nothing of CUDA is left in the GPU variant')

@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of the driver, the system's ROCm and upstream's toolchains for it."""
+import re
+from pathlib import Path
+
 import pytest
-from ruling import says
+from ruling import BY_ID, says
 from writing import put_recipe
 
 from lumi_hooks import gpu
@@ -87,3 +90,21 @@ def test_file_names_of_upstreams_rocm_toolchains(tmp_path):
     put_recipe(tmp_path, 'Lib', '1.0', ('rocm-compilers', '19.0.0-ROCm-6.4.1'), '-x')
     source, = Index((), (), [str(tmp_path)]).sources('Lib')
     assert source.toolchain == ('rocm-compilers', '19.0.0-ROCm-6.4.1') and source.versionsuffix == '-x'
+
+
+def test_traps_in_the_docs_are_rules_with_a_reference_and_a_test():
+    """docs/rocm.md, section Traps: each rule that it names exists, says where the trap is described, and is tested."""
+    text = (Path(__file__).resolve().parents[3] / 'docs/rocm.md').read_text()
+    text = text.split('## Traps, and the rule for each')[1].split('\n## ')[0]
+    rows = [line.split(' | ') for line in text.splitlines() if line.startswith('| ') and '|---' not in line][1:]
+    tests = ''.join(path.read_text() for path in Path(__file__).parent.glob('test_*.py'))
+    named = [name for row in rows for name in re.findall(r'`([a-z-]+)`', row[2].split(';')[0]) if name in BY_ID]
+    assert len(rows) > 10 and set(named) >= {
+        'openmp-hip', 'gtl', 'hipcc-libs', 'gpu-options', 'gpu-target', 'openmp-run-time', 'hip-bitcode',
+        'driver-window', 'hugepages', 'gpu-usage'}
+    for name in named:
+        assert f'def test_rule_{name.replace("-", "_")}' in tests, name
+        # of what the data say each change has its own
+        assert name == 'gpu-options' or (BY_ID[name].link or '').startswith('https://'), name
+    for row in rows:
+        assert '](https://' in row[0] or re.search(r'\((?:`man |[^)]*LUMI)', row[0]), f'without a reference: {row[0]}'
