@@ -7,6 +7,7 @@ import tempfile
 from typing import Optional
 
 from ..prefix import area_of, changes_since_loaded, project_of, stale_modules
+from ..prefix.permissions import umask
 from ..prefix.quota import existing
 from . import ERROR, WARNING, Situation, check
 
@@ -38,6 +39,16 @@ def why_unwritable(folder: str) -> Optional[str]:
     except OSError as err:
         return err.strerror or str(err)
     return None
+
+
+@check('umask', 'you may use what you make')
+def own_umask(here: Situation):
+    """With a umask that takes rights from oneself EasyBuild can't enter the folders that it makes."""
+    mask = umask()
+    if mask & stat.S_IRWXU:
+        yield ERROR, f'your umask is {mask:04o}, which takes your own rights to whatever you make; eb ends with a ' \
+                     'PermissionError before it reads anything: umask 022 (in a project: umask 002), and the same ' \
+                     'command again'
 
 
 @check('prefixes', 'the stack of prefixes is as it was when modules were loaded')

@@ -9,6 +9,7 @@ from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.framework import easyblock as framework
+from easybuild.framework.easyblock import FETCH_STEP
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import (
     build_option,
@@ -57,6 +58,10 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
     :param ecs: what is to be built, as EasyBuild has it
     :raises EasyBuildError: with all errors together
     """
+    if build_option('ignore_locks') and build_option('stop') != FETCH_STEP:  # --fetch sets it, and installs nothing
+        raise EasyBuildError('lumi-hooks: --ignore-locks lets two eb write into one installation, and what was there '
+                             'before could not be brought back: leave it out. Locks that dead processes left are '
+                             'cleared by themselves; of any other one eb says whose it is, and which folder to remove')
     accept_supplementary_groups()
     packages = []
     for entry in ecs:

@@ -76,6 +76,19 @@ class Aside:
             raise LumiHooksError(f'the earlier installation {self.installdir} cannot be set aside: {err.strerror}; '
                                  'it was left as it is') from err
 
+    def copy(self) -> None:
+        """
+        Put a copy of what was set aside in its place again, for a recipe that builds on what is there.
+
+        :raises LumiHooksError: it can't be copied; `undo` brings it back
+        """
+        try:
+            shutil.copytree(self._software, self.installdir, symlinks=True)
+        except OSError as err:
+            why = err.args[0][0][2] if isinstance(err, shutil.Error) else err.strerror
+            raise LumiHooksError(f'{self.installdir}, which this recipe builds on (keeppreviousinstall), cannot be '
+                                 f'copied: {why}; it was left as it is') from err
+
     def undo(self) -> None:
         """Bring the earlier installation back; what was half made in its place goes."""
         with suppress(FileNotFoundError):

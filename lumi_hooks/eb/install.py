@@ -50,7 +50,10 @@ class Installation:
         self.lock_name = self.installdir.replace('/', '_')
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
         self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
-        self.started = time.time()
+        # by two clocks: the first can be set while a build runs
+        self.started, self.ticks = time.time(), time.monotonic()
+        # was something there before this build began to write?
+        self.replaces = not _is_empty(self.installdir)
         # cleanupoldinstall = False: the earlier installation is kept beside the new one
         self.keep_earlier = False
 
@@ -78,6 +81,11 @@ class Installation:
 def started() -> float:
     """When the installation that is under way began, in seconds since 1970; now where none is."""
     return _now.started if _now else time.time()
+
+
+def took() -> float:
+    """Seconds that the installation that is under way has taken so far."""
+    return time.monotonic() - _now.ticks if _now else 0.0
 
 
 def module_file(app) -> str:
@@ -199,15 +207,19 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
 
 def _make_dir(self, dir_name, clean, *args, **kwargs):
     """
-    EasyBlock.make_dir, but what is in the place of the installation is set aside instead of deleted. Can go when
-    EasyBuild keeps the earlier installation until the new one stands.
+    EasyBlock.make_dir, but what is in the place of the installation is set aside instead of deleted; where the recipe
+    builds on it (keeppreviousinstall) it is built on a copy. Can go when EasyBuild keeps the earlier installation until
+    the new one stands.
     """
+    goes_on = bool(self.cfg['keeppreviousinstall'])
     if (_now and self.installdir and os.path.realpath(dir_name) == os.path.realpath(self.installdir)
-            and not _is_empty(dir_name) and not _now.aside.taken and not self.cfg['keeppreviousinstall']
+            and not _is_empty(dir_name) and not _now.aside.taken and not (goes_on and not _now.replaces)
             and not (build_option('module_only') or self.cfg['module_only'])):
-        _now.keep_earlier = not clean
+        _now.keep_earlier = not clean and not goes_on
         _now.aside.installdir, _now.aside.module = self.installdir, self.mod_filepath
         _now.aside.take()
+        if goes_on:
+            _now.aside.copy()
         self.log.info('lumi-hooks: what was in %s is set aside in %s', dir_name, _now.aside.folder)
     return _originals['make_dir'](self, dir_name, clean, *args, **kwargs)
 

@@ -154,7 +154,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
         'times': {'started': None if module_only else _now(started), 'finished': _now(),
-                  'seconds': None if module_only else round(time.time() - started, 1)},
+                  'seconds': None if module_only else round(install.took(), 1)},
         'module_only': [],
     }
 

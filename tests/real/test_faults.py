@@ -228,3 +228,32 @@ def test_a_lock_of_nobody_known_says_what_to_do(user, case):
     lock.rmdir()
     case('a lock that an `eb` without these hooks left', 'it waits (here: 2 s by --wait-on-lock-limit), then says '
          'which folder to remove; nothing is touched')
+
+
+def test_locks_can_not_be_ignored(user, case):
+    before = user.seen()
+    done = user.install('ignored', '--rebuild --ignore-locks', check=False)
+    assert done.returncode != 0 and '--ignore-locks lets two eb write into one installation' in done.stdout
+    assert user.seen() == before and user.litter() == []
+    user.install('ignored', '--rebuild --fetch')
+    case('`eb --ignore-locks`', 'refused with the reason, nothing is touched; `--fetch`, which implies it, works')
+
+
+def test_a_recipe_that_builds_on_the_earlier_installation(user, case):
+    """keeppreviousinstall: what is there stays, and comes back if the build fails or is killed."""
+    before, more = user.seen(), user.folder / 'share' / 'more'
+    more.write_text('of the earlier one')
+    user.own(more)
+    extra = 'keeppreviousinstall = True\n'
+    user.install('on-it', '--rebuild', check=False, extra=extra + "sanity_check_commands = ['false']\n")
+    assert user.seen() == before and more.exists() and user.litter() == []
+    process = user.start_eb(f'{user.recipe("on-it", extra=extra)} --rebuild', FAULT_AT='post_install',
+                            FAULT_MARK=user.base / 'home' / 'on-it',
+                            LUMI_HOOKS_CHAIN=os.path.join(os.path.dirname(__file__), 'fault_hooks.py'))
+    process.communicate(timeout=300)
+    assert process.returncode == -signal.SIGKILL and user.seen() is None
+    user.install('on-it', '--rebuild', extra=extra)
+    assert user.seen() == 'on-it' and more.read_text() == 'of the earlier one' and user.litter() == []
+    more.unlink()
+    case('a recipe with `keeppreviousinstall` that fails, is killed, and completes', 'it works on a copy: the earlier '
+         'one comes back both times; what it had besides is there in the end')

@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Full disks, odd prefixes, clocks and umasks, for real and as an ordinary user. ci/faults runs them."""
 import hashlib
+import json
 import os
 import stat
+from pathlib import Path
 
 import pytest
 
+from .conftest import ROOT
 from .faults import MODULE, Small, User, base_folder, remove
 from .test_faults import base, case, new, user  # noqa: F401 (fixtures)
 
@@ -99,6 +102,28 @@ def test_a_clock_that_is_wrong(user, case, year):  # noqa: F811
     case(f'an earlier installation dated {year}; time zones a day apart', '`--rebuild` completes')
 
 
+@pytest.mark.parametrize('moment', ['post_build', 'after:take', 'post_install', 'post_module'])
+def test_the_clock_is_set_back_while_eb_runs(user, case, moment):  # noqa: F811
+    """By a day, so that what was made before is of the future, and then it is killed, or goes on."""
+    before, hooks = user.seen(), Path(__file__).with_name('clock_hooks.py')
+    marks = {'CLOCK_AT': moment, 'CLOCK_MARK': user.base / 'home' / 'clock'}
+    for kill in ('1', ''):
+        generation = f'clock{kill}-{moment}'.replace(':', '-')
+        marks['CLOCK_MARK'].unlink(missing_ok=True)
+        done = user.install(generation, '--rebuild', check=False, LUMI_HOOKS_CHAIN=hooks, CLOCK_KILL=kill, **marks)
+        assert float(marks['CLOCK_MARK'].read_text()) < -86000, 'the clock was not set back'
+        if kill:
+            assert done.returncode < 0 or done.returncode > 128, done.stdout[-2000:]
+            assert user.seen() in (before, None)
+        else:
+            assert done.returncode == 0, done.stdout[-3000:]
+            assert user.seen() == generation and user.litter() == []
+            record = json.loads((user.folder / 'easybuild/lumi/record.json').read_text())
+            assert 0 < record['times']['seconds'] < 600
+    case(f'the clock is set back by a day at {moment}, files dated tomorrow; once killed there, once not',
+         '`--rebuild` completes; after the `kill -9` the next one does, too')
+
+
 @pytest.mark.parametrize('umask', ['000', '027', '077', '0777'])
 def test_an_odd_umask(user, case, umask):  # noqa: F811
     before = user.seen()
@@ -107,7 +132,10 @@ def test_an_odd_umask(user, case, umask):  # noqa: F811
     if umask == '0777':
         # EasyBuild makes folders for itself that it can't enter then, before any hook is loaded
         assert done.returncode != 0 and user.seen() == before
-        result = 'EasyBuild itself cannot start (its own traceback); nothing is touched'
+        said = user.run(f'umask {umask}; {ROOT}/bin/lumi-eb doctor')
+        assert said.returncode == 1 and 'your umask is 0777' in said.stdout and 'umask 022' in said.stdout
+        result = 'EasyBuild itself cannot start (its own traceback); nothing is touched; `lumi-eb doctor` says what ' \
+                 'to do'
     else:
         assert done.returncode == 0, done.stdout[-3000:]
         assert user.seen() == f'umask{umask}'

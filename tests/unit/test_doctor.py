@@ -25,7 +25,7 @@ from lumi_hooks.site import make_site
 
 EVERYTHING = ['build-space', 'checksums', 'file-system', 'folders', 'group', 'licence', 'licence-group',
               'licence-variable', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'space',
-              'tools']
+              'tools', 'umask']
 
 
 @pytest.fixture
@@ -50,6 +50,18 @@ def says(check_id, situation):
 
 def package(name='Thing', path=None, **parameters):
     return Package(name, f'{name}/1.0-cpeGNU-25.03', {'name': name, 'version': '1.0', **parameters}, path)
+
+
+@pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])
+def test_a_umask_that_takes_ones_own_rights(here, mask):
+    before = os.umask(mask)
+    try:
+        found = [finding for finding in examine(here()) if finding.check == 'umask']
+    finally:
+        os.umask(before)
+    assert [finding.level for finding in found] == [ERROR]
+    assert f'your umask is {mask:04o}' in found[0].text and 'umask 022' in found[0].text
+    assert not [finding for finding in examine(here()) if finding.check == 'umask']
 
 
 def test_checks_have_titles_and_docstrings(here):
