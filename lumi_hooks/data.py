@@ -26,9 +26,14 @@ def load_json(path):
             seen[key] = value
         return seen
 
+    def number(text):
+        """To JSON 2.0 is 2."""
+        value = float(text)
+        return int(value) if value.is_integer() else value
+
     try:
         with open(path, encoding='utf-8') as handle:
-            return json.load(handle, object_pairs_hook=unique)
+            return json.load(handle, object_pairs_hook=unique, parse_float=number)
     except OSError as err:
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:

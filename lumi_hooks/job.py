@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from . import gpu
-from .errors import LumiHooksError
+from .errors import DataError, LumiHooksError
 from .packages import uses
 from .schemas import checked
 from .site import Site
@@ -88,8 +88,17 @@ class Job:
 
 
 def load_jobs() -> Mapping[str, Any]:
-    """How jobs are run on the partitions (jobs.json)."""
-    return checked('releases/jobs.json')['partitions']
+    """
+    How jobs are run on the partitions (jobs.json).
+
+    :raises DataError: the data is wrong
+    """
+    found = checked('releases/jobs.json')['partitions']
+    for name, facts in found.items():
+        if 'gpus' in facts and len(facts['gpus']['first_cores']) != facts['gpus']['number']:
+            raise DataError(f'releases/jobs.json: partitions/{name}/gpus: first_cores has to name a core for each '
+                            'of the GPUs')
+    return found
 
 
 def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = None, threads: Optional[int] = None,

@@ -7,6 +7,7 @@ from typing import Any, Iterator, Mapping, Optional, Set
 from ..central import normal_name
 from ..change import Change
 from ..dependency import SYSTEM, Dependency
+from ..errors import DataError
 from ..files import read_text
 from ..packages import package, treatment
 from ..recipe import read_recipe
@@ -62,7 +63,8 @@ def python_build_tools(draft: Draft, site: Site):
     if python is None:
         return
     found = treatment('Cython')
-    assert found and found.module
+    if not found or not found.module:
+        raise DataError('packages/groups.json: no module is named for Cython, which buildtools-python holds')
     minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
     tools = Dependency(found.module['name'], found.module['version'],
                        found.module['versionsuffix'].format(python_minor=minor), SYSTEM)

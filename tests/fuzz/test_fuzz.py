@@ -25,21 +25,23 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from mangling import HARM, mangled_data, mangled_json, mangled_recipe, mangled_text
 from watch import watched
 
-from lumi_hooks import data, packages, record, releases
+from lumi_hooks import data, gpu, packages, record, releases, schemas
 from lumi_hooks.adapt import REFUSED, adapt
 from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
 from lumi_hooks.errors import DataError, LumiHooksError, SiteError
+from lumi_hooks.job import make_job
 from lumi_hooks.overlay import Overlay
 from lumi_hooks.plan.outline import outline
 from lumi_hooks.prefix import FILE, quota, stack_of
 from lumi_hooks.prefix.checksums import unchecked
 from lumi_hooks.prefix.overrides import Overrides
 from lumi_hooks.recipe import parse_recipe, read_recipe
-from lumi_hooks.record import reproduce
+from lumi_hooks.record import failure, reproduce
 from lumi_hooks.render import render
 from lumi_hooks.site import make_site
+from lumi_hooks.verify import policy
 
 COUNT = int(os.environ.get('LUMI_HOOKS_FUZZ', '200'))
 RANDOM = 'LUMI_HOOKS_FUZZ' in os.environ
@@ -75,7 +77,12 @@ OVERRIDES = [
         {'reason': 'compiler', 'toolchain': 'cpeGNU/25.03', 'license_file': '27000@licences'}]}]
 RELEASE_FILES = ('releases/cpe/25.03.json', 'releases/versions/25.03.json', 'releases/machine.json',
                  'releases/toolchains.json', 'releases/modules.json', 'releases/upstream.json',
-                 'releases/compilers.json', 'packages/groups.json', 'packages/HDF5.json')
+                 'releases/compilers.json', 'releases/pythonbuild.json', 'releases/rocm.json', 'releases/jobs.json',
+                 'packages/groups.json', 'packages/gpu.json', 'packages/HDF5.json', 'packages/Kokkos.json',
+                 'easyblocks.json', 'failures.json', 'verify/policy.json')
+# what keeps in memory what it has read
+DATA_MODULES = (releases, packages, gpu, failure, policy, *(sys.modules[f'lumi_hooks.rules.{name}']
+                                                           for name in ('easyblock', 'pythonbuild')))
 CONTENTS = {path: data.load_json(path) for path in RELEASE_FILES}
 RECIPE = """easyblock = 'ConfigureMake'
 name = 'Thing'
@@ -88,6 +95,10 @@ checksums = ['0']
 configopts = '--own'
 dependencies = [('zlib', '1.3.1'), ('Old', '1'), ('HDF5', '1.14.5')]
 """
+# of a Python package, and of one for NVIDIA's GPUs
+OTHERS = [RECIPE.replace('ConfigureMake', 'PythonPackage').replace("('Old', '1')", "('Python', '3.13.1')"),
+          RECIPE.replace('Thing', 'Kokkos').replace("toolchain =", "versionsuffix = '-CUDA-12.8.0'\ntoolchain =")
+          .replace("('Old', '1')", "('CUDA', '12.8.0'), ('NCCL', '2.26.6', '-CUDA-12.8.0')")]
 
 
 @pytest.fixture(scope='module', autouse=True)
@@ -177,6 +188,17 @@ def test_overrides(ground, text):
         unharmed(ground, seen)
 
 
+def test_all_files_are_read(ground, index, monkeypatch):
+    """What is mangled below would be noticed: right data is read, every file of it, without a complaint."""
+    read, check = set(), schemas.checked
+    for module in list(sys.modules.values()):
+        if getattr(module, 'checked', None) is check:
+            monkeypatch.setattr(module, 'checked', lambda path: read.add(path) or check(path))
+    _forget()
+    _use_all_data(str(ground / 'prefix'), index)
+    assert read >= set(RELEASE_FILES), set(RELEASE_FILES) - read
+
+
 @examples('releases')
 @given(choice=st.sampled_from(RELEASE_FILES).flatmap(
     lambda path: st.tuples(st.just(path), mangled_json([CONTENTS[path]]))))
@@ -190,15 +212,13 @@ def test_release_data(ground, index, choice):
     (root / path).write_bytes(text.replace(b'{mark}', b'mark'))
     patch = pytest.MonkeyPatch()
     try:
-        for module in (data, releases, packages, sys.modules['lumi_hooks.schemas']):
+        for module in (data, releases, packages, schemas):
             patch.setattr(module, 'ROOT', str(root))
         _forget()
         with watched(ground / 'prefix', code=True) as seen:
             try:
-                site = make_site('25.03', 'C', prefix=str(ground / 'prefix'), index=index, env={})
-                adaptation = adapt(parse_recipe(RECIPE), site)
-                Closure(site).follow(adaptation)
-            except (DataError, SiteError) as err:
+                _use_all_data(str(ground / 'prefix'), index)
+            except LumiHooksError as err:
                 assert str(err)
         unharmed(ground, seen)
     finally:
@@ -207,8 +227,20 @@ def test_release_data(ground, index, choice):
         _forget()
 
 
+def _use_all_data(prefix, index):
+    """What reads one of the files at least."""
+    site = make_site('25.03', 'C', prefix=prefix, index=index, env={})
+    Closure(site).follow(adapt(parse_recipe(RECIPE), site))
+    for text in OTHERS:
+        adapt(parse_recipe(text), replace(site, partition='G'))
+    make_job('Kokkos/4.7.01-cpeAMD-25.03-rocm', replace(site, partition='G')).script()
+    failure.first_error('ld: cannot find -lmkl\nmake: *** [all] Error 1\n')
+    for rule in policy.load_policy()['rules']:
+        policy.severity(rule, 'lib/libmpi_gnu_123.so.12', 'Kokkos', True)
+
+
 def _forget():
-    for module in (releases, packages):
+    for module in DATA_MODULES:
         for value in vars(module).values():
             if hasattr(value, 'cache_clear'):
                 value.cache_clear()

@@ -80,6 +80,7 @@ def test_a_file_without_a_schema_is_a_problem(tmp_path):
     ('releases/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
     ('releases/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
     ('releases/upstream.json', '[]', 'not of type'),
+    ('releases/jobs.json', '{"source": "s", "partitions": {"G": {"queue": "q", "cores": 0}}}', 'partitions/G/cores'),
 ])
 def test_what_a_schema_rejects(tmp_path, path, text, says):
     full = tmp_path / path
@@ -128,6 +129,13 @@ def test_duplicate_keys_are_rejected(tmp_path):
     path.write_text('{"outer": {"zlib": 1, "zlib": 2}}')
     with pytest.raises(DataError, match=r'twice\.json: the key "zlib" stands there twice'):
         load_json(str(path))
+
+
+def test_whole_numbers_are_whole(tmp_path):
+    """To JSON they are the same, to range() they are not."""
+    path = tmp_path / 'numbers.json'
+    path.write_text('[2.0, 2.5, 1e2, 1e999, "2.0"]')
+    assert list(map(repr, load_json(str(path)))) == ['2', '2.5', '100', 'inf', "'2.0'"]
 
 
 @pytest.mark.parametrize('text, says', [('{', 'not valid JSON'), (None, 'cannot be read')])

@@ -7,8 +7,9 @@ import subprocess
 import pytest
 from writing import put_module
 
+from lumi_hooks import job
 from lumi_hooks.cli import main
-from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.job import gpu_binding, load_jobs, make_job
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
@@ -20,6 +21,14 @@ GPU = 'GROMACS/2025.4-cpeAMD-25.03-rocm'
 def g():
     """A site on partition G."""
     return make_site(partition='G', env={})
+
+
+def test_a_core_for_each_gpu(monkeypatch):
+    facts = json.loads(json.dumps(job.checked('releases/jobs.json')))
+    facts['partitions']['G']['gpus']['first_cores'].pop()
+    monkeypatch.setattr(job, 'checked', lambda path: facts)
+    with pytest.raises(DataError, match='jobs.json: partitions/G/gpus: first_cores has to name a core for each'):
+        load_jobs()
 
 
 def test_facts_agree_with_the_machine():
