@@ -22,9 +22,10 @@ when the earlier module, its folder, and the new module were renamed (`eb/aside.
 How it is done: [record.md](record.md#how-an-installation-is-kept-whole).
 """
 TAIL = """
-Not tried: a clock that is set back while `eb` runs, a power failure (the order of renames is right, but nothing is
-forced to the disk), two nodes of a real cluster on one Lustre file system. There a holder of a lock on another node
-counts as dead only once Slurm says that its job has ended; otherwise `eb` waits and says which folder to remove.
+The clock is set back for `eb` itself, not for its machine. Not tried: a power failure (the order of renames is right,
+but nothing is forced to the disk), two nodes of a real cluster on one Lustre file system. There a holder of a lock on
+another node counts as dead only once Slurm says that its job has ended; otherwise `eb` waits and says which folder to
+remove.
 """
 
 

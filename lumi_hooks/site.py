@@ -71,7 +71,7 @@ class Site:
         return name in self.derive or '*' in self.derive
 
     def allows(self, name: str) -> bool:
-        """May software `name` be built from sources without checksums? (There is no word for all of them.)"""
+        """May software `name` be built from what has no checksum, downloads of its build too? (No word means all.)"""
         return name in self.allow
 
     def wants_gpu(self, name: str) -> bool:

@@ -36,7 +36,8 @@ def add_parser(commands) -> None:
                          'the recipes are. Nothing is installed or changed.', EXAMPLES)
     parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='what is to be installed')
     parser.add_argument('--json', action='store_true', help='print the findings as one JSON object')
-    parser.add_argument('--allow', metavar='NAME,…', default='', help='software whose sources may lack checksums')
+    parser.add_argument('--allow', metavar='NAME,…', default='',
+                        help='software whose sources may lack checksums, and that may download while it is built')
 
 
 def run(options: argparse.Namespace) -> int:

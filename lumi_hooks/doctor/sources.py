@@ -2,6 +2,7 @@
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
 
+from .. import schemas
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
 from ..prefix.trust import trusted, why_not
@@ -25,6 +26,17 @@ def checksums(here: Situation):
                          f'that any file of that name would be built. LUMI_HOOKS_ALLOW={package.name} builds it all ' \
                          'the same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
                          'into the recipe\'s checksums; for a git repository, name the full commit)'
+
+
+@check('downloads', 'nothing is known to download while it is built')
+def downloads(here: Situation):
+    """Builds have no network (namespace.py): what is known to want it is told before it fails."""
+    known = schemas.checked('downloads.json')
+    for package in here.packages:
+        entry = known['software'].get(package.name) or known['easyblocks'].get(package.parameters.get('easyblock'))
+        if entry and here.fetches and not here.site.allows(package.name):
+            yield WARNING, f'{package.module} wants to download while it is built, and builds have no network: ' \
+                           f'{entry["reason"]}. LUMI_HOOKS_ALLOW={package.name} gives it the network'
 
 
 @check('folders', 'nobody else can write to where recipes and sources come from')

@@ -42,6 +42,8 @@ def enter(here, app) -> None:
     _package, _open = None, None
     if here.site.allows(app.name):
         _open = f'LUMI_HOOKS_ALLOW names {app.name}'
+    elif '@' in str(app.cfg.get('license_file') or ''):
+        _open = f'its licence is asked for at {app.cfg["license_file"]}'
     elif not app.dry_run:
         try:
             _namespace = _namespace or NoNetwork.make()

@@ -27,6 +27,7 @@ KINDS = {
     'releases/compilers.json': 'compilers',
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
+    'downloads.json': 'downloads',
     'releases/pythonbuild.json': 'pythonbuild',
     'easyblocks.json': 'easyblocks',
     'packages/groups.json': 'groups',

@@ -23,7 +23,7 @@ from lumi_hooks.record import Estimate
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
 
-EVERYTHING = ['build-space', 'checksums', 'file-system', 'folders', 'group', 'licence', 'licence-group',
+EVERYTHING = ['build-space', 'checksums', 'downloads', 'file-system', 'folders', 'group', 'licence', 'licence-group',
               'licence-variable', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'space',
               'tools', 'umask']
 
@@ -287,6 +287,17 @@ def test_licence_groups(here):
     assert says('licence-group', here(packages=[package(group=mine), package(), package(group=(mine, 'no'))])) == []
     (level, text), = says('licence-group', here(packages=[package(group='no_such_group')]))
     assert level == ERROR and 'no such group' in text
+
+
+def test_what_is_known_to_download(here):
+    thing = package('Miller', easyblock='GoPackage')
+    [(level, text)] = says('downloads', here(packages=[thing]))
+    assert level == WARNING and 'go fetches the modules' in text and 'LUMI_HOOKS_ALLOW=Miller' in text
+    assert says('downloads', here(packages=[package('TensorFlow'), package('Thing', easyblock=None)]))[0][0] == WARNING
+    allowed = here(packages=[thing])
+    assert not says('downloads', replace(allowed, site=replace(allowed.site, allow=frozenset({'Miller'}))))
+    assert not says('downloads', here(packages=[thing], fetches=False))
+    assert not says('downloads', here(packages=[package(easyblock='CMakeMake'), package()]))
 
 
 # --- checksums

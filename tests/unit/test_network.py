@@ -66,9 +66,9 @@ def site(*allowed):
     return SimpleNamespace(site=SimpleNamespace(allows=lambda name: name in allowed))
 
 
-def package(step, name='Thing'):
+def package(step, name='Thing', **parameters):
     """A package that EasyBuild installs."""
-    return SimpleNamespace(name=name, current_step=step, dry_run=False)
+    return SimpleNamespace(name=name, current_step=step, dry_run=False, cfg=parameters)
 
 
 def test_a_command_in_it_has_a_loopback_and_nothing_else(server):
@@ -151,6 +151,14 @@ def test_what_is_allowed_by_name_has_the_network(server):
     assert network.as_json() == {'cut_off': False, 'reason': 'LUMI_HOOKS_ALLOW names Thing'}
     network.enter(site('Thing'), package('build', 'Other'))
     assert python(ASK, server) == 1 and network.as_json()['cut_off']
+
+
+def test_a_licence_server_can_be_asked(server):
+    network.enter(site(), package('install', license_file='1055@licences.example.org'))
+    assert python(ASK, server) == 0
+    assert network.as_json() == {'cut_off': False, 'reason': 'its licence is asked for at 1055@licences.example.org'}
+    network.enter(site(), package('install', license_file='/home/me/licence.dat'))
+    assert python(ASK, server) == 1
 
 
 def test_a_preexec_function_of_ones_own_still_runs(tmp_path):
