@@ -255,8 +255,9 @@ class Session:
                          for change in adaptation.changes)
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
                   adaptation.without)
+        number = len(adaptation.changes)
         self._announce(f'{adaptation.recipe.filename} is installed as {adaptation.module} '
-                       f'({len(adaptation.changes)} changes)')
+                       f'({number} change{"s" if number != 1 else ""})')
 
     def _announce(self, text: str) -> None:
         if text not in self._announced and not build_option('terse', default=False):

@@ -20,6 +20,8 @@ _OUTPUT = re.compile(r'^== .* Output of .* shell command')
 _ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error|crashed[^:]*): ')
 # what EasyBuild adds to a message of its own
 _PLACE = re.compile(r' \(at easybuild/[^)]*\)$')
+# the dozens of paths where a source was looked for
+_PATHS = re.compile(r'\.* Paths attempted \(in order\): .*')
 _CALLS = re.compile(r'^Callstack:$')
 # programs that configure scripts, CMake and Meson try: they fail by design
 _TRIALS = re.compile(r'conftest\.|CMakeFiles/CMake(Tmp|Scratch)|meson-private/')
@@ -148,7 +150,7 @@ def _last_lines(lines: Sequence[str], span: Tuple[int, int]) -> Optional[Failure
 
 def _stripped(line: str) -> str:
     """A line without what EasyBuild's log puts around a message."""
-    return _PLACE.sub('', _ERROR.sub('', line))
+    return _PATHS.sub('', _PLACE.sub('', _ERROR.sub('', line)))
 
 
 def nearest(failure: Failure, changes: Sequence[Change]) -> Optional[Tuple[str, str]]:

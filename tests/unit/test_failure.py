@@ -79,6 +79,12 @@ def test_a_message_alone():
     assert first_error('') is None and first_error('\n\n') is None
 
 
+def test_the_places_where_a_source_was_looked_for_stay_in_the_log():
+    found = first_error("Couldn't find file x-1.0.tar.gz anywhere, and downloading it didn't work either... "
+                        'Paths attempted (in order): /a/x-1.0.tar.gz, /b/x-1.0.tar.gz')
+    assert found.context == ("Couldn't find file x-1.0.tar.gz anywhere, and downloading it didn't work either",)
+
+
 def test_trials_of_configure_and_cmake_are_no_errors():
     log = '== 2026-11-24 06:00:00,000 run.py:652 WARNING Shell command FAILED (exit code 1)\nOutput:\n' \
           'conftest.c:3:10: fatal error: foo.h: No such file or directory\n' \
