@@ -17,7 +17,16 @@ from .change import Adaptation, Change
 from .data import ROOT
 from .errors import LumiHooksError, RecipeError
 from .files import read_text, write_atomic
-from .recipe import Recipe, as_list, checksums_beside, file_name, files_beside, parse_recipe, template_values
+from .recipe import (
+    Recipe,
+    as_list,
+    checksums_beside,
+    file_name,
+    files_beside,
+    parse_recipe,
+    sources_beside,
+    template_values,
+)
 from .render import render
 from .site import OVERLAY_FOLDER, Site
 
@@ -57,7 +66,8 @@ class Overlay:
 
     def add(self, adaptation: Adaptation, given: bool = False) -> str:
         """
-        Write an adapted recipe with the patches that lie beside its source; returns its path.
+        Write an adapted recipe with the patches that lie beside its source, and links to the sources that do;
+        returns its path.
 
         :param given: see `path`
 
@@ -69,6 +79,8 @@ class Overlay:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             for patch in (*files_beside(adaptation.recipe), *adaptation.beside):
                 _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), read_text(patch))
+            for source in sources_beside(adaptation.recipe):
+                _link(os.path.join(os.path.dirname(path), os.path.basename(source)), source)
             if given:
                 # a job or a later installation adapts it again, to say what was changed
                 source = os.path.join(os.path.dirname(path), SOURCE_FOLDER, adaptation.recipe.filename)
@@ -125,6 +137,15 @@ def _contents_key(recipe: Recipe) -> str:
         raise RecipeError(f'{err.filename}, beside {recipe.filename}, cannot be read: {err.strerror}') from err
     everything = (recipe.text, patches, sorted(checksums_beside(recipe).items()))
     return hashlib.sha256(repr(everything).encode()).hexdigest()[:12]
+
+
+def _link(path: str, target: str) -> None:
+    """Put a link there in one step, in the place of one to somewhere else."""
+    if os.path.islink(path) and os.readlink(path) == target:
+        return
+    temporary = f'{path}.{os.getpid()}'
+    os.symlink(target, temporary)
+    os.replace(temporary, path)
 
 
 def _place(path: str, text: str) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .dependency import Dependency
 from .errors import RecipeError
@@ -137,18 +137,28 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
 
 def files_beside(recipe: Recipe) -> Tuple[str, ...]:
     """Paths of the recipe's patches that lie in its own folder (those of extensions and components included)."""
+    return _beside(recipe, 'patches', 'postinstallpatches')
+
+
+def sources_beside(recipe: Recipe) -> Tuple[str, ...]:
+    """Paths of the recipe's sources that lie in its own folder, where EasyBuild looks first."""
+    return _beside(recipe, 'sources', 'data_sources')
+
+
+def _beside(recipe: Recipe, *parameters: str) -> Tuple[str, ...]:
+    """Paths of the files that parameters name, of those that lie in the recipe's own folder."""
     if not recipe.path:
         return ()
     folder = os.path.dirname(os.path.abspath(recipe.path))
     values = template_values(recipe)
     found: List[str] = []
-    for patch in _patches(recipe.parameters):
+    for name in _names(recipe.parameters, parameters):
         try:
-            patch = patch % values
+            name = name % values
         except (KeyError, ValueError, TypeError):
             continue
-        path = os.path.join(folder, patch)
-        if os.path.basename(patch) == patch and os.path.isfile(path) and path not in found:
+        path = os.path.join(folder, name)
+        if os.path.basename(name) == name and os.path.isfile(path) and path not in found:
             found.append(path)
     return tuple(found)
 
@@ -202,17 +212,17 @@ def file_name(item: Any) -> str:
     return item if isinstance(item, str) else ''
 
 
-def _patches(value: Any):
-    """Names of patches anywhere in a recipe's parameters."""
+def _names(value: Any, parameters: Sequence[str]) -> Iterator[str]:
+    """Names of the files that parameters name, anywhere in a recipe."""
     if isinstance(value, dict):
         for key, item in value.items():
-            if key in ('patches', 'postinstallpatches'):
+            if key in parameters:
                 yield from filter(None, map(file_name, as_list(item)))
             elif key in ('exts_list', 'components'):
-                yield from _patches(item)
+                yield from _names(item, parameters)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _patches(item)
+            yield from _names(item, parameters)
 
 
 def _first_line(err: BaseException) -> str:

@@ -172,6 +172,21 @@ def test_a_patch_that_was_worked_on(overlay, adapted, tmp_path):
         assert stream.read() == 'second\n'
 
 
+def test_sources_beside_a_recipe_are_linked(overlay, adapted, tmp_path):
+    """EasyBuild looks for them beside the recipe that it reads, which is the adapted one."""
+    source = tmp_path / 'own' / 'Thing-1.0.tar.gz'
+    source.parent.mkdir()
+    source.write_bytes(b'first')
+    more = "sources = ['%(name)s-%(version)s.tar.gz', 'elsewhere.tar.gz']\n"
+    folder = os.path.dirname(overlay.add(adapted(more), given=True))
+    link = os.path.join(folder, source.name)
+    assert os.readlink(link) == str(source) and not os.path.lexists(os.path.join(folder, 'elsewhere.tar.gz'))
+    os.unlink(link)
+    os.symlink('/nowhere', link)
+    overlay.add(adapted(more), given=True)
+    assert os.readlink(link) == str(source)
+
+
 CHECKED = "sources = ['%(name)s-%(version)s.tar.gz']\npatches = ['a.patch', ('b.patch', 1), {'name': 'c.patch'}]\n"
 SUMS = {'Thing-1.0.tar.gz': '1' * 64, 'a.patch': '2' * 64, 'b.patch': '3' * 64, 'c.patch': '4' * 64}
 
