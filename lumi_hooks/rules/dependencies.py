@@ -151,7 +151,9 @@ def release_version(draft: Draft, site: Site):
             if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
                 continue
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
-            chosen = choose_version(dependency, site, 'any' if known.get('change') == 'any-version' else '')
+            # what the package itself says of it goes before that one's own policy
+            policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
+            chosen = choose_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):
                 kept = choose_version(dependency, site, 'exact')
                 if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):

@@ -22,7 +22,7 @@ def package_dependencies(draft: Draft, site: Site):
     without here is left out, and one that the Cray PE has is added.
     """
     for name, entry in package(draft.name).get('dependencies', {}).items():
-        if not within(draft.version, entry) or entry['change'] == 'any-version':
+        if not within(draft.version, entry) or entry['change'] in ('any-version', 'same-major'):
             continue
         say = (RULE, entry['reason'], entry.get('link'))
         found = {parameter: [item for item in draft.dependencies(parameter) if item.name == name]
