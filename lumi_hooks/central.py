@@ -234,7 +234,8 @@ def choose_source(candidates: Iterable[Source], generation: str) -> Optional[Sou
         return (toolchains[name]['family'] == 'GNU', -distance, -1 if place is None else place,
                 version_key(source.version), -levels.index(name))
 
-    adaptable = [source for source in candidates if source.toolchain and not refused_family(source.toolchain[0])]
+    adaptable = [source for source in candidates if source.toolchain and source.toolchain[0] in toolchains
+                 and not refused_family(source.toolchain[0])]
     return max(sorted(adaptable, key=lambda source: source.path), key=rank, default=None)
 
 

@@ -96,7 +96,8 @@ def problems(path: str, root: str = ROOT) -> List[str]:
         content = load_json(os.path.join(root, path))
     except DataError as err:
         return [str(err)]
-    checker = jsonschema.Draft202012Validator(schema(kind))
+    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
+    checker = jsonschema.Draft202012Validator(schema(kind), format_checker=formats)
     found = [f'{path}: {"/".join(map(str, error.absolute_path)) or "top level"}: {error.message}'
              for error in sorted(checker.iter_errors(content), key=lambda error: list(map(str, error.absolute_path)))]
     name = os.path.basename(path)[:-len('.json')]

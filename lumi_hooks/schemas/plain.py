@@ -11,9 +11,9 @@ from typing import Any, Iterator, Mapping
 _TYPES = {'object': dict, 'array': list, 'string': str, 'boolean': bool, 'null': type(None)}
 _SAID = {'title', 'description', '$schema'}
 _KNOWN = _SAID | {'type', 'enum', 'const', 'not', 'anyOf', 'oneOf', 'allOf', 'if', 'then', 'else', 'pattern',
-                  'minLength', 'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems', 'properties',
-                  'required', 'dependentRequired', 'additionalProperties', 'propertyNames', 'minProperties',
-                  'maxProperties'}
+                  'format', 'minLength', 'minimum', 'maximum', 'items', 'minItems', 'maxItems', 'uniqueItems',
+                  'properties', 'required', 'dependentRequired', 'additionalProperties', 'propertyNames',
+                  'minProperties', 'maxProperties'}
 
 
 def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> Iterator[str]:
@@ -65,6 +65,13 @@ def _text(value: str, schema: Mapping[str, Any], place: str) -> Iterator[str]:
         yield f'{place}: it is empty'
     if 'pattern' in schema and not re.search(schema['pattern'], value):
         yield f'{place}: {_short(value)} does not look like what belongs there ({schema["pattern"]})'
+    if schema.get('format', 'regex') != 'regex':
+        raise ValueError(f'the schema uses the format {schema["format"]}, which is not known here')
+    if 'format' in schema:
+        try:
+            re.compile(value)
+        except re.error as err:
+            yield f'{place}: {_short(value)} is no regular expression ({err})'
 
 
 def _array(value: list, schema: Mapping[str, Any], place: str) -> Iterator[str]:

@@ -19,6 +19,7 @@ from lumi_hooks.releases import (
     release_names,
 )
 from lumi_hooks.schemas.__main__ import main as check
+from lumi_hooks.schemas.plain import faults
 
 FILES = schemas.data_files()
 # (release, module) that a package's data names and the release does not have; empty today
@@ -80,11 +81,12 @@ def test_a_file_without_a_schema_is_a_problem(tmp_path):
     ('releases/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
     ('releases/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
     ('releases/upstream.json', '[]', 'not of type'),
+    ('failures.json', '{"failures": [{"kind": "a", "pattern": "(", "advice": "b"}]}', 'failures/0/pattern'),
     ('releases/jobs.json', '{"source": "s", "partitions": {"G": {"queue": "q", "cores": 0}}}', 'partitions/G/cores'),
 ])
 def test_what_a_schema_rejects(tmp_path, path, text, says):
     full = tmp_path / path
-    full.parent.mkdir(parents=True)
+    full.parent.mkdir(parents=True, exist_ok=True)
     full.write_text(text)
     found = schemas.problems(path, str(tmp_path))
     assert found and any(says in line for line in found), found
@@ -101,6 +103,13 @@ def test_data_is_read_through_the_check():
     unchecked = {path for path in Path(ROOT).rglob('*.py') if 'load_json(' in path.read_text(encoding='utf-8')}
     assert {str(path.relative_to(ROOT)) for path in unchecked} == \
         {'data.py', 'schemas/__init__.py', 'prefix/overrides.py'}, 'schemas.checked says what is wrong with a file'
+
+
+def test_a_pattern_that_is_none():
+    found = list(faults({'pattern': '('}, {'properties': {'pattern': {'type': 'string', 'format': 'regex'}}}))
+    assert len(found) == 1 and found[0].startswith("pattern: '(' is no regular expression (")
+    with pytest.raises(ValueError, match='format uri'):
+        list(faults('x', {'format': 'uri'}))
 
 
 def test_command(tmp_path, capsys):
