@@ -184,6 +184,8 @@ def _print_log(installation: Installation) -> int:
         else:
             with open(installation.log, encoding='utf-8', errors='replace') as text:
                 shutil.copyfileobj(text, sys.stdout)
+    except BrokenPipeError:
+        raise  # nobody reads on: the log is not at fault
     except (OSError, EOFError) as err:
         raise LumiHooksError(f'{installation.log} can\'t be read: {err}') from err
     return 0

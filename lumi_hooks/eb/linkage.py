@@ -136,7 +136,9 @@ def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> 
         command.extend(['--build-dir', folder] if folder else [])
     for target in build_option('amdgcn_capabilities', default=None) or ():
         command.extend(['--gpu-target', target])
-    done = subprocess.run(command, env=_environment(environment), capture_output=True, text=True, check=False)
+    # Python's -m looks for modules in the current folder first, and eb's may be one of unpacked sources
+    done = subprocess.run(command, env=_environment(environment), cwd=os.path.dirname(ROOT),
+                          capture_output=True, text=True, check=False)
     try:
         return json.loads(done.stdout)
     except ValueError:

@@ -103,6 +103,8 @@ def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] 
     """
     if os.path.isdir(what):
         return [Installation.read(what)]
+    if os.path.isabs(what) and not what.endswith('.eb'):
+        raise LumiHooksError(f'{what}: there is no such folder')
     found: List[str] = []
     if what.endswith('.eb'):
         found = [path for prefix in prefixes if prefix for path in _made_of(os.path.basename(what), prefix)]

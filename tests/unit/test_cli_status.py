@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import pytest
 
@@ -102,3 +104,14 @@ def test_version_of_easybuild(tmp_path, monkeypatch, text, version):
     assert screen.easybuild_version() == '5.2.0'
     monkeypatch.setenv('PATH', '/nowhere')
     assert screen.easybuild_version() is None
+
+
+def test_the_command_of_a_checkout_runs_no_code_of_the_current_folder(tmp_path):
+    (tmp_path / 'lumi_hooks').mkdir()
+    for name in ('lumi_hooks/__init__.py', 'argparse.py', 'json.py'):
+        (tmp_path / name).write_text('raise SystemExit("code of the current folder ran")\n')
+    command = os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb')
+    assert os.path.exists(command)
+    done = subprocess.run([command, '--version'], cwd=tmp_path, env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable},
+                          capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, f'lumi-hooks {__version__}\n'), done.stderr

@@ -52,6 +52,8 @@ def test_an_installation_is_found_by_folder_module_name_and_recipe(tmp_path):
     for what in ('Other', 'Thing/2.0', '../Thing', '.', 'a/../b'):
         with pytest.raises(Exception, match='is not installed in|not an installation'):
             find(what, site, prefixes)
+    with pytest.raises(Exception, match='no such folder'):
+        find(str(prefixes[0]) + '/nowhere', site, prefixes)
 
 
 def test_an_installation_that_a_loaded_module_names(tmp_path):
