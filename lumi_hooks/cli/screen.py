@@ -120,7 +120,8 @@ def show(facts: Dict[str, Any]) -> None:
     rows.add_row('toolchain', f'{facts["toolchain"]}   ({facts["compiler"]})' if facts['toolchain'] else '–')
     rows.add_row('prefix', escape(facts['prefix'] or 'none') + (f'   ({facts["mode"]} mode)' if facts['mode'] else ''))
     for below in facts['prefixes'][1:]:
-        rows.add_row('below it', f'{escape(below)}   ({name_of(below, facts["prefixes"])})')
+        name = name_of(below, facts['prefixes'])
+        rows.add_row('below it', escape(below) + (f'   ({name})' if below not in name else ''))
     if free:
         rows.add_row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; '
                                    'your quota may be less)')
