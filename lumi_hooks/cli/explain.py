@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb explain: what an installation is, where it comes from, and how to repeat it."""
 import argparse
+import contextlib
 import gzip
 import json
 import os
@@ -8,10 +9,12 @@ import shutil
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..record import CHANGES, FILE, headline, where
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
 from ..record.reproduce import SCRIPT, write
+from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
 from . import place
 from .command import add_command
@@ -156,20 +159,22 @@ def _changes(record: Mapping[str, Any]) -> List[Tuple[str, str]]:
     if not record['changes']:
         return [('by the rules ' + ', '.join(record['rules']), 'the head of the recipe says what and why')] \
             if record['rules'] else [('nothing', 'the recipe was installed as it is')]
-    return [(f'{change["parameter"]}: {_plain(change.get("before"))} → {_plain(change.get("after"))}',
+    return [(f'{change["parameter"]}: {_value(change, "before", record)} → {_value(change, "after", record)}',
              f'{change["reason"]} (rule {change["rule"]})') for change in record['changes']]
 
 
-def _plain(value: Any) -> str:
-    """A value of a change in a few words."""
+def _value(change: Mapping[str, Any], side: str, record: Mapping[str, Any]) -> str:
+    """One side of a change in a few words."""
+    value = change.get(side)
     if value is None:
         return 'nothing'
+    if change['parameter'] in DEPENDENCY_LISTS and isinstance(value, list) and value:
+        several = value if isinstance(value[0], list) else [value]
+        with contextlib.suppress(ValueError):  # of another version of the library: shown as it is
+            text = ' + '.join(str(Dependency.parse(item)) for item in several)
+            return text.replace('%(toolchain_version)s', record['toolchain']['version'])
     if isinstance(value, dict) and set(value) == {'name', 'version'}:
         return f'{value["name"]}/{value["version"]}'
-    if isinstance(value, list) and value and all(isinstance(item, list) for item in value):
-        return ' + '.join(map(_plain, value))
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return ' '.join(item for item in value if item != 'EXTERNAL_MODULE')
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 

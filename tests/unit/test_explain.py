@@ -11,7 +11,7 @@ from writing import put_recipe, recipe_text
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
-from lumi_hooks.cli import main
+from lumi_hooks.cli import explain, main
 from lumi_hooks.overlay import Overlay
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce
@@ -212,3 +212,14 @@ def test_a_bill_of_materials(tmp_path, capsys):
     main(['sbom', str(tmp_path / 'p'), '--output', str(tmp_path / 'x.json')])
     assert (tmp_path / 'x.json').read_text() == first.out
     assert main(['sbom', str(tmp_path)]) == 2
+
+
+@pytest.mark.parametrize('parameter, value, text', [
+    ('builddependencies', ['buildtools', '%(toolchain_version)s', '', {'name': 'system', 'version': 'system'}],
+     'buildtools 25.03'),
+    ('dependencies', [['cray-hdf5/1.14', 'EXTERNAL_MODULE'], ['zlib', '1.3.1']], 'cray-hdf5/1.14 + zlib 1.3.1'),
+    ('dependencies', ['odd'], 'odd '), ('dependencies', [], '[]'), ('dependencies', None, 'nothing'),
+    ('dependencies', [7], '[7]'), ('configopts', 'a', 'a'), ('toolchainopts', {'pic': True}, '{"pic": true}')])
+def test_a_change_in_a_few_words(parameter, value, text):
+    record = {'toolchain': {'name': 'cpeGNU', 'version': '25.03'}}
+    assert explain._value({'parameter': parameter, 'after': value}, 'after', record) == text
