@@ -3,7 +3,7 @@
 from typing import Any, Dict, List, Tuple
 
 from ..change import Change
-from ..dependency import Dependency
+from ..dependency import SYSTEM, Dependency
 from ..recipe import Recipe
 
 DEPENDENCY_LISTS = ('dependencies', 'builddependencies')
@@ -76,5 +76,8 @@ def _edit(value: Any, change: Change) -> List:
         else:
             found.append(item)
     if change.before is None:
+        # a bundle of build tools comes first: what a recipe names itself is loaded behind it, and so found before it
+        known = [Dependency.parse(item) for item in found if item]
+        found[:0] = [item.raw() for item in after if item.toolchain == SYSTEM and item not in known]
         add(after)
     return found

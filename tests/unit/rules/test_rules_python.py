@@ -109,7 +109,7 @@ def test_rule_python_bound_without_a_bound(recipe, site):
     ("easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
      ['buildtools-python']),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('Cython', '3.0')]\n",
-     ['Cython', 'buildtools-python']),
+     ['buildtools-python', 'Cython']),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('SCons', '4')]\n",
      ['buildtools-python']),
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
@@ -118,3 +118,11 @@ def test_rule_python_bound_without_a_bound(recipe, site):
 def test_rule_python_build_tools(recipe, upstream_site, more, names):
     found = adapt(recipe(more), upstream_site)
     assert [item.name for item in found.dependencies('builddependencies')] == names
+
+
+def test_rule_python_build_tools_stand_before_what_the_recipe_names(recipe, upstream_site):
+    """The module that is loaded last is found first: buildtools-python may hold an older one of the same package."""
+    found = adapt(recipe("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n"
+                         "builddependencies = [('scikit-build-core', '0.11.5')]\n"), upstream_site)
+    names = [item.name for item in found.dependencies('builddependencies')]
+    assert names.index('buildtools-python') < names.index('scikit-build-core')
