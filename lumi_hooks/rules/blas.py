@@ -9,7 +9,7 @@ from ..site import Site
 from .base import rule
 from .draft import Draft
 from .folders import is_provided
-from .texts import command_parameters, reworded
+from .texts import in_commands
 
 _NAMES = re.compile(r'(?i)flexiblas|openblas|scalapack')
 _ROOT = r'\$\{?EBROOT(?:FLEXIBLAS|OPENBLAS|SCALAPACK)\}?/lib(?:64)?'
@@ -31,11 +31,9 @@ def blas_by_name(draft: Draft, site: Site):
             text = pattern.sub(words, text)
         return text
 
-    for parameter, before in command_parameters(draft):
-        after = reworded(before, change)
-        if after != before:
-            yield Change(parameter, before, after, 'blas-by-name',
-                         'cc, CC and ftn link LibSci, which holds BLAS, CBLAS, LAPACK, LAPACKE and ScaLAPACK')
+    for parameter, before, after in in_commands(draft, change):
+        yield Change(parameter, before, after, 'blas-by-name',
+                     'cc, CC and ftn link LibSci, which holds BLAS, CBLAS, LAPACK, LAPACKE and ScaLAPACK')
 
 
 def _substitutes(draft: Draft, site: Site) -> List[Tuple[Pattern[str], str]]:

@@ -11,7 +11,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import stand_in
-from .texts import command_parameters, reworded
+from .texts import in_commands
 
 _FOLDER = re.compile(r'\$(?:\{(EBROOT[A-Z0-9_]+)\}|(EBROOT[A-Z0-9_]+)\b)')
 # the compilers of MPI, and what starts programs where only its path is asked for; not as a part of another name
@@ -41,11 +41,9 @@ def folder_by_name(draft: Draft, site: Site):
     def change(text: str) -> str:
         return _FOLDER.sub(lambda match: _instead(match, known), text)
 
-    for parameter, before in command_parameters(draft):
-        after = reworded(before, change)
-        if after != before:
-            yield Change(parameter, before, after, 'folder-by-name',
-                         'the dependency is not installed under its name here, and its variable would be empty')
+    for parameter, before, after in in_commands(draft, change):
+        yield Change(parameter, before, after, 'folder-by-name',
+                     'the dependency is not installed under its name here, and its variable would be empty')
 
 
 def _instead(match: 're.Match[str]', known: Mapping[str, str]) -> str:
@@ -86,8 +84,6 @@ def mpi_by_name(draft: Draft, site: Site):
             text = pattern.sub(word, text)
         return text
 
-    for parameter, before in command_parameters(draft):
-        after = reworded(before, change)
-        if after != before:
-            yield Change(parameter, before, after, 'mpi-by-name',
-                         'Cray MPICH comes without mpicc and its kin: cc, CC and ftn compile and link with it')
+    for parameter, before, after in in_commands(draft, change):
+        yield Change(parameter, before, after, 'mpi-by-name',
+                     'Cray MPICH comes without mpicc and its kin: cc, CC and ftn compile and link with it')

@@ -10,7 +10,7 @@ from ..site import Site
 from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import command_parameters, reworded
+from .texts import in_commands
 
 RULE = 'package-dependencies'
 
@@ -58,10 +58,8 @@ def package_words(draft: Draft, site: Site):
     """By the package's data file: words in options and commands, wherever they stand, are replaced."""
     for entry in package(draft.name).get('words', ()):
         if within(draft.version, entry):
-            for name, before in command_parameters(draft):
-                after = reworded(before, partial(_replaced, entry['replace'], entry['by']))
-                if after != before:
-                    yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
+            for name, before, after in in_commands(draft, partial(_replaced, entry['replace'], entry['by'])):
+                yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
 
 
 def _replaced(words: str, by: str, text: str) -> str:

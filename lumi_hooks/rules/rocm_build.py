@@ -11,8 +11,9 @@ from ..releases import load_machine, load_rocm, load_toolchains, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .toolchain import TELLING, texts
-from .words import in_commands
+from .texts import in_commands, texts
+from .toolchain import TELLING
+from .words import TOOLCHAINS
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
 # the compiler reads CPATH and HCC_AMDGPU_TARGET whenever it runs: before CMake's build too, not before configuring only
@@ -246,7 +247,7 @@ def hipcc_libs(draft: Draft, site: Site):
         return _PRINTED.sub(lambda found: ('$(CC --cray-print-opts=cflags) ' if found.group(1) == 'all' else '')
                             + ' '.join(filled('{link} {blas}', draft, site).split()), text)
 
-    for name, before, after in in_commands(draft, change):
+    for name, before, after in in_commands(draft, change, TOOLCHAINS):
         yield Change(name, before, after, 'hipcc-libs', 'CC --cray-print-opts=libs names all variants of LibSci, with '
                      'and without MPI and OpenMP', hipcc_libs.link)
 

@@ -11,7 +11,7 @@ from ..versions import version_key
 from .base import rule
 from .compiler import compiler_base
 from .draft import DEPENDENCY_LISTS, Draft
-from .toolchain import texts
+from .texts import texts
 
 
 def rocm_problem(version: str, site: Site) -> Optional[str]:

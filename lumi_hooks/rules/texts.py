@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The texts of a recipe that are run or handed to a build: options and commands, those of extensions too."""
-from typing import Any, Callable, Iterator, Tuple
+from typing import Any, Callable, Collection, Iterator, Tuple
 
 from .draft import DEPENDENCY_LISTS, Draft
 
@@ -12,23 +12,31 @@ _PARAMETERS = frozenset((
 
 
 def texts(value: Any) -> Iterator[str]:
-    """All texts in a value of a parameter: a text, or lists and dictionaries of values."""
+    """All texts in a value, keys of dictionaries included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, item in value.items():
-            if key not in _PARAMETERS:
-                yield from texts(item)
+            yield from texts(key)
+            yield from texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from texts(item)
 
 
-def command_parameters(draft: Draft) -> Iterator[Tuple[str, Any]]:
-    """The parameters (with their values) whose texts may be run or handed to a build."""
-    for parameter, value in draft.parameters.items():
-        if parameter not in _PARAMETERS and not parameter.startswith(('_', 'local_')):
-            yield parameter, value
+def in_commands(draft: Draft, change: Callable[[str], str],
+                but: Collection[str] = ()) -> Iterator[Tuple[str, Any, Any]]:
+    """
+    (parameter, before, after) of those parameters whose texts may be run or handed to a build, and that a change of
+    these texts makes a difference to.
+
+    :param but: parameters that are left as they are
+    """
+    for parameter, before in draft.parameters.items():
+        if parameter not in _PARAMETERS and parameter not in but and not parameter.startswith(('_', 'local_')):
+            after = reworded(before, change)
+            if after != before:
+                yield parameter, before, after
 
 
 def reworded(value: Any, change: Callable[[str], str]) -> Any:

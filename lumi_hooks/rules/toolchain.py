@@ -8,6 +8,7 @@ from ..releases import family_of, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import Draft
+from .texts import texts
 
 # parameters that say where software comes from or what it is, not how it is built
 TELLING = ('name', 'version', 'homepage', 'description', 'toolchain', 'source_urls', 'sources', 'checksums',
@@ -56,19 +57,6 @@ def _marked(draft: Draft, marks: 're.Pattern') -> Iterator[Tuple[str, str]]:
                 match: Optional[Any] = marks.search(text)
                 if match:
                     yield parameter, _word(text, match.start(), match.end())
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All texts in a value, keys of dictionaries included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from texts(key)
-            yield from texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from texts(item)
 
 
 def _word(text: str, start: int, end: int) -> str:

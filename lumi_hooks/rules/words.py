@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
-from typing import Any, Callable, Iterator, Tuple
 
 from ..change import Change
 from ..releases import compiler_family, load_toolchains
 from ..site import Site
 from .base import rule
 from .draft import Draft
-from .texts import command_parameters, reworded
+from .texts import in_commands
 
 # a compiler as the whole value of a variable or an option that names one
 _GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=)(gcc|g\+\+|gfortran)'
@@ -16,13 +15,8 @@ _GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90)=|(?:-D)?CMAKE_(?:C|CXX|Fortran
 _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
 
 
-def in_commands(draft: Draft, change: Callable[[str], str]) -> Iterator[Tuple[str, Any, Any]]:
-    """(parameter, before, after) of the commands and options that a change makes a difference to."""
-    for name, before in command_parameters(draft):
-        # toolchainopts are the toolchain's to put into words
-        after = before if name == 'toolchainopts' else reworded(before, change)
-        if after != before:
-            yield name, before, after
+# toolchainopts are the toolchain's to put into words
+TOOLCHAINS = ('toolchainopts',)
 
 
 @rule('compiler-names', 'the compilers are cc, CC and ftn here',
@@ -35,7 +29,7 @@ def compiler_names(draft: Draft, site: Site):
     def change(text: str) -> str:
         return _GNU.sub(lambda found: found.group(1) + _WRAPPERS[found.group(2)], text)
 
-    for name, before, after in in_commands(draft, change):
+    for name, before, after in in_commands(draft, change, TOOLCHAINS):
         yield Change(name, before, after, 'compiler-names', 'GNU\'s compilers by name know neither the target nor '
                      'Cray\'s libraries', compiler_names.link)
 
@@ -55,6 +49,6 @@ def fortran_words(draft: Draft, site: Site):
     def change(text: str) -> str:
         return text if re.search(r'\bgfortran\b', text) else pattern.sub(lambda found: words[found.group(1)], text)
 
-    for name, before, after in in_commands(draft, change):
+    for name, before, after in in_commands(draft, change, TOOLCHAINS):
         yield Change(name, before, after, 'fortran-words', f'{site.toolchain}\'s Fortran compiler does not know '
                      'options of gfortran', fortran_words.link)

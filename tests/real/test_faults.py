@@ -48,7 +48,7 @@ def new(standin, sources, upstream):
     found = User(standin, sources, upstream, path)
     # EasyBuild itself (options.py, set_tmpdir) looks whether this is there and makes it in two steps: of several first
     # `eb` at the same moment one may end with "File exists", before any hook is loaded
-    (path / 'home/work/easybuild/tmp').mkdir(parents=True)
+    path.joinpath('home', 'work', 'easybuild', 'tmp').mkdir(parents=True)
     found.own(path)
     yield found
     remove(path)

@@ -3,6 +3,7 @@
 import os
 
 import pytest
+from easybuild.tools.config import BuildOptions, init_build_options
 from hypothesis import settings
 from writing import recipe_text
 
@@ -67,3 +68,15 @@ def recipe():
     def make(more='', **facts):
         return parse_recipe(recipe_text(more=more, **facts))
     return make
+
+
+@pytest.fixture
+def options():
+    """EasyBuild's default options."""
+    instances = type(BuildOptions)._instances
+    before = dict(instances)
+    instances.pop(BuildOptions, None)
+    init_build_options()
+    yield
+    instances.clear()
+    instances.update(before)

@@ -8,7 +8,6 @@ the integration tests.
 import os
 
 import pytest
-from easybuild.tools.config import BuildOptions, init_build_options
 from easybuild.tools.modules import ModulesTool
 
 from lumi_hooks.eb import modules
@@ -19,15 +18,8 @@ CRAY = cray_modules(default_release().name)
 
 
 @pytest.fixture(autouse=True)
-def build_options():
-    """EasyBuild's defaults, which setvar looks at."""
-    instances = type(BuildOptions)._instances
-    before = dict(instances)
-    instances.pop(BuildOptions, None)
-    init_build_options()
-    yield
-    instances.clear()
-    instances.update(before)
+def defaults(options):
+    """setvar looks at EasyBuild's options."""
 
 
 class Tool:

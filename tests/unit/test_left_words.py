@@ -9,7 +9,7 @@ from lumi_hooks.packages import members, treatment
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules.draft import DEPENDENCY_LISTS, Draft
 from lumi_hooks.rules.folders import is_provided
-from lumi_hooks.rules.texts import command_parameters, texts
+from lumi_hooks.rules.texts import in_commands
 from lumi_hooks.survey import recipes_below
 
 NAMES = re.compile(r'(?i:[\w.-]*(?:flexiblas|openblas)[\w.-]*)|-lscalapack\b|'
@@ -43,10 +43,21 @@ def left_words(adaptation):
     draft = Draft(adaptation.recipe)
     draft.parameters = dict(adaptation.parameters)
     gone = nobodys() - {root_variable(item.name) for where in DEPENDENCY_LISTS for item in draft.dependencies(where)}
-    for _, value in command_parameters(draft):
-        for text in texts(value):
-            yield from (word for word in NAMES.findall(text) if 'NUM_THREADS' not in word)
-            yield from (word for word in FOLDERS.findall(text) if word in gone)
+    for text in all_texts(draft):
+        yield from (word for word in NAMES.findall(text) if 'NUM_THREADS' not in word)
+        yield from (word for word in FOLDERS.findall(text) if word in gone)
+
+
+def all_texts(draft):
+    """The texts that the rules see."""
+    seen = []
+
+    def look(text):
+        seen.append(text)
+        return text
+
+    assert not list(in_commands(draft, look)), 'nothing is changed'
+    return seen
 
 
 def test_no_word_is_left(upstream_site):

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 from another_user import GROUP, NOBODY, Place, needs_root
 from easybuild.tools.build_log import EasyBuildError
-from easybuild.tools.config import BuildOptions, init_build_options
 from easybuild.tools.run import RunShellCmdError, run_shell_cmd
 
 from lumi_hooks import namespace
@@ -41,18 +40,6 @@ def afterwards():
     yield
     network.leave()
     subprocess.Popen.__init__ = original
-
-
-@pytest.fixture
-def options():
-    """EasyBuild's default options."""
-    instances = type(BuildOptions)._instances
-    before = dict(instances)
-    instances.pop(BuildOptions, None)
-    init_build_options()
-    yield
-    instances.clear()
-    instances.update(before)
 
 
 def python(code, *words, **options):
