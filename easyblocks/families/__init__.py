@@ -14,7 +14,9 @@ import os
 import re
 import tempfile
 
+import easybuild.tools.environment as env
 from easybuild.tools.build_log import EasyBuildError
+from easybuild.tools.modules import get_software_root_env_var_name
 from easybuild.tools.run import run_shell_cmd
 
 CPE = 'CPE'
@@ -117,6 +119,21 @@ def reworded(cfg, words):
         yield
     finally:
         del cfg.update
+
+
+@contextlib.contextmanager
+def installed(name, prefix):
+    """
+    Let an easyblock take a software for installed in a folder, for as long as this lasts.
+
+    :param name: the name that upstream's easyblock looks for
+    """
+    variable = get_software_root_env_var_name(name)
+    env.setvar(variable, prefix, verbose=False)
+    try:
+        yield
+    finally:
+        env.unset_env_vars([variable], verbose=False)
 
 
 def libsci_for_pkg_config():

@@ -8,9 +8,8 @@ Until EB_numpy takes the libraries from $LIBLAPACK where it has no name for them
 import os
 
 import easybuild.tools.environment as env
-from easybuild.tools.modules import get_software_root_env_var_name
 
-from lumi_hooks_easyblocks.families import KnownAs, is_cpe, libsci_for_pkg_config, reworded
+from lumi_hooks_easyblocks.families import KnownAs, installed, is_cpe, libsci_for_pkg_config, reworded
 from lumi_hooks_easyblocks.registry import upstream_class
 
 WORDS = {
@@ -20,8 +19,6 @@ WORDS = {
     '-Dblas-order=openblas': '-Dblas=libsci',
     '-Dlapack-order=openblas': '-Dlapack=libsci',
 }
-# what upstream's looks for
-TOLD = get_software_root_env_var_name('OpenBLAS')
 
 
 class EB_numpy(KnownAs, upstream_class('EB_numpy', 'numpy')):
@@ -34,9 +31,5 @@ class EB_numpy(KnownAs, upstream_class('EB_numpy', 'numpy')):
         if not is_cpe(self.toolchain):
             return super().configure_step(*args, **kwargs)
         env.setvar('PKG_CONFIG_PATH', libsci_for_pkg_config())
-        env.setvar(TOLD, os.environ['LAPACK_LIB_DIR'], verbose=False)
-        try:
-            with reworded(self.cfg, WORDS):
-                return super().configure_step(*args, **kwargs)
-        finally:
-            env.unset_env_vars([TOLD], verbose=False)
+        with installed('OpenBLAS', os.environ['LAPACK_LIB_DIR']), reworded(self.cfg, WORDS):
+            return super().configure_step(*args, **kwargs)

@@ -12,15 +12,11 @@ to 2.9).
 """
 import os
 
-import easybuild.tools.environment as env
 from easybuild.tools.filetools import ERROR, apply_regex_substitutions
-from easybuild.tools.modules import get_software_root_env_var_name
 
-from lumi_hooks_easyblocks.families import is_cpe, libsci_with_threads
+from lumi_hooks_easyblocks.families import installed, is_cpe, libsci_with_threads
 from lumi_hooks_easyblocks.registry import upstream_class
 
-# what upstream's looks for
-TOLD = get_software_root_env_var_name('OpenBLAS')
 LIBRARY = 'BLAS_openblas_LIBRARY'
 # the list of variables that are passed from the environment to CMake, in either quotes
 SCRIPT = os.path.join('tools', 'setup_helpers', 'cmake.py')
@@ -37,8 +33,5 @@ class EB_PyTorch(upstream_class('EB_PyTorch', 'pytorch')):
         library = libsci_with_threads()
         apply_regex_substitutions(SCRIPT, [PASSED], backup=False, on_missing_match=ERROR)
         self.cfg['custom_opts'] = [*self.cfg['custom_opts'], '%s=%s' % (LIBRARY, library)]
-        env.setvar(TOLD, os.path.dirname(library), verbose=False)
-        try:
+        with installed('OpenBLAS', os.path.dirname(library)):
             super().configure_step()
-        finally:
-            env.unset_env_vars([TOLD], verbose=False)
