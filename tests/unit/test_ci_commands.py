@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of ci/bench, ci/collection and ci/packages that need no stand-in."""
+import json
 import os
 import subprocess
 import sys
@@ -97,6 +98,28 @@ def test_the_sixty_packages():
     rows = sixty.look([{'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools', 'CUDA')])
     assert [row['stands'] for row in rows] == [sixty.READY, sixty.NONE, sixty.NONE]
     assert rows[0]['recipe'].startswith('METIS-') and rows[0]['modules'] == 1
+
+
+def test_agreement(tmp_path):
+    """LUMI has ESMF twice, with either flavour: ours can be one of them only, and that counts as a variant."""
+    def facts(suffix, *loads):
+        return {'file': f'ESMF-8.6.0-cpeGNU-24.03{suffix}.eb', 'name': 'ESMF', 'version': '8.6.0', 'suffix': suffix,
+                'tc': ['cpeGNU', '24.03'], 'deps': [['ext', name] for name in loads], 'bdeps': [],
+                'up': ['ESMF-8.6.0-foss-2023a.eb']}
+    known = tmp_path / 'lumi.json'
+    known.write_text(json.dumps([facts('', 'cray-hdf5', 'cray-netcdf'),
+                                 facts('-MPI-PIO', 'cray-hdf5-parallel', 'cray-netcdf-hdf5parallel')]))
+    command = [sys.executable, os.path.join(CI, 'agreement'), str(known), '--json']
+    said = subprocess.run(command, capture_output=True, text=True)
+    figures = json.loads(said.stdout)
+    assert said.returncode == 0 and not figures['failed'], said.stderr
+    for what in ('HDF5', 'netCDF', 'recipes with any'):
+        assert figures['summary'][what] == {'compared': 2, 'equal': 1, 'variants': 2, 'share': 0.5,
+                                            'share_with_variants': 1.0}
+    assert [(row['file'], row['what']) for row in figures['differences']] == [
+        ('ESMF-8.6.0-cpeGNU-24.03.eb', 'HDF5'), ('ESMF-8.6.0-cpeGNU-24.03.eb', 'netCDF')]
+    known.write_text(json.dumps([facts('', 'cray-hdf5')]))
+    assert subprocess.run(command, capture_output=True, text=True).returncode == 1
 
 
 @pytest.mark.parametrize('command', ['agreement', 'easyblocks', 'plans'])

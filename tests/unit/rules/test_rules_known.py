@@ -69,6 +69,15 @@ def test_rule_package_dependencies_adds_what_the_cray_pe_has(upstream_file, upst
     assert Dependency.external_module(upstream_site.release.module('papi')) in found.dependencies()
 
 
+def test_rule_package_dependencies_replaces_copies_in_the_sources(upstream_file, upstream_site):
+    """VTK's own HDF5 and netCDF are serial: with Cray's parallel ones it reads and writes in parallel."""
+    found = adapt(read_recipe(upstream_file('VTK-9.3.0-foss-2023a.eb')), upstream_site)
+    names = {str(item).split('/')[0] for item in found.dependencies() if item.external}
+    assert {'cray-hdf5-parallel', 'cray-netcdf-hdf5parallel'} <= names and 'cray-fftw' not in names
+    for copy in ('hdf5', 'netcdf'):
+        assert f'-DVTK_MODULE_USE_EXTERNAL_VTK_{copy}=ON' in found.parameters['configopts']
+
+
 def test_rule_package_dependencies_keeps_java_out_of_r(upstream_file, upstream_site):
     found = adapt(read_recipe(upstream_file('R-4.5.1-gfbf-2025a.eb')), upstream_site)
     assert 'Java' not in {item.name for item in found.dependencies()}
