@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from .conftest import Lumi
+from .otheruser import become
 
 # a user that is nobody's, where the tests are run by root: for root mode bits stop nothing
 UID = 65534
@@ -45,7 +46,7 @@ class User(Lumi):
             folder.mkdir(exist_ok=True)
         super().__init__(standin, sources, upstream, self.base / prefix, home, easybuild)
         if os.geteuid() == 0:
-            self.shell = ['setpriv', f'--reuid={UID}', f'--regid={UID}', '--clear-groups', *self.shell]
+            self.shell = [*become(UID, needed=(standin, sources, upstream)), *self.shell]
         self.own(self.base)
 
     def own(self, path):

@@ -5,6 +5,7 @@ import shlex
 import subprocess
 
 from .conftest import Lumi
+from .otheruser import become
 
 # users that are nobody's, and two groups of Debian's that nobody is in: a project, and those who have the licence
 ONE, TWO, STRANGER = 65534, 65533, 65532
@@ -28,9 +29,8 @@ class Member(Lumi):
             lines += [f'module load LUMI/{self.release} partition/{self.partition} EasyBuild-user >/dev/null',
                       f'module load EasyBuild/{self.easybuild} >/dev/null']
         lines.extend(f'export {name}={shlex.quote(str(value))}' for name, value in env.items())
-        groups = [f'--groups={",".join(map(str, self.groups))}'] if self.groups else ['--clear-groups']
-        become = ['setpriv', f'--reuid={self.user}', f'--regid={self.user}', *groups]
-        done = subprocess.run([*become, '/bin/bash', '--norc', '-c', '\n'.join([*lines, command])], env=self.env,
+        start = become(self.user, self.groups, (self.standin, self.sources, self.env['LUMI_HOOKS_UPSTREAM']))
+        done = subprocess.run([*start, '/bin/bash', '--norc', '-c', '\n'.join([*lines, command])], env=self.env,
                               text=True, cwd='/', timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               check=False)
         if check:
