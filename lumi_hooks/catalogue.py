@@ -75,8 +75,8 @@ def _find(recipe: str, folders: Sequence[str]) -> str:
                     path = os.path.join(place, name)
                     if os.path.isfile(path):
                         return path
-    where = f'in {len(folders)} folders of recipes'
-    if not folders:
-        where = 'nowhere else, as no installed EasyBuild recipes were found'
-    raise RecipeError(f'there is no recipe {recipe} (looked in the current folder and {where}); '
-                      '"eb --search NAME" lists what exists')
+    hint = '"eb --search NAME" lists what exists'
+    if not set(upstream_recipes()) & set(folders):
+        hint = 'upstream\'s recipes are not among them: load the module EasyBuild, or name their folder by ' \
+               'LUMI_HOOKS_UPSTREAM'
+    raise RecipeError(f'there is no recipe {recipe} (looked in {", ".join(["the current folder", *folders])}); {hint}')

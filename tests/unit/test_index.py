@@ -123,8 +123,11 @@ def test_find_recipe(tmp_path, monkeypatch):
     for missing in ('Nothing-1.0.eb', 'tree/Nothing.eb', '', 'tree'):
         with pytest.raises(RecipeError, match='there is no recipe'):
             find_recipe(missing, folders)
-    with pytest.raises(RecipeError, match='no installed EasyBuild recipes were found'):
+    with pytest.raises(RecipeError, match='upstream\'s recipes are not among them: load the module EasyBuild'):
         find_recipe('Nothing-1.0.eb', [])
+    monkeypatch.setenv('LUMI_HOOKS_UPSTREAM', folders[0])
+    with pytest.raises(RecipeError, match=f'looked in the current folder, {folders[0]}, .*"eb --search NAME"'):
+        find_recipe('Nothing-1.0.eb', folders)
 
 
 def test_other_recipes(tmp_path):
