@@ -49,12 +49,12 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
     :return: exit code: 0 done, 1 some recipes were refused, 2 bad use or something can't be read
     """
-    options = parser().parse_args(arguments)
-    run = options.run if options.command else screen.run
     try:
-        code = run(options)
-        sys.stdout.flush()
-        return code
+        try:
+            options = parser().parse_args(arguments)
+            return (options.run if options.command else screen.run)(options)
+        finally:
+            sys.stdout.flush()
     except LumiHooksError as err:
         print(f'lumi-eb: {err}', file=sys.stderr)
         return 2

@@ -138,10 +138,11 @@ def _resolve(text: str, values: Mapping[str, str]) -> str:
 
 def table(found: List[Adaptation]) -> None:
     """Show adaptations for reading."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.padding import Padding
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output()
     colours = {ADAPTED: 'green', UNCHANGED: 'cyan', REFUSED: 'red'}
     for adaptation in found:
         colour = colours[adaptation.status]

@@ -12,9 +12,10 @@ from ..render import body, describe
 
 def show(found: Iterable[Adaptation]) -> None:
     """Print the differences, coloured on a terminal."""
-    from rich.console import Console
     from rich.text import Text
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output(exact=True)
     styles = {'+': 'green', '-': 'red', '@': 'cyan', '#': 'yellow'}
     for adaptation in found:
         for line in lines(adaptation):

@@ -99,10 +99,11 @@ def as_json(findings: List[Finding], packages, site) -> Dict[str, Any]:
 
 def show(findings: List[Finding], packages, site) -> None:
     """One table: what was found, then what is in order."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output()
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows.add_column()
     rows.add_column(style='bold', no_wrap=True)

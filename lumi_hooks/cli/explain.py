@@ -102,10 +102,11 @@ def files(installation: Installation) -> Dict[str, Any]:
 
 def show(installation: Installation, site: Site) -> None:
     """Explain an installation, for reading."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.padding import Padding
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output()
 
     def say(text: str, indent: int = 0) -> None:
         console.print(' ' * indent + text, soft_wrap=True)

@@ -101,9 +101,10 @@ def node_json(node: Node, site: Site, estimate: Optional[Estimate] = None) -> Di
 
 def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     """Show a plan for reading."""
-    from rich.console import Console
     from rich.markup import escape
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output()
     site = plan.site
     console.print(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
                   f'{site.partition}\n', soft_wrap=True)

@@ -106,10 +106,11 @@ def chained(ours: str) -> Optional[str]:
 
 def show(facts: Dict[str, Any]) -> None:
     """The screen, for reading."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
-    console = Console(highlight=False)
+
+    from .console import Output
+    console = Output()
     rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     rows.add_column(style='bold')
     rows.add_column(overflow='fold')

@@ -114,10 +114,11 @@ def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes',
 
 def show(found: Survey) -> None:
     """Show a survey for reading."""
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
-    data, console = found.as_json(), Console(highlight=False)
+
+    from .console import Output
+    data, console = found.as_json(), Output()
     again = ' (nothing has changed since the last survey)' if data['cached'] else ''
     console.print(f'[bold]{data["recipes"]}[/] recipes for {data["toolchain"]}, release {data["release"]}, partition '
                   f'{data["partition"]}, in {data["seconds"]} s{again}: [green]{data["planned"]} planned[/] (of these '

@@ -126,11 +126,11 @@ def _with_progress(verify, question: 'Question') -> 'Report':
 
 def show(report: 'Report') -> None:
     """Show a report for reading: what it uses, then findings, the same one of many files once."""
-    from rich.console import Console
     from rich.markup import escape
 
     from ..verify.policy import reason
-    console = Console(highlight=False)
+    from .console import Output
+    console = Output()
     root = report.question.places.root
     console.print(f'[bold]{escape(root)}[/]: {report.elf} ELF files of {report.files} files, in '
                   f'{report.seconds:.1f} s', soft_wrap=True)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb where no terminal is: what goes into files, and pipes that nobody reads on."""
+import os
+import sys
+
+import pytest
+from test_explain import installed
+from writing import put_recipe
+
+from lumi_hooks.cli import main
+from lumi_hooks.cli.console import Output
+
+
+@pytest.fixture
+def commands(tmp_path, monkeypatch):
+    """Every command that shows something, with a recipe and an installation of it: name -> arguments."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    monkeypatch.setenv('LUMI_HOOKS_UPSTREAM', str(tmp_path / 'upstream'))
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'cache'))
+    (tmp_path / 'upstream').mkdir()
+    folder, _ = installed(tmp_path)
+    recipe = put_recipe(tmp_path / 'mine', 'Other', flat=True)
+    return {'status': ['status'], 'help': ['--help'], 'adapt': ['adapt', recipe], 'diff': ['adapt', '--diff', recipe],
+            'plan': ['plan', recipe], 'doctor': ['doctor', recipe], 'explain': ['explain', folder],
+            'log': ['explain', '--log', folder], 'sbom': ['sbom', str(tmp_path / 'p')],
+            'survey': ['survey', '--jobs', '1', os.path.dirname(recipe)], 'verify': ['verify', '--jobs', '1', folder],
+            'job': ['job', 'Thing/1.0-cpeGNU-25.03'], 'handtest': ['handtest', '--no-build', recipe]}
+
+
+COMMANDS = ('status', 'help', 'adapt', 'diff', 'plan', 'doctor', 'explain', 'log', 'sbom', 'survey', 'verify', 'job',
+            'handtest')
+
+
+@pytest.mark.parametrize('name, more', [(name, ()) for name in COMMANDS] + [
+    (name, ('--json',)) for name in COMMANDS if name not in ('help', 'diff', 'log', 'sbom')])
+def test_a_pipe_that_nobody_reads_is_no_error(commands, monkeypatch, capsys, name, more):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, 'w', encoding='utf-8') as nobody:
+        monkeypatch.setattr(sys, 'stdout', nobody)
+        assert main([*commands[name], *more]) == 0
+        assert os.readlink(f'/proc/self/fd/{writer}') == os.devnull, 'it was not the pipe that was written to'
+    err = capsys.readouterr().err
+    assert 'Traceback' not in err and 'error' not in err and "can't be read" not in err
+
+
+@pytest.mark.parametrize('name', [name for name in COMMANDS if name not in ('help', 'diff')])
+def test_lines_of_a_file_do_not_end_in_blanks(commands, capsys, name):
+    main(commands[name])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines and [line for line in lines if line != line.rstrip(' ')] == []
+
+
+def test_a_diff_keeps_its_blanks(tmp_path, capsys):
+    recipe = put_recipe(tmp_path, 'Other', more='\nconfigopts = "a"   \n\nbuildopts = "b"\n', flat=True)
+    main(['adapt', '--diff', recipe])
+    assert '\n \n' in capsys.readouterr().out, 'an empty line that does not change is a blank in a diff'
+
+
+def test_what_a_terminal_gets_is_rich_s_own(monkeypatch):
+    monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
+    assert Output().file is sys.stdout
