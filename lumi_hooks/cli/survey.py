@@ -10,12 +10,13 @@ from typing import Sequence
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
-from ..site import Site
+from ..site import Site, is_lumi
 from ..survey import Survey, every, recipes_below, survey
 from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
 from . import place
 from .command import add_command
+from .progress import progress
 
 EXAMPLES = """examples:
   lumi-eb survey                                          all of upstream's recipes
@@ -68,6 +69,10 @@ def run(options: argparse.Namespace) -> int:
     paths = every(paths, options.sample)
     if not paths:
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
+    if not is_lumi() and None in (options.release, options.partition, options.toolchain):
+        print(f'lumi-eb: LUMI\'s modules are not loaded: counted for release {site.release.name}, partition '
+              f'{site.partition}, {site.toolchain} (--release, --partition and --toolchain name others)',
+              file=sys.stderr, flush=True)
     if options.write_docs and not options.only_cuda:
         from ..survey.docs import write_docs
         return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample)
@@ -90,11 +95,9 @@ def run(options: argparse.Namespace) -> int:
 
 def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes', cache: bool = True) -> Survey:
     """
-    A survey with a progress bar on a terminal; one that was made already, with the same contents of everything, is
-    not made again.
+    A survey that tells how far it is; one that was made already, with the same contents of everything, is not made
+    again.
     """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     start = time.monotonic()
     folder = cache_folder() if cache else None
     key = survey_key(paths, site) if folder else ''
@@ -102,10 +105,8 @@ def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes',
     if kept:
         kept.seconds, kept.cached = time.monotonic() - start, True
         return kept
-    with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(title, total=len(paths))
-        found = survey(paths, site, jobs, lambda done, total: bar.update(task, completed=done))
+    with progress(title) as told:
+        found = survey(paths, site, jobs, told)
     if folder:
         keep(folder, key, found)
     found.seconds = time.monotonic() - start

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Dict, List, Tuple
 from ..errors import LumiHooksError
 from ..releases import default_release, load_machine
 from .command import add_command
+from .progress import progress
 
 if TYPE_CHECKING:
     from ..verify.check import Finding, Question, Report
@@ -26,7 +27,7 @@ exit code: 0 clean or warnings only, 1 errors found, 2 bad use or unreadable fol
 COLOURS = {'error': 'red', 'warning': 'yellow'}
 # files that are shown of one finding, before "and … more"
 SHOWN = 3
-# below that no progress bar is worth its while
+# fewer files are read in no time
 MANY = 2000
 
 
@@ -68,7 +69,8 @@ def run(options: argparse.Namespace) -> int:
                              'ELF files: "python3 -m pip install --user pyelftools" installs it') from err
     reports = []
     for question in questions(options):
-        reports.append(_with_progress(verify, question))
+        with progress('files', MANY) as told:
+            reports.append(verify(question, told))
     if options.json:
         found = [report.as_json() for report in reports]
         print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
@@ -102,26 +104,6 @@ def questions(options: argparse.Namespace) -> List['Question']:
         found.append(Question(places, path, release, gpu, tuple(options.gpu_target),
                               options.software or target.software, options.jobs))
     return found
-
-
-def _with_progress(verify, question: 'Question') -> 'Report':
-    """Verify with a progress bar, where somebody watches and rich is there."""
-    if not sys.stderr.isatty():
-        return verify(question)
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ModuleNotFoundError:
-        return verify(question)
-    with Progress(TextColumn('{task.description}'), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
-                  console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task('files', total=None)
-
-        def progress(done: int, total: int) -> None:
-            if total >= MANY:
-                bar.update(task, completed=done, total=total)
-
-        return verify(question, progress)
 
 
 def show(report: 'Report') -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""lumi-eb where no terminal is: what goes into files, and pipes that nobody reads on."""
+"""lumi-eb where no terminal is: what goes into files, pipes that nobody reads on, how far a long command is."""
 import os
 import sys
 
@@ -7,7 +7,7 @@ import pytest
 from test_explain import installed
 from writing import put_recipe
 
-from lumi_hooks.cli import main
+from lumi_hooks.cli import main, progress
 from lumi_hooks.cli.console import Output
 
 
@@ -60,3 +60,42 @@ def test_a_diff_keeps_its_blanks(tmp_path, capsys):
 def test_what_a_terminal_gets_is_rich_s_own(monkeypatch):
     monkeypatch.setattr(sys.stdout, 'isatty', lambda: True, raising=False)
     assert Output().file is sys.stdout
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """A clock that is set."""
+    seconds = [100.0]
+    monkeypatch.setattr(progress.time, 'monotonic', lambda: seconds[0])
+    return seconds
+
+
+def test_a_line_now_and_then(clock, capsys):
+    with progress.progress('recipes') as told:
+        for done in range(1, 61):
+            clock[0] += 1
+            told(done, 60)
+    out, err = capsys.readouterr()
+    assert out == '' and err.splitlines() == [
+        f'lumi-eb: recipes: {done} of 60, after {done} s' for done in (10, 20, 30, 40, 50)]
+
+
+def test_few_things_are_not_told(clock, capsys):
+    with progress.progress('files', 100) as told:
+        clock[0] += 1000
+        told(50, 99)
+        assert capsys.readouterr().err == ''
+        told(50, 100)
+        assert capsys.readouterr().err.count('\n') == 1
+
+
+def test_a_survey_says_what_it_is_of_and_how_far_it_is(commands, capsys, monkeypatch):
+    monkeypatch.setattr(progress, 'EVERY', 0.0)
+    for number in range(30):
+        put_recipe(commands['survey'][-1], f'More{number}', flat=True)
+    assert main([*commands['survey'], '--json']) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith('{') and 'lumi-eb: recipes: 24 of 32, after 0 s' in err
+    assert "LUMI's modules are not loaded: counted for release 25.03, partition C, cpeGNU" in err
+    main([*commands['survey'], '--release', '25.09', '--partition', 'C', '--toolchain', 'cpeGNU'])
+    assert 'modules are not loaded' not in capsys.readouterr().err
