@@ -115,3 +115,12 @@ def test_the_command_of_a_checkout_runs_no_code_of_the_current_folder(tmp_path):
     done = subprocess.run([command, '--version'], cwd=tmp_path, env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable},
                           capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, f'lumi-hooks {__version__}\n'), done.stderr
+
+
+def test_ctrl_c_before_the_command_is_read_is_no_traceback(tmp_path):
+    """Where the file system is slow, Python reads modules for seconds."""
+    (tmp_path / 'argparse.py').write_text('raise KeyboardInterrupt\n')
+    command = os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb')
+    done = subprocess.run([command, '--version'], capture_output=True, text=True, check=False,
+                          env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable, 'PYTHONPATH': str(tmp_path)})
+    assert (done.returncode, done.stderr) == (130, '')
