@@ -30,7 +30,10 @@ EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C
 docs/packages.md lists packages that wait for such a test. The report holds no names or paths of yours but below the
 prefix; look through it, and paste it into an issue of the project.
 
-exit code: 0 everything was installed and could be loaded, 1 something failed or was refused, 2 bad use
+Ctrl-C ends it; the report of what was tested until then is printed.
+
+exit code: 0 everything was installed and could be loaded, 1 something failed or was refused, 2 bad use,
+130 interrupted
 """
 START, END = '----- lumi-hooks hand test: paste from here -----', '----- to here -----'
 _HOOKS = os.path.join(ROOT, 'hooks.py')
@@ -58,10 +61,16 @@ def run(options: argparse.Namespace) -> int:
         raise SiteError('LUMI\'s modules are not loaded: module load LUMI partition/C EasyBuild-user, and try again '
                         '(--no-build shows plans anywhere)')
     site, folders = place.find_site(options)
-    tests = []
-    for name in options.recipe:
-        print(f'lumi-eb: {name} …', file=sys.stderr, flush=True)
-        tests.append(test(recipe_of(name, site, folders), site, not options.no_build, options.program))
+    # a wrong name ends it before anything is built
+    recipes = {name: recipe_of(name, site, folders) for name in options.recipe}
+    tests: List[Dict[str, Any]] = []
+    interrupted = False
+    try:
+        for name, path in recipes.items():
+            print(f'lumi-eb: {name} …', file=sys.stderr, flush=True)
+            tests.append(test(path, site, not options.no_build, options.program))
+    except KeyboardInterrupt:
+        interrupted = True
     found = {'facts': facts(site), 'tests': tests}
     text = report(found)
     print(json.dumps(found, indent=1) if options.json else text)
@@ -71,6 +80,10 @@ def run(options: argparse.Namespace) -> int:
                 handle.write(text + '\n')
         except OSError as err:
             raise SiteError(f'{options.output} cannot be written: {err.strerror}') from err
+    if interrupted:
+        print(f'lumi-eb: interrupted at {name}; modules that were finished stay installed, and the same command goes '
+              'on with the others', file=sys.stderr)
+        return 130
     return 0 if all(item['outcome'] in ('planned', 'installed') for item in tests) else 1
 
 
@@ -138,9 +151,15 @@ def use(name: str, module: str, command: str) -> str:
 
 def shell(command: str) -> Tuple[int, str]:
     """Run bash commands in the environment as it is; exit code and output."""
-    done = subprocess.run(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors='replace', check=False)
-    return done.returncode, done.stdout
+    with subprocess.Popen(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT, text=True, errors='replace') as process:
+        try:
+            said, _ = process.communicate()
+        except KeyboardInterrupt:
+            # Ctrl-C has reached eb too, which puts things in order before it ends
+            process.communicate()
+            raise
+    return process.returncode, said
 
 
 def ending(text: str, site: Site) -> str:

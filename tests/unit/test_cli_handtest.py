@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb handtest: what it reports, and that nothing personal is in it."""
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.cli import handtest, main
+from lumi_hooks.data import ROOT
 from lumi_hooks.errors import RecipeError
 from lumi_hooks.site import make_site
 
@@ -59,3 +65,40 @@ def test_a_module_that_does_not_load_is_told(monkeypatch, tmp_path):
     lmod.write_text(f'#!/bin/sh\necho "export EBROOTTHING={tmp_path}"\n')
     code, said = handtest.shell(handtest.use('Thing', 'Thing/1.0', 'echo version 1.0'))
     assert code == 0 and said.splitlines()[-1] == 'version 1.0'
+
+
+def test_a_wrong_name_ends_it_before_anything_is_built(monkeypatch, capsys):
+    monkeypatch.setattr(handtest, 'test', lambda *_: pytest.fail('something was tested'))
+    assert main(['handtest', '--no-build', 'libpng', 'NoSuchThing']) == 2
+    assert 'NoSuchThing' in capsys.readouterr().err
+
+
+def test_ctrl_c_loses_no_report(monkeypatch, capsys, tmp_path):
+    original = handtest.test
+
+    def test(path, *more):
+        if 'zlib' in path:
+            raise KeyboardInterrupt
+        return original(path, *more)
+
+    monkeypatch.setattr(handtest, 'test', test)
+    report = tmp_path / 'report.txt'
+    assert main(['handtest', '--no-build', '--output', str(report), 'ParMETIS-4.0.3-gompi-2025a.eb', 'zlib']) == 130
+    out, err = capsys.readouterr()
+    assert 'ParMETIS/4.0.3-cpeGNU-25.03: PLANNED' in out and out == report.read_text()
+    assert 'interrupted at zlib' in err and 'nothing was changed' not in err
+
+
+def test_eb_may_put_things_in_order_after_ctrl_c(tmp_path):
+    """As in a terminal: the signal reaches all processes, and eb takes its time to remove its locks."""
+    command = 'trap "sleep 1; echo > tidy; exit 1" INT; echo > started; while :; do sleep 0.1; done'
+    program = f'from lumi_hooks.cli import handtest; handtest.shell({command!r})'
+    process = subprocess.Popen([sys.executable, '-c', program], cwd=tmp_path, stderr=subprocess.PIPE,
+                               env={**os.environ, 'PYTHONPATH': os.path.dirname(ROOT)}, start_new_session=True,
+                               # a shell starts its background jobs with the signal ignored, and that is inherited
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    while process.poll() is None and not (tmp_path / 'started').exists():
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert b'KeyboardInterrupt' in process.communicate(timeout=60)[1]
+    assert (tmp_path / 'tidy').exists()
