@@ -26,6 +26,8 @@ FAIL, WARN, OFF = 'error', 'warn', 'off'
 VARIABLES = ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LUMI_HOOKS_SYSTEM_ROOT')
 # findings that are written out in a message; the log has all
 SHOWN = 10
+# Python's -m and -c look for modules in the current folder first, and eb's may be one of unpacked sources
+_AWAY = os.path.dirname(ROOT)
 
 _log = fancylogger.getLogger('lumi_hooks.linkage', fname=False)
 
@@ -97,7 +99,7 @@ def find_python() -> Optional[str]:
         if python and python not in seen:
             seen.add(python)
             try:
-                done = subprocess.run([python, '-c', 'import elftools.elf.elffile'], env=env, check=False,
+                done = subprocess.run([python, '-c', 'import elftools.elf.elffile'], env=env, cwd=_AWAY, check=False,
                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             except OSError:
                 continue
@@ -136,9 +138,8 @@ def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> 
         command.extend(['--build-dir', folder] if folder else [])
     for target in build_option('amdgcn_capabilities', default=None) or ():
         command.extend(['--gpu-target', target])
-    # Python's -m looks for modules in the current folder first, and eb's may be one of unpacked sources
-    done = subprocess.run(command, env=_environment(environment), cwd=os.path.dirname(ROOT),
-                          capture_output=True, text=True, check=False)
+    done = subprocess.run(command, env=_environment(environment), cwd=_AWAY, capture_output=True, text=True,
+                          check=False)
     try:
         return json.loads(done.stdout)
     except ValueError:

@@ -149,6 +149,17 @@ def test_pythons_that_are_tried(tmp_path, monkeypatch, first, forgetful):
     assert linkage.find_python() == PYTHON
 
 
+def test_no_code_of_the_current_folder_is_run(place, check, tmp_path, monkeypatch, forgetful):
+    here = tmp_path / 'unpacked'
+    for name in ('lumi_hooks/__init__.py', 'elftools/__init__.py', 'json.py', 'argparse.py'):
+        (here / name).parent.mkdir(parents=True, exist_ok=True)
+        (here / name).write_text(f'open({str(tmp_path / "ran")!r}, "a").write({name!r})\n')
+    monkeypatch.chdir(here)
+    place.program(needs=[place.mpi()])
+    assert check()['elf'] == 1
+    assert not (tmp_path / 'ran').exists(), (tmp_path / 'ran').read_text()
+
+
 PYTHON = sys.executable
 
 
