@@ -1,26 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What a cray-python really carries, asked of itself: writes releases/python/<version>.json.
+What a cray-python really carries, asked of itself: the contents of releases/python/<version>.json.
 
-Run on the machine that has it; the rules rely on what such a file says.
+`lumi-eb capture` runs it on the machine that has it; the rules rely on what such a file says.
 """
-import argparse
-import datetime
 import glob
 import json
 import os
 import re
 import subprocess
-import sys
 from typing import Any, Dict, List, Sequence
 
-from .data import ROOT
 from .errors import LumiHooksError
-from .files import write_atomic
 
 # where the Cray PE installs its Python
 PLACES = '/opt/cray/pe/python/*/bin/python3'
-COMMAND = 'python3 -m lumi_hooks.capture --write'
+COMMAND = 'lumi-eb capture --write'
 # libraries that bring an OpenMP run time; two of them in one process end it or take twice the threads
 _OPENMP = re.compile(r'\b(libgomp|libomp|libiomp5|libcraymp)\b[^/\s]*')
 _BLAS = re.compile(r'\b(libsci\w*|libopenblas\w*|libflexiblas|libblas|libmkl\w+)\b')
@@ -39,16 +34,6 @@ files = [path for place in places for part in ('numpy', 'scipy/linalg')
          for path in sorted(glob.glob(os.path.join(place, part, '**', '*.so'), recursive=True))]
 print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), 'packages': packages, 'files': files}))
 '''
-
-EXAMPLES = """examples:
-  python3 -m lumi_hooks.capture                        every cray-python of the machine, shown
-  python3 -m lumi_hooks.capture --write                … and written into the data of this checkout
-  python3 -m lumi_hooks.capture --python /opt/cray/pe/python/3.12.12/bin/python3 --output .
-
-Send the files to the project, or keep them in your clone: from then on the rules know what cray-python carries.
-
-exit code: 0 done, 1 a Python could not be asked, 2 bad use or none found
-"""
 
 
 def ask(python: str) -> Dict[str, Any]:
@@ -98,41 +83,3 @@ def interpreters(env: Dict[str, str]) -> List[str]:
     """The loaded cray-python ($CRAY_PYTHON_PREFIX), else every one that the Cray PE has installed."""
     prefix = env.get('CRAY_PYTHON_PREFIX')
     return [os.path.join(prefix, 'bin', 'python3')] if prefix else sorted(glob.glob(PLACES))
-
-
-def main(argv: Sequence[str]) -> int:
-    """Run the command; returns its exit code."""
-    parser = argparse.ArgumentParser(prog='python3 -m lumi_hooks.capture', epilog=EXAMPLES,
-                                     description='Asks a cray-python which packages it carries.',
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--python', action='append', metavar='PATH', help='the interpreter (default: the loaded '
-                        'cray-python, else all of the machine)')
-    parser.add_argument('--output', metavar='DIR', help='write <version>.json into this folder')
-    parser.add_argument('--write', action='store_true', help='write it into the data of this checkout')
-    parser.add_argument('--where', default=os.environ.get('LUMI_STACK_NAME') or 'an unnamed machine',
-                        help='name of the machine, noted as the source (default: %(default)s)')
-    options = parser.parse_args(argv)
-    folder = options.output or (os.path.join(ROOT, 'releases', 'python') if options.write else None)
-    pythons = options.python or interpreters(dict(os.environ))
-    if not pythons:
-        print(f'error: there is no cray-python in {PLACES}: name one with --python', file=sys.stderr)
-        return 2
-    failed = 0
-    for python in pythons:
-        try:
-            data = as_data(ask(python), options.where, datetime.date.today().isoformat())
-            text = json.dumps(data, indent=2, ensure_ascii=False) + '\n'
-            if folder:
-                path = os.path.join(folder, f'{data["cray-python"]}.json')
-                write_atomic(path, text)
-                print(f'{path}: {len(data["packages"])} packages')
-            else:
-                print(text, end='')
-        except (LumiHooksError, OSError) as err:
-            failed = 1
-            print(f'error: {err}', file=sys.stderr)
-    return failed
-
-
-if __name__ == '__main__':
-    sys.exit(main(sys.argv[1:]))

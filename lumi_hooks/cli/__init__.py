@@ -7,7 +7,20 @@ from typing import List, Optional
 
 from .. import __version__
 from ..errors import LumiHooksError
-from . import adapt, doctor, explain, handtest, job, plan, sbom, screen, survey, verify
+from . import (
+    adapt,
+    capture,
+    check_data,
+    doctor,
+    explain,
+    handtest,
+    job,
+    plan,
+    sbom,
+    screen,
+    survey,
+    verify,
+)
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -21,6 +34,7 @@ EXAMPLES = """examples:
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
+  lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
 
 
@@ -39,6 +53,8 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_parser(commands)
     job.add_parser(commands)
     handtest.add_parser(commands)
+    check_data.add_parser(commands)
+    capture.add_parser(commands)
     screen.add_parser(commands)
     return found
 

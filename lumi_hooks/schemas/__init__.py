@@ -2,8 +2,7 @@
 """
 JSON Schemas of the library's data files, and a check of the files against them.
 
-`python -m lumi_hooks.schemas [FILE…]` checks the files of the library, or the given ones. It needs jsonschema
-(extra `test`); nothing else in the library does.
+`lumi-eb check-data [FILE…]` checks the files of the library, or the given ones.
 """
 import fnmatch
 import os
@@ -11,7 +10,7 @@ from functools import lru_cache
 from typing import Any, List, Mapping, Optional
 
 from ..data import ROOT, load_json
-from ..errors import DataError, LumiHooksError
+from ..errors import DataError
 from .plain import faults
 
 # pattern of a data file, below the library's folder -> its schema; the first that fits counts
@@ -78,28 +77,21 @@ def checked(path: str) -> Any:
     return content
 
 
-def problems(path: str, root: str = ROOT) -> List[str]:
+def problems(path: str, root: str = ROOT, kind: Optional[str] = None) -> List[str]:
     """
     What is wrong with a data file, as sentences that name file and place; empty where it is right.
 
     :param path: path of the file; a relative one is taken from `root`
-    :raises LumiHooksError: jsonschema is not installed
+    :param kind: what it is; without it its place says so
     """
-    try:
-        import jsonschema
-    except ImportError as err:
-        raise LumiHooksError('jsonschema is not installed: pip install "jsonschema >= 4.17"') from err
-    kind = kind_of(path, root)
+    kind = kind or kind_of(path, root)
     if kind is None:
         return [f'{path}: there is no schema for a file at this place (known are {", ".join({**KINDS, **USERS})})']
     try:
         content = load_json(os.path.join(root, path))
     except DataError as err:
         return [str(err)]
-    formats = jsonschema.Draft202012Validator.FORMAT_CHECKER
-    checker = jsonschema.Draft202012Validator(schema(kind), format_checker=formats)
-    found = [f'{path}: {"/".join(map(str, error.absolute_path)) or "top level"}: {error.message}'
-             for error in sorted(checker.iter_errors(content), key=lambda error: list(map(str, error.absolute_path)))]
+    found = [f'{path}: {fault}' for fault in faults(content, schema(kind))]
     name = os.path.basename(path)[:-len('.json')]
     for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package', 'override')),
                          ('cray-python', ('python',))):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The stand-in's cray-python is asked what it carries, with the command that is to be run on LUMI."""
 import json
+import os
 import subprocess
 import sys
 
@@ -9,8 +10,9 @@ from lumi_hooks.data import ROOT
 
 def test_cray_python_of_the_stand_in(standin, tmp_path):
     python = sorted(standin.glob('opt/cray/pe/python/*/bin/python3'))[-1]
-    done = subprocess.run([sys.executable, '-m', 'lumi_hooks.capture', '--python', str(python), '--output',
-                           str(tmp_path)], cwd=ROOT + '/..', capture_output=True, text=True, check=False)
+    done = subprocess.run([ROOT + '/../bin/lumi-eb', 'capture', '--python', str(python), '--output', str(tmp_path)],
+                          capture_output=True, text=True, check=False,
+                          env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable})
     assert done.returncode == 0, done.stderr
     path, = tmp_path.iterdir()
     data = json.loads(path.read_text())

@@ -18,7 +18,7 @@ VERSIONS = load_json('releases/cpe/%s.json' % RELEASE)['modules']
 
 def cli(*arguments):
     return subprocess.run(
-        [sys.executable, '-m', 'lumi_hooks.generate', *arguments],
+        [sys.executable, os.path.join(ROOT, 'ci', 'generate'), *arguments],
         universal_newlines=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from lumi_hooks import capture, schemas
+from lumi_hooks.cli import main
 from lumi_hooks.errors import LumiHooksError
 
 
@@ -26,7 +27,7 @@ def test_the_user_s_own_packages_do_not_count(tmp_path, monkeypatch):
 
 
 def test_the_file_is_valid_data(tmp_path, capsys):
-    assert capture.main(['--python', sys.executable, '--output', str(tmp_path), '--where', 'a test']) == 0
+    assert main(['capture', '--python', sys.executable, '--output', str(tmp_path), '--where', 'a test']) == 0
     name, = os.listdir(tmp_path)
     folder = tmp_path / 'releases' / 'python'
     folder.mkdir(parents=True)
@@ -46,7 +47,7 @@ def test_a_python_that_does_not_answer(tmp_path, capsys, program, says):
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     with pytest.raises(LumiHooksError, match=says):
         capture.ask(str(python))
-    assert capture.main(['--python', str(python)]) == 1
+    assert main(['capture', '--python', str(python)]) == 1
     assert str(python) in capsys.readouterr().err
 
 
@@ -55,7 +56,7 @@ def test_which_python(monkeypatch, tmp_path, capsys):
         '/opt/cray/pe/python/9/bin/python3']
     monkeypatch.setattr(capture, 'PLACES', str(tmp_path / '*' / 'python3'))
     monkeypatch.delenv('CRAY_PYTHON_PREFIX', raising=False)
-    assert capture.main([]) == 2
+    assert main(['capture']) == 2
     assert 'name one with --python' in capsys.readouterr().err
 
 

@@ -106,15 +106,19 @@ def test_version_of_easybuild(tmp_path, monkeypatch, text, version):
     assert screen.easybuild_version() is None
 
 
-def test_the_command_of_a_checkout_runs_no_code_of_the_current_folder(tmp_path):
+@pytest.mark.parametrize('command, says', [
+    ('bin/lumi-eb --version', f'lumi-hooks {__version__}'), ('bin/lumi-eb check-data', 'data files, no problems'),
+    ('bin/lumi-eb capture --python {python}', '"cray-python"'), ('ci/generate --check', 'agree with the release data')])
+def test_the_commands_of_a_checkout_run_no_code_of_the_current_folder(tmp_path, command, says):
     (tmp_path / 'lumi_hooks').mkdir()
-    for name in ('lumi_hooks/__init__.py', 'argparse.py', 'json.py'):
+    for name in ('lumi_hooks/__init__.py', 'argparse.py', 'json.py', 'schemas.py', 'pkgutil.py'):
         (tmp_path / name).write_text('raise SystemExit("code of the current folder ran")\n')
-    command = os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb')
-    assert os.path.exists(command)
-    done = subprocess.run([command, '--version'], cwd=tmp_path, env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable},
+    root = os.path.dirname(os.path.dirname(OURS))
+    words = os.path.join(root, command.format(python=sys.executable)).split()
+    assert os.path.exists(words[0])
+    done = subprocess.run(words, cwd=tmp_path, env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable},
                           capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, f'lumi-hooks {__version__}\n'), done.stderr
+    assert done.returncode == 0 and says in done.stdout, done.stderr
 
 
 def test_ctrl_c_before_the_command_is_read_is_no_traceback(tmp_path):

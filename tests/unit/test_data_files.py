@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The data files: each against its schema, packages and codes against each other."""
+import json
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lumi_hooks import schemas
+from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.errors import DataError
 from lumi_hooks.packages import package, treatment
@@ -18,7 +20,6 @@ from lumi_hooks.releases import (
     load_upstream,
     release_names,
 )
-from lumi_hooks.schemas.__main__ import main as check
 from lumi_hooks.schemas.plain import faults
 
 FILES = schemas.data_files()
@@ -29,6 +30,10 @@ KNOWN_MISSING = frozenset()
 @pytest.mark.parametrize('path', FILES)
 def test_file_against_its_schema(path):
     assert schemas.problems(path) == []
+    import jsonschema
+    checker = jsonschema.Draft202012Validator(schemas.schema(schemas.kind_of(path)),
+                                              format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER)
+    assert list(checker.iter_errors(load_json(path))) == []
 
 
 def test_all_kinds_are_there():
@@ -80,7 +85,7 @@ def test_a_file_without_a_schema_is_a_problem(tmp_path):
     ('packages/X.json', '{"name": "X"', 'not valid JSON'),
     ('releases/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
     ('releases/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
-    ('releases/upstream.json', '[]', 'not of type'),
+    ('releases/upstream.json', '[]', 'is no object'),
     ('failures.json', '{"failures": [{"kind": "a", "pattern": "(", "advice": "b"}]}', 'failures/0/pattern'),
     ('releases/jobs.json', '{"source": "s", "partitions": {"G": {"queue": "q", "cores": 0}}}', 'partitions/G/cores'),
 ])
@@ -112,20 +117,30 @@ def test_a_pattern_that_is_none():
         list(faults('x', {'format': 'uri'}))
 
 
-def test_command(tmp_path, capsys):
-    assert check([]) == 0
-    assert f'{len(FILES)} data files, no problems' in capsys.readouterr().out
-    assert check([os.path.join(ROOT, 'packages', 'HDF5.json')]) == 0
-    odd = tmp_path / 'odd.json'
-    odd.write_text('{}')
-    assert check([str(odd)]) == 1
-    assert 'no schema' in capsys.readouterr().out
-
-
-def test_command_says_what_it_lacks(monkeypatch, capsys):
+def test_command(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, 'jsonschema', None)
-    assert check([]) == 2
-    assert capsys.readouterr().err.strip() == 'error: jsonschema is not installed: pip install "jsonschema >= 4.17"'
+    assert main(['check-data']) == 0
+    assert f'{len(FILES)} data files, no problems' in capsys.readouterr().out
+    monkeypatch.chdir(ROOT)
+    assert main(['check-data', 'packages/HDF5.json']) == 0
+    assert capsys.readouterr().out == '1 data file, no problems\n'
+
+
+def test_command_on_overrides(tmp_path, capsys):
+    """A user's file, in any folder, is told all that is wrong with it."""
+    mine = tmp_path / 'mine' / 'Thing.json'
+    mine.parent.mkdir()
+    mine.write_text('{"name": "Other", "colour": 1, "overrides": []}')
+    assert main(['check-data', str(mine)]) == 1
+    out = capsys.readouterr().out
+    assert out.count(str(mine)) == 3 and 'named after "Thing"' in out and '"colour" is no key' in out
+    mine.write_text('{"name": "Thing", "overrides": [{"reason": "r", "patches": ["no.patch"]}]}')
+    assert main(['check-data', '--json', str(mine), str(tmp_path / 'nowhere.json')]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert found['files'] == [str(mine), str(tmp_path / 'nowhere.json')] and len(found['problems']) == 2
+    assert 'no.patch cannot be read' in found['problems'][0] and 'cannot be read' in found['problems'][1]
+    (mine.parent / 'no.patch').write_text('---\n')
+    assert main(['check-data', str(mine)]) == 0
 
 
 def test_library_needs_no_jsonschema():

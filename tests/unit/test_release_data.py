@@ -165,7 +165,7 @@ def test_every_cray_python_has_a_list(release):
     assert {'numpy', 'scipy', 'mpi4py', 'dask', 'pandas'} <= set(found)
     assert all(entry['version'] for entry in found.values() if entry['verified'])
     data = load_json(f'releases/python/{version}.json')
-    assert f'cray-python/{version}' in data['capture'] and 'lumi_hooks.capture' in data['capture']
+    assert f'cray-python/{version}' in data['capture'] and 'lumi-eb capture' in data['capture']
     for name, entry in data['packages'].items():
         assert entry['version'] is None or entry.get('source') or 'asked of the interpreter' in data['source'], name
         assert entry['version'] or entry.get('note'), f'nothing is known of {name}, and nothing says why'

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""lumi-eb capture: what the Cray PE's Python carries, asked of itself, for the rules."""
+import argparse
+import datetime
+import json
+import os
+import sys
+
+from .. import capture
+from ..data import ROOT
+from ..errors import LumiHooksError
+from ..files import write_atomic
+from .command import add_command
+
+EXAMPLES = """examples:
+  lumi-eb capture                        every cray-python of the machine, shown
+  lumi-eb capture --write                … and written into the data of this checkout
+  lumi-eb capture --python /opt/cray/pe/python/3.12.12/bin/python3 --output .
+
+Send the files to the project, or keep them in your clone: from then on the rules know what cray-python carries.
+
+exit code: 0 done, 1 a Python could not be asked, 2 bad use or none found
+"""
+
+
+def add_parser(commands) -> None:
+    """The command's options."""
+    parser = add_command(commands, 'capture', run, 'on LUMI: note which packages its cray-python carries',
+                         'Asks a cray-python which packages it carries, and prints it as JSON.', EXAMPLES,
+                         where_to=False)
+    parser.add_argument('--python', action='append', metavar='PATH', help='the interpreter (default: the loaded '
+                        'cray-python, else all of the machine)')
+    parser.add_argument('--output', metavar='DIR', help='write <version>.json into this folder')
+    parser.add_argument('--write', action='store_true', help='write it into the data of this checkout')
+    parser.add_argument('--where', default=os.environ.get('LUMI_STACK_NAME') or 'an unnamed machine',
+                        help='name of the machine, noted as the source (default: %(default)s)')
+
+
+def run(options: argparse.Namespace) -> int:
+    """
+    Run the command.
+
+    :raises LumiHooksError: there is no cray-python
+    """
+    folder = options.output or (os.path.join(ROOT, 'releases', 'python') if options.write else None)
+    pythons = options.python or capture.interpreters(dict(os.environ))
+    if not pythons:
+        raise LumiHooksError(f'there is no cray-python in {capture.PLACES}: name one with --python')
+    failed = 0
+    for python in pythons:
+        try:
+            data = capture.as_data(capture.ask(python), options.where, datetime.date.today().isoformat())
+            text = json.dumps(data, indent=2, ensure_ascii=False) + '\n'
+            if folder:
+                path = os.path.join(folder, f'{data["cray-python"]}.json')
+                write_atomic(path, text)
+                print(f'{path}: {len(data["packages"])} packages')
+            else:
+                print(text, end='')
+        except BrokenPipeError:
+            raise  # nobody reads on: Python is not at fault
+        except (LumiHooksError, OSError) as err:
+            failed = 1
+            print(f'lumi-eb: {err}', file=sys.stderr)
+    return failed
