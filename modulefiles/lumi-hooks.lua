@@ -13,6 +13,11 @@ whatis("Description: upstream EasyBuild recipes on LUMI, adapted while they are 
 local root = myFileName():gsub("/modulefiles/[^/]*$", "")
 
 if os.getenv("LUMI_EASYBUILD_MODE") == nil and mode() == "load" then
+    if os.getenv("EBU_USER_PREFIX") == "" then
+        LmodError("EBU_USER_PREFIX is empty, which switches off installations by users, so that EasyBuild-user can't be "
+                  .. "loaded: set it to a folder of yours or of your project (or unset it: $HOME/EasyBuild), and load "
+                  .. "LUMI again")
+    end
     LmodError("load EasyBuild-user first: module load LUMI/25.03 partition/C EasyBuild-user lumi-hooks")
 end
 

@@ -200,6 +200,15 @@ def test_the_module_makes_plain_eb_adapt(fresh):
     assert re.search(r'^HOOKS .*LUMI_site_hooks-22.08.py$', done.stdout, re.M)
 
 
+def test_the_module_says_what_has_to_be_loaded_or_set_first(fresh):
+    use = f'module load LUMI/25.03 partition/C; module use {fresh.hooks.parents[1]}/modulefiles; module load lumi-hooks'
+    done = fresh.run(use, load=False)
+    assert done.returncode == 1 and 'load EasyBuild-user first' in ' '.join(done.stdout.split())
+    done = fresh.run(use, load=False, EBU_USER_PREFIX='')
+    said = ' '.join(done.stdout.split())
+    assert done.returncode == 1 and 'EBU_USER_PREFIX is empty' in said and 'load EasyBuild-user first' not in said
+
+
 def test_options_that_act_on_the_recipe_itself_are_refused(fresh, tmp_path):
     path = tiny(tmp_path)
     before = path.read_text()
