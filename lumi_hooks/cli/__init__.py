@@ -6,7 +6,7 @@ import sys
 from typing import List, Optional
 
 from .. import __version__
-from ..errors import LumiHooksError
+from ..errors import PACKAGES_REMEDY, LumiHooksError
 from . import (
     adapt,
     capture,
@@ -75,8 +75,8 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f'lumi-eb: {err}', file=sys.stderr)
         return 2
     except ModuleNotFoundError as err:
-        print(f'lumi-eb: this Python lacks the package {err.name}; "python3 -m pip install --user {err.name}" '
-              'installs it (--json needs none)', file=sys.stderr)
+        print(f'lumi-eb: this Python ({sys.executable}) lacks the package {err.name} (--json needs none): '
+              f'{PACKAGES_REMEDY}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)

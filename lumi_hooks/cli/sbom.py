@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import __version__
-from ..errors import DataError, LumiHooksError
+from ..errors import PACKAGES_REMEDY, DataError, LumiHooksError
 from ..files import write_atomic
 from ..record import installations, read_record, software_folders
 from . import place
@@ -87,8 +87,8 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
         from cyclonedx.output.json import JsonV1Dot6
         from packageurl import PackageURL
     except ModuleNotFoundError as err:
-        raise LumiHooksError('this Python lacks the package cyclonedx-python-lib; "python3 -m pip install --user '
-                             '\'cyclonedx-python-lib>=11,<12\'" installs it') from err
+        raise LumiHooksError(f'this Python ({sys.executable}) lacks the package cyclonedx-python-lib: '
+                             f'{PACKAGES_REMEDY}') from err
     components: Dict[str, Component] = {}
 
     def needed(item: Mapping[str, Any]) -> Component:

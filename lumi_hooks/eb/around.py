@@ -226,6 +226,7 @@ def _around(here, app) -> List[str]:
                 found[folder] = None
             folder = os.path.dirname(folder)
     # what the module EasyBuild-user makes, under the umask of whoever loads it first
+    found[here.site.prefix] = None
     found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in _listing(here.site.prefix)))
     found.update(dict.fromkeys(permissions.walk(os.path.join(here.site.prefix, 'UserRepo'))))
     return [path for path in found if os.path.lexists(path)]

@@ -44,7 +44,7 @@ def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> N
     except OSError:
         text = message
     found = first_error(text)
-    kept = _keep(log, here.module, site.prefix) if log else None
+    kept = _keep(log, here.module, site.prefix, here.restricted) if log else None
     for line in report(here.module, found, message, adaptation, kept or log):
         _say(line)
 
@@ -74,8 +74,11 @@ def sizes(number: float) -> str:
     raise AssertionError('not reached')
 
 
-def _keep(log: str, module: str, prefix: str) -> Optional[str]:
-    """A copy of the log in the prefix, one a module: the build's own folder is in memory and goes with the job."""
+def _keep(log: str, module: str, prefix: str, restricted: bool) -> Optional[str]:
+    """
+    A copy of the log in the prefix, one a module: the build's own folder is in memory and goes with the job. Of what
+    is a group's alone nobody else reads the log: compilers quote sources.
+    """
     folder = os.path.join(prefix, OVERLAY_FOLDER, 'failed')
     target = os.path.join(folder, module.replace('/', '-') + '.log')
     try:
@@ -84,7 +87,7 @@ def _keep(log: str, module: str, prefix: str) -> Optional[str]:
         os.close(handle)
         try:
             shutil.copyfile(log, temporary)
-            os.chmod(temporary, 0o644)
+            os.chmod(temporary, 0o600 if restricted else 0o644)
             os.replace(temporary, target)
         except BaseException:
             os.unlink(temporary)

@@ -44,6 +44,8 @@ class Installation:
         base = install_path(DATA if ec['data_sources'] else SOFTWARE)
         extension = '.lua' if get_module_syntax() == 'Lua' else ''
         self.module = ec.full_mod_name
+        # is it for a group alone?
+        self.restricted = bool(ec['group'])
         self.installdir = os.path.join(os.path.abspath(base), ActiveMNS().det_install_subdir(ec))
         self.module_file = os.path.join(os.path.abspath(install_path('mod')), build_option('suffix_modules_path') or '',
                                         self.module + extension)

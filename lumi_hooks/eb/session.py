@@ -65,7 +65,7 @@ class Session:
     @classmethod
     def start(cls) -> 'Session':
         """
-        Find out where we are, and put our toolchains and easyblocks in place.
+        Find out where we are.
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
@@ -83,9 +83,6 @@ class Session:
         trust.watch(whom)
         around.begin(site)
         session = cls(site, upstream, Overlay.of(site, robot))
-        for folder in ('toolchains', 'easyblocks'):
-            places.plugin_package(folder)  # LUMI's own classes of the same names are superseded
-            importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
@@ -98,10 +95,17 @@ class Session:
         return session
 
     def configure(self) -> None:
-        """Overlay, our recipes and upstream's on the robot path; metadata of the Cray modules. Idempotent."""
+        """
+        Our toolchains and easyblocks, overlay, our recipes and upstream's on the robot path; metadata of the Cray
+        modules. Idempotent.
+        """
         robot, metadata = build_option('robot_path'), build_option('external_modules_metadata')
         if self._configured[0] is robot and self._configured[1] is metadata and self.overlay.root in (robot or ()):
             return
+        for folder in ('toolchains', 'easyblocks'):
+            # LUMI's own classes of the same names are superseded; each entry of an easystack includes them anew
+            places.plugin_package(folder)
+            importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         self.site.index.refresh()
         if robot is None:
             robot = []

@@ -17,7 +17,8 @@ from ..schemas import checked
 _ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')
 _COMMAND_FAILED = re.compile(r'Shell command FAILED \(exit code')
 _OUTPUT = re.compile(r'^== .* Output of .* shell command')
-_ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error|crashed[^:]*): ')
+# (5.1 names the place where it was logged, too)
+_ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error( \(at [^)]*\))?|crashed[^:]*): ')
 # what EasyBuild adds to a message of its own
 _PLACE = re.compile(r' \(at easybuild/[^)]*\)$')
 # the dozens of paths where a source was looked for
@@ -28,6 +29,7 @@ _TRIALS = re.compile(r'conftest\.|CMakeFiles/CMake(Tmp|Scratch)|meson-private/')
 _LONGEST = 300
 _UNKNOWN = ('nothing in the output of the command looks like an error that lumi-hooks knows; these are its last '
             'lines, and the log holds the rest')
+_UNKNOWN_MESSAGE = 'this is EasyBuild\'s own message, and none that lumi-hooks knows; the log says what led to it'
 
 
 @dataclass(frozen=True)
@@ -91,9 +93,9 @@ def first_error(log: str) -> Optional[Failure]:
         # a failed command is told in one line, which says less than the command did
         found = _search(lines, message, own=True)
     if found is None and output:
-        found = _search(lines, output, own=False) or _last_lines(lines, output)
+        found = _search(lines, output, own=False) or _last_lines(lines, output, _UNKNOWN)
     if found is None and message:
-        found = _search(lines, message, own=False) or _last_lines(lines, message)
+        found = _search(lines, message, own=False) or _last_lines(lines, message, _UNKNOWN_MESSAGE)
     return found
 
 
@@ -134,7 +136,7 @@ def _failure(kind: Kind, lines: Sequence[str], number: int, end: int) -> Failure
     return Failure(kind.name, context[0].strip(), number + 1, tuple(context), kind.advice, kind.rules)
 
 
-def _last_lines(lines: Sequence[str], span: Tuple[int, int]) -> Optional[Failure]:
+def _last_lines(lines: Sequence[str], span: Tuple[int, int], advice: str) -> Optional[Failure]:
     """Where nothing is known: the last lines that say something."""
     numbers = []
     for number in range(*span):
@@ -145,7 +147,7 @@ def _last_lines(lines: Sequence[str], span: Tuple[int, int]) -> Optional[Failure
     if not numbers:
         return None
     first = numbers[-5:][0]
-    return _failure(Kind('unknown', _CALLS, _UNKNOWN, (), 5, False), lines, first, numbers[-1] + 1)
+    return _failure(Kind('unknown', _CALLS, advice, (), 5, False), lines, first, numbers[-1] + 1)
 
 
 def _stripped(line: str) -> str:

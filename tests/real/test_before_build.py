@@ -70,7 +70,9 @@ def test_users_are_ordinary(people):
 def test_a_projects_installation_is_the_projects(people):
     """Under a umask that gives the group nothing, and with a script that `sed -i` left as it does on SP6."""
     one, prefix = people['one'], people['prefix']
+    prefix.chmod(0o2755)  # as EasyBuild-user makes it
     done = one.eb(f'{tiny(people["recipes"], extra=SCRIPT)}', umask='0077')
+    assert stat.S_IMODE(os.stat(prefix).st_mode) == 0o2775
     assert 'script was readable by its owner alone (mode 600), and is executable again' in done.stdout
     top = one.software('tiny', '1.0-cpeGNU-25.03')
     assert stat.S_IMODE(os.stat(top / 'bin' / 'script').st_mode) == 0o775
@@ -101,7 +103,7 @@ def test_licensed_software(people):
     (private / 'secret-1.0.tar.gz').chmod(0o600)
     digest = hashlib.sha256((private / 'secret-1.0.tar.gz').read_bytes()).hexdigest()
     recipe = tiny(people['recipes'], name='secret', extra=f"sources = ['secret-1.0.tar.gz']\nchecksums = ['{digest}']\n"
-                  "prebuildopts = ''\nbuildopts = 'secret'\nfiles_to_copy = [(['secret'], 'bin')]\n"
+                  "prebuildopts = '$PREBUILD '\nbuildopts = 'secret'\nfiles_to_copy = [(['secret'], 'bin')]\n"
                   "sanity_check_paths = {'files': ['bin/secret'], 'dirs': []}\n")
     overrides = folder(prefix / 'overrides', group=PROJECT_ID, mode=0o2775)
     entry = {'reason': 'our licence is for these people', 'group': LICENSED, 'license_file': str(private / 'licence')}
@@ -112,6 +114,10 @@ def test_licensed_software(people):
     assert done.returncode != 0 and f'needs the licence {private}/licence, which is not there' in done.stdout
     assert not one.software('secret', '').exists()
     (private / 'licence').write_text('')
+    # the log of a build that fails quotes its sources
+    done = one.eb(f'{recipe}', check=False, PREBUILD='false', **asked)
+    log = prefix / '.lumi-hooks/failed/secret-1.0-cpeGNU-25.03.log'
+    assert done.returncode != 0 and one.can('-r', log) and not people['two'].can('-r', log), done.stdout[-3000:]
     done = one.eb(f'{recipe}', **asked)
     top = one.software('secret', '1.0-cpeGNU-25.03')
     assert stat.S_IMODE(os.stat(top).st_mode) == 0o2770

@@ -188,6 +188,10 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
     assert 'EasyBuild version ' + version in lumi.archive(f'tiny-1.0-cpeGNU-{release}.eb')
     record = json.loads((lumi.software('tiny', f'1.0-cpeGNU-{release}') / 'easybuild/lumi/record.json').read_text())
     assert record['easybuild']['version'] == version and record['changes'][0]['rule'] == 'toolchain'
+    # each entry of an easystack reads LUMI's toolchain classes anew, and here no entry point goes before them
+    stack = tmp_path / 'stack.yaml'
+    stack.write_text(f'easyconfigs:\n  - {path}:\n      options: {{rebuild: True}}\n')
+    assert '[SUCCESS] tiny' in lumi.eb(f'--easystack {stack} -r').stdout
 
 
 def test_the_module_makes_plain_eb_adapt(fresh):

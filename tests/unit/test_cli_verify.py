@@ -100,7 +100,9 @@ def test_without_pyelftools_it_says_what_to_install(place):
     code = "import sys; sys.modules['elftools'] = None; from lumi_hooks.cli import main; sys.exit(main(sys.argv[1:]))"
     done = subprocess.run([sys.executable, '-c', code, 'verify', str(place.root)], capture_output=True, text=True,
                           check=False, cwd=Path(__file__).parents[2])
-    assert done.returncode == 2 and 'pip install --user pyelftools' in done.stderr and 'Traceback' not in done.stderr
+    assert done.returncode == 2 and 'lacks the package pyelftools' in done.stderr and 'Traceback' not in done.stderr
+    # the way that README tells, with the checkout that it is run from
+    assert f'DIR/bin/pip install {Path(__file__).parents[2]}"' in done.stderr and 'LUMI_HOOKS_PYTHON=' in done.stderr
 
 
 def test_the_partition_decides_what_gtl_is(place, capsys):
