@@ -11,8 +11,7 @@ from ..releases import load_machine, load_rocm, load_toolchains, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import in_commands, texts
-from .toolchain import TELLING
+from .texts import TELLING, in_commands, texts
 from .words import TOOLCHAINS
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and

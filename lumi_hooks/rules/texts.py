@@ -4,11 +4,13 @@ from typing import Any, Callable, Collection, Iterator, Tuple
 
 from .draft import DEPENDENCY_LISTS, Draft
 
-# what is read by people, or names files and software
-_PARAMETERS = frozenset((
-    'name', 'version', 'versionsuffix', 'toolchain', 'easyblock', 'homepage', 'description', 'docurls', 'moduleclass',
-    'sources', 'source_urls', 'patches', 'checksums', 'crates', 'usage', 'examples', 'citing', 'whatis', 'docpaths',
-    'modloadmsg', 'components_names', *DEPENDENCY_LISTS))
+# parameters that say what the software is and where it comes from, or that people read: nothing of how it is built
+TELLING = frozenset((
+    'name', 'version', 'toolchain', 'homepage', 'description', 'docurls', 'docpaths', 'citing', 'usage', 'examples',
+    'whatis', 'modloadmsg', 'moduleclass', 'sources', 'source_urls', 'patches', 'checksums', 'crates',
+    'download_instructions', 'upload_urls', 'site_contacts', 'build_info_msg'))
+# and those that name what it is built with: no texts that are run
+_NAMING = TELLING.union(('versionsuffix', 'easyblock', 'components_names'), DEPENDENCY_LISTS)
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -33,7 +35,7 @@ def in_commands(draft: Draft, change: Callable[[str], str],
     :param but: parameters that are left as they are
     """
     for parameter, before in draft.parameters.items():
-        if parameter not in _PARAMETERS and parameter not in but and not parameter.startswith(('_', 'local_')):
+        if parameter not in _NAMING and parameter not in but and not parameter.startswith(('_', 'local_')):
             after = reworded(before, change)
             if after != before:
                 yield parameter, before, after
@@ -44,7 +46,7 @@ def reworded(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        found = {key: item if key in _PARAMETERS else reworded(item, change) for key, item in value.items()}
+        found = {key: item if key in _NAMING else reworded(item, change) for key, item in value.items()}
         return value if found == value else found
     if isinstance(value, (list, tuple)):
         items = [reworded(item, change) for item in value]

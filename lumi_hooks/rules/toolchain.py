@@ -8,12 +8,7 @@ from ..releases import family_of, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import Draft
-from .texts import texts
-
-# parameters that say where software comes from or what it is, not how it is built
-TELLING = ('name', 'version', 'homepage', 'description', 'toolchain', 'source_urls', 'sources', 'checksums',
-            'patches', 'docurls', 'docpaths', 'citing', 'download_instructions', 'upload_urls', 'site_contacts',
-           'build_info_msg', 'usage')
+from .texts import TELLING, texts
 
 
 @rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE take the place of upstream\'s toolchain')
