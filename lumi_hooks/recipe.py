@@ -7,6 +7,7 @@ The readers at the end are the only place below `adapt` that imports EasyBuild.
 import hashlib
 import json
 import os
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -25,6 +26,9 @@ _TYPES = (('versionsuffix', str, 'text'), ('easyblock', str, 'text'), ('toolchai
           ('exts_list', (list, tuple), 'a list'), ('components', (list, tuple), 'a list'),
           ('exts_default_options', dict, 'a dictionary'), ('dependencies', (list, tuple), 'a list'),
           ('builddependencies', (list, tuple), 'a list'))
+
+# some of upstream's recipes have a set there; EasyBuild makes a list of it, whose order is another one in each run
+_SET = re.compile(r'^((?:build)?dependencies)\s*=\s*\{', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,9 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     for new, old in ALTERNATIVE_EASYCONFIG_PARAMETERS.items():
         if new in found and old not in found:
             found[old] = found.pop(new)
+    for key in _SET.findall(text):
+        if isinstance(found.get(key), list):
+            found[key] = sorted(found[key], key=repr)
     missing = [key for key in ('name', 'version', 'toolchain') if key not in found]
     if missing:
         raise RecipeError(f'{path or "the recipe"} is not a complete recipe: it lacks {", ".join(missing)}')

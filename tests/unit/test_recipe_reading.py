@@ -161,3 +161,14 @@ def test_checksums_beside(tmp_path):
     listed.write_text('{')
     with pytest.raises(RecipeError, match='checksums.json is no valid list of checksums'):
         checksums_beside(read_recipe(path))
+
+
+@pytest.mark.parametrize('parameter', ['dependencies', 'builddependencies'])
+def test_the_order_of_a_set_is_the_same_in_each_run(recipe, parameter):
+    """As in qc-grid-0.0.9-gfbf-2025a.eb: what is derived of it is the same text for everybody."""
+    names = ['lz4', 'zlib', 'Boost', 'zstd', 'bzip2', 'METIS', 'GSL', 'XZ', 'libpng']
+    text = ', '.join(f'({name!r}, "1.0")' for name in names)
+    found = recipe(f'{parameter} = {{\n    {text},\n}}\n')
+    assert [item.name for item in found.dependencies(parameter)] == sorted(names)
+    found = recipe(f'{parameter} = [{text}]\n')
+    assert [item.name for item in found.dependencies(parameter)] == names
