@@ -128,3 +128,5 @@ def test_rule_mpi_by_name(recipe, site):
     change, = says('mpi-by-name', recipe(more), site)
     assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk mpirun -np 2'
     assert says('mpi-by-name', recipe(more, name='OpenMPI'), site) == []
+    # what people read is no command
+    assert says('mpi-by-name', recipe('download_instructions = "build it with mpicc"\n'), site) == []

@@ -53,6 +53,7 @@ def test_rule_other_compiler_refuses_what_names_it(recipe, site, more, word):
 
 
 @pytest.mark.parametrize('more', ['', "configopts = '--enable-shared'\n", "description = 'As fast as with MKL'\n",
+                                  "whatis = ['Description: as fast as with MKL']\n",
                                   "local_x = 'mkl'\n", "source_urls = ['https://intel.com/x']\n"])
 def test_rule_other_compiler_lets_the_rest_pass(recipe, site, more):
     assert says('other-compiler', recipe(more, toolchain=('intel', '2023a')), site) == []
