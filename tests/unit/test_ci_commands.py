@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -139,3 +140,29 @@ def test_a_script_goes_on_with_the_python_of_the_cache(tmp_path):
     said = subprocess.run([sys.executable, '-S', os.path.join(CI, 'plans'), 'X.eb'], capture_output=True, text=True,
                           env={'HOME': str(tmp_path), 'PATH': os.defpath, 'LUMI_HOOKS_CACHE': str(tmp_path)})
     assert said.stdout == f'goes on: {os.path.join(CI, "plans")} X.eb\n' and said.returncode == 0
+
+
+# helpers of other scripts
+HELPERS = {'other-python', 'sources/debian-python'}
+COMMANDS = sorted({str(path.relative_to(CI)) for path in Path(CI).rglob('*')
+                   if path.is_file() and os.access(path, os.X_OK) and path.suffix != '.py'} - HELPERS)
+
+
+@pytest.mark.parametrize('command', COMMANDS)
+def test_every_script_has_a_help_with_examples_that_can_be_copied(command):
+    assert len(COMMANDS) > 15
+    path = os.path.join(CI, command)
+    with open(path, encoding='utf-8') as script:
+        python = [sys.executable] if 'python' in script.readline() else []
+    said = subprocess.run([*python, path, '--help'], capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stderr
+    usage, _, examples = said.stdout.partition('example')
+    assert f'usage: ci/{command}' in usage and f'ci/{command}' in examples
+
+
+def test_numbers_of_plans_for_programs():
+    command = [sys.executable, os.path.join(CI, 'plans'), '--no-eb', '--json', 'zlib-1.3.1-GCCcore-14.2.0.eb']
+    said = subprocess.run(command, capture_output=True, text=True, check=True)
+    row, = json.loads(said.stdout)
+    assert row['recipe'].startswith('zlib') and row['upstream'] is None
+    assert (row['empty']['build'], row['empty']['modules'], row['full']['build']) == (1, ['zlib/1.3.1-cpeGNU-25.03'], 0)
