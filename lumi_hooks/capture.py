@@ -49,7 +49,8 @@ def ask(python: str) -> Dict[str, Any]:
         found = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as err:
         said = (getattr(err, 'stderr', '') or '').strip().splitlines()
-        raise LumiHooksError(f'{python} did not answer: {said[-1] if said else err}') from err
+        reason = said[-1] if said else getattr(err, 'strerror', None) or err
+        raise LumiHooksError(f'{python} did not answer: {reason}') from err
     # the module's version is that of the folder: it may have a fourth part, which the interpreter does not know
     folder = os.path.basename(os.path.dirname(os.path.dirname(os.path.abspath(python))))
     minor = '.'.join(found['version'].split('.')[:2])

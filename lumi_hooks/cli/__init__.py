@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb: the commands around `eb --hooks`."""
 import argparse
+import io
 import os
 import sys
 from typing import List, Optional
@@ -65,6 +66,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
     :return: exit code: 0 done, 1 some recipes were refused, 2 bad use or something can't be read
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # a terminal that has no arrows and dots is no reason to stop
+        sys.stdout.reconfigure(errors='replace')
     try:
         try:
             options = parser().parse_args(arguments)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the command lines of all commands share: examples below the options, and where to."""
+"""What the command lines of all commands share: examples below the options, where to, numbers."""
 import argparse
 import shutil
 import textwrap
@@ -26,3 +26,10 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
         place.add_options(parser)
     parser.set_defaults(run=run)
     return parser
+
+
+def number(text: str) -> int:
+    """The value of an option that counts something: 1 and more."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text} is no number from 1 up')
+    return int(text)

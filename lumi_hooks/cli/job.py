@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 from dataclasses import replace
 from typing import Optional
 
@@ -13,7 +14,7 @@ from ..job import make_job
 from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
-from .command import add_command
+from .command import add_command, number
 
 EXAMPLES = """examples:
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
@@ -35,12 +36,13 @@ def add_parser(commands) -> None:
                          'Writes a job script with binding, network and GPU settings. Nothing is submitted.', EXAMPLES)
     parser.add_argument('module', metavar='MODULE', help='a module, by its full name')
     parser.add_argument('--program', metavar='COMMAND', default='PROGRAM', help='what srun starts')
-    parser.add_argument('--nodes', type=int, default=1, metavar='N', help='number of nodes (default: %(default)s)')
-    parser.add_argument('--tasks', type=int, metavar='N', help='ranks a node (default: one a GPU, or one a core)')
-    parser.add_argument('--threads', type=int, metavar='N', help='threads a rank (default: the cores that it has)')
+    parser.add_argument('--nodes', type=number, default=1, metavar='N', help='number of nodes (default: %(default)s)')
+    parser.add_argument('--tasks', type=number, metavar='N', help='ranks a node (default: one a GPU, or one a core)')
+    parser.add_argument('--threads', type=number, metavar='N', help='threads a rank (default: the cores that it has)')
     parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT') or 'project_46…',
                         help='project to bill (default: $SLURM_ACCOUNT)')
-    parser.add_argument('--time', metavar='HH:MM:SS', default='00:30:00', help='run time (default: %(default)s)')
+    parser.add_argument('--time', type=run_time, metavar='HH:MM:SS', default='00:30:00',
+                        help='run time (default: %(default)s)')
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument('--gpu-mpi', dest='gpu_mpi', action='store_true', default=None,
                         help='the program hands buffers of GPUs to MPI')
@@ -48,6 +50,13 @@ def add_parser(commands) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
+
+
+def run_time(text: str) -> str:
+    """The value of --time: minutes, or what else sbatch takes (man sbatch, --time)."""
+    if not re.fullmatch(r'\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}', text):
+        raise argparse.ArgumentTypeError(f'{text} is no time: HH:MM:SS, D-HH:MM:SS or minutes')
+    return text
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,6 +7,9 @@ from typing import List, Mapping, Sequence, Tuple
 
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..central import Index
+from ..errors import SiteError
+from ..gpu import known_without
+from ..packages import package
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..prefix.trust import trusted, why_not
@@ -30,7 +33,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     """
     The site, and the folders to look for recipes in.
 
-    :raises SiteError: unknown or contradictory values
+    :raises SiteError: unknown or contradictory values, or --gpu for what has no variant for GPUs
     """
     env = dict(os.environ)
     for name in ('release', 'partition', 'toolchain'):
@@ -57,8 +60,21 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
                          env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
         own = _trusted(other_recipes(robot, upstream), site, env)
         index = Index((), own, upstream)
+    _check_gpu(getattr(options, 'gpu', None) or (), site)
     site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
     return site, [*own, *(path for path in [our_recipes()] if path), *upstream]
+
+
+def _check_gpu(names: Sequence[str], site: Site) -> None:
+    """Names of --gpu that nothing would come of are told, not passed over."""
+    if names and not site.partition_facts['gpu']:
+        raise SiteError(f'--gpu asks for variants for GPUs, and the nodes of partition {site.partition} have none: add '
+                        '--partition G')
+    for name in names:
+        if name != '*' and 'back_end' not in package(name).get('rocm', {}):
+            known = known_without(name, '')
+            raise SiteError(f'--gpu {name}: ' + (known.reason if known else 'nothing is known of a variant of it for '
+                            'AMD\'s GPUs (names are written as upstream\'s recipes write them: GROMACS)'))
 
 
 def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:

@@ -12,13 +12,22 @@ from ..errors import LumiHooksError
 from ..prefix import name_of, stack_of
 from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, user_prefix
+from .command import add_command
+
+EXAMPLES = """examples:
+  lumi-eb                   for reading
+  lumi-eb status --json     for programs
+
+exit code: 0 all right, 2 the environment contradicts itself
+"""
 
 
 def add_parser(commands) -> None:
     """The command's options (it is also what runs where no command is given)."""
-    parser = commands.add_parser('status', help='where am I, what goes where (the same as lumi-eb alone)')
+    parser = add_command(commands, 'status', run, 'where am I, what goes where (the same as lumi-eb alone)',
+                         'Shows the loaded stack, partition and toolchain, the prefix and its free space, whether eb '
+                         'uses the hooks, and what to do next.', EXAMPLES, where_to=False)
     parser.add_argument('--json', action='store_true', help='print it as one JSON object')
-    parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -15,7 +15,7 @@ from ..survey import Survey, every, recipes_below, survey
 from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
 from . import place
-from .command import add_command
+from .command import add_command, number
 from .progress import progress
 
 EXAMPLES = """examples:
@@ -40,11 +40,11 @@ def add_parser(commands) -> None:
     parser.add_argument('folder', nargs='*', metavar='DIR', help='folders with recipes (default: upstream\'s)')
     parser.add_argument('--json', action='store_true', help='print the figures as one JSON object')
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
-    parser.add_argument('--sample', type=int, default=1, metavar='N', help='only every N-th recipe')
+    parser.add_argument('--sample', type=number, default=1, metavar='N', help='only every N-th recipe')
     parser.add_argument('--only-cuda', action='store_true', help='only recipes that carry CUDA in their names: which '
                         'of them become ones for AMD\'s GPUs; with --write-docs the figures go between the marks of '
                         'docs/rocm.md')
-    parser.add_argument('--jobs', type=int, default=min(2, os.cpu_count() or 1), metavar='N',
+    parser.add_argument('--jobs', type=number, default=min(2, os.cpu_count() or 1), metavar='N',
                         help='number of processes (default: %(default)s)')
     parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
     parser.add_argument('--write-docs', metavar='FILE.md', help='survey every release and compiler, and write a page '
@@ -57,8 +57,9 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: a folder does not exist, the site is unknown, a file can't be written
     """
-    if options.sample < 1 or options.jobs < 1:
-        raise LumiHooksError('--sample and --jobs take a number from 1 up')
+    if options.report and not os.path.isdir(os.path.dirname(os.path.abspath(options.report))):
+        # said before minutes of counting, not after
+        raise LumiHooksError(f'{options.report} cannot be written: there is no such folder; make it first')
     site, _ = place.find_site(options)
     folders = options.folder or list(site.index.upstream)
     if not folders:

@@ -7,8 +7,8 @@ import sys
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
 from ..errors import PACKAGES_REMEDY, LumiHooksError
-from ..releases import default_release, load_machine
-from .command import add_command
+from ..releases import default_release, load_machine, release_names
+from .command import add_command, number
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def add_parser(commands) -> None:
                        help='a build folder; may be repeated')
     group.add_argument('--system-root', metavar='DIR',
                        help='folder that /opt/cray and /opt/rocm lie in (default: from $CRAYPE_DIR, else /)')
-    parser.add_argument('--jobs', type=int, metavar='N', help='processes that read (default: one a processor)')
+    parser.add_argument('--jobs', type=number, metavar='N', help='processes that read (default: one a processor)')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -89,6 +89,9 @@ def questions(options: argparse.Namespace) -> List['Question']:
     partitions = load_machine()['partitions']
     if options.partition and partition not in partitions:
         raise LumiHooksError(f'unknown partition "{partition}"; known are {", ".join(partitions)}')
+    if options.release and options.release not in release_names():
+        raise LumiHooksError(f'unknown release "{options.release}" of the Cray PE; known are '
+                             f'{", ".join(release_names())}')
     gpu = partitions[partition]['gpu'] if partition in partitions else None
     release = options.release or os.environ.get('LUMI_STACK_VERSION', '').replace('.dev', '') or default_release().name
     found = []

@@ -153,7 +153,7 @@ def _read(path: str, name: str, whom: Optional[Trusted]) -> Iterator[Override]:
     if not found and content['name'] != name:
         found = [f'name is "{content["name"]}", and the file is named after "{name}"']
     if found:
-        more = f' (and {len(found) - 1} more)' if len(found) > 1 else ''
+        more = f' (and {len(found) - 1} more; lumi-eb check-data {path} tells them)' if len(found) > 1 else ''
         raise DataError(f'{path}: {found[0]}{more}')
     for entry in content['overrides']:
         yield Override(path, entry, tuple(_patch(path, item, whom) for item in entry.get('patches', ())))

@@ -50,7 +50,8 @@ def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = Tru
     file = there.get(version)
     if file is None:
         fitting = ', '.join(f'{software}/{known}' for known in sorted(there)) or 'none of that name'
-        raise LumiHooksError(f'{name} is neither a folder nor one module on MODULEPATH (there: {fitting})')
+        raise LumiHooksError(f'{name} is neither a folder nor one module on MODULEPATH (there: {fitting}); load the '
+                             'LUMI modules that it was installed with, or give the folder of its installation')
     root = module_root(file)
     if not os.path.isdir(root):
         raise LumiHooksError(f'{file}: its folder {root} does not exist; reinstall it')

@@ -99,3 +99,10 @@ def test_a_survey_says_what_it_is_of_and_how_far_it_is(commands, capsys, monkeyp
     assert "LUMI's modules are not loaded: counted for release 25.03, partition C, cpeGNU" in err
     main([*commands['survey'], '--release', '25.09', '--partition', 'C', '--toolchain', 'cpeGNU'])
     assert 'modules are not loaded' not in capsys.readouterr().err
+
+
+def test_a_terminal_without_arrows(commands, monkeypatch, tmp_path):
+    with open(tmp_path / 'out', 'w', encoding='ascii') as ascii_only:
+        monkeypatch.setattr(sys, 'stdout', ascii_only)
+        assert main(commands['adapt']) == 0
+    assert 'foss/2025a ? cpeGNU/25.03' in (tmp_path / 'out').read_text()

@@ -198,7 +198,7 @@ def test_report(collection, capsys, tmp_path):
 
 def test_bad_use(capsys, tmp_path, monkeypatch):
     for arguments, text in (((str(tmp_path / 'none'),), 'there is no folder'), ((str(tmp_path),), 'no recipes'),
-                            (('--sample', '0'), 'from 1 up'), (('--release', '1.1'), 'unknown release')):
+                            (('--release', '1.1'), 'unknown release')):
         code, output = run(capsys, *arguments)
         assert code == 2 and text in output.err
 
