@@ -45,8 +45,11 @@ def run(options: argparse.Namespace) -> int:
     for problem in wrong:
         print(f'lumi-eb: left out: {problem}', file=sys.stderr)
     if not records:
-        raise LumiHooksError(f'there is no installation with a record in {prefix or "no prefix"}: name the prefix of a '
-                             'project or a colleague, or install something with lumi-hooks first')
+        asked = ', '.join(f'{name} {value}' for name, value in (('release', options.release),
+                                                                ('partition', options.partition)) if value)
+        raise LumiHooksError(f'there is no installation with a record in {prefix or "no prefix"}'
+                             + (f' for {asked}' if asked else '') + ': name the prefix of a project or a colleague, or '
+                             'install something with lumi-hooks first')
     text = as_cyclonedx(records)
     if options.output:
         try:
