@@ -79,8 +79,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(f'lumi-eb: {err}', file=sys.stderr)
         return 2
     except ModuleNotFoundError as err:
-        print(f'lumi-eb: this Python ({sys.executable}) lacks the package {err.name} (--json needs none): '
-              f'{PACKAGES_REMEDY}', file=sys.stderr)
+        name = (err.name or str(err)).partition('.')[0]
+        if name == 'easybuild':
+            print(f'lumi-eb: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
+                  'EasyBuild-user', file=sys.stderr)
+        else:
+            print(f'lumi-eb: this Python ({sys.executable}) lacks the package {name} (--json needs none): '
+                  f'{PACKAGES_REMEDY}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)

@@ -63,7 +63,8 @@ def run(options: argparse.Namespace) -> int:
     site, _ = place.find_site(options)
     folders = options.folder or list(site.index.upstream)
     if not folders:
-        raise LumiHooksError('no upstream recipes were found: name folders with recipes, or set LUMI_HOOKS_UPSTREAM')
+        raise LumiHooksError('no upstream recipes were found: load the module EasyBuild-user, name folders with '
+                             'recipes, or set LUMI_HOOKS_UPSTREAM')
     paths = recipes_below(folders)
     if options.only_cuda:
         paths = for_cuda(paths)

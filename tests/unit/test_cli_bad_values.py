@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Values of lumi-eb's options that nothing can come of: one line says which, why, and what to do."""
+"""Values of lumi-eb's options that nothing can come of, packages that lack: one line says which, and what to do."""
+import sys
+
 import pytest
 
 from lumi_hooks.cli import main, parser
+from lumi_hooks.errors import PACKAGES_REMEDY
 
 ZLIB = 'zlib-1.3.1-GCCcore-14.2.0.eb'
 
@@ -58,3 +61,24 @@ def test_every_command_has_a_description_and_examples():
         examples = command.epilog or ''
         assert command.description and 'exit code: 0' in examples, name
         assert examples.startswith('examples') and f'  lumi-eb {name} ' in examples.replace('\n', ' \n'), name
+
+
+@pytest.mark.parametrize('module, arguments, says', [
+    ('rich', 'status', f'lacks the package rich (--json needs none): {PACKAGES_REMEDY}'),
+    ('easybuild', f'adapt {ZLIB}', 'has no EasyBuild, which reads recipes: load the module EasyBuild-user'),
+    ('graphviz', f'plan --graph x.svg {ZLIB}', f'drawing needs the Python package graphviz: {PACKAGES_REMEDY}'),
+])
+def test_one_line_says_which_package_is_lacking(monkeypatch, capsys, tmp_path, module, arguments, says):
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.partition('.')[0] == module]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, module, None)
+    assert main(arguments.split()) == 2
+    err = capsys.readouterr().err
+    assert err.count('\n') == 1 and says in err
+
+
+def test_a_survey_without_recipes_says_where_they_come_from(monkeypatch, capsys):
+    monkeypatch.setattr('lumi_hooks.cli.place.upstream_recipes', lambda *_: [])
+    assert main(['survey']) == 2
+    assert 'load the module EasyBuild-user' in capsys.readouterr().err
