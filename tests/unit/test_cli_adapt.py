@@ -156,6 +156,31 @@ def test_own_recipe_wins(as_json, tmp_path, monkeypatch):
     assert as_json('--release', '25.03', HPCC)[1][0]['status'] == 'adapted'
 
 
+def test_own_recipe_wins_and_is_changed_by_an_override(adapt, tmp_path, monkeypatch):
+    own = put_recipe(tmp_path / 'own', 'HPCC', '1.5.0', ('cpeGNU', '25.03'))
+    overrides = tmp_path / 'overrides'
+    overrides.mkdir()
+    (overrides / 'HPCC.json').write_text(json.dumps({'name': 'HPCC', 'overrides': [
+        {'reason': 'ours alone', 'parameters': {'configopts': '--ours'}}]}))
+    monkeypatch.setenv('EASYBUILD_ROBOT_PATHS', str(tmp_path / 'own'))
+    monkeypatch.setenv('LUMI_HOOKS_OVERRIDES', str(overrides))
+    code, out, _ = adapt('--release', '25.03', HPCC)
+    assert code == 0 and '--ours' in out and f'note {own} has the same module name and wins' in out, out
+
+
+def test_an_archived_copy_is_meant_by_its_path_alone(as_json, tmp_path, monkeypatch):
+    """As eb does it: by its name it is the recipe that it was made of."""
+    source = put_recipe(tmp_path / 'upstream')
+    copy = put_recipe(tmp_path / 'ebfiles_repo', toolchain=('cpeGNU', '25.03'),
+                      more=f"{RECORD} = {{'source': {os.path.basename(source)!r}, 'rules': ['toolchain']}}\n")
+    monkeypatch.setenv('EASYBUILD_ROBOT_PATHS', str(tmp_path / 'ebfiles_repo'))
+    monkeypatch.setenv('LUMI_HOOKS_UPSTREAM', str(tmp_path / 'upstream'))
+    _, (entry,) = as_json('--release', '25.03', os.path.basename(copy))
+    assert (entry['recipe'], entry['status']) == (source, 'adapted')
+    _, (entry,) = as_json('--release', '25.03', copy)
+    assert (entry['recipe'], entry['status']) == (copy, 'unchanged')
+
+
 def test_native_recipe(as_json, tmp_path):
     path = put_recipe(tmp_path, toolchain=('cpeGNU', '25.03'))
     code, (entry,) = as_json('--release', '25.03', path)
