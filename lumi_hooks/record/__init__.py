@@ -122,6 +122,18 @@ def installations(folder: str, name: str = '') -> Iterator[str]:
                 yield path
 
 
+def closed_installations(folder: str) -> List[str]:
+    """Folders below one with software that can't be entered: what is a group's alone."""
+    found = [os.path.join(folder, name, version) for name in sorted(_listing(folder))
+             for version in sorted(_listing(os.path.join(folder, name))) if not version.startswith('.')]
+    return [path for path in found if os.path.isdir(path) and not is_open(path)]
+
+
+def is_open(folder: str) -> bool:
+    """Can this user list a folder and what is in it?"""
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
 def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:
     """
     Folders with software below a prefix, of LUMI's layouts SW/LUMI-<release>/<partition> and …/EB.
