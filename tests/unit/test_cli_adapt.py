@@ -181,6 +181,18 @@ def test_an_archived_copy_is_meant_by_its_path_alone(as_json, tmp_path, monkeypa
     assert (entry['recipe'], entry['status']) == (copy, 'unchanged')
 
 
+def test_the_environment_of_the_docs(as_json, tmp_path):
+    """docs/prefixes.md: one module that loads what it lists, in the release's versions."""
+    with open(os.path.join(os.path.dirname(ROOT), 'docs', 'prefixes.md'), encoding='utf-8') as stream:
+        text = stream.read().partition('```python\n')[2].partition('```')[0]
+    path = tmp_path / 'MyEnv-2026.11-foss-2025a.eb'
+    path.write_text(text)
+    code, (entry,) = as_json('--release', '25.03', path)
+    assert (code, entry['module']) == (0, 'MyEnv/2026.11-cpeGNU-25.03')
+    loaded = {item['name'] or item['external_module'].partition('/')[0] for item in entry['dependencies']}
+    assert loaded >= {'lz4', 'Hypre', 'cray-netcdf-hdf5parallel', 'cray-hdf5-parallel'}
+
+
 def test_native_recipe(as_json, tmp_path):
     path = put_recipe(tmp_path, toolchain=('cpeGNU', '25.03'))
     code, (entry,) = as_json('--release', '25.03', path)
