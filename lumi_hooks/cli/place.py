@@ -7,6 +7,7 @@ from typing import List, Mapping, Sequence, Tuple
 
 from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
 from ..central import Index, is_archive
+from ..errors import RecipeError
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..prefix.trust import trusted, why_not
@@ -70,6 +71,8 @@ def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
 
     :raises RecipeError: it is nowhere, not to be trusted or can't be read
     """
+    if name.endswith(('.yaml', '.yml')):
+        raise RecipeError(f'{name} is no recipe; if it is an easystack, name the recipes that it lists')
     path = find_recipe(name, folders)
     if os.path.isfile(name):
         return path

@@ -181,6 +181,13 @@ def test_an_archived_copy_is_meant_by_its_path_alone(as_json, tmp_path, monkeypa
     assert (entry['recipe'], entry['status']) == (copy, 'unchanged')
 
 
+def test_an_easystack_is_no_recipe(adapt, tmp_path):
+    stack = tmp_path / 'stack.yaml'
+    stack.write_text('easyconfigs:\n  - HPCC-1.5.0-foss-2022a\n')
+    code, _, err = adapt(stack)
+    assert code == 2 and 'is no recipe; if it is an easystack, name the recipes that it lists' in err
+
+
 def test_the_environment_of_the_docs(as_json, tmp_path):
     """docs/prefixes.md: one module that loads what it lists, in the release's versions."""
     with open(os.path.join(os.path.dirname(ROOT), 'docs', 'prefixes.md'), encoding='utf-8') as stream:
