@@ -41,6 +41,8 @@ environment() {
         rm -rf "$venv"
         mkdir -p "$cache"
         "$base" -m venv "$venv"
+        # without it the pip of Debian 12 warns of each part of EasyBuild that it is installed in an old way
+        "$python" -m pip install -q --disable-pip-version-check wheel
         install_copy "-r $root/ci/easybuild.txt" "[$extras]"
         echo "$stamp" > "$venv/.done"
     fi

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional
 
 from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
-from ..catalogue import find_recipe
 from ..change import Adaptation, change_json
 from ..closure import Closure
 from ..dependency import Dependency
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     asked: Dict[int, str] = {}
     closure = Closure(site)
     for name in options.recipe:
-        path = find_recipe(name, folders)
+        path = place.given_recipe(name, site, folders)
         adaptation = look(path, site)
         derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
         if adaptation.module in closure.refused:
@@ -92,7 +91,8 @@ def look(path: str, site: Site) -> Adaptation:
     native = adapt(read_recipe(own), site)
     reason = f'{own} has the same module name and wins over a derived recipe; LUMI_HOOKS_DERIVE={adaptation.name} ' \
              'derives it all the same'
-    return replace(native, reason=reason if native.status != REFUSED else f'{native.reason} ({reason})')
+    return replace(native, reason=reason if native.status != REFUSED else f'{native.reason} ({reason})',
+                   notes=(*native.notes, reason))
 
 
 def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, Any]:
@@ -159,6 +159,8 @@ def table(found: List[Adaptation]) -> None:
         if adaptation.without:
             console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}',
                           soft_wrap=True)
+        for note in adaptation.notes:
+            console.print(f'  [magenta]note[/] {escape(note)}', soft_wrap=True)
 
 
 def write(adaptation: Adaptation, folder: str) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from .. import doctor
 from ..adapt import adapt
-from ..catalogue import find_recipe
 from ..doctor import CHECKS, ERROR, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
 from ..plan import BUILD, Plan, make_plan
@@ -56,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     packages: Tuple[Package, ...] = ()
     plan: Optional[Plan] = None
     if options.recipe:
-        plan = make_plan([find_recipe(name, folders) for name in options.recipe], site)
+        plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
         packages = packages_of(plan)
     robot = tuple(path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path)
     findings = doctor.examine(Situation(site, os.environ, packages, robot))

@@ -137,8 +137,6 @@ def show(installation: Installation, site: Site) -> None:
         console.print(Padding(escape(why), (0, 0, 0, 6), expand=False))
     if record['kept_out']:
         say(escape(f'kept out of its build, as it does not use them: {", ".join(record["kept_out"])}'), 2)
-    for item in record.get('overrides') or ():
-        say(escape(f'override: {json.dumps(item, ensure_ascii=False, default=str)}'), 2)
     needs = [item['module'] + (' (to build)' if item['build_only'] else '') for item in record['dependencies']]
     say('\n[bold]what it needs[/]')
     say(escape(', '.join(needs) or 'nothing but the toolchain'), 2)

@@ -94,8 +94,9 @@ def installed(module: str, site: Site) -> str:
     there = site.index.modules(name)
     if not site.index.modulepath:
         if not version:
-            raise LumiHooksError(f'name the version too ({name}/…): LUMI\'s modules are not loaded here, so what is '
-                                 'installed can\'t be looked up')
+            raise LumiHooksError(f'name the version too ({name}/…): LUMI/{site.release.name} '
+                                 f'partition/{site.partition} is not loaded here, so what is installed there can\'t be '
+                                 'looked up')
         return module
     found: Optional[str] = version if version in there else None
     if not version and there:

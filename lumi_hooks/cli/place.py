@@ -5,14 +5,16 @@ import os
 from dataclasses import replace
 from typing import List, Mapping, Sequence, Tuple
 
-from ..catalogue import other_recipes, our_recipes, upstream_recipes
-from ..central import Index
-from ..errors import SiteError
+from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
+from ..central import Index, is_archive
+from ..errors import RecipeError, SiteError
 from ..gpu import known_without
 from ..packages import package
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..prefix.trust import trusted, why_not
+from ..recipe import read_recipe
+from ..record import archive
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
 
@@ -75,6 +77,22 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
             known = known_without(name, '')
             raise SiteError(f'--gpu {name}: ' + (known.reason if known else 'nothing is known of a variant of it for '
                             'AMD\'s GPUs (names are written as upstream\'s recipes write them: GROMACS)'))
+
+
+def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
+    """
+    Path of a recipe that the user names. As in `eb`, a copy in the archive is meant only where it is given by its
+    path: by its name it is the recipe that it was made of, or LUMI's or the user's of that name.
+
+    :raises RecipeError: it is nowhere, not to be trusted or can't be read
+    """
+    if name.endswith(('.yaml', '.yml')):
+        raise RecipeError(f'{name} is no recipe; if it is an easystack, name the recipes that it lists')
+    path = find_recipe(name, folders)
+    if os.path.isfile(name):
+        return path
+    newer = archive.newer(read_recipe(path), site) if is_archive(path) else None
+    return newer.path if newer and newer.path else path
 
 
 def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:

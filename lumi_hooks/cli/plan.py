@@ -5,7 +5,6 @@ import json
 import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from ..catalogue import find_recipe
 from ..change import change_json
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..prefix import holder, name_of
@@ -45,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: a recipe can't be read, the site is unknown, the graph can't be drawn
     """
     site, folders = place.find_site(options)
-    plan = make_plan([find_recipe(name, folders) for name in options.recipe], site)
+    plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
     if options.graph:
         from ..plan.graph import draw
         draw(plan, options.graph)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb sbom: a software bill of materials of what is installed in a prefix, in CycloneDX."""
 import argparse
+import os
 import sys
 import uuid
 from datetime import datetime, timezone
@@ -9,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 from .. import __version__
 from ..errors import PACKAGES_REMEDY, DataError, LumiHooksError
 from ..files import write_atomic
-from ..record import installations, read_record, software_folders
+from ..record import closed_installations, installations, is_open, read_record, software_folders
 from . import place
 from .command import add_command
 
@@ -44,10 +45,12 @@ def run(options: argparse.Namespace) -> int:
     records, wrong = records_of(prefix, options.release or '', options.partition or '')
     for problem in wrong:
         print(f'lumi-eb: left out: {problem}', file=sys.stderr)
+    if prefix and os.path.isdir(prefix) and not is_open(prefix):
+        raise LumiHooksError(f'{prefix} can\'t be read by you')
     if not records:
         asked = ', '.join(f'{name} {value}' for name, value in (('release', options.release),
                                                                 ('partition', options.partition)) if value)
-        raise LumiHooksError(f'there is no installation with a record in {prefix or "no prefix"}'
+        raise LumiHooksError(f'there is no installation with a record that you can read in {prefix or "no prefix"}'
                              + (f' for {asked}' if asked else '') + ': name the prefix of a project or a colleague, or '
                              'install something with lumi-hooks first')
     text = as_cyclonedx(records)
@@ -75,6 +78,7 @@ def records_of(prefix: str, release: str = '', partition: str = ''):
                 continue
             if record:
                 found.append(record)
+        wrong += [f'{path} can\'t be read by you' for path in closed_installations(folder)]
     return found, wrong
 
 

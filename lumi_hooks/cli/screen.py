@@ -10,6 +10,7 @@ from typing import Any, Dict, Optional, Sequence
 from .. import __version__
 from ..errors import LumiHooksError
 from ..prefix import name_of, stack_of
+from ..record import is_open
 from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, user_prefix
 from .command import add_command
@@ -131,7 +132,8 @@ def show(facts: Dict[str, Any]) -> None:
     rows.add_row('prefix', escape(facts['prefix'] or 'none') + (f'   ({facts["mode"]} mode)' if facts['mode'] else ''))
     for below in facts['prefixes'][1:]:
         name = name_of(below, facts['prefixes'])
-        rows.add_row('below it', escape(below) + (f'   ({name})' if below not in name else ''))
+        rows.add_row('below it', escape(below) + (f'   ({name})' if below not in name else '')
+                     + ('' if is_open(below) else '   [red](not there, or closed to you)[/]'))
     if free:
         rows.add_row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; '
                                    'your quota may be less)')

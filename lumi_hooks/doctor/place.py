@@ -75,7 +75,7 @@ def file_system(here: Situation):
         yield WARNING, f'the prefix {here.site.prefix} lies in {area["description"]}: {area["advice"]}'
 
 
-@check('group', 'what is installed belongs to the project')
+@check('group', 'in a project\'s folder what is installed belongs to the project')
 def group(here: Situation):
     """A project's prefix has the project's group and the set-gid bit, and the user is in that group."""
     path = here.site.prefix

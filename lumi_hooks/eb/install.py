@@ -10,6 +10,7 @@ import errno
 import glob
 import os
 import signal
+import stat
 import sys
 import time
 from contextlib import contextmanager
@@ -23,7 +24,9 @@ from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, 
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
 from easybuild.tools.filetools import det_lock_path
 
-from ..errors import LumiHooksError
+from ..errors import DataError, LumiHooksError
+from ..files import read_text, write_atomic
+from ..record import read_record
 from ..site import Site
 from . import ending, network
 from .aside import COMPLETED, RESTORED, Aside, pending
@@ -52,6 +55,7 @@ class Installation:
         self.lock_name = self.installdir.replace('/', '_')
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
         self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
+        self.module_only = bool(build_option('module_only') or ec['module_only'])
         # by two clocks: the first can be set while a build runs
         self.started, self.ticks = time.time(), time.monotonic()
         # was something there before this build began to write?
@@ -175,6 +179,7 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
                       log=_log)
             return True, None, '', EasyBuildExit.SUCCESS
         _now = here
+        recipe = _recorded_recipe(here.installdir) if here.module_only else None
         try:
             result = original(ecdict, {**init_env, TOKEN: here.lock.owner.token})
         except OSError as err:
@@ -193,6 +198,8 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
             here.undo()
             raise
         if result[0]:
+            if recipe:
+                _put_back(*recipe)
             here.finish()
             ending.succeeded(here, site)
         else:
@@ -207,6 +214,30 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         here.lock.release()
 
 
+def _recorded_recipe(installdir: str) -> Optional[Tuple[str, str]]:
+    """Path and text of the recipe that an installation's record means; None where there is none."""
+    try:
+        record = read_record(installdir)
+        path = os.path.join(installdir, 'easybuild', os.path.basename(record['recipe']['file'])) if record else ''
+        return (path, read_text(path)) if path else None
+    except (DataError, OSError):
+        return None
+
+
+def _put_back(path: str, text: str) -> None:
+    """
+    EasyBuild copies the recipe of a --module-only run over the one that the files were made of, and the record and
+    `lumi-eb explain` mean that. Can go when EasyBuild leaves it.
+    """
+    try:
+        if read_text(path) != text:
+            mode = stat.S_IMODE(os.stat(path).st_mode)
+            write_atomic(path, text)
+            os.chmod(path, mode)
+    except OSError as err:
+        print_warning('lumi-hooks: %s is not the recipe that the files were made of any more: %s', path, err.strerror)
+
+
 def _make_dir(self, dir_name, clean, *args, **kwargs):
     """
     EasyBlock.make_dir, but what is in the place of the installation is set aside instead of deleted; where the recipe
@@ -216,7 +247,7 @@ def _make_dir(self, dir_name, clean, *args, **kwargs):
     goes_on = bool(self.cfg['keeppreviousinstall'])
     if (_now and self.installdir and os.path.realpath(dir_name) == os.path.realpath(self.installdir)
             and not _is_empty(dir_name) and not _now.aside.taken and not (goes_on and not _now.replaces)
-            and not (build_option('module_only') or self.cfg['module_only'])):
+            and not _now.module_only):
         _now.keep_earlier = not clean and not goes_on
         _now.aside.installdir, _now.aside.module = self.installdir, self.mod_filepath
         _now.aside.take()

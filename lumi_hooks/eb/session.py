@@ -260,7 +260,7 @@ class Session:
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
                   adaptation.without)
         number = len(adaptation.changes)
-        self._announce(f'{adaptation.recipe.filename} is installed as {adaptation.module} '
+        self._announce(f'{adaptation.recipe.filename} becomes {adaptation.module} '
                        f'({number} change{"s" if number != 1 else ""})')
 
     def _announce(self, text: str) -> None:

@@ -122,6 +122,18 @@ def installations(folder: str, name: str = '') -> Iterator[str]:
                 yield path
 
 
+def closed_installations(folder: str) -> List[str]:
+    """Folders below one with software that can't be entered: what is a group's alone."""
+    found = [os.path.join(folder, name, version) for name in sorted(_listing(folder))
+             for version in sorted(_listing(os.path.join(folder, name))) if not version.startswith('.')]
+    return [path for path in found if os.path.isdir(path) and not is_open(path)]
+
+
+def is_open(folder: str) -> bool:
+    """Can this user list a folder and what is in it?"""
+    return os.access(folder, os.R_OK | os.X_OK)
+
+
 def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:
     """
     Folders with software below a prefix, of LUMI's layouts SW/LUMI-<release>/<partition> and …/EB.
@@ -275,11 +287,11 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
                      f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.')
     for rule, what, reason, link in described:
         lines.append(f'* {what}  \n  {reason} (rule `{rule}`{", " + link if link else ""})')
-    for title, key in (('Overrides', 'overrides'), ('Sources', 'sources'), ('Patches', 'patches')):
+    for title, key in (('Sources', 'sources'), ('Patches', 'patches')):
         if record.get(key):
             lines += ['', f'## {title}', '']
-            lines += [f'* {item["file"]}  \n  sha256 {item["sha256"]}' if isinstance(item, dict) and 'sha256' in item
-                      else f'* {json.dumps(item, ensure_ascii=False)}' for item in record[key]]
+            lines += [f'* {item["file"]}' + (f'  \n  sha256 {item["sha256"]}' if item.get('sha256') else '')
+                      for item in record[key]]
     lines += ['', '## What it needs', '']
     lines += [f'* {item["module"]}{", only to be built" if item["build_only"] else ""}'
               for item in record['dependencies']] or ['* nothing but the toolchain']

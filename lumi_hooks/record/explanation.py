@@ -20,7 +20,7 @@ from ..overlay import with_checksums
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import render
 from ..site import Site, make_site
-from . import FOLDER, installations, read_record, software_folders
+from . import FOLDER, installations, is_open, read_record, software_folders
 from .archive import differences
 
 SAME, DIFFERS, IS_REFUSED, UNKNOWN = 'same', 'differs', 'refused', 'unknown'
@@ -57,6 +57,9 @@ class Installation:
         :raises LumiHooksError: there is none, or its record can't be used
         """
         folder = os.path.realpath(folder)
+        if os.path.isdir(folder) and not is_open(folder):
+            raise LumiHooksError(f'{folder} can\'t be read by you: "ls -ld" of it says whose it is, perhaps a group\'s '
+                                 'that has the licence')
         if not os.path.isdir(os.path.join(folder, 'easybuild')):
             raise LumiHooksError(f'{folder} is not an installation of EasyBuild\'s: it has no folder easybuild')
         record = read_record(folder)
@@ -117,7 +120,8 @@ def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] 
         where = ', '.join(prefix for prefix in prefixes if prefix) or 'no prefix at all'
         raise LumiHooksError(f'{what} is not installed in {where}, nor among the modules that can be loaded now; '
                              'give its module as "module avail" shows it, or the folder of its installation')
-    return [Installation.read(folder) for folder in dict.fromkeys(map(os.path.realpath, found))]
+    return [Installation.read(folder) for folder in dict.fromkeys(map(os.path.realpath, filter(is_open, found)))] or \
+        [Installation.read(found[0])]
 
 
 def _made_of(recipe: str, prefix: str) -> Iterator[str]:
@@ -138,7 +142,7 @@ def _folders(name: str, version: str, site: Site, prefixes: Sequence[str]) -> It
     for module, path in site.index.modules(name).items():
         if version in ('', module):
             root = _root(path)
-            if root and os.path.isdir(os.path.join(root, 'easybuild')):
+            if root and (os.path.isdir(os.path.join(root, 'easybuild')) or os.path.isdir(root) and not is_open(root)):
                 yield root
     for prefix in prefixes:
         for folder in software_folders(prefix) if prefix else ():

@@ -77,7 +77,8 @@ def script(record: Mapping[str, Any]) -> str:
         f'# Repeats the installation of {module}, which was made by lumi-hooks {version}{clone}{changed},',
         f'# with EasyBuild {eb}. Run it in a new shell, with EASYBUILD_HOOKS or HOOKS '
         'naming lumi_hooks/hooks.py.',
-        '# Arguments go to eb: --rebuild replaces what is installed.',
+        '# It is installed into the prefix of EBU_USER_PREFIX. Arguments go to eb: --rebuild replaces what is there,',
+        '# --sourcepath=DIR names a folder with its sources.',
         'set -eu', 'here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)',
         'hooks=${HOOKS:-${EASYBUILD_HOOKS:?name lumi_hooks/hooks.py with EASYBUILD_HOOKS}}',
         f'if [ "${{LUMI_STACK_VERSION:-}}/${{LUMI_STACK_PARTITION:-}}" != {_word(here)} ]; then',

@@ -130,6 +130,10 @@ def test_licensed_software(people):
     assert LICENSED in module.read_text()
     assert people['two'].can('-r', module) and not people['two'].can('-r', top / 'bin' / 'secret')
     assert not people['two'].can('-x', top)
+    # and lumi-eb says so, instead of that there is none
+    command = HOOKS.parents[1] / 'bin' / 'lumi-eb'
+    told = people['two'].run(f'{command} explain secret')
+    assert told.returncode == 2 and f"{top} can't be read by you" in told.stdout, told.stdout
     assert one.run('module load secret/1.0-cpeGNU-25.03 && secret').returncode == 0
     refused = people['two'].run('module load secret/1.0-cpeGNU-25.03')
     assert refused.returncode != 0 and LICENSED in refused.stdout, refused.stdout
@@ -139,6 +143,9 @@ def test_licensed_software(people):
     assert found == [str(private / 'secret-1.0.tar.gz')]
     # and what others need to go on working here is not closed to them
     people['two'].eb(f'{tiny(people["recipes"], version="3.0")}')
+    told = people['two'].run(f'{command} sbom --output ~/sbom.json; echo code=$?; cat ~/sbom.json')
+    assert f"left out: {top} can't be read by you" in told.stdout and 'code=1' in told.stdout, told.stdout
+    assert '"name": "tiny"' in told.stdout and '"name": "secret"' not in told.stdout
 
 
 def test_what_would_go_wrong_is_told_at_once(people, base):

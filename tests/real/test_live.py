@@ -74,7 +74,7 @@ def test_a_recipe_of_lumis_wins_and_that_is_said(fresh):
     assert 'zlib/1.3.1-cpeGNU-25.03: LUMI or you have a recipe of that name, which is used as it is' in done.stdout
     assert not fresh.overlay('zlib-*')
     derived = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild', LUMI_HOOKS_DERIVE='zlib')
-    assert 'zlib-1.3.1-GCCcore-13.3.0.eb is installed as zlib/1.3.1-cpeGNU-25.03' in derived.stdout
+    assert 'zlib-1.3.1-GCCcore-13.3.0.eb becomes zlib/1.3.1-cpeGNU-25.03' in derived.stdout
     # the recipe that it is made of lies beside it
     assert [path.name for path in fresh.overlay('zlib-*-cpeGNU-*')] == ['zlib-1.3.1-cpeGNU-25.03.eb']
 
@@ -231,7 +231,7 @@ def plugin_eb(lumi, arguments):
 def test_the_plugin_adapts_without_a_hooks_file(fresh, tmp_path):
     done = plugin_eb(fresh, f'{tiny(tmp_path)} -r')
     assert done.returncode == 0, done.stdout[-3000:]
-    assert 'tiny-1.0-GCCcore-14.2.0.eb is installed as tiny/1.0-cpeGNU-25.03' in done.stdout
+    assert 'tiny-1.0-GCCcore-14.2.0.eb becomes tiny/1.0-cpeGNU-25.03' in done.stdout
     assert 'cpeGNU' in fresh.archive('tiny-1.0-cpeGNU-25.03.eb')
 
 
@@ -240,5 +240,5 @@ def test_file_and_plugin_together_act_once(fresh, tmp_path):
     done = plugin_eb(fresh, f'--hooks={fresh.hooks} {tiny(tmp_path)} -D --logtostdout')
     log.write_text(done.stdout)
     assert done.returncode == 0, done.stdout[-3000:]
-    assert done.stdout.count('== lumi-hooks: tiny-1.0-GCCcore-14.2.0.eb is installed as') == 1
+    assert done.stdout.count('== lumi-hooks: tiny-1.0-GCCcore-14.2.0.eb becomes') == 1
     assert len(re.findall(r'lumi-hooks: release 25.03, partition C', done.stdout)) == 1

@@ -150,8 +150,12 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
     assert done.returncode != 0 and 'is back as it was' in done.stdout, done.stdout[-3000:]
     assert module.read_text() == before and files_of(lumi.software('tiny', version)) == files
     assert record_of(lumi, version=version) == found
-    # only the module: the record stays, and says so
-    lumi.eb(f'{tiny(tmp_path)} --rebuild --module-only')
+    # only the module: the record stays, and says so; the recipe that the files were made of stays, too
+    recipe = lumi.software('tiny', version) / 'easybuild' / found['recipe']['file']
+    made_of = recipe.read_text()
+    other = tiny(tmp_path, extra="sanity_check_commands = ['true']\n")
+    lumi.eb(f'{other} --rebuild --module-only')
+    assert recipe.read_text() == made_of
     noted = record_of(lumi, version=version)
     assert [item['easybuild'] for item in noted.pop('module_only')] == [easybuild] and not found.pop('module_only')
     assert noted == found and module.read_text() == before

@@ -156,6 +156,50 @@ def test_own_recipe_wins(as_json, tmp_path, monkeypatch):
     assert as_json('--release', '25.03', HPCC)[1][0]['status'] == 'adapted'
 
 
+def test_own_recipe_wins_and_is_changed_by_an_override(adapt, tmp_path, monkeypatch):
+    own = put_recipe(tmp_path / 'own', 'HPCC', '1.5.0', ('cpeGNU', '25.03'))
+    overrides = tmp_path / 'overrides'
+    overrides.mkdir()
+    (overrides / 'HPCC.json').write_text(json.dumps({'name': 'HPCC', 'overrides': [
+        {'reason': 'ours alone', 'parameters': {'configopts': '--ours'}}]}))
+    monkeypatch.setenv('EASYBUILD_ROBOT_PATHS', str(tmp_path / 'own'))
+    monkeypatch.setenv('LUMI_HOOKS_OVERRIDES', str(overrides))
+    code, out, _ = adapt('--release', '25.03', HPCC)
+    assert code == 0 and '--ours' in out and f'note {own} has the same module name and wins' in out, out
+
+
+def test_an_archived_copy_is_meant_by_its_path_alone(as_json, tmp_path, monkeypatch):
+    """As eb does it: by its name it is the recipe that it was made of."""
+    source = put_recipe(tmp_path / 'upstream')
+    copy = put_recipe(tmp_path / 'ebfiles_repo', toolchain=('cpeGNU', '25.03'),
+                      more=f"{RECORD} = {{'source': {os.path.basename(source)!r}, 'rules': ['toolchain']}}\n")
+    monkeypatch.setenv('EASYBUILD_ROBOT_PATHS', str(tmp_path / 'ebfiles_repo'))
+    monkeypatch.setenv('LUMI_HOOKS_UPSTREAM', str(tmp_path / 'upstream'))
+    _, (entry,) = as_json('--release', '25.03', os.path.basename(copy))
+    assert (entry['recipe'], entry['status']) == (source, 'adapted')
+    _, (entry,) = as_json('--release', '25.03', copy)
+    assert (entry['recipe'], entry['status']) == (copy, 'unchanged')
+
+
+def test_an_easystack_is_no_recipe(adapt, tmp_path):
+    stack = tmp_path / 'stack.yaml'
+    stack.write_text('easyconfigs:\n  - HPCC-1.5.0-foss-2022a\n')
+    code, _, err = adapt(stack)
+    assert code == 2 and 'is no recipe; if it is an easystack, name the recipes that it lists' in err
+
+
+def test_the_environment_of_the_docs(as_json, tmp_path):
+    """docs/prefixes.md: one module that loads what it lists, in the release's versions."""
+    with open(os.path.join(os.path.dirname(ROOT), 'docs', 'prefixes.md'), encoding='utf-8') as stream:
+        text = stream.read().partition('```python\n')[2].partition('```')[0]
+    path = tmp_path / 'MyEnv-2026.11-foss-2025a.eb'
+    path.write_text(text)
+    code, (entry,) = as_json('--release', '25.03', path)
+    assert (code, entry['module']) == (0, 'MyEnv/2026.11-cpeGNU-25.03')
+    loaded = {item['name'] or item['external_module'].partition('/')[0] for item in entry['dependencies']}
+    assert loaded >= {'lz4', 'Hypre', 'cray-netcdf-hdf5parallel', 'cray-hdf5-parallel'}
+
+
 def test_native_recipe(as_json, tmp_path):
     path = put_recipe(tmp_path, toolchain=('cpeGNU', '25.03'))
     code, (entry,) = as_json('--release', '25.03', path)

@@ -56,6 +56,17 @@ def test_screen_says_what_to_do_next(lumi, capsys, monkeypatch):
     assert 'active for plain eb' in out and 'lumi-eb adapt' in out and 'export EASYBUILD_HOOKS' not in out
 
 
+def test_a_prefix_below_that_is_not_there_is_told(lumi, capsys, monkeypatch, tmp_path):
+    below = tmp_path / 'theirs'
+    lumi(LUMI_HOOKS_PREFIXES=f'{tmp_path}/eb:{below}', COLUMNS='300')
+    assert main([]) == 0
+    assert f'{below}   (not there, or closed to you)' in capsys.readouterr().out
+    below.mkdir()
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert str(below) in out and 'not there' not in out
+
+
 def test_elsewhere(lumi, capsys):
     code, found = facts(capsys)
     assert code == 0 and found['lumi'] is False and found['release'] is None and found['toolchain'] is None

@@ -9,6 +9,7 @@ import pytest
 from test_record import RECORD, a_record, put
 from writing import put_recipe, recipe_text
 
+from lumi_hooks import record
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import explain, main
@@ -105,6 +106,17 @@ def test_the_command(tmp_path, capsys, monkeypatch):
     assert 'it is not known how to repeat it' in capsys.readouterr().err
 
 
+def test_an_override_is_told_once(tmp_path, capsys):
+    change = {**RECORD['changes'][0], 'rule': 'override', 'reason': 'our fix'}
+    folder, _ = installed(tmp_path, changes=[*RECORD['changes'], change], overrides=[change])
+    assert main(['explain', folder]) == 0
+    out = capsys.readouterr().out
+    assert out.count('our fix') == 1 and '"rule"' not in out
+    told = [('override', 'this', 'our fix', None)]
+    found = record.changes_markdown(a_record(changes=[change], overrides=[change]), told)
+    assert found.count('our fix') == 1 and '{' not in found
+
+
 def test_a_compressed_log_is_shown(tmp_path, capsys):
     import gzip
     folder, _ = installed(tmp_path)
@@ -123,6 +135,7 @@ def test_what_repeats_it(tmp_path, capsys):
                   for name in names) == ['Thing-1.0-cpeGNU-25.03.eb', 'reproduce.sh', 'source/Thing-1.0-foss-2025a.eb']
     script = (target / 'reproduce.sh').read_text()
     assert 'LUMI_HOOKS_TOOLCHAIN=cpeGNU' in script and 'EASYBUILD_OPTARCH=x86-milan' in script
+    assert 'into the prefix of EBU_USER_PREFIX' in script
     assert subprocess.run(['bash', '-n', str(target / 'reproduce.sh')], check=False).returncode == 0
     # again is nothing new, another text is not overwritten
     assert main(['explain', '--reproduce', str(target), folder]) == 0

@@ -36,6 +36,7 @@ EXPECTED = {
     'killed': ('memory', 'Killed'),
     'nospace': ('space', "error writing '/dev/full': No space left on device"),
     'testfail': ('test', 'FAIL: two'),
+    'loaded': ('loaded', 'Module is already loaded (EBROOTLZ4 is set)'),
     # downloads that failed before it are told by EasyBuild, too, and are not what it ended for
     'environment': ('unknown', 'Failed to determine install prefix for cray-libsci'),
 }

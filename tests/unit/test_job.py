@@ -118,4 +118,6 @@ def test_modules_that_are_installed(tmp_path, monkeypatch, capsys):
 
 
 def test_a_name_without_a_version_needs_the_stack(capsys):
-    assert main(['job', 'Thing']) == 2 and 'name the version' in capsys.readouterr().err
+    assert main(['job', '--partition', 'G', 'Thing']) == 2
+    told = capsys.readouterr().err
+    assert 'name the version too (Thing/…): LUMI/' in told and 'partition/G is not loaded here' in told
