@@ -39,8 +39,8 @@ def test_times_as_sbatch_takes_them(capsys, time):
     ('verify --release 1.1 .', 'unknown release "1.1" of the Cray PE; known are '),
     ('verify NoSuchThing', 'load the LUMI modules that it was installed with, or give the folder'),
     ('survey --report /nowhere/x.html', '/nowhere/x.html cannot be written: there is no such folder'),
-    ('sbom /nowhere', 'record in /nowhere: name the prefix of a project or a colleague'),
-    ('sbom --partition G /nowhere', 'record in /nowhere for partition G: name'),
+    ('sbom /nowhere', 'record that you can read in /nowhere: name the prefix of a project or a colleague'),
+    ('sbom --partition G /nowhere', 'record that you can read in /nowhere for partition G: name'),
 ])
 def test_what_a_command_refuses(capsys, monkeypatch, arguments, says):
     monkeypatch.setattr('lumi_hooks.cli.survey.counted', lambda *_, **more: pytest.fail('it was counted first'))
