@@ -171,4 +171,7 @@ def release_version(draft: Draft, site: Site):
                     reason += f' ({bound["reason"]})'
                 if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
                     reason += f' (the recipe was made with {dependency.version}, another major version)'
-                yield Change(parameter, dependency, after, 'release-version', reason)
+                told, link = package(dependency.name).get('told'), None
+                if told and version_key(dependency.version) < version_key(told['from']) <= version_key(chosen.version):
+                    reason, link = f'{reason}; {told["reason"]}', told['link']
+                yield Change(parameter, dependency, after, 'release-version', reason, link)

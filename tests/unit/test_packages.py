@@ -91,6 +91,19 @@ def check_version(name, bound, recipe, site):
                 assert version_key(chosen)[:size] == version_key(source.version)[:size]
 
 
+def check_told(name, told, recipe, site):
+    """It is told of who was made with an earlier version and gets a later one, and of no other."""
+    versions = {source.version for source in site.index.sources(name)}
+    seen = set()
+    for version in versions:
+        changes = says('release-version', recipe(f'dependencies = [({name!r}, {version!r})]\n'), site)
+        for change in changes:
+            crossed = version_key(version) < version_key(told['from']) <= version_key(change.after.version)
+            assert (told['reason'] in change.reason, change.link == told['link']) == (crossed, crossed)
+            seen.add(crossed)
+    assert seen == {True, False}
+
+
 def check_needs(name, needs, recipe, site):
     """Where cray-python carries what is needed it stands in, and for no other package in the same place."""
     for other, need in needs.items():
@@ -156,7 +169,7 @@ def check_rocm(name, entry, recipe, site):
 
 
 CHECKS = {'parameters': check_parameters, 'words': check_words, 'uses': check_uses,
-          'dependencies': check_dependencies, 'version': check_version, 'needs': check_needs,
+          'dependencies': check_dependencies, 'version': check_version, 'told': check_told, 'needs': check_needs,
           'built_although': check_although, 'rocm': check_rocm}
 
 
