@@ -108,6 +108,7 @@ def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes',
         kept.seconds, kept.cached = time.monotonic() - start, True
         return kept
     with progress(title) as told:
+        told(0, len(paths))
         found = survey(paths, site, jobs, told)
     if folder:
         keep(folder, key, found)

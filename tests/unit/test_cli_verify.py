@@ -2,9 +2,11 @@
 """lumi-eb verify: what it takes, what it prints, its exit codes."""
 import json
 import os
+import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -186,3 +188,21 @@ def test_software_by_its_folder(place):
     assert target.find_target(str(place.root)).software == ''
     (place.root / 'easybuild').mkdir()
     assert target.find_target(str(place.root)).software == 'Thing'
+
+
+def test_ctrl_c_in_a_shell():
+    """The signal reaches all processes: one line, and no process is left."""
+    command = [sys.executable, '-m', 'lumi_hooks.cli', 'verify', '--jobs', '2', '--json', '/usr']
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], text=True, start_new_session=True,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               # a shell starts its background jobs with the signal ignored, and that is inherited
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    children = Path(f'/proc/{process.pid}/task/{process.pid}/children')
+    while process.poll() is None and not (children.exists() and children.read_text()):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, '') and err.count('\n') == 1 and 'interrupted' in err
+    with pytest.raises(ProcessLookupError):
+        os.killpg(process.pid, 0)
