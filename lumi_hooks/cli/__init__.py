@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb: the commands around `eb --hooks`."""
 import argparse
+import contextlib
 import io
 import os
 import sys
@@ -91,6 +92,17 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # nobody reads on (lumi-eb … | head): what is left to write goes nowhere
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # nobody reads on (lumi-eb … | head)
+        _write_nowhere()
         return 0
+    except OSError as err:
+        # a full disk, a quota that is used up, a folder that can't be read
+        _write_nowhere()
+        print(f'lumi-eb: {f"{err.filename}: " if err.filename else ""}{err.strerror or err}', file=sys.stderr)
+        return 2
+
+
+def _write_nowhere() -> None:
+    """What is left to write goes nowhere: Python tries once more when it ends."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -106,3 +106,11 @@ def test_a_terminal_without_arrows(commands, monkeypatch, tmp_path):
         monkeypatch.setattr(sys, 'stdout', ascii_only)
         assert main(commands['adapt']) == 0
     assert 'foss/2025a ? cpeGNU/25.03' in (tmp_path / 'out').read_text()
+
+
+@pytest.mark.parametrize('arguments', [('adapt',), ('adapt', '--json'), ('plan',), ('job', '--json')])
+def test_a_full_disk_is_told_in_one_line(commands, monkeypatch, capsys, arguments):
+    with open('/dev/full', 'w', encoding='utf-8') as full:
+        monkeypatch.setattr(sys, 'stdout', full)
+        assert main([*commands[arguments[0]], *arguments[1:]]) == 2
+    assert capsys.readouterr().err == 'lumi-eb: No space left on device\n'
