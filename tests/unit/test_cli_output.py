@@ -51,6 +51,17 @@ def test_lines_of_a_file_do_not_end_in_blanks(commands, capsys, name):
     assert lines and [line for line in lines if line != line.rstrip(' ')] == []
 
 
+def test_a_path_is_not_broken_in_two(monkeypatch, capsys):
+    prefix = '/project/project_465000000/' + 20 * 'long/' + 'EasyBuild'
+    monkeypatch.setenv('EBU_USER_PREFIX', prefix)
+    monkeypatch.delenv('COLUMNS', raising=False)
+    main(['status'])
+    assert f'{prefix}\n' in capsys.readouterr().out
+    monkeypatch.setenv('COLUMNS', '80')
+    main(['status'])
+    assert f'{prefix}\n' not in capsys.readouterr().out
+
+
 def test_a_diff_keeps_its_blanks(tmp_path, capsys):
     recipe = put_recipe(tmp_path, 'Other', more='\nconfigopts = "a"   \n\nbuildopts = "b"\n', flat=True)
     main(['adapt', '--diff', recipe])
