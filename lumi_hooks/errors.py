@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The errors of the library: each is one sentence that says what to do."""
 import os
+import sys
 
 _HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # one environment with all that lumi-eb needs; a package of one's own home depends on which Python is loaded
-PACKAGES_REMEDY = 'once "python3 -m venv DIR && DIR/bin/pip install ' + (
-    _HERE if os.path.isfile(os.path.join(_HERE, 'setup.cfg')) else 'lumi-hooks'
-) + '", and then "export LUMI_HOOKS_PYTHON=DIR/bin/python"'
+_SOURCE = _HERE if os.path.isfile(os.path.join(_HERE, 'setup.cfg')) else 'lumi-hooks'
+PACKAGES_REMEDY = f'once "{sys.executable} -m venv DIR && DIR/bin/pip install {_SOURCE}", and then ' \
+                  '"export LUMI_HOOKS_PYTHON=DIR/bin/python"'
 
 
 class LumiHooksError(Exception):
