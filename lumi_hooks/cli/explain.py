@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""lumi-eb explain: what an installation is, where it comes from, and how to repeat it."""
+"""lumi-eb explain: what an installation is, where it comes from, and how to repeat it; what of a prefix is stale."""
 import argparse
 import contextlib
 import gzip
@@ -11,15 +11,20 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..dependency import Dependency
 from ..errors import LumiHooksError
-from ..record import CHANGES, FILE, headline, where
-from ..record.explanation import DIFFERS, IS_REFUSED, SAME, Installation, find, today
+from ..record import CHANGES, FILE, headline, installations, software_folders, where
+from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, today
 from ..record.reproduce import SCRIPT, write
 from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
 from . import place
 from .command import add_command
+from .progress import progress
+
+# how a comparison with today is shown
+COLOURS = {UNKNOWN: 'cyan', DIFFERS: 'yellow', IS_REFUSED: 'red', SAME: 'green'}
 
 EXAMPLES = """examples:
+  lumi-eb explain                                             what of your prefix would be installed differently today
   lumi-eb explain HPCC                                        every installation of it that is found
   lumi-eb explain HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain HPCC-1.5.0-foss-2022a.eb                    what was made of this recipe
@@ -28,7 +33,8 @@ EXAMPLES = """examples:
   lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
   lumi-eb explain --reproduce again/ HPCC/1.5.0-cpeGNU-25.03  recipe, patches and the command that repeats it
 
-exit code: 0 explained, 1 it has no record of lumi-hooks, 2 bad use or there is no such installation
+exit code: 0 explained, 1 it has no record of lumi-hooks or none that can be read, 2 bad use or there is no such
+installation
 """
 
 
@@ -37,8 +43,9 @@ def add_parser(commands) -> None:
     parser = add_command(commands, 'explain', run,
                          'what an installation is, what was changed and why, how to repeat it',
                          'Explains an installation from the record that it holds. Nothing is installed.', EXAMPLES)
-    parser.add_argument('what', metavar='MODULE|DIR|RECIPE', help='a module (or the name of a software), the folder of '
-                        'an installation, or a recipe')
+    parser.add_argument('what', metavar='MODULE|DIR|RECIPE', nargs='?', help='a module (or the name of a software), '
+                        'the folder of an installation, or a recipe; without it all that is in the prefix is compared '
+                        'with what would be installed today')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print a list with an object for each installation')
     form.add_argument('--reproduce', metavar='DIR', help='write the recipe as it was installed, its patches and the '
@@ -53,6 +60,10 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: there is no such installation, its record can't be used, DIR can't be written
     """
     site, folders = place.find_site(options)
+    if not options.what:
+        if options.reproduce or options.log:
+            raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
+        return overview(site, options.json)
     found = find(options.what, site, site.prefixes, folders)
     if options.reproduce or options.log:
         one = _only(found, options.what)
@@ -70,6 +81,56 @@ def run(options: argparse.Namespace) -> int:
                 print()
             show(item, site)
     return 0 if all(item.record for item in found) else 1
+
+
+def overview(site: Site, json_wanted: bool) -> int:
+    """
+    All installations of the prefix, each compared with what its source recipe would become today.
+
+    :raises LumiHooksError: there is no prefix, or no installation in it that has a record
+    """
+    if not site.prefix:
+        raise LumiHooksError('there is no prefix to look through: set EBU_USER_PREFIX, or name an installation')
+    paths = [path for folder in software_folders(site.prefix) for path in installations(folder)]
+    if not paths:
+        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')
+    found: List[Tuple[str, str, Today]] = []
+    wrong = []
+    with progress('installations', 50) as told:
+        for number, path in enumerate(paths, 1):
+            try:
+                one = Installation.read(path)
+                found.append((one.module, path, today(one, site)))
+            except LumiHooksError as err:
+                wrong.append(str(err))
+            told(number, len(paths))
+    if json_wanted:
+        print(json.dumps([{'module': module, 'installation': path, 'today': state.as_json()}
+                          for module, path, state in found], indent=2))
+    else:
+        _show_overview(found, site)
+    for problem in wrong:
+        print(f'lumi-eb: left out: {problem}', file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def _show_overview(found: Sequence[Tuple[str, str, Today]], site: Site) -> None:
+    from rich.markup import escape
+
+    from .console import Output
+    console = Output()
+    for status, colour in COLOURS.items():
+        for module, path, state in found:
+            if state.status == status != SAME:
+                console.print(f'[{colour}]{status:8}[/] [bold]{escape(module)}[/]  [dim]{escape(path)}[/]\n'
+                              f'         {escape(state.reason)}', soft_wrap=True)
+    counts = [f'{number} {status}' for status in COLOURS
+              if (number := sum(state.status == status for _, _, state in found))]
+    console.print(f'{len(found)} installation{"s" if len(found) != 1 else ""} in {escape(site.prefix)}: '
+                  f'{", ".join(counts)}', soft_wrap=True)
+    if any(state.status == DIFFERS for _, _, state in found):
+        console.print('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it anew',
+                      soft_wrap=True)
 
 
 def _only(found: Sequence[Installation], what: str) -> Installation:
@@ -141,7 +202,7 @@ def show(installation: Installation, site: Site) -> None:
     say('\n[bold]what it needs[/]')
     say(escape(', '.join(needs) or 'nothing but the toolchain'), 2)
     found = today(installation, site)
-    colour = {SAME: 'green', DIFFERS: 'yellow', IS_REFUSED: 'red'}.get(found.status, 'cyan')
+    colour = COLOURS[found.status]
     say('\n[bold]what would differ today[/]')
     say(f'[{colour}]{found.status}[/]: {escape(found.reason)}', 2)
     for line in found.differences:

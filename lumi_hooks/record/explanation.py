@@ -172,7 +172,7 @@ def record_site(record: Mapping[str, Any], site: Site) -> Site:
                                                                          site.toolchain)
     if not same:
         found = make_site(facts['release'], facts['partition'], facts['toolchain'], facts['mode'], facts['prefix'])
-        site = replace(found, index=site.index)
+        site = replace(found, index=site.index, prefixes=site.prefixes, overrides=site.overrides)
     installed = Dependency(record['name'], record['version'], record['versionsuffix'])
     return site_for(installed, site, record['toolchain']['name'])
 

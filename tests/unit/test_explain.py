@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 
 import pytest
 from test_record import RECORD, a_record, put
@@ -14,6 +15,7 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import explain, main
 from lumi_hooks.overlay import Overlay
+from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce
 from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
@@ -74,6 +76,36 @@ def test_what_would_differ_today(tmp_path):
     other = make_site(prefix=str(tmp_path / 'p'), env={'LUMI_HOOKS_DISABLE': 'cray-provided'})
     differs = today(found, other)
     assert differs.status == DIFFERS and "+    ('HDF5', '1.14.6')," in differs.differences
+
+
+def test_todays_overrides_count_for_another_partition_too(tmp_path):
+    folder, _ = installed(tmp_path)
+    overrides = tmp_path / 'p' / 'overrides'
+    overrides.mkdir()
+    (overrides / 'Thing.json').write_text(json.dumps({'name': 'Thing', 'overrides': [
+        {'reason': 'r', 'parameters': {'configopts': '--ours'}}]}))
+    there = make_site(partition='G', prefix=str(tmp_path / 'p'), env={})
+    there = replace(there, overrides=overrides_of(there.prefixes, {}))
+    assert "+configopts = '--ours'" in today(Installation.read(folder), there).differences
+
+
+def test_what_of_a_prefix_is_stale(tmp_path, capsys, monkeypatch):
+    installed(tmp_path, "dependencies = [('HDF5', '1.14.6')]\n")
+    monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'p'))
+    assert main(['explain']) == 0
+    assert capsys.readouterr().out == f'1 installation in {tmp_path}/p: 1 same\n'
+    monkeypatch.setenv('LUMI_HOOKS_DISABLE', 'cray-provided')
+    assert main(['explain']) == 0
+    out = capsys.readouterr().out
+    assert out.startswith('differs  Thing/1.0-cpeGNU-25.03') and '1 differs' in out and '--rebuild' in out
+    put(tmp_path / 'p', 'no record', 'Broken')
+    assert main(['explain', '--json']) == 1
+    out, err = capsys.readouterr()
+    assert [(item['module'], item['today']['status']) for item in json.loads(out)] == \
+        [('Thing/1.0-cpeGNU-25.03', DIFFERS)] and 'left out' in err and 'Broken' in err
+    assert main(['explain', '--log']) == 2 and 'name an installation' in capsys.readouterr().err
+    monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'nowhere'))
+    assert main(['explain']) == 2 and 'no installation with a record' in capsys.readouterr().err
 
 
 def test_what_is_refused_today_or_not_known(tmp_path):
