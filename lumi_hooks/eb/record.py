@@ -18,6 +18,7 @@ from ..change import Adaptation, change_json
 from ..data import ROOT
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
+from ..prefix import holder
 from ..recipe import parse_recipe
 from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
 from ..record.source import adapted_again, find_source
@@ -242,6 +243,7 @@ def _source(noted: Mapping[str, Any], source: Optional[Mapping[str, Any]]) -> Op
 
 def _dependencies(ec, site: Site) -> List[Dict[str, Any]]:
     found = []
+    site.index.refresh()  # what was installed before it in the same run
     for item in ec.dependencies():
         module = item['full_mod_name']
         if item.get('external_module'):
@@ -250,8 +252,7 @@ def _dependencies(ec, site: Site) -> List[Dict[str, Any]]:
         else:
             name, version = item['name'], str(item['version'])
             path = site.index.module_file(module)
-            inside = path and site.prefix and os.path.realpath(path).startswith(os.path.realpath(site.prefix) + os.sep)
-            origin = 'unknown' if not path else 'prefix' if inside else 'central'
+            origin = 'unknown' if not path else 'prefix' if holder(path, site.prefixes) else 'central'
         found.append({'name': name, 'version': version or None, 'module': module, 'origin': origin,
                       'build_only': bool(item.get('build_only'))})
     return found

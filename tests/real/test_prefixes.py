@@ -48,7 +48,8 @@ def both(standin, sources, upstream, tmp_path_factory):
     """A user on top of a project, in whose prefix Base is installed."""
     base = tmp_path_factory.mktemp('stack')
     (base / 'home').mkdir()
-    for name, dependency in (('Base', ''), ('Thing', "('Base', '1.0')"), ('More', "('Base', '1.0'), ('Thing', '1.0')")):
+    for name, dependency in (('Base', ''), ('Thing', "('Base', '1.0')"), ('More', "('Base', '1.0'), ('Thing', '1.0')"),
+                             ('New', ''), ('Top', "('Base', '1.0'), ('New', '1.0')")):
         (base / f'{name}-1.0-gfbf-2025a.eb').write_text(RECIPE.format(name=name, dependency=dependency))
     project = Lumi(standin, sources, upstream, base / 'project', base / 'home')
     project.eb(f'{base}/Base-1.0-gfbf-2025a.eb')
@@ -66,6 +67,15 @@ def test_a_dependency_from_the_project(both):
     assert not user.software('Base', '1.0-cpeGNU-25.03').exists(), 'the project\'s Base was built again'
     assert project.software('Base', '1.0-cpeGNU-25.03').is_dir()
     assert not project.software('Thing', '1.0-cpeGNU-25.03').exists()
+
+
+def test_the_record_knows_what_comes_from_prefixes(both):
+    """From the project's, and from one's own, where it was installed in the same run."""
+    user, _, base = both
+    user.eb(f'{base}/New-1.0-gfbf-2025a.eb {base}/Top-1.0-gfbf-2025a.eb')
+    record = json.loads((user.software('Top', '1.0-cpeGNU-25.03') / 'easybuild/lumi/record.json').read_text())
+    origins = {item['name']: item['origin'] for item in record['dependencies']}
+    assert (origins['Base'], origins['New']) == ('prefix', 'prefix')
 
 
 def test_the_module_for_the_shell(both):
