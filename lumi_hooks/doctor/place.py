@@ -6,9 +6,11 @@ import stat
 import tempfile
 from typing import Optional
 
+from ..errors import DataError
 from ..prefix import area_of, changes_since_loaded, project_of, stale_modules
 from ..prefix.permissions import umask
 from ..prefix.quota import existing
+from ..record import installations, read_record, software_folders
 from . import ERROR, WARNING, Situation, check
 
 
@@ -65,6 +67,25 @@ def stack(here: Situation):
     for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
         yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: modules ' \
                        'are taken from there. Start in a new shell, or name its prefix in LUMI_HOOKS_PREFIXES'
+
+
+@check('needs', 'what is installed finds the modules that it needs')
+def needs(here: Situation):
+    """Modules that went since, or lie in a prefix that is below no more; `eb` itself says what a build lacks."""
+    index = here.site.index
+    if here.inside or not index.modulepath or not here.site.prefix:
+        return
+    for folder in software_folders(here.site.prefix, here.site.release.name, here.site.partition):
+        for path in installations(folder):
+            try:
+                found = read_record(path) or {}
+            except DataError:
+                continue  # lumi-eb explain tells it
+            missing = [item['module'] for item in found.get('dependencies', ()) if not item['build_only']
+                       and item['origin'] in ('prefix', 'central', 'unknown') and not index.module_file(item['module'])]
+            if missing and index.module_file(found['module']):
+                yield WARNING, f'{found["module"]} can\'t be loaded, as it needs {", ".join(missing)}, which is not ' \
+                               'there: install that, or name the prefix that it is in in LUMI_HOOKS_PREFIXES'
 
 
 @check('file-system', 'the prefix lies on storage that lasts and that jobs see')

@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import pytest
 from doctoring import package, says
-from writing import put_recipe
+from test_record import a_record, put
+from writing import put_module, put_recipe
 
 from lumi_hooks import doctor
+from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine
 from lumi_hooks.doctor import place as place_checks
 
 EVERYTHING = ['build-space', 'checksums', 'downloads', 'file-system', 'folders', 'group', 'licence', 'licence-group',
-              'licence-variable', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'space',
-              'tools', 'umask']
+              'licence-variable', 'needs', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages',
+              'space', 'tools', 'umask']
 
 
 @pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])
@@ -95,6 +97,25 @@ def test_stale_modules_and_lower_prefixes(here, tmp_path):
     assert '/nowhere' in found[0][1] and '/old/EasyBuild/modules' in found[1][1]
     changed = replace(situation, env={'EASYBUILD_PREFIX': '/other'})
     assert says('prefixes', changed)[0][0] == ERROR
+
+
+def test_a_module_whose_dependency_is_gone(here, tmp_path):
+    needed = [{'name': name, 'version': '1.0', 'module': f'{name}/1.0-cpeGNU-25.03', 'origin': origin,
+               'build_only': build_only}
+              for name, origin, build_only in (('There', 'prefix', False), ('Gone', 'prefix', False),
+                                               ('Built', 'central', True), ('cray-hdf5', 'cray', False))]
+    put(tmp_path / 'prefix', a_record(dependencies=needed))
+    put(tmp_path / 'prefix', 'no record', 'Broken')
+    modules = tmp_path / 'modules'
+    for name in ('There', 'Thing'):
+        put_module(modules, name, '1.0-cpeGNU-25.03')
+    situation = here()
+    situation = replace(situation, site=replace(situation.site, index=Index([str(modules)])))
+    (level, text), = says('needs', situation)
+    assert level == WARNING and 'Thing/1.0-cpeGNU-25.03' in text and 'needs Gone/1.0-cpeGNU-25.03, which' in text
+    put_module(modules, 'Gone', '1.0-cpeGNU-25.03')
+    situation.site.index.refresh()
+    assert says('needs', situation) == [] and says('needs', here()) == []
 
 
 def test_project_folder(here, project, monkeypatch):
