@@ -40,6 +40,17 @@ def is_archive(path: str) -> bool:
     return any(part in ARCHIVES for part in path.split(os.sep))
 
 
+# what EasyBuild calls a module file that it keeps before it writes another one, without the .lua of it
+_KEPT = re.compile(r'\.bak_\d{14}_\d+$')
+
+
+def module_version(file_name: str) -> Optional[str]:
+    """The version that a module file is of, by its name; None for what is no module to Lmod: hidden files, copies."""
+    if file_name.startswith('.') or _KEPT.search(file_name):
+        return None
+    return file_name[:-4] if file_name.endswith('.lua') else file_name
+
+
 class Index:
     """
     What exists already.
@@ -75,8 +86,8 @@ class Index:
             found: Dict[str, str] = {}
             for folder in (folder for folder in self.modulepath if name in self._entries(folder)):
                 for entry in _listing(os.path.join(folder, name)):
-                    if not entry.startswith('.'):
-                        version = entry[:-4] if entry.endswith('.lua') else entry
+                    version = module_version(entry)
+                    if version:
                         found.setdefault(version, os.path.join(folder, name, entry))
             self._modules[name] = found
         return self._modules[name]

@@ -7,6 +7,7 @@ import os
 from functools import cached_property
 from typing import Dict, Optional, Sequence, Set
 
+from ..central import module_version
 from ..dependency import Dependency
 from ..releases import load_machine
 from ..rules.rocm_system import rocm_problem
@@ -83,7 +84,7 @@ def module_tree(roots: Sequence[str]) -> Dict[str, Set[str]]:
     for root in roots:
         for folder, _, files in os.walk(root):
             for name in files:
-                if not name.startswith('.'):
-                    version = name[:-4] if name.endswith('.lua') else name
+                version = module_version(name)
+                if version:
                     found.setdefault(os.path.basename(folder), set()).add(version)
     return found

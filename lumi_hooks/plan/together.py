@@ -7,6 +7,7 @@ import os
 import re
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
+from ..central import module_version
 from ..site import Site
 from .verdict import BUILD, CRAY
 
@@ -119,8 +120,9 @@ def _module_files(folder: str) -> Iterator[Tuple[str, str]]:
     """(module, path of its file) of all modules in a folder of MODULEPATH."""
     for name in _listing(folder):
         for entry in _listing(os.path.join(folder, name)):
-            if not entry.startswith('.'):
-                yield f'{name}/{entry[:-4] if entry.endswith(".lua") else entry}', os.path.join(folder, name, entry)
+            version = module_version(entry)
+            if version:
+                yield f'{name}/{version}', os.path.join(folder, name, entry)
 
 
 def _listing(folder: str) -> Sequence[str]:

@@ -80,8 +80,11 @@ def test_modules(tmp_path):
     put_module(second, 'zlib', '1.2-cpeGNU-25.03-static')
     put_module(second, 'zlib', '1.1-cpeCray-25.03')
     (first / 'zlib' / '.hidden.lua').write_text('')
+    # what EasyBuild keeps of a module before --module-only writes it anew, and Lmod does not see
+    (first / 'zlib' / '1.3.1-cpeGNU-25.03.bak_20261124131543_8387').write_text('')
     index = Index([str(first), str(second), str(tmp_path / 'missing')])
     assert index.module_file('zlib/1.3.1-cpeGNU-25.03') == mine
+    assert set(index.modules('zlib')) == {'1.3.1-cpeGNU-25.03', '1.2-cpeGNU-25.03-static', '1.1-cpeCray-25.03'}
     assert index.module_file('zlib/9') is None and index.module_file('nothing/1') is None
     assert set(index.installed_versions('zlib', '-cpeGNU-25.03')) == {('1.3.1', ''), ('1.2', '-static')}
 
