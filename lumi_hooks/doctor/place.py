@@ -120,6 +120,9 @@ def group(here: Situation):
     if not status.st_mode & stat.S_ISGID:
         yield WARNING, f'{place} lacks the set-gid bit, so that what is made there gets your own group: chmod ' \
                        f'g+s {place}'
+    if not status.st_mode & stat.S_IXGRP:
+        yield WARNING, f'the group {project} can\'t enter {place}, so that what is installed there is not to be used ' \
+                       f'by the project: chmod g+rwx {place}'
     if status.st_mode & stat.S_IWOTH:
         yield ERROR, f'everybody can write to {place}: chmod o-w {place}'
 

@@ -5,6 +5,7 @@ sources of licensed software. What is changed of EasyBuild's settings for one pa
 """
 import grp
 import os
+import stat
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from easybuild.base import fancylogger
@@ -226,7 +227,8 @@ def _around(here, app) -> List[str]:
                 found[folder] = None
             folder = os.path.dirname(folder)
     # what the module EasyBuild-user makes, under the umask of whoever loads it first
-    found[here.site.prefix] = None
+    if os.path.isdir(here.site.prefix) and os.stat(here.site.prefix).st_mode & stat.S_IXGRP:
+        found[here.site.prefix] = None  # else it may be closed on purpose: doctor says so
     found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in _listing(here.site.prefix)))
     found.update(dict.fromkeys(permissions.walk(os.path.join(here.site.prefix, 'UserRepo'))))
     return [path for path in found if os.path.lexists(path)]

@@ -84,6 +84,11 @@ def test_a_projects_installation_is_the_projects(people):
             assert mode & stat.S_IRGRP and mode & stat.S_IWGRP and not mode & stat.S_IWOTH, (entry, oct(mode))
             if stat.S_ISDIR(mode):
                 assert mode & stat.S_ISGID and mode & stat.S_IXGRP, (entry, oct(mode))
+    # a prefix that its owner has closed stays closed
+    prefix.chmod(0o2700)
+    one.eb(f'{people["recipes"]}/tiny-1.0-GCCcore-14.2.0.eb --rebuild')
+    assert stat.S_IMODE(os.stat(prefix).st_mode) == 0o2700
+    prefix.chmod(0o2775)
     # the other member uses it, and installs another version beside it
     assert people['two'].run('module load tiny/1.0-cpeGNU-25.03 && script && tiny').returncode == 0
     people['two'].eb(f'{tiny(people["recipes"], version="2.0")}', umask='0077')

@@ -125,6 +125,9 @@ def test_project_folder(here, project, monkeypatch):
     assert says('group', here(prefix=project / 'EasyBuild')) == []
     project.chmod(0o2777)
     assert says('group', here(prefix=project / 'EasyBuild'))[0][0] == ERROR
+    project.chmod(0o2700)
+    (level, text), = says('group', here(prefix=project / 'EasyBuild'))
+    assert level == WARNING and f'chmod g+rwx {project}' in text
     project.chmod(0o2775)
     monkeypatch.setattr(place_checks.os, 'getegid', lambda: 54321)
     monkeypatch.setattr(place_checks.os, 'getgroups', lambda: [])
