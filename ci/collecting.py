@@ -146,8 +146,8 @@ class Builder:
         outcome.modules = tuple(node['module'] for node in builds if self._installed(node['module']))
         if code:
             return self._not(outcome, FAILED, cause(read(outcome.log)))
-        name = target['module'].partition('/')[0]
-        variable = 'EBROOT' + re.sub(r'[^A-Z0-9]', '', name.upper().replace('+', 'PLUS').replace('-', 'MIN'))
+        from lumi_hooks.dependency import root_variable
+        variable = root_variable(target['module'].partition('/')[0])
         check = f'module load {shlex.quote(target["module"])} && test -d "${variable}" && module list 2>&1'
         if self._run(check, outcome.log + '.load'):
             return self._not(outcome, FAILED, f'its module does not load: {read(outcome.log + ".load")[-200:].strip()}')
