@@ -5,6 +5,9 @@ With this module loaded, `eb X.eb -r` installs unmodified upstream EasyBuild rec
 loaded release of the Cray PE while EasyBuild reads them. `lumi-eb` shows where you are and what to do next,
 `lumi-eb adapt X.eb` what will be changed in a recipe, and why.
 
+After loading another partition or release, load this module once more: EasyBuild-user, which is loaded anew with it,
+names LUMI's hooks file alone.
+
 Prefixes below your own ($LUMI_HOOKS_PREFIXES, or the file .lumi-hooks/prefixes in your prefix) are put onto MODULEPATH
 behind yours: their modules can be loaded too.
 ]])

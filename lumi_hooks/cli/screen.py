@@ -147,6 +147,10 @@ def show(facts: Dict[str, Any]) -> None:
         console.print(f'[red]problem[/]  {escape(facts["problem"])}', soft_wrap=True)
     elif not facts['lumi']:
         console.print(f'next     module load LUMI/{default_release().name} partition/C EasyBuild-user', soft_wrap=True)
+    elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
+                                           for name in os.environ.get('LOADEDMODULES', '').split(':')):
+        console.print('next     module load lumi-hooks      (once more: EasyBuild-user was loaded anew, with another '
+                      'partition or release, and names LUMI\'s hooks alone)', soft_wrap=True)
     elif not facts['hooks_active']:
         console.print(f'next     export EASYBUILD_HOOKS={escape(facts["hooks_file"])}', soft_wrap=True)
     else:

@@ -50,6 +50,11 @@ def test_screen_says_what_to_do_next(lumi, capsys, monkeypatch):
     assert main([]) == 0
     out = capsys.readouterr().out
     assert 'LUMI/25.03' in out and f'export EASYBUILD_HOOKS={OURS}' in out and 'not active' in out
+    # another partition was loaded since, and EasyBuild-user with it
+    monkeypatch.setenv('LOADEDMODULES', 'partition/G:EasyBuild-user/LUMI:lumi-hooks')
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert 'next     module load lumi-hooks ' in out and 'export EASYBUILD_HOOKS' not in out
     monkeypatch.setenv('EASYBUILD_HOOKS', OURS)
     assert main([]) == 0
     out = capsys.readouterr().out
