@@ -96,6 +96,9 @@ def find_python() -> Optional[str]:
     candidates = [env.get(PYTHON), sys.executable, *_interpreter_of('lumi-eb', env), env.get('EB_PYTHON'), 'python3']
     seen = set()
     for python in candidates:
+        if python and os.sep in python:
+            # a path from where eb was started
+            python = os.path.join(env.get('PWD', ''), python)
         if python and python not in seen:
             seen.add(python)
             try:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """eb/linkage: what is installed is verified, in a process of its own, and what comes of it."""
+import os
 import sys
 from types import SimpleNamespace
 
@@ -146,6 +147,12 @@ def test_pythons_that_are_tried(tmp_path, monkeypatch, first, forgetful):
     assert linkage.find_python() is None
     linkage.find_python.cache_clear()
     monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': PYTHON})
+    assert linkage.find_python() == PYTHON
+    # a path from where eb was started, which is not where it is now
+    linkage.find_python.cache_clear()
+    folder, name = os.path.split(PYTHON)
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'PWD': os.path.dirname(folder),
+                                                     'LUMI_HOOKS_PYTHON': f'{os.path.basename(folder)}/{name}'})
     assert linkage.find_python() == PYTHON
 
 
