@@ -3,11 +3,16 @@
 import os
 import sys
 
-_HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-# one environment with all that lumi-eb needs; a package of one's own home depends on which Python is loaded
-_SOURCE = _HERE if os.path.isfile(os.path.join(_HERE, 'setup.cfg')) else 'lumi-hooks'
-PACKAGES_REMEDY = f'once "{sys.executable} -m venv DIR && DIR/bin/pip install {_SOURCE}", and then ' \
-                  '"export LUMI_HOOKS_PYTHON=DIR/bin/python"'
+
+def packages_remedy() -> str:
+    """
+    How to get a Python with all that lumi-eb needs: an environment, as a package of one's own home depends on which
+    Python is loaded. Said seldom, so it is looked up then, and not when `eb` starts.
+    """
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    source = here if os.path.isfile(os.path.join(here, 'setup.cfg')) else 'lumi-hooks'
+    return f'once "{sys.executable} -m venv DIR && DIR/bin/pip install {source}", and then ' \
+           '"export LUMI_HOOKS_PYTHON=DIR/bin/python"'
 
 
 class LumiHooksError(Exception):

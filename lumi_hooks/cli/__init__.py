@@ -8,7 +8,7 @@ import sys
 from typing import List, Optional
 
 from .. import __version__
-from ..errors import PACKAGES_REMEDY, LumiHooksError
+from ..errors import LumiHooksError, packages_remedy
 from . import (
     adapt,
     capture,
@@ -86,7 +86,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
                   'EasyBuild-user', file=sys.stderr)
         else:
             print(f'lumi-eb: this Python ({sys.executable}) lacks the package {name} (--json needs none): '
-                  f'{PACKAGES_REMEDY}', file=sys.stderr)
+                  f'{packages_remedy()}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)

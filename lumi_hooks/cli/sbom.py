@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import __version__
-from ..errors import PACKAGES_REMEDY, DataError, LumiHooksError
+from ..errors import DataError, LumiHooksError, packages_remedy
 from ..files import write_atomic
 from ..record import closed_installations, installations, is_open, read_record, software_folders
 from . import place
@@ -96,7 +96,7 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
         from packageurl import PackageURL
     except ModuleNotFoundError as err:
         raise LumiHooksError(f'this Python ({sys.executable}) lacks the package cyclonedx-python-lib: '
-                             f'{PACKAGES_REMEDY}') from err
+                             f'{packages_remedy()}') from err
     components: Dict[str, Component] = {}
 
     def needed(item: Mapping[str, Any]) -> Component:

@@ -6,7 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
-from ..errors import PACKAGES_REMEDY, LumiHooksError
+from ..errors import LumiHooksError, packages_remedy
 from ..releases import default_release, load_machine, release_names
 from .command import add_command, number
 from .progress import progress
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
         from ..verify.check import verify
     except ModuleNotFoundError as err:
         raise LumiHooksError(f'this Python ({sys.executable}) lacks the package pyelftools ({err.name}), which reads '
-                             f'ELF files: {PACKAGES_REMEDY}') from err
+                             f'ELF files: {packages_remedy()}') from err
     reports = []
     for question in questions(options):
         with progress('files', MANY) as told:

@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 
-from ..errors import PACKAGES_REMEDY
+from ..errors import packages_remedy
 from ..namespace import NoNetwork
 from . import ERROR, WARNING, Situation, check
 
@@ -28,7 +28,7 @@ def packages(here: Situation):
     """Inside `eb` none of them is needed."""
     for name, purpose in PACKAGES.items() if not here.inside else ():
         if importlib.util.find_spec(name) is None:
-            yield WARNING, f'this Python lacks the package {name}, for {purpose}: {PACKAGES_REMEDY}'
+            yield WARNING, f'this Python lacks the package {name}, for {purpose}: {packages_remedy()}'
 
 
 @check('network', 'what is built has no network but its recipe\'s sources')

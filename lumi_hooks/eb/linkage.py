@@ -17,7 +17,7 @@ from easybuild.tools.config import build_option, build_path, install_path
 from easybuild.tools.environment import ORIG_OS_ENVIRON
 
 from ..data import ROOT
-from ..errors import PACKAGES_REMEDY
+from ..errors import packages_remedy
 from ..site import Site
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
@@ -59,7 +59,7 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     python = find_python()
     if python is None:
         _tell_once(f'what is installed is not verified, as no Python here has the package pyelftools: '
-                   f'{PACKAGES_REMEDY} ({SWITCH}=off silences this)')
+                   f'{packages_remedy()} ({SWITCH}=off silences this)')
         return None
     report = _run(python, easyblock, site, environment)
     if report is None:

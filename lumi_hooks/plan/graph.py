@@ -2,7 +2,7 @@
 """A plan as a picture: an SVG file drawn by Graphviz."""
 import os
 
-from ..errors import PACKAGES_REMEDY, LumiHooksError
+from ..errors import LumiHooksError, packages_remedy
 from ..files import write_atomic
 from . import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Plan
 
@@ -28,7 +28,7 @@ def draw(plan: Plan, path: str) -> None:
     try:
         import graphviz
     except ImportError as err:
-        raise LumiHooksError(f'drawing needs the Python package graphviz: {PACKAGES_REMEDY}') from err
+        raise LumiHooksError(f'drawing needs the Python package graphviz: {packages_remedy()}') from err
     picture = graphviz.Digraph(graph_attr={'rankdir': 'LR', 'nodesep': '0.15', 'ranksep': '0.6', 'fontname': 'sans'},
                                node_attr={'shape': 'box', 'style': 'filled,rounded', 'fontname': 'sans',
                                           'fontsize': '11', 'height': '0.3'},

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from lumi_hooks.cli import main, parser
-from lumi_hooks.errors import PACKAGES_REMEDY
+from lumi_hooks.errors import packages_remedy
 
 ZLIB = 'zlib-1.3.1-GCCcore-14.2.0.eb'
 
@@ -64,9 +64,9 @@ def test_every_command_has_a_description_and_examples():
 
 
 @pytest.mark.parametrize('module, arguments, says', [
-    ('rich', 'status', f'lacks the package rich (--json needs none): {PACKAGES_REMEDY}'),
+    ('rich', 'status', f'lacks the package rich (--json needs none): {packages_remedy()}'),
     ('easybuild', f'adapt {ZLIB}', 'has no EasyBuild, which reads recipes: load the module EasyBuild-user'),
-    ('graphviz', f'plan --graph x.svg {ZLIB}', f'drawing needs the Python package graphviz: {PACKAGES_REMEDY}'),
+    ('graphviz', f'plan --graph x.svg {ZLIB}', f'drawing needs the Python package graphviz: {packages_remedy()}'),
 ])
 def test_one_line_says_which_package_is_lacking(monkeypatch, capsys, tmp_path, module, arguments, says):
     monkeypatch.chdir(tmp_path)
