@@ -29,3 +29,7 @@ class SiteError(LumiHooksError):
 
 class RecipeError(LumiHooksError):
     """A recipe can't be found or read."""
+
+
+class TrustError(LumiHooksError):
+    """A file is not read as code, or followed as configuration, as others than its user and the site could write it."""

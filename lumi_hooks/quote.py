@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+Text of others, made safe for where it goes: one function a place.
+
+Names, reasons and logs come from recipes, records and builds that anybody may have written. What is printed, or written
+into a script, a module file, a page or a drawing, goes through one of these.
+"""
+import html as _html
+import re
+import shlex
+from typing import Any
+
+# C0 and C1 control characters but tab and line feed; what turns the direction of writing; halves of surrogate pairs
+_CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069'
+                      '\ud800-\udfff]')
+_LINE_END = re.compile('[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]')
+
+
+def terminal(text: Any) -> str:
+    """
+    Text for a terminal: control characters, which could move the cursor or change what was printed before, are shown
+    as escapes (\\x1b); tab and line feed stay.
+    """
+    return _CONTROL.sub(_escape, str(text))
+
+
+def line(text: Any) -> str:
+    """The same, in one line: for tables, prompts and comments."""
+    return _CONTROL.sub(_escape, _LINE_END.sub(' ', str(text)).replace('\t', ' '))
+
+
+def shell(word: Any) -> str:
+    """
+    One word of a POSIX shell's command line.
+
+    :raises ValueError: it holds a NUL byte, which no word can
+    """
+    text = str(word)
+    if '\0' in text:
+        raise ValueError('a word of a command line cannot hold a NUL byte')
+    return shlex.quote(text)
+
+
+def comment(text: Any) -> str:
+    """Text for a comment of a script, recipe or module file, which a line end would end: one line of ASCII."""
+    return re.sub('[^ -~]', ' ', str(text))
+
+
+def lua(text: Any) -> str:
+    """
+    Text for a long bracket of Lua, of whatever level ([[…]], [==[…]==]): it can't end the bracket, as no ] in it is
+    followed by = or ], nor by what comes behind the text.
+    """
+    return re.sub(r'\](?=[=\]]|\Z)', '] ', terminal(text))
+
+
+def tcl(text: Any) -> str:
+    """Text for a braced word of Tcl: braces, brackets and backslashes are escaped."""
+    return re.sub(r'([\\{}\[\]])', r'\\\1', terminal(text))
+
+
+def html(text: Any) -> str:
+    """Text for HTML, in an element or in a quoted attribute."""
+    return _html.escape(terminal(text), quote=True)
+
+
+def dot(text: Any) -> str:
+    """Text for a label of Graphviz, taken literally: backslashes start no escape, and < > make no markup of it."""
+    return terminal(text).replace('\\', '\\\\')
+
+
+def _escape(match: 're.Match[str]') -> str:
+    code = ord(match[0])
+    return f'\\x{code:02x}' if code < 0x100 else f'\\u{code:04x}'
