@@ -8,7 +8,6 @@ from typing import List, Mapping, Optional, Sequence
 
 from .data import ROOT
 from .errors import RecipeError
-from .prefix.trust import trusted_here, why_not
 from .site import OVERLAY_FOLDER as FOLDER
 
 
@@ -50,16 +49,8 @@ def find_recipe(recipe: str, folders: Sequence[str]) -> str:
     """
     Path of a recipe given as a path or as a file name in one of the folders.
 
-    :raises RecipeError: it is nowhere (the message says where it was looked for), or not to be trusted
+    :raises RecipeError: it is nowhere; the message says where it was looked for
     """
-    path = _find(recipe, folders)
-    reason = why_not(path, trusted_here())
-    if reason:
-        raise RecipeError(f'the recipe {path} is not read, as reading it runs it: {reason}')
-    return path
-
-
-def _find(recipe: str, folders: Sequence[str]) -> str:
     if os.path.isfile(recipe):
         return os.path.abspath(recipe)
     name = os.path.basename(recipe)

@@ -32,4 +32,8 @@ class RecipeError(LumiHooksError):
 
 
 class TrustError(LumiHooksError):
-    """A file is not read as code, or followed as configuration, as others than its user and the site could write it."""
+    """A file is not read as code, or followed as configuration: others could have written it."""
+
+
+class UntrustedRecipeError(TrustError, RecipeError):
+    """The same of a recipe."""

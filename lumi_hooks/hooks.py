@@ -7,14 +7,21 @@ Without LUMI's variables in the environment none of them does anything.
 import os
 import sys
 
+# "python -m", as `eb` does it, has put the current folder first, which may be somebody else's: until that is known
+# nothing is imported from there
+_FIRST = sys.path[0] if sys.path and sys.path[0] in ('', os.path.realpath(os.curdir)) else None
+if _FIRST is not None:
+    del sys.path[0]
+
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # EasyBuild loads this file by its path, under a name of its own
 _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import around, dispatch, session  # noqa: E402
+from lumi_hooks.eb import around, dispatch, session, trust  # noqa: E402
 
+trust.put_back(_FIRST)
 _chain = None
 if _AS_FILE:
     dispatch.claim('file')
@@ -60,6 +67,14 @@ def pre_easyblock_hook(easyblock):
         here.enter(easyblock.cfg)
         around.enter(here, easyblock)
     _behind('pre_easyblock_hook', easyblock)
+
+
+@dispatch.clear_errors
+def post_fetch_hook(easyblock):
+    """Patches of others are not applied."""
+    if session.current():
+        trust.check_patches(easyblock)
+    _behind('post_fetch_hook', easyblock)
 
 
 @dispatch.clear_errors

@@ -12,7 +12,7 @@ import os
 from dataclasses import replace
 from typing import Sequence
 
-from . import __version__
+from . import __version__, library, trust
 from .change import Adaptation, Change
 from .data import ROOT
 from .errors import LumiHooksError, RecipeError
@@ -78,6 +78,7 @@ class Overlay:
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             for patch in (*files_beside(adaptation.recipe), *adaptation.beside):
+                trust.check(patch, 'the patch')
                 _place(os.path.join(os.path.dirname(path), os.path.basename(patch)), read_text(patch))
             for source in sources_beside(adaptation.recipe):
                 _link(os.path.join(os.path.dirname(path), os.path.basename(source)), source)
@@ -121,11 +122,9 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
 def rules_digest() -> str:
     """A digest of the library's rules and data by name, size and time of change: cheap to take at every start."""
     found = []
-    for folder, _, files in os.walk(ROOT):
-        if '__pycache__' not in folder:
-            for name in files:
-                status = os.stat(os.path.join(folder, name))
-                found.append((os.path.relpath(os.path.join(folder, name), ROOT), status.st_size, status.st_mtime_ns))
+    for path in library.files():
+        status = os.stat(path)
+        found.append((os.path.relpath(path, ROOT), status.st_size, status.st_mtime_ns))
     return hashlib.sha256(repr(sorted(found)).encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ parse_hook = EntrypointHook('parse')(for_plugin(hooks.parse_hook))
 pre_build_and_install_loop_hook = EntrypointHook('pre_build_and_install_loop')(
     for_plugin(hooks.pre_build_and_install_loop_hook))
 pre_easyblock_hook = EntrypointHook('easyblock', pre_step=True)(for_plugin(hooks.pre_easyblock_hook))
+post_fetch_hook = EntrypointHook('fetch', post_step=True)(for_plugin(hooks.post_fetch_hook))
 post_sanitycheck_hook = EntrypointHook('sanitycheck', post_step=True)(for_plugin(hooks.post_sanitycheck_hook))
 pre_sanitycheck_hook = EntrypointHook('sanitycheck', pre_step=True)(for_plugin(hooks.pre_sanitycheck_hook))
 pre_module_hook = EntrypointHook('module', pre_step=True)(for_plugin(hooks.pre_module_hook))

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from . import trust
 from .dependency import Dependency
-from .errors import RecipeError
+from .errors import RecipeError, TrustError, UntrustedRecipeError
 
 # what the library writes about itself into an adapted recipe; EasyBuild ignores variables named local_*
 RECORD = 'local_lumi_hooks'
@@ -87,6 +88,7 @@ def read_recipe(path: str) -> Recipe:
     """
     Read a recipe from a file.
 
+    :raises UntrustedRecipeError: others could have written it: it was not run
     :raises RecipeError: no such file, or its contents are no recipe
     """
     try:
@@ -102,9 +104,16 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     """
     Read a recipe from its text. A recipe is Python code: reading it runs it, as EasyBuild does.
 
-    :param path: where the text comes from, for messages and for the files beside it
+    :param path: where the text comes from, for messages and for the files beside it; without one it is a text that this
+        library made of a recipe that it has read
+    :raises UntrustedRecipeError: others could have written the file: the text was not run
     :raises RecipeError: the text is no recipe
     """
+    if path:
+        try:
+            trust.check(path, 'the recipe')
+        except TrustError as err:
+            raise UntrustedRecipeError(str(err)) from err
     from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS, EasyConfigParser
     try:
         found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
@@ -191,10 +200,12 @@ def checksums_in(folder: str) -> Mapping[str, str]:
     Contents of a folder's checksums.json: file name -> checksum; empty where there is none.
 
     :raises RecipeError: it is no list of checksums
+    :raises TrustError: others could have written it
     """
     path = os.path.join(folder, 'checksums.json')
     if not os.path.isfile(path):
         return {}
+    trust.check(path, 'the list of checksums')
     try:
         with open(path, encoding='utf-8') as handle:
             found = json.load(handle)

@@ -14,7 +14,7 @@ from typing import FrozenSet, Mapping, Optional, Tuple
 
 from .central import NOTHING, Index
 from .errors import DataError, SiteError
-from .prefix import changes_since_loaded, stack_of
+from .prefix import changes_since_loaded, stack_of, user_prefix
 from .prefix.overrides import NONE, Overrides
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
 
@@ -173,13 +173,6 @@ def stack_version(site: Site, env: Mapping[str, str] = os.environ) -> str:
     """Version of the LUMI module for a site, which folders are named after (a development stack's ends in .dev)."""
     loaded = env.get('LUMI_STACK_VERSION', '')
     return loaded if loaded.replace('.dev', '') == site.release.name else site.release.name
-
-
-def user_prefix(env: Mapping[str, str] = os.environ) -> str:
-    """Where the user's software goes: $EBU_USER_PREFIX, or ~/EasyBuild where that is not set at all."""
-    if 'EBU_USER_PREFIX' in env:
-        return env['EBU_USER_PREFIX']
-    return os.path.join(env['HOME'], 'EasyBuild') if env.get('HOME') else ''
 
 
 def node_partition(hostname: Optional[str] = None) -> Optional[str]:

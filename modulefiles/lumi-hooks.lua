@@ -46,7 +46,11 @@ local function follow(prefix, found)
     if found[prefix] then return end
     found[prefix] = true
     found[#found + 1] = prefix
-    local file = io.open(pathJoin(prefix, ".lumi-hooks/prefixes"), "r")
+    local name = pathJoin(prefix, ".lumi-hooks/prefixes")
+    local permissions = lfs and lfs.attributes(name, "permissions") or ""
+    -- whoever can write to it would put modules, which are code, onto MODULEPATH; lumi-eb and eb say so
+    if permissions:sub(8, 8) == "w" then return end
+    local file = io.open(name, "r")
     if not file then return end
     for line in file:lines() do
         local path = line:match("^%s*(/.-)/*%s*$")

@@ -3,8 +3,9 @@
 import argparse
 import os
 from dataclasses import replace
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Sequence, Tuple
 
+from .. import trust
 from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
 from ..central import Index, is_archive
 from ..errors import RecipeError, SiteError
@@ -12,7 +13,6 @@ from ..gpu import known_without
 from ..packages import package
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
-from ..prefix.trust import trusted, why_not
 from ..recipe import read_recipe
 from ..record import archive
 from ..releases import default_release
@@ -50,7 +50,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     if is_lumi(os.environ):
         site = site_from_environment(env)
         where = site.prefixes, stack_version(site, env), site.partition
-        own = _trusted(other_recipes(robot_path(robot, *where), upstream), site, env)
+        own = _trusted(other_recipes(robot_path(robot, *where), upstream))
         modulepath = module_path(modulepath, *where)
         loaded = os.environ.get('LUMI_STACK_CPE_VERSION') or os.environ.get('LUMI_STACK_VERSION', site.release.name)
         same = (loaded.replace('.dev', '') == site.release.name
@@ -60,7 +60,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
     else:
         site = make_site(env.get('LUMI_HOOKS_RELEASE'), env.get('LUMI_HOOKS_PARTITION'),
                          env.get('LUMI_HOOKS_TOOLCHAIN'), prefix=user_prefix(env), env=env)
-        own = _trusted(other_recipes(robot, upstream), site, env)
+        own = _trusted(other_recipes(robot, upstream))
         index = Index((), own, upstream)
     _check_gpu(getattr(options, 'gpu', None) or (), site)
     site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
@@ -95,7 +95,6 @@ def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
     return newer.path if newer and newer.path else path
 
 
-def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:
+def _trusted(folders: Sequence[str]) -> List[str]:
     """The folders of recipes that nobody else can write to: reading a recipe runs it."""
-    whom = trusted(site.prefixes, env)
-    return [path for path in folders if why_not(os.path.join(path, 'any.eb'), whom) is None]
+    return [path for path in folders if trust.why_not_in(path) is None]

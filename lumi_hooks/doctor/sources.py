@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
+import tempfile
 
-from .. import schemas
+from .. import schemas, trust
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
-from ..prefix.trust import trusted, why_not
 from . import ERROR, WARNING, Situation, check
 
 SHOWN = 3
@@ -39,17 +39,34 @@ def downloads(here: Situation):
                            f'{entry["reason"]}. LUMI_HOOKS_ALLOW={package.name} gives it the network'
 
 
+@check('work-folders', 'nobody else can exchange what is made where EasyBuild works')
+def work_folders(here: Situation):
+    """Temporary files and the build tree: a folder that somebody else prepared can be exchanged while a build runs."""
+    judge = trust.here(here.env)
+    named = {'TMPDIR': here.env.get('TMPDIR') or tempfile.gettempdir()}
+    if here.buildpath:
+        named['the build path'] = here.buildpath
+        # in a folder for everybody (/tmp) each package's own could be there already
+        named.update({f'the build folder of {package.name}': os.path.join(here.buildpath, package.name)
+                      for package in here.packages if os.path.lexists(os.path.join(here.buildpath, package.name))})
+    for what, path in named.items():
+        reason = judge.why_no_work(path)
+        if reason:
+            yield ERROR, f'{what} is {path}, and {reason}. "export EBU_WORKDIR=DIR TMPDIR=DIR", with a folder that ' \
+                         'only you can write to, and load EasyBuild-user again'
+
+
 @check('folders', 'nobody else can write to where recipes and sources come from')
 def folders(here: Situation):
     """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
-    whom = trusted(here.site.prefixes, here.env)
+    judge = trust.here(here.env)
     for path in here.robot:
-        reason = why_not(os.path.join(path, 'any.eb'), whom) if os.path.isdir(path) else None
+        reason = judge.why_not_in(path) if os.path.isdir(path) else None
         if reason:
             yield WARNING if here.inside else ERROR, f'recipes of {path}, on the robot path, are refused: {reason}'
     if here.inside:  # said when the folder was left out
         return
     for path in (folder for prefix in here.site.prefixes[1:] for folder in source_folders(prefix)):
-        reason = why_not(os.path.join(path, 'any.tar.gz'), whom) if os.path.isdir(path) else None
+        reason = judge.why_not_in(path) if os.path.isdir(path) else None
         if reason:
             yield WARNING, f'sources of {path}, in a prefix below yours, are not used: {reason}'

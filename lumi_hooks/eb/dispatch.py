@@ -11,8 +11,8 @@ from typing import Callable, Dict, List, Optional, Tuple
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
+from .. import trust
 from ..errors import LumiHooksError
-from ..prefix.trust import trusted_here, why_not
 from . import places
 
 _owner: Optional[str] = None
@@ -57,11 +57,11 @@ class Chain:
         self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
         self.paths = places.chained_hooks(ours)
         for number, path in enumerate(self.paths):
-            reason = why_not(path, trusted_here())
-            if reason:
-                raise EasyBuildError('the hooks file %s is not taken: %s', path, reason)
             try:
+                trust.check(path, 'the hooks file')
                 module = load_source(f'lumi_hooks_chained_{number}', path)
+            except LumiHooksError as err:
+                raise EasyBuildError('lumi-hooks: %s', err) from err
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it
                 raise EasyBuildError('the hooks file %s, which runs behind lumi-hooks, cannot be loaded: %s',
                                      path, err) from err

@@ -200,8 +200,9 @@ def library_commit() -> Tuple[Optional[str], Optional[bool]]:
     if commit is None:
         return None, None
     try:
-        done = subprocess.run(['git', '-C', clone, 'status', '--porcelain', '--untracked-files=no'], text=True,
-                              capture_output=True, timeout=60, check=False)
+        # no program that the clone's configuration names is run for it
+        done = subprocess.run(['git', '-C', clone, '-c', 'core.fsmonitor=false', 'status', '--porcelain',
+                               '--untracked-files=no'], text=True, capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.SubprocessError):
         return commit, None
     return commit, bool(done.stdout.strip()) if done.returncode == 0 else None

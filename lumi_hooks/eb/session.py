@@ -14,6 +14,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
+from .. import library
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
@@ -22,7 +23,6 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..overlay import Overlay
-from ..prefix.trust import trusted
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
 from ..releases import load_machine, load_toolchains
@@ -49,7 +49,6 @@ class Session:
     def __init__(self, site: Site, upstream: List[str], overlay: Overlay):
         self.site, self.upstream, self.overlay = site, upstream, overlay
         self.closure = Closure(site)
-        self.whom = trusted(site.prefixes)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
         self.records = Records(self)
@@ -77,10 +76,11 @@ class Session:
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
-        whom = trusted(site.prefixes)
-        trust.check_included(sys.path, whom)
-        trust.check_given(sys.argv[1:], whom)
-        trust.watch(whom)
+        trust.check_folder()
+        trust.check_clone(library.files(everything=True))
+        trust.check_included(sys.path)
+        trust.check_given(sys.argv[1:])
+        trust.watch()
         around.begin(site)
         session = cls(site, upstream, Overlay.of(site, robot))
         watch_loads()
@@ -110,9 +110,9 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot), self.whom)
+        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
-        stack.find_sources(self.site, self.whom)
+        stack.find_sources(self.site)
         if self.overlay.root not in robot:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.overlay.root)
@@ -126,7 +126,7 @@ class Session:
         # for what is configured anew from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.overlay.root not in known:
-            known = trust.without_strangers(known, self.whom)
+            known = trust.without_strangers(known)
             known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
@@ -145,6 +145,7 @@ class Session:
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
             recipe = live.glance(ec)
+            trust.check_beside(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 recipe = parse_recipe(ec.rawtxt, ec.path)

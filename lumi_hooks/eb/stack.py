@@ -11,7 +11,6 @@ from .. import prefix as prefixes
 from ..catalogue import other_recipes
 from ..central import Index
 from ..prefix.overrides import overrides_of
-from ..prefix.trust import Trusted
 from ..site import Site, stack_version
 from . import trust
 
@@ -39,7 +38,7 @@ def robot_path(site: Site, robot: Sequence[str]) -> List[str]:
     return prefixes.robot_path(robot, site.prefixes, stack_version(site), site.partition)
 
 
-def find_sources(site: Site, whom: Trusted) -> None:
+def find_sources(site: Site) -> None:
     """
     Have sources looked for in all prefixes, too, so that what one was installed from is not fetched again; they are
     used where they lie, with the checksums of the recipe that asks for them. Idempotent.
@@ -47,7 +46,7 @@ def find_sources(site: Site, whom: Trusted) -> None:
     where = site.prefixes, stack_version(site), site.partition
     for name, before in (('sourcepath', source_paths()), ('sourcepath_data', source_paths_data())):
         found = prefixes.source_path(before, *where)
-        taken = trust.without_strangers([path for path in found if path not in before], whom, 'sources')
+        taken = trust.without_strangers([path for path in found if path not in before], 'sources')
         set_source_paths([path for path in found if path in before or path in taken], name)
 
 

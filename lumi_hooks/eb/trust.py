@@ -1,41 +1,100 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Recipes from folders that others can write to are refused before EasyBuild runs them: reading a recipe runs it.
+Code of others is refused before EasyBuild runs it, or where it has run it already, before anything is built.
 
-Checked are the files on the command line, the folders on the robot path, each recipe before it is read, and what
---include-easyblocks and the like have brought in.
+Checked are the files on the command line, the folders on the robot path, each recipe before it is read, patches before
+they are applied, what --include-easyblocks and the like have brought in, this clone, and the current folder, which
+Python imports from.
 """
 import functools
 import os
-from typing import Dict, List, Sequence, Set
+import sys
+from typing import Iterable, List, Optional, Sequence, Set
 
 from easybuild.framework.easyconfig.parser import EasyConfigParser
 from easybuild.tools.build_log import EasyBuildError, print_warning
 from easybuild.tools.config import build_option
 
-from ..errors import LumiHooksError
-from ..prefix.trust import Folder, Trusted, why_not
+from .. import trust
+from ..errors import LumiHooksError, TrustError
+from ..recipe import Recipe, checksums_beside, files_beside
+from ..trust.whom import CHECKOUT
 
 # how EasyBuild (tools/include.py) names the folders that it links included files into, on sys.path
 _INCLUDED = 'included-'
+# options that name files which EasyBuild follows: an easystack may name options, a configuration file easyblocks
+_NAMED = ('--easystack', '--configfiles')
+_SUFFIXES = ('.eb', '.yaml', '.yml')
 
 _told: Set[str] = set()
 
 
-def check_given(words: Sequence[str], whom: Trusted) -> None:
+def check_given(words: Sequence[str]) -> None:
     """
-    The recipes on the command line.
+    The recipes, easystacks and configuration files on the command line and in the environment.
 
-    :raises LumiHooksError: one of them is not to be trusted
+    :raises TrustError: one of them could have been written by others
     """
-    for word in words:
-        if word.endswith('.eb') and os.path.isfile(word):
-            reason = why_not(word, whom)
-            if reason:
-                raise LumiHooksError(f'the recipe {word} is not taken, as it decides on what is run: {reason}')
+    start = tuple(f'{name}=' for name in _NAMED)
+    files = [word.partition('=')[2] if word.startswith(start) else word for word in words]
+    files = [word for word in files if word.endswith(_SUFFIXES)]
+    for before, word in zip(words, words[1:]):
+        files += word.split(',') if before in _NAMED else []
+    for name in ('EASYBUILD_EASYSTACK', 'EASYBUILD_CONFIGFILES'):
+        files += os.environ.get(name, '').split(',')
+    for path in filter(os.path.isfile, files):
+        trust.check(path, 'the recipe' if path.endswith('.eb') else 'the file')
 
 
-def without_strangers(paths: Sequence[str], whom: Trusted, what: str = 'recipes') -> List[str]:
+def check_folder() -> None:
+    """
+    The current folder, where Python imports from it, as `eb` has it do ("python -m easybuild.main").
+
+    :raises TrustError: others can write there, so that what was imported may be theirs
+    """
+    try:
+        here = os.getcwd()
+    except OSError:
+        return
+    reason = trust.why_not_in(here) if here in [*_dropped, *sys.path] or '' in sys.path else None
+    if reason:
+        raise TrustError(f'eb was started in {here}, which Python imports from, and {reason}. Start it in a folder of '
+                         'your own: cd')
+
+
+# the current folder, where it was taken off Python's search path for good
+_dropped: List[str] = []
+
+
+def put_back(first: Optional[str]) -> None:
+    """
+    Put the current folder back onto Python's search path, which the hooks file took off it, where nobody else can write
+    there.
+    """
+    if first is None:
+        return
+    here = first or os.path.realpath(os.curdir)
+    if trust.why_not_in(here):
+        _dropped.append(here)
+    else:
+        sys.path.insert(0, first)
+
+
+def check_clone(files: Iterable[str]) -> None:
+    """
+    This library itself: it has been loaded already, but nothing was built with it.
+
+    :param files: of it
+    :raises TrustError: others can write to it
+    """
+    reason = next(filter(None, map(trust.why_not, files)), None)
+    if reason:
+        raise TrustError(f'this copy of lumi-hooks is not used: {reason}. It has been loaded already: if somebody else '
+                         f'may have changed it, clone it anew; else "chmod -R o-w {CHECKOUT}" closes it to everybody, '
+                         f'and "chmod -R go-w {CHECKOUT}" to its group as well')
+
+
+def without_strangers(paths: Sequence[str], what: str = 'recipes') -> List[str]:
     """
     A search path without the folders that others can write to; says which ones it leaves out.
 
@@ -43,7 +102,7 @@ def without_strangers(paths: Sequence[str], whom: Trusted, what: str = 'recipes'
     """
     found = []
     for path in paths:
-        reason = why_not(os.path.join(path, 'any.eb'), whom) if os.path.isdir(path) else None
+        reason = trust.why_not_in(path) if os.path.isdir(path) else None
         if reason is None:
             found.append(path)
         elif path not in _told:
@@ -53,24 +112,24 @@ def without_strangers(paths: Sequence[str], whom: Trusted, what: str = 'recipes'
     return found
 
 
-def check_included(paths: Sequence[str], whom: Trusted) -> None:
+def check_included(paths: Sequence[str]) -> None:
     """
     The easyblocks, toolchains and naming schemes that options --include-* name, wherever these are set. EasyBuild has
     loaded them when the first hook runs: what they hold has been run, but nothing was built with them.
 
     :param paths: as in sys.path
-    :raises LumiHooksError: one of them is not to be trusted
+    :raises TrustError: one of them could have been written by others
     """
     for path in paths:
         if not os.path.basename(path).startswith(_INCLUDED):
             continue
         for folder, folders, files in os.walk(path):
             for file in (os.path.join(folder, name) for name in [*files, *folders]):
-                reason = why_not(os.readlink(file), whom) if os.path.islink(file) else None
+                reason = trust.why_not(os.readlink(file)) if os.path.islink(file) else None
                 if reason:
-                    raise LumiHooksError(f'{os.readlink(file)}, which an option --include-{_kind(path)} names, is not '
-                                         f'taken, and nothing was built: {reason}. EasyBuild has loaded it already: '
-                                         'look into it if it may be somebody else\'s')
+                    raise TrustError(f'{os.readlink(file)}, which an option --include-{_kind(path)} names, is not '
+                                     f'taken, and nothing was built: {reason}. EasyBuild has loaded it already: '
+                                     'look into it if it may be somebody else\'s')
 
 
 def _kind(path: str) -> str:
@@ -78,23 +137,42 @@ def _kind(path: str) -> str:
     return os.path.basename(path)[len(_INCLUDED):].rpartition('-')[0]
 
 
-def watch(whom: Trusted) -> None:
+def check_beside(recipe: Recipe) -> None:
     """
-    Have each recipe looked at before it is read, whichever way EasyBuild (or this library) came to it. Idempotent.
+    What EasyBuild takes from beside a recipe: its patches, and its list of checksums.
 
-    :param whom: whose recipes are taken
+    :raises TrustError: others could have written one of them
     """
+    for path in files_beside(recipe):
+        trust.check(path, 'the patch')
+    checksums_beside(recipe)
+
+
+def check_patches(app) -> None:
+    """
+    The patches that were found for a package, wherever they lie, before they are applied.
+
+    :raises TrustError: one of them could have been written by others
+    """
+    extensions = (patch for item in app.exts for patch in item.get('patches') or ())
+    for patch in (*app.patches, *extensions):
+        if isinstance(patch, dict) and patch.get('path'):
+            trust.check(patch['path'], 'the patch')
+
+
+def watch() -> None:
+    """Have each recipe looked at before it is read, whichever way EasyBuild came to it. Idempotent."""
     original = EasyConfigParser.__init__
     if getattr(original, 'lumi_hooks', False):
         return
-    folders: Dict[str, Folder] = {}
 
     @functools.wraps(original)
     def read(self, filename=None, *args, **kwargs):
-        reason = why_not(filename, whom, folders) if filename else None
-        if reason:
-            raise EasyBuildError('lumi-hooks: the recipe %s is not taken, as it decides on what is run: %s', filename,
-                                 reason)
+        try:
+            if filename:
+                trust.check(filename, 'the recipe')
+        except LumiHooksError as err:
+            raise EasyBuildError('lumi-hooks: %s', err) from err
         original(self, filename, *args, **kwargs)
 
     setattr(read, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)

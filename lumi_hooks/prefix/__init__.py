@@ -7,12 +7,13 @@ the top one, which is $EBU_USER_PREFIX; dependencies are found in all of them. W
 $LUMI_HOOKS_PREFIXES (a list like PATH, top first), or by a file in the top one. The module lumi-hooks reads the
 same (modulefiles/lumi-hooks.lua): the file is a plain list for its sake.
 """
-import fnmatch
 import os
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import DataError, SiteError
-from ..releases import load_machine
+from ..areas import area_of, project_of
+from ..errors import DataError, SiteError, TrustError
+from ..trust.judge import Judge
+from ..trust.whom import trusted
 
 # in a prefix: the prefixes below it, one a line
 FILE = os.path.join('.lumi-hooks', 'prefixes')
@@ -23,6 +24,19 @@ LOADED = 'LUMI_HOOKS_LOADED_PREFIXES'
 LIMIT = 16
 
 
+def top_of(env: Mapping[str, str] = os.environ) -> str:
+    """The prefix that software is installed into: the user's, or for the site's own staff $EASYBUILD_PREFIX."""
+    staff = (env.get('LUMI_HOOKS_MODE') or env.get('LUMI_EASYBUILD_MODE') or 'user') != 'user'
+    return env.get('EASYBUILD_PREFIX', '') if staff else user_prefix(env)
+
+
+def user_prefix(env: Mapping[str, str] = os.environ) -> str:
+    """Where the user's software goes: $EBU_USER_PREFIX, or ~/EasyBuild where that is not set at all."""
+    if 'EBU_USER_PREFIX' in env:
+        return env['EBU_USER_PREFIX']
+    return os.path.join(env['HOME'], 'EasyBuild') if env.get('HOME') else ''
+
+
 def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
     """
     The prefixes, top first; empty where there is none.
@@ -30,12 +44,13 @@ def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
     :param top: where new software goes
     :raises SiteError: $LUMI_HOOKS_PREFIXES contradicts `top`, or names what is no absolute path
     :raises DataError: a file of prefixes is wrong
+    :raises TrustError: others could have written that of the top prefix
     """
     named = [path for path in env.get(VARIABLE, '').split(os.pathsep) if path]
     if not top:
         return ()
     if not named:
-        return tuple(_below(_plain(top), {}))
+        return tuple(_below(_plain(top), {}, env))
     wrong = [path for path in named if not os.path.isabs(path)]
     if wrong:
         raise SiteError(f'{VARIABLE} names {wrong[0]}, which is no absolute path')
@@ -72,14 +87,21 @@ def read_file(path: str) -> Tuple[str, ...]:
     return tuple(found)
 
 
-def _below(top: str, seen: Dict[str, None]) -> Dict[str, None]:
-    """A prefix, what its file names, and what theirs name: each once, in this order."""
+def _below(top: str, seen: Dict[str, None], env: Mapping[str, str]) -> Dict[str, None]:
+    """
+    A prefix, what its file names, and what theirs name: each once, in this order. The file of a lower prefix that
+    others can write to is not followed.
+    """
+    first = not seen
     seen[top] = None
     path = os.path.join(top, FILE)
     if os.path.lexists(path):
-        for prefix in map(_plain, read_file(path)):
+        reason = Judge(trusted(tuple(seen), env)).why_not(path)
+        if reason and first:
+            raise TrustError(f'{path} is not followed, as it names prefixes that code is taken from: {reason}')
+        for prefix in map(_plain, () if reason else read_file(path)):
             if prefix not in seen:
-                _below(prefix, seen)
+                _below(prefix, seen, env)
     if len(seen) > LIMIT:
         raise DataError(f'{path}: more than {LIMIT} prefixes would be stacked')
     return seen
@@ -176,28 +198,6 @@ def name_of(prefix: Optional[str], prefixes: Sequence[str]) -> str:
     return 'your own prefix' if prefixes and prefix == prefixes[0] else f'the prefix {prefix}'
 
 
-def area_of(path: str) -> Optional[Mapping]:
-    """The storage area (machine.json) of a path, as it is written or with its links followed; None if unknown."""
-    for candidate in dict.fromkeys((os.path.normpath(path), os.path.realpath(path))):
-        for area in load_machine()['storage']['areas']:
-            if any(_head(candidate, pattern) for pattern in area['paths']):
-                return area
-    return None
-
-
-def project_of(path: str) -> Optional[str]:
-    """Name of the project (and of its group) whose folder a path lies in, None where it lies in none."""
-    area = area_of(path)
-    if not area or not area['group']:
-        return None
-    for candidate in dict.fromkeys((os.path.normpath(path), os.path.realpath(path))):
-        for pattern in area['paths']:
-            head = _head(candidate, pattern)
-            if head:
-                return os.path.basename(head)
-    return None
-
-
 def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.environ) -> Optional[str]:
     """
     What was changed of the prefixes after modules were loaded, as a sentence that says what to do; None if nothing.
@@ -240,11 +240,3 @@ def _plain(path: str) -> str:
 
 def _same(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
-
-
-def _head(path: str, pattern: str) -> Optional[str]:
-    """The part of a path that a pattern of as many names fits, None where it does not."""
-    size = pattern.count('/')
-    head = '/'.join(path.split('/')[:size + 1])
-    fits = all(fnmatch.fnmatchcase(*pair) for pair in zip(head.split('/'), pattern.split('/')))
-    return head if head.count('/') == size and fits else None

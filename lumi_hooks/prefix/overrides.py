@@ -11,11 +11,11 @@ import os
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from .. import trust
 from ..data import load_json
 from ..errors import DataError
 from ..schemas import schema
 from ..schemas.plain import faults
-from .trust import Trusted, trusted, why_not
 
 FOLDER = 'overrides'
 VARIABLE = 'LUMI_HOOKS_OVERRIDES'
@@ -70,11 +70,10 @@ class Overrides:
     other package.
 
     :param folders: folders with files of overrides, nearest first
-    :param whom: whose files are taken
     """
 
-    def __init__(self, folders: Sequence[str] = (), whom: Optional[Trusted] = None):
-        self.folders, self.whom = tuple(folders), whom
+    def __init__(self, folders: Sequence[str] = ()):
+        self.folders = tuple(folders)
         self._known: Dict[str, Tuple[Override, ...]] = {}
 
     def of(self, name: str) -> Tuple[Override, ...]:
@@ -86,7 +85,7 @@ class Overrides:
         if name not in self._known:
             paths = [os.path.join(folder, f'{name}.json') for folder in self.folders] if os.sep not in name else []
             self._known[name] = tuple(item for path in paths if os.path.lexists(path)
-                                      for item in _read(path, name, self.whom))
+                                      for item in _read(path, name))
         return self._known[name]
 
     def mention(self, name: str) -> bool:
@@ -142,12 +141,12 @@ def overrides_of(prefixes: Sequence[str], env: Mapping[str, str] = os.environ) -
     folders = [os.path.join(path, FOLDER) if os.path.isdir(os.path.join(path, FOLDER)) else path for path in named]
     folders += [os.path.join(prefix, FOLDER) for prefix in prefixes]
     found = [folder for folder in dict.fromkeys(map(os.path.abspath, folders)) if os.path.isdir(folder)]
-    return Overrides(found, trusted([*prefixes, *named], env)) if found else NONE
+    return Overrides(found) if found else NONE
 
 
-def _read(path: str, name: str, whom: Optional[Trusted]) -> Iterator[Override]:
+def _read(path: str, name: str) -> Iterator[Override]:
     """The entries of one file."""
-    _check_trust(path, whom)
+    _check_trust(path)
     content = load_json(path)
     found = list(faults(content, schema('override')))
     if not found and content['name'] != name:
@@ -156,13 +155,13 @@ def _read(path: str, name: str, whom: Optional[Trusted]) -> Iterator[Override]:
         more = f' (and {len(found) - 1} more; lumi-eb check-data {path} tells them)' if len(found) > 1 else ''
         raise DataError(f'{path}: {found[0]}{more}')
     for entry in content['overrides']:
-        yield Override(path, entry, tuple(_patch(path, item, whom) for item in entry.get('patches', ())))
+        yield Override(path, entry, tuple(_patch(path, item) for item in entry.get('patches', ())))
 
 
-def _patch(path: str, item: Any, whom: Optional[Trusted]) -> Patch:
+def _patch(path: str, item: Any) -> Patch:
     name = item if isinstance(item, str) else item['name']
     patch = os.path.join(os.path.dirname(path), name)
-    _check_trust(patch, whom)
+    _check_trust(patch)
     try:
         with open(patch, 'rb') as handle:
             digest = hashlib.sha256(handle.read()).hexdigest()
@@ -171,8 +170,8 @@ def _patch(path: str, item: Any, whom: Optional[Trusted]) -> Patch:
     return Patch(patch, digest, item)
 
 
-def _check_trust(path: str, whom: Optional[Trusted]) -> None:
-    reason = why_not(path, whom) if whom else None
+def _check_trust(path: str) -> None:
+    reason = trust.why_not(path)
     if reason:
         raise DataError(f'the override {path} is not taken: {reason}')
 

@@ -13,7 +13,7 @@ from .. import __version__
 from ..adapt import REFUSED, adapt
 from ..catalogue import find_recipe
 from ..dependency import Dependency
-from ..errors import LumiHooksError
+from ..errors import LumiHooksError, TrustError
 from ..files import read_text
 from ..gpu import site_for
 from ..overlay import with_checksums
@@ -186,6 +186,8 @@ def today(installation: Installation, site: Site) -> Today:
         then = read_recipe(installation.recipe)
         here = record_site(record, site)
         found = _now(installation, then, here)
+    except TrustError as err:
+        return Today(UNKNOWN, f'recorded, not yours: not evaluated ({err})')
     except LumiHooksError as err:
         return Today(UNKNOWN, str(err))
     if isinstance(found, Today):
@@ -206,7 +208,7 @@ def _now(installation: Installation, then: Recipe, site: Site):
         path = site.index.recipe(then.name, then.filename)
         if path is None:
             return Today(UNKNOWN, 'it was installed from a recipe as it is, which is not on the robot path now')
-        return read_text(path)
+        return read_recipe(path).text
     if not installation.source:
         return Today(UNKNOWN, f'its source recipe {record["source"]["file"]} was not kept')
     adaptation = adapt(read_recipe(installation.source), site)

@@ -141,3 +141,7 @@ def other_python():
     done = subprocess.run([str(ROOT / 'ci' / 'other-python')], text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]
+
+
+# at the end, as they need what stands above
+from .people import *  # noqa: E402, F403 (fixtures)

@@ -7,6 +7,7 @@ from easybuild.tools.config import BuildOptions, init_build_options
 from hypothesis import settings
 from writing import recipe_text
 
+from lumi_hooks import trust
 from lumi_hooks.catalogue import find_recipe, upstream_recipes
 from lumi_hooks.central import Index
 from lumi_hooks.recipe import parse_recipe
@@ -26,6 +27,8 @@ def clean_environment(monkeypatch):
     for name in list(os.environ):
         if name.startswith(PREFIXES):
             monkeypatch.delenv(name)
+    # a process looks at a folder once; each test has folders of its own
+    trust.forget()
 
 
 @pytest.fixture(scope='session')

@@ -9,6 +9,7 @@ import threading
 import pytest
 from writing import put_recipe
 
+from lumi_hooks import library
 from lumi_hooks import overlay as overlay_module
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
@@ -264,7 +265,7 @@ def test_everything_that_decides_is_in_the_name(other):
 
 def test_digest_of_rules_follows_the_files(tmp_path, monkeypatch):
     shutil.copytree(os.path.join(overlay_module.ROOT, 'rules'), tmp_path / 'rules')
-    monkeypatch.setattr(overlay_module, 'ROOT', str(tmp_path))
+    monkeypatch.setattr(library, 'ROOT', str(tmp_path))
     before = rules_digest()
     assert rules_digest() == before
     with open(tmp_path / 'rules' / 'toolchain.py', 'a', encoding='utf-8') as stream:

@@ -19,7 +19,6 @@ from lumi_hooks.dependency import Dependency
 from lumi_hooks.errors import DataError
 from lumi_hooks.overlay import Overlay
 from lumi_hooks.prefix.overrides import Overrides, overrides_of
-from lumi_hooks.prefix.trust import Trusted
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.render import render
 from lumi_hooks.schemas.plain import faults
@@ -150,15 +149,14 @@ def test_which_one_counts(put):
 
 def test_files_of_others_are_not_taken(put):
     path = put(GOOD)
-    mine = Trusted(os.geteuid(), frozenset())
     os.chmod(path, 0o666)
-    site = replace(make_site(env={}), overrides=Overrides([os.path.dirname(path)], mine))
+    site = replace(make_site(env={}), overrides=Overrides([os.path.dirname(path)]))
     found = adapt(parse_recipe(recipe_text()), site)
     assert found.status == REFUSED and found.refusals[0].code == 'override'
     assert f'the override {path} is not taken: everybody can write to {path}' in found.reason
     os.chmod(path, 0o644)
     os.chmod(os.path.join(os.path.dirname(path), 'fix.patch'), 0o666)
-    assert 'fix.patch is not taken' in next(Overrides([os.path.dirname(path)], mine).problems())
+    assert 'fix.patch is not taken' in next(Overrides([os.path.dirname(path)]).problems())
 
 
 # --- what they do

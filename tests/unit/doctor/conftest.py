@@ -34,7 +34,7 @@ def project(monkeypatch, tmp_path):
         'project_quota': f'{tmp_path}/info/{{group}}.json'}
     load_machine.cache_clear()
     facts = {**load_machine(), 'storage': storage}
-    for module in ('lumi_hooks.prefix', 'lumi_hooks.prefix.quota', 'lumi_hooks.doctor.room'):
+    for module in ('lumi_hooks.areas', 'lumi_hooks.prefix.quota', 'lumi_hooks.doctor.room'):
         monkeypatch.setattr(f'{module}.load_machine', lambda: facts)
     name = grp.getgrgid(os.getegid()).gr_name
     path = tmp_path / 'projects' / name

@@ -19,7 +19,7 @@ from lumi_hooks.doctor import place as place_checks
 
 EVERYTHING = ['build-space', 'checksums', 'downloads', 'file-system', 'folders', 'group', 'licence', 'licence-group',
               'licence-variable', 'needs', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages',
-              'space', 'tools', 'umask']
+              'space', 'tools', 'umask', 'work-folders']
 
 
 @pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])

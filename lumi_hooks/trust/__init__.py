@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The one gate: whether a file is read as code, or followed as configuration.
+
+Recipes are code, and overrides, lists of prefixes, hooks, upstream's folders and what lies beside a recipe decide on
+what is run. Every reader of them asks here, by the path, before it reads; nothing else in the library leads to
+EasyBuild's parser or to exec (tests/unit/test_gate.py looks for it). What is not trusted can still be read as data and
+shown. Who can do what to whom: docs/security.md.
+"""
+import os
+from typing import Dict, Mapping, Optional, Tuple
+
+from ..errors import LumiHooksError, TrustError
+from .judge import Judge
+from .whom import Trusted, trusted
+
+__all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'read_code', 'trusted', 'why_not', 'why_not_in']
+
+# what decides on whom files are taken from
+_DECIDE = ('EBU_USER_PREFIX', 'HOME', 'LUMI_EASYBUILD_MODE', 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
+           'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM',
+           'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', 'EBROOTEASYBUILD', 'PATH')
+_judges: Dict[Tuple, Judge] = {}
+
+
+def here(env: Mapping[str, str] = os.environ) -> Judge:
+    """The judge for this process, as the environment names prefixes and folders of the site."""
+    key = (os.geteuid(), *map(env.get, _DECIDE))
+    if key not in _judges:
+        _judges.clear()
+        # prefixes are read from files, which are judged themselves
+        from ..prefix import stack_of, top_of
+        top = top_of(env)
+        try:
+            stack = stack_of(top, env)
+        except LumiHooksError:
+            stack = (top,) if top else ()
+        named = tuple(path for path in env.get('LUMI_HOOKS_OVERRIDES', '').split(os.pathsep) if path)
+        _judges[key] = Judge(trusted(stack, env, named))
+    return _judges[key]
+
+
+def forget() -> None:
+    """Look at folders anew: a process looks at each once."""
+    _judges.clear()
+
+
+def why_not(path: str) -> Optional[str]:
+    """Why a file is not taken, as a sentence that says what to do; None where it is (Judge.why_not)."""
+    return here().why_not(path)
+
+
+def why_not_in(folder: str) -> Optional[str]:
+    """Why no file of a folder is taken; None where they are (Judge.why_not_in)."""
+    return here().why_not_in(folder)
+
+
+def check(path: str, what: str) -> None:
+    """
+    Stop where a file is not to be taken.
+
+    :param what: it is, for the message: 'the recipe', 'the hooks file'
+    :raises TrustError: with the reason, and what to do
+    """
+    reason = why_not(path)
+    if reason:
+        raise TrustError(f'{what} {path} is not read, as it decides on what is run: {reason}')
+
+
+def read_code(path: str, what: str) -> str:
+    """
+    The text of a file that is read as code.
+
+    :param what: it is, for the message
+    :raises TrustError: others could have written it
+    :raises OSError: it can't be read
+    :raises UnicodeDecodeError: it is not text
+    """
+    check(path, what)
+    with open(path, encoding='utf-8') as handle:
+        return handle.read()
