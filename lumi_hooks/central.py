@@ -16,8 +16,8 @@ from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
 from .versions import version_key
 
-# what LUMI calls the archive of recipes in a prefix, today and before September 2024
-ARCHIVES = ('ebfiles_repo', 'ebrepo_files')
+# what LUMI calls the archive of recipes in a prefix, today and before September 2024; and the store of adapted ones
+ARCHIVES = ('ebfiles_repo', 'ebrepo_files', '.lumi-hooks')
 
 
 @dataclass(frozen=True)

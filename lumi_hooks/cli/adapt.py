@@ -13,11 +13,11 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
-from ..overlay import with_checksums
 from ..recipe import files_beside, parse_recipe, read_recipe
 from ..render import describe, render
 from ..selection import own_recipe
 from ..site import Site
+from ..store import with_checksums
 from . import diff, place
 from .command import add_command
 

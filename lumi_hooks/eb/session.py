@@ -22,7 +22,6 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
-from ..overlay import Overlay
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
 from ..releases import load_machine, load_toolchains
@@ -30,11 +29,13 @@ from ..render import describe
 from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
+from ..store import Store
 from . import around, install, linkage, live, places, stack, trust
 from .jobs import refuse_before_submitting
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 from .record import Records
+from .view import View
 
 # options that act on the recipe as it was given, which is not the one that EasyBuild sees
 REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
@@ -46,8 +47,8 @@ _log = fancylogger.getLogger('lumi_hooks', fname=False)
 class Session:
     """The library's state in one `eb` process."""
 
-    def __init__(self, site: Site, upstream: List[str], overlay: Overlay):
-        self.site, self.upstream, self.overlay = site, upstream, overlay
+    def __init__(self, site: Site, upstream: List[str]):
+        self.site, self.upstream, self.store, self.view = site, upstream, Store(site.prefix), View()
         self.closure = Closure(site)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
@@ -82,25 +83,26 @@ class Session:
         trust.check_given(sys.argv[1:])
         trust.watch()
         around.begin(site)
-        session = cls(site, upstream, Overlay.of(site, robot))
+        session = cls(site, upstream)
+        session.store.expire()
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
         refuse_before_submitting(session.raise_refusals)
         install.watch(session)
         install.restore_left(site)
-        _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, overlay %s, upstream %s',
-                  site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.overlay.root,
+        _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
+                  site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)
         return session
 
     def configure(self) -> None:
         """
-        Our toolchains and easyblocks, overlay, our recipes and upstream's on the robot path; metadata of the Cray
+        Our toolchains and easyblocks; adapted recipes, ours and upstream's on the robot path; metadata of the Cray
         modules. Idempotent.
         """
         robot, metadata = build_option('robot_path'), build_option('external_modules_metadata')
-        if self._configured[0] is robot and self._configured[1] is metadata and self.overlay.root in (robot or ()):
+        if self._configured[0] is robot and self._configured[1] is metadata and self.view.root in (robot or ()):
             return
         for folder in ('toolchains', 'easyblocks'):
             # LUMI's own classes of the same names are superseded; each entry of an easystack includes them anew
@@ -110,12 +112,12 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = trust.without_strangers(stack.robot_path(self.site, robot))
+        robot[:] = trust.without_strangers(stack.robot_path(self.site, self.view.without_others(robot)))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         stack.find_sources(self.site)
-        if self.overlay.root not in robot:
+        if self.view.root not in robot:
             # in place: EasyBuild hands this very list around
-            robot.insert(0, self.overlay.root)
+            robot.insert(0, self.view.root)
         robot.extend(path for path in wanted if path not in robot)
         for module in self.site.cray.values():
             entry = {'name': list(module.provides), 'version': [module.upstream_version] * len(module.provides),
@@ -125,9 +127,9 @@ class Session:
         self._name_gpu()
         # for what is configured anew from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
-        if known and self.overlay.root not in known:
-            known = trust.without_strangers(known)
-            known = [self.overlay.root, *known, *(path for path in wanted if path not in known)]
+        if known and self.view.root not in known:
+            known = trust.without_strangers(self.view.without_others(known))
+            known = [self.view.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
 
@@ -141,7 +143,11 @@ class Session:
             update_build_option('amdgcn_capabilities', [load_machine()['rocm']['gpu_target']])
 
     def read(self, ec) -> None:
-        """A recipe is being read: adapt it, write what it needs into the overlay, and put the text in its place."""
+        """A recipe is being read: adapt it, store what it needs, and put the text in its place."""
+        if self.view.holds(ec.path):
+            # a derived recipe, found by its name: from here on it is the one in the store, which stays
+            ec.path = os.path.realpath(ec.path)
+            return
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
             recipe = live.glance(ec)
@@ -150,6 +156,8 @@ class Session:
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 recipe = parse_recipe(ec.rawtxt, ec.path)
             self._texts[key] = self._adapted(recipe)
+            # read once more (copies of the object) it is what it is
+            self._texts[self._texts[key]] = self._texts[key]
         text, path = self._texts[key]
         if text != ec.rawtxt:
             live.replace(ec, text, path)
@@ -183,10 +191,11 @@ class Session:
         self._note(adaptation)
         source = source_recipe(recipe.name, recipe.version, adaptation.versionsuffix, site)
         same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
-        path = self.overlay.add(adaptation, given=not same)
+        path, text = self.store.put(adaptation)
+        if same:  # a recipe of somebody's own is installed when asked for, and stands for nobody's dependency
+            self.view.link(adaptation, path)
         self._tell(adaptation)
-        with open(path, encoding='utf-8') as handle:
-            return handle.read(), path
+        return text, path
 
     def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
         """Tell what an archived recipe, which is passed over, says otherwise."""
@@ -196,9 +205,9 @@ class Session:
                            'give the first by its path to install that\n' + '\n'.join(f'     {line}' for line in lines))
 
     def _write(self, adaptation: Adaptation) -> None:
-        """Write the recipes that have to be derived for one into the overlay."""
+        """Store the recipes that have to be derived for one, where the robot finds them."""
         for derived in self.closure.follow(adaptation):
-            self.overlay.add(derived)
+            self.view.link(derived, self.store.put(derived)[0])
             self._tell(derived)
 
     def _note(self, adaptation: Adaptation) -> None:

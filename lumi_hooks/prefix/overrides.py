@@ -116,18 +116,6 @@ class Overrides:
             except DataError as err:
                 yield str(err)
 
-    def digest(self) -> str:
-        """A digest of everything in the folders by name, size and time of change; empty where there is nothing."""
-        found = []
-        for folder in self.folders:
-            for entry in _listing(folder):
-                try:
-                    status = os.stat(os.path.join(folder, entry))
-                except OSError:
-                    continue
-                found.append((folder, entry, status.st_size, status.st_mtime_ns))
-        return hashlib.sha256(repr(found).encode()).hexdigest() if found else ''
-
 
 NONE = Overrides()
 

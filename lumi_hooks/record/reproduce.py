@@ -8,7 +8,7 @@ from typing import Any, List, Mapping
 
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
-from ..overlay import SOURCE_FOLDER
+from ..store import SOURCE_FOLDER
 from .explanation import Installation
 
 SCRIPT = 'reproduce.sh'

@@ -10,10 +10,10 @@ from ..catalogue import our_recipes
 from ..change import Adaptation
 from ..errors import LumiHooksError
 from ..files import read_text
-from ..overlay import SOURCE_FOLDER, with_checksums
 from ..recipe import parse_recipe, read_recipe
 from ..render import render
 from ..site import Site
+from ..store import SOURCE_ENDING, SOURCE_FOLDER, with_checksums
 
 UPSTREAM, LUMI, OURS, USER = 'upstream', 'lumi', 'lumi-hooks', 'user'
 
@@ -66,7 +66,8 @@ def _places(file: str, name: str, beside: Optional[str], site: Site) -> Iterator
                 yield os.path.join(place, file), LUMI
     if beside:
         yield beside, USER
-        yield os.path.join(os.path.dirname(beside), SOURCE_FOLDER, file), USER
+        for ending in ('', SOURCE_ENDING):
+            yield os.path.join(os.path.dirname(beside), SOURCE_FOLDER, file + ending), USER
 
 
 def adapted_again(text: str, source: Origin, site: Site) -> Optional[Adaptation]:

@@ -32,7 +32,6 @@ from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
 from lumi_hooks.errors import DataError, LumiHooksError, SiteError
 from lumi_hooks.job import make_job
-from lumi_hooks.overlay import Overlay
 from lumi_hooks.plan.outline import outline
 from lumi_hooks.prefix import FILE, quota, stack_of
 from lumi_hooks.prefix.checksums import unchecked
@@ -41,6 +40,7 @@ from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import failure, reproduce
 from lumi_hooks.render import render
 from lumi_hooks.site import make_site
+from lumi_hooks.store import Store
 from lumi_hooks.verify import policy
 
 COUNT = int(os.environ.get('LUMI_HOOKS_FUZZ', '200'))
@@ -137,7 +137,7 @@ def test_recipes(ground, index, text):
     site = make_site('25.03', 'C', prefix=str(ground / 'prefix'), index=index, env={})
     path = ground / 'prefix' / 'X-1.0-foss-2025a.eb'
     path.write_bytes(text.replace(b'{mark}', b'mark'))
-    overlay = Overlay(str(ground / 'prefix' / '.lumi-hooks' / 'overlay'))
+    store = Store(str(ground / 'prefix'))
     with watched(ground / 'prefix', code=True) as seen:
         try:
             recipe = read_recipe(str(path))
@@ -152,7 +152,7 @@ def test_recipes(ground, index, text):
                 outline(adaptation, site)
                 unchecked(adaptation.parameters, str(ground / 'prefix'))
                 if adaptation.status != REFUSED:
-                    overlay.add(adaptation, given=True)
+                    store.put(adaptation)
                     Closure(site).follow(adaptation)
             except LumiHooksError as err:
                 assert str(err)

@@ -105,8 +105,8 @@ class Lumi:
         assert len(found) == 1, f'{filename}: {found}'
         return found[0].read_text()
 
-    def overlay(self, filename):
-        """Files of that name in the overlay."""
+    def stored(self, filename):
+        """Files of that name in the store."""
         return sorted((Path(self.prefix) / '.lumi-hooks').rglob(filename))
 
 

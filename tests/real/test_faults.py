@@ -209,7 +209,7 @@ def test_many_at_once_with_rebuild(user, case):
 
 
 def test_two_at_once_share_what_both_need(new, case):
-    """Two recipes that need the same package, which both derive into the same overlay."""
+    """Two recipes that need the same package, which both derive into the same store."""
     for name in ('left', 'right'):
         path = new.base / 'recipes' / f'{name}-1.0-GCCcore-14.2.0.eb'
         path.write_text(faults.RECIPE.format(generation='both', build='true').replace("'fault'", f"'{name}'")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""--job on a real one-node Slurm: each job runs `eb <spec of the overlay>` in a shell of its own."""
+"""--job on a real one-node Slurm: each job runs `eb <file of the store>` in a shell of its own."""
 import subprocess
 import time
 from pathlib import Path
@@ -44,8 +44,8 @@ def test_jobs_install_what_was_adapted(lumi, slurm, tmp_path):
         module = f'{name}/{version}-cpeGNU-25.03'
         assert (modules / f'{module}.lua').exists(), logs
         assert_every_command_sees(trace, module, others, [] if others else ['cray-mpich', 'cray-libsci'])
-        overlay, = lumi.overlay(f'{name}-{version}-cpeGNU-25.03.eb')
-        assert overlay.read_text() in lumi.archive(f'{name}-{version}-cpeGNU-25.03.eb')
+        stored, = lumi.stored(f'{name}-{version}-cpeGNU-25.03.eb')
+        assert stored.read_text() in lumi.archive(f'{name}-{version}-cpeGNU-25.03.eb')
     assert 'arpack-ng-3.9.1-foss-2025a.eb' in lumi.archive('arpack-ng-3.9.1-cpeGNU-25.03.eb')
 
 

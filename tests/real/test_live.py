@@ -34,10 +34,10 @@ def tiny(folder, name='tiny', version='1.0', toolchain='GCCcore', toolchain_vers
 
 def test_the_same_package_reached_from_two_generations_is_one_file(fresh):
     fresh.eb('arpack-ng-3.9.1-foss-2024a.eb -r --missing-modules')
-    first = {path.name: path.read_bytes() for path in fresh.overlay('Eigen-*.eb')}
+    first = {path.name: path.read_bytes() for path in fresh.stored('Eigen-*.eb')}
     shutil.rmtree(fresh.prefix / '.lumi-hooks')
     fresh.eb('arpack-ng-3.9.1-foss-2025a.eb -r --missing-modules')
-    second = {path.name: path.read_bytes() for path in fresh.overlay('Eigen-*.eb')}
+    second = {path.name: path.read_bytes() for path in fresh.stored('Eigen-*.eb')}
     assert list(first) == ['Eigen-3.4.0-cpeGNU-25.03.eb'] and first == second
 
 
@@ -58,7 +58,7 @@ patches = ['tiny-1.0_fix.patch']
         '--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n+int main(void) { return 0; }\n')
     fresh.eb(f'{path} --sourcepath={folder}')
     assert subprocess.run([fresh.software('tiny', '1.0-cpeGNU-25.03') / 'bin/tiny'], check=False).returncode == 0
-    assert [item.name for item in fresh.overlay('*.patch')] == ['tiny-1.0_fix.patch']
+    assert [item.name for item in fresh.stored('*.patch')] == ['tiny-1.0_fix.patch']
 
 
 def test_a_recipe_for_the_release_installs_unchanged(fresh, tmp_path):
@@ -66,17 +66,17 @@ def test_a_recipe_for_the_release_installs_unchanged(fresh, tmp_path):
     fresh.eb(str(path))
     archived = fresh.archive('tiny-1.0-cpeGNU-25.03.eb')
     assert path.read_text() in archived and 'adapted by lumi-hooks' not in archived
-    assert not fresh.overlay('tiny-*')
+    assert not fresh.stored('tiny-*')
 
 
 def test_a_recipe_of_lumis_wins_and_that_is_said(fresh):
     done = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild')
     assert 'zlib/1.3.1-cpeGNU-25.03: LUMI or you have a recipe of that name, which is used as it is' in done.stdout
-    assert not fresh.overlay('zlib-*')
+    assert not fresh.stored('zlib-*')
     derived = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild', LUMI_HOOKS_DERIVE='zlib')
     assert 'zlib-1.3.1-GCCcore-13.3.0.eb becomes zlib/1.3.1-cpeGNU-25.03' in derived.stdout
     # the recipe that it is made of lies beside it
-    assert [path.name for path in fresh.overlay('zlib-*-cpeGNU-*')] == ['zlib-1.3.1-cpeGNU-25.03.eb']
+    assert [path.name for path in fresh.stored('zlib-*-cpeGNU-*')] == ['zlib-1.3.1-cpeGNU-25.03.eb']
 
 
 def test_chained_hooks_of_lumi_still_run(fresh, tmp_path):

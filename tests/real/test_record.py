@@ -197,10 +197,10 @@ moduleclass = 'tools'
 
 
 @pytest.mark.long
-def test_what_a_job_installs_from_the_overlay_is_explained(fresh, tmp_path):
-    """--job runs `eb <file of the overlay>` in another process, which adapted nothing."""
+def test_what_a_job_installs_from_the_store_is_explained(fresh, tmp_path):
+    """--job runs `eb <file of the store>` in another process, which adapted nothing."""
     fresh.eb(f'{tiny(tmp_path)} --dry-run')
-    spec, = fresh.overlay('tiny-1.0-cpeGNU-25.03.eb')
+    spec, = fresh.stored('tiny-1.0-cpeGNU-25.03.eb')
     (tmp_path / 'tiny-1.0-GCCcore-14.2.0.eb').unlink()
     fresh.eb(str(spec))
     found = record_of(fresh)

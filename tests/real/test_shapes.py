@@ -36,8 +36,8 @@ def test_mpi4py_module_and_archive(lumi, mpi4py):
     assert 'from mpi4py-4.1.0-gompi-2025a.eb' in archived
     folder = lumi.software('mpi4py', '4.1.0-cpeGNU-25.03') / 'easybuild'
     installed = (folder / 'mpi4py-4.1.0-cpeGNU-25.03.eb').read_text()
-    overlay, = lumi.overlay('mpi4py-4.1.0-cpeGNU-25.03.eb')
-    assert overlay.read_text() in installed and overlay.read_text() in archived
+    stored, = lumi.stored('mpi4py-4.1.0-cpeGNU-25.03.eb')
+    assert stored.read_text() in installed and stored.read_text() in archived
 
 
 def test_mpi4py_runs_on_two_ranks_over_libfabric(lumi, mpi4py):
@@ -68,7 +68,7 @@ def test_sanity_check_only_sees_the_same_modules(lumi, mpi4py):
 
 
 def test_archived_recipe_alone_gives_the_same_module(lumi, mpi4py):
-    """Without the overlay: the module is written anew from the archived recipe, and says the same."""
+    """Without the store: the module is written anew from the archived recipe, and says the same."""
     module = lumi.prefix / 'modules/LUMI/25.03/partition/C' / f'{MPI4PY}.lua'
     before = module.read_text()
     archived = next((lumi.prefix / 'ebfiles_repo').rglob('mpi4py-4.1.0-cpeGNU-25.03.eb'))
@@ -76,7 +76,7 @@ def test_archived_recipe_alone_gives_the_same_module(lumi, mpi4py):
     module.unlink()
     lumi.eb(f'{archived} --module-only')
     assert module.read_text() == before
-    assert not lumi.overlay('mpi4py*')
+    assert not lumi.stored('mpi4py*')
 
 
 def test_x11_bundle_plans(fresh):
@@ -120,5 +120,5 @@ def test_easystack_with_two_entries(lumi, tmp_path):
     assert_every_command_sees(trace, 'HPCC/1.5.0-cpeGNU-25.03',
                               ['cray-mpich/8.1.32', 'cray-libsci/25.03.0'], ['cray-fftw'])
     for module in ('lz4-1.10.0', 'HPCC-1.5.0'):
-        overlay, = lumi.overlay(f'{module}-cpeGNU-25.03.eb')
-        assert overlay.read_text() in lumi.archive(f'{module}-cpeGNU-25.03.eb')
+        stored, = lumi.stored(f'{module}-cpeGNU-25.03.eb')
+        assert stored.read_text() in lumi.archive(f'{module}-cpeGNU-25.03.eb')

@@ -34,8 +34,8 @@ def test_every_command_of_hypre_sees_mpi_and_libsci_and_no_fftw(lumi):
     seen = assert_every_command_sees(trace, 'Hypre/2.32.0-cpeGNU-25.03',
                                      ['cray-mpich/8.1.32', 'cray-libsci/25.03.0'], ['cray-fftw'])
     assert {'configure', 'build', 'install'} <= {item['step'] for item in seen}
-    overlay, = lumi.overlay('Hypre-2.32.0-cpeGNU-25.03.eb')
-    assert overlay.read_text() in lumi.archive('Hypre-2.32.0-cpeGNU-25.03.eb')
+    stored, = lumi.stored('Hypre-2.32.0-cpeGNU-25.03.eb')
+    assert stored.read_text() in lumi.archive('Hypre-2.32.0-cpeGNU-25.03.eb')
 
 
 @pytest.mark.parametrize('recipe,module,program,build', LIBRARIES)

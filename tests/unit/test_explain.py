@@ -14,13 +14,13 @@ from lumi_hooks import record
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import explain, main
-from lumi_hooks.overlay import Overlay
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce
 from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
 from lumi_hooks.record.source import find_source
 from lumi_hooks.site import make_site
+from lumi_hooks.store import Store
 
 
 def installed(tmp_path, more='', keep=True, **facts):
@@ -28,7 +28,7 @@ def installed(tmp_path, more='', keep=True, **facts):
     source = put_recipe(tmp_path / 'mine', more=more, flat=True)
     site = make_site(prefix=str(tmp_path / 'p'), env={})
     adaptation = adapt(read_recipe(source), site)
-    text = read_recipe(Overlay(str(tmp_path / 'overlay')).add(adaptation)).text
+    text = Store(str(tmp_path / 'prefix')).put(adaptation)[1]
     found = a_record(
         recipe={'file': adaptation.filename, 'sha256': hashlib.sha256(text.encode()).hexdigest(), 'status': 'adapted'},
         source={'file': os.path.basename(source), 'sha256': adaptation.recipe.sha256, 'origin': 'user',

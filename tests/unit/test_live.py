@@ -23,7 +23,6 @@ from lumi_hooks.central import Index
 from lumi_hooks.eb import live, places, session
 from lumi_hooks.eb.modules import SCOPE
 from lumi_hooks.errors import SiteError
-from lumi_hooks.overlay import Overlay
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 
@@ -59,7 +58,7 @@ def world(tmp_path, monkeypatch):
         def start(self, partition=None, **env):
             site = make_site('25.03', partition, prefix=str(self.prefix), env=env,
                              index=Index([], [str(self.recipes)], [str(self.upstream)]))
-            return session.Session(site, [str(self.upstream)], Overlay.of(site, ['/robot']))
+            return session.Session(site, [str(self.upstream)])
 
         def read(self, path, **env):
             """A recipe file, read by EasyBuild with the parse hook in place."""
@@ -76,7 +75,7 @@ def world(tmp_path, monkeypatch):
             return EasyConfig(path, validate=False)
 
         def files(self):
-            return sorted(name for _, _, names in os.walk(self.prefix) for name in names)
+            return sorted(name for _, _, names in os.walk(self.prefix) for name in names if name.endswith('.eb'))
     return World()
 
 
@@ -88,7 +87,7 @@ def test_a_recipe_in_the_place_of_another(world):
     put_recipe(world.upstream, 'Part')
     ec, here = world.read(put_recipe(world.upstream, more=MORE))
     assert ec._config['toolchain'][0] == {'name': 'cpeGNU', 'version': '25.03'}
-    assert ec.path == os.path.join(here.overlay.root, 't', 'Thing', 'Thing-1.0-cpeGNU-25.03.eb')
+    assert ec.path.startswith(here.store.root + os.sep) and os.path.basename(ec.path) == 'Thing-1.0-cpeGNU-25.03.eb'
     with open(ec.path, encoding='utf-8') as stream:
         assert ec.rawtxt == stream.read()
     found = {item['full_mod_name']: item['external_module'] for item in ec.dependencies()}
@@ -137,7 +136,8 @@ def test_native_recipes_stay(world):
 def test_a_recipe_of_ones_own_is_kept_from_the_robot(world, tmp_path):
     put_recipe(world.upstream)
     ec, here = world.read(put_recipe(tmp_path / 'own', more="moduleclass = 'lib'\n", flat=True))
-    assert '.given' in ec.path and ec.path.endswith('/Thing-1.0-cpeGNU-25.03.eb')
+    assert ec.path.startswith(here.store.root) and ec.path.endswith('/Thing-1.0-cpeGNU-25.03.eb')
+    assert [files for _, _, files in os.walk(here.view.root) if files] == []
 
 
 def test_lumis_recipe_wins(world):
@@ -186,8 +186,8 @@ def test_configure_is_idempotent(world, monkeypatch):
     for _ in range(3):
         here.configure()
     assert build_option('robot_path') is robot, 'EasyBuild hands this very list around'
-    assert robot[0] == here.overlay.root and robot[1] == '/robot' and robot.count(str(world.upstream)) == 1
-    assert os.environ['EASYBUILD_ROBOT_PATHS'].split(':')[:3] == [here.overlay.root, '/robot', '/other']
+    assert robot[0] == here.view.root and robot[1] == '/robot' and robot.count(str(world.upstream)) == 1
+    assert os.environ['EASYBUILD_ROBOT_PATHS'].split(':')[:3] == [here.view.root, '/robot', '/other']
     assert len(set(robot)) == len(robot)
 
 

@@ -17,12 +17,12 @@ from lumi_hooks.change import Change
 from lumi_hooks.cli import diff
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.errors import DataError
-from lumi_hooks.overlay import Overlay
 from lumi_hooks.prefix.overrides import Overrides, overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.render import render
 from lumi_hooks.schemas.plain import faults
 from lumi_hooks.site import make_site
+from lumi_hooks.store import Store
 
 SCHEMA = schemas.schema('override')
 GOOD = {'name': 'Thing', 'overrides': [
@@ -117,18 +117,7 @@ def test_where_they_are_looked_for(put, tmp_path):
     found = overrides_of([str(tmp_path / 'own'), str(tmp_path / 'project'), str(tmp_path / 'none')], env)
     assert [item.entry['reason'] for item in found.of('Thing')] == [
         'repository/overrides', 'flat', 'own/overrides', 'project/overrides']
-    assert found.names() == ['Thing'] and found.digest()
-    assert overrides_of([str(tmp_path / 'none')], {}).digest() == ''
-
-
-def test_digest_follows_the_contents(put, tmp_path):
-    path = put(GOOD)
-    folder = [os.path.dirname(path)]
-    before = Overrides(folder).digest()
-    assert Overrides(folder).digest() == before
-    with open(os.path.join(folder[0], 'fix.patch'), 'a', encoding='utf-8') as handle:
-        handle.write('more\n')
-    assert Overrides(folder).digest() != before
+    assert found.names() == ['Thing'] and overrides_of([str(tmp_path / 'none')], {}).names() == []
 
 
 def test_which_one_counts(put):
@@ -242,17 +231,18 @@ def test_patches_and_their_checksums(site_with, recipe, tmp_path):
     assert again.status == UNCHANGED and again.parameters['patches'] == found.parameters['patches']
 
 
-def test_patches_lie_beside_the_recipe_in_the_overlay(site_with, tmp_path):
+def test_patches_lie_beside_the_recipe_in_the_store(site_with, tmp_path):
     site = site_with({'reason': 'r', 'patches': ['fix.patch']})
     path = put_recipe(tmp_path, more="sources = ['a.tgz']\n")
     (tmp_path / 't' / 'Thing' / 'checksums.json').write_text(json.dumps({'a.tgz': '1' * 64}))
-    written = Overlay.of(site, []).add(adapt(read_recipe(path), site))
+    written, _ = Store(site.prefix).put(adapt(read_recipe(path), site))
     assert os.path.exists(os.path.join(os.path.dirname(written), 'fix.patch'))
     found = read_recipe(written).parameters
     assert found['checksums'][0] == {'a.tgz': '1' * 64} and list(found['checksums'][1]) == ['fix.patch']
-    # a patch that is edited belongs to another overlay
+    # a patch that is edited makes another entry
     (tmp_path / 'prefix' / 'overrides' / 'fix.patch').write_text('--- other\n')
-    assert Overlay.of(site, []).root not in written
+    other = replace(site, overrides=Overrides(site.overrides.folders))
+    assert Store(site.prefix).put(adapt(read_recipe(path), other))[0] != written
 
 
 def test_header_and_diff_name_the_file(site_with, recipe, tmp_path):
