@@ -56,7 +56,9 @@ def open_folder(path: str, below: str = '', make: bool = False) -> Iterator[int]
             try:
                 inner = os.open(at(folder, name), _FOLDER | os.O_NOFOLLOW)
             except OSError as err:
-                raise OSError(err.errno, err.strerror, os.path.join(path, below)) from None
+                link = os.path.islink(at(folder, name))
+                raise OSError(errno.ELOOP if link else err.errno, 'there is a link in it' if link else err.strerror,
+                              os.path.join(path, below)) from None
             os.close(folder)
             folder = inner
         yield folder

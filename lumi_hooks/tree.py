@@ -7,14 +7,17 @@ to a file of one's own. Here every folder is opened once, and each name in it is
 following links (openat(2), O_PATH, O_NOFOLLOW). Standard library alone.
 """
 import contextlib
+import errno
 import os
 import shutil
 import stat
 from typing import Iterator, List, NamedTuple, Tuple
 
-from .files import at, of, open_folder, open_regular
+from .files import at, of, open_regular
 
 _ENTRY = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+# links on the way to a folder, as many as Linux follows (path_resolution(7))
+_MOST_LINKS = 40
 _LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -33,25 +36,58 @@ class Entry(NamedTuple):
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[Entry]:
     """
-    One file or folder, or a link itself. Links above it are followed as they are now, and not exchanged meanwhile.
+    One file or folder, or a link itself. Above it only links of this user's or root's are followed: anybody else's
+    may have been put there a moment ago.
 
-    :raises OSError: it is not there, or a folder above was exchanged for a link
+    :raises OSError: it is not there, or there is a link of somebody else's above it
     """
     place, name = os.path.split(os.path.abspath(path))
-    with open_folder(os.sep, os.path.realpath(place)) as folder:
+    folder = _folder(place)
+    try:
         file = os.open(name or '.', _ENTRY, dir_fd=folder)
+    finally:
+        os.close(folder)
     try:
         yield Entry(path, file, os.fstat(file))
     finally:
         os.close(file)
 
 
+def _folder(path: str) -> int:
+    """A descriptor of a folder, by a path whose links are this user's or root's."""
+    left, links = path.split(os.sep)[::-1], 0
+    here = os.open(os.sep, _ENTRY)
+    try:
+        while left:
+            name = left.pop()
+            if not name:
+                continue
+            inner = os.open(name, _ENTRY, dir_fd=here)
+            status = os.fstat(inner)
+            if stat.S_ISLNK(status.st_mode):
+                target = os.readlink('', dir_fd=inner)
+                os.close(inner)
+                links += 1
+                if status.st_uid not in (0, os.geteuid()) or links > _MOST_LINKS:
+                    raise OSError(errno.ELOOP, 'there is a link of somebody else\'s in it', path)
+                left.extend(target.split(os.sep)[::-1])
+                if not target.startswith(os.sep):
+                    continue
+                inner = os.open(os.sep, _ENTRY)
+            os.close(here)
+            here = inner
+        return here
+    except BaseException:
+        os.close(here)
+        raise
+
+
 def entries(path: str) -> Iterator[Entry]:
     """
     A path and everything below it, folders before what is in them; no link is followed. A descriptor is open until the
-    next one is asked for. What vanishes meanwhile, and folders that can't be listed, are passed over.
+    next one is asked for. What vanishes meanwhile, and what can't be opened or listed, is passed over.
     """
-    with contextlib.suppress(FileNotFoundError), opened(path) as top:
+    with contextlib.suppress(OSError), opened(path) as top:
         yield top
         folders = [(top.file, top.path, iter(_names(top)))]
         try:

@@ -50,6 +50,12 @@ def settle(path: str, group: Optional[int], writable: bool = True, restricted: b
     :param restricted: may nobody else read?
     :return: paths that could not be set
     """
+    try:
+        with tree.opened(path):
+            pass
+    except OSError:
+        yield path
+        return
     names: Dict[Tuple[int, int], int] = {}
     for entry in tree.entries(path):
         if _has_more_names(entry):
@@ -127,18 +133,18 @@ def repair_programs(path: str) -> Iterator[str]:
 
     :param path: folder of an installation
     """
-    for folder in _SCRIPTS:
-        for name in _files(os.path.join(path, folder)):
-            with contextlib.suppress(OSError), tree.opened(name) as entry:
+    for folder in (os.path.join(path, name) for name in _SCRIPTS):
+        for entry in tree.entries(folder):
+            with contextlib.suppress(OSError):
                 status = entry.status
-                if not entry.mine or not stat.S_ISREG(status.st_mode) or _has_more_names(entry) \
-                        or stat.S_IMODE(status.st_mode) != 0o600:
+                if not (os.path.dirname(entry.path) == folder and entry.mine and stat.S_ISREG(status.st_mode)
+                        and not _has_more_names(entry) and stat.S_IMODE(status.st_mode) == 0o600):
                     continue
                 with os.fdopen(open_regular(of(entry.file)), 'rb') as handle:
                     start = handle.read(4)
                 if start[:2] == b'#!' or start == b'\x7fELF':
                     os.chmod(of(entry.file), 0o755 & ~umask())
-                    yield name
+                    yield entry.path
 
 
 def open_up(paths: Iterable[str], mask: int) -> None:
@@ -153,10 +159,3 @@ def open_up(paths: Iterable[str], mask: int) -> None:
                 continue
             full = 0o777 if stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IXUSR else 0o666
             os.chmod(of(entry.file), stat.S_IMODE(status.st_mode) | (full & ~mask))
-
-
-def _files(folder: str) -> Iterable[str]:
-    try:
-        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    except OSError:
-        return ()

@@ -5,7 +5,6 @@ The record of an installation: what it is, where it comes from and what was chan
 `easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` beside it for
 people. Both are data: they are read, and never executed. eb/record.py makes records, inside `eb`.
 """
-import errno
 import json
 import os
 import re
@@ -37,11 +36,9 @@ def read_record(installation: str) -> Optional[Dict[str, Any]]:
     try:
         # no link leads out of an installation: what is read may be shown, copied and sent to others
         found = read_json(FILE, below=installation)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as err:
-        if err.errno == errno.ENOTDIR and not os.path.islink(os.path.dirname(path)):
-            return None
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:
         raise DataError(f'{path}: not valid JSON ({err})') from err
