@@ -13,6 +13,7 @@ import fcntl
 import getpass
 import json
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -30,6 +31,8 @@ from .commands import GRACE, end_left, start_of
 ALIVE, DEAD, UNKNOWN = 'alive', 'dead', 'unknown'
 _OWNER = 'owner.json'
 _PREPARED = '.lumi-hooks-'
+# of a job, of an array's or of several programs' job (squeue(1), --jobs)
+_JOB = re.compile('[0-9]+([_+][0-9]+)?')
 # bytes that the holder of a lock needs to say who it is, and more
 _LARGEST = 1 << 16
 # seconds that are waited for others who clear locks: they wait for commands to end
@@ -187,10 +190,10 @@ class Lock:
             return False
         try:
             os.rename(prepared, self.path)
-        except OSError:
+        except OSError as err:
             if os.path.lexists(self.path):
                 return False
-            raise
+            raise LumiHooksError(f'the lock {self.path} cannot be taken: {err.strerror}') from err
         return True
 
     def _taken(self, holder: Optional[Owner], state: str, what: str) -> str:
@@ -278,7 +281,7 @@ def _alone(folder: str) -> Iterator[bool]:
 
 def _job_has_ended(owner: Owner) -> bool:
     """Does Slurm know that a job has ended? False where it can't be asked."""
-    if owner.cluster != os.environ.get('SLURM_CLUSTER_NAME', owner.cluster):
+    if owner.cluster != os.environ.get('SLURM_CLUSTER_NAME', owner.cluster) or not _JOB.fullmatch(owner.job):
         return False
     try:
         done = subprocess.run(['squeue', '--noheader', '--format=%T', f'--jobs={owner.job}'], capture_output=True,
