@@ -36,13 +36,15 @@ def clean(root: str, unwanted: Callable[[str, str], bool]) -> Iterator[Taken]:
 
     :param unwanted: called with a file and a folder of its run path
     """
-    for entry in tree.entries(root):
+    real = os.path.realpath(root)
+    for entry in tree.entries(real):
+        path = root + entry.path[len(real):]
         try:
-            taken = _take_out(entry, partial(unwanted, entry.path))
+            taken = _take_out(entry, partial(unwanted, path))
         except (OSError, ValueError, OverflowError, struct.error):
             continue
         if taken:
-            yield Taken(entry.path, taken)
+            yield Taken(path, taken)
 
 
 def take_out(path: str, unwanted: Callable[[str], bool]) -> Tuple[str, ...]:

@@ -161,10 +161,13 @@ def copy(source: str, target: int, name: str) -> None:
 
 def remove(path: str) -> None:
     """
-    Remove a file, a link or a tree, read-only folders of this user's in it too. What can't be removed stays.
+    Remove a file, a link or a tree, read-only folders of this user's in it too. What can't be removed stays. Links
+    above it are followed as they are now.
 
     :raises OSError: the path itself is no folder, and can't be removed
     """
+    place, name = os.path.split(os.path.abspath(path))
+    path = os.path.join(os.path.realpath(place), name)
     try:
         with opened(path) as top:
             folder = stat.S_ISDIR(top.status.st_mode)

@@ -105,8 +105,7 @@ class Aside:
 
     def undo(self) -> None:
         """Bring the earlier installation back; what was half made in its place goes."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.hidden)
+        tree.remove(self.hidden)
         if self.taken:
             with self._open() as folder:
                 software, module, half = (at(folder, name) for name in (_SOFTWARE, _MODULE, _HALF))
@@ -155,7 +154,7 @@ class Aside:
         if not self.taken:
             tree.remove(self.folder)
             with suppress(OSError):
-                os.unlink(self.hidden)
+                tree.remove(self.hidden)
             self._forget()
             return None
         # the earlier module was hidden before: one that is visible is the new one's, which appears last
