@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .errors import RecipeError
+from .files import read_bytes, read_text
 from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
 from .versions import version_key
@@ -102,8 +103,7 @@ class Index:
         path = self.module_file(module)
         if path and path not in self._texts:
             try:
-                with open(path, encoding='utf-8', errors='replace') as stream:
-                    self._texts[path] = stream.read()
+                self._texts[path] = read_text(path, 'replace')
             except OSError:
                 self._texts[path] = ''
         return self._texts[path] if path else ''
@@ -204,8 +204,7 @@ def is_derived(path: str) -> bool:
     and never win over what is derived now.
     """
     try:
-        with open(path, 'rb') as handle:
-            return f'\n{RECORD} = '.encode() in handle.read()
+        return f'\n{RECORD} = '.encode() in read_bytes(path)
     except OSError:
         return False
 
@@ -255,8 +254,7 @@ def _is_for(path: str, name: str) -> bool:
     if os.path.basename(path)[len(name) + 1].isdigit():
         return True
     try:
-        with open(path, encoding='utf-8') as handle:
-            found = re.search(r'^name *= *[\'"](.+?)[\'"]', handle.read(), re.M)
+        found = re.search(r'^name *= *[\'"](.+?)[\'"]', read_text(path, 'strict'), re.M)
     except (OSError, UnicodeDecodeError):
         return False
     return found is None or found.group(1) == name

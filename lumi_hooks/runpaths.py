@@ -13,6 +13,9 @@ import struct
 from functools import partial
 from typing import Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
+from . import tree
+from .files import of, open_regular
+
 _ELF64 = b'\x7fELF\2\1'
 _LOAD, _DYNAMIC = 1, 2
 _NULL, _STRTAB, _RPATH, _RUNPATH = 0, 5, 15, 29
@@ -33,15 +36,15 @@ def clean(root: str, unwanted: Callable[[str, str], bool]) -> Iterator[Taken]:
 
     :param unwanted: called with a file and a folder of its run path
     """
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                taken = take_out(path, partial(unwanted, path))
-            except (OSError, ValueError, OverflowError, struct.error):
-                continue
-            if taken:
-                yield Taken(path, taken)
+    real = os.path.realpath(root)
+    for entry in tree.entries(real):
+        path = root + entry.path[len(real):]
+        try:
+            taken = _take_out(entry, partial(unwanted, path))
+        except (OSError, ValueError, OverflowError, struct.error):
+            continue
+        if taken:
+            yield Taken(path, taken)
 
 
 def take_out(path: str, unwanted: Callable[[str], bool]) -> Tuple[str, ...]:
@@ -52,16 +55,21 @@ def take_out(path: str, unwanted: Callable[[str], bool]) -> Tuple[str, ...]:
     :raises OSError: it can't be read or written
     :raises ValueError, OverflowError, struct.error: it is no sound ELF file
     """
-    status = os.lstat(path)
+    with tree.opened(path) as entry:
+        return _take_out(entry, unwanted)
+
+
+def _take_out(entry: tree.Entry, unwanted: Callable[[str], bool]) -> Tuple[str, ...]:
+    status = entry.status
     if not stat.S_ISREG(status.st_mode) or status.st_size < 64:
         return ()
-    with open(path, 'rb') as handle:
+    with os.fdopen(open_regular(of(entry.file)), 'rb') as handle:
         if handle.read(6) != _ELF64:
             return ()
         with mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ) as data:
             edits, gone = _plan(data, unwanted)
     if edits:
-        _write(path, status, edits)
+        _write(of(entry.file), status, edits)
     return gone
 
 

@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from ..dependency import Dependency
 from ..errors import LumiHooksError
+from ..files import open_regular
 from ..record import CHANGES, FILE, headline, installations, software_folders, where
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, today
 from ..record.reproduce import SCRIPT, write
@@ -244,10 +245,11 @@ def _print_log(installation: Installation) -> int:
         raise LumiHooksError(f'{installation.folder} holds no log')
     try:
         if installation.log.endswith('.gz'):
-            with gzip.open(installation.log, 'rt', encoding='utf-8', errors='replace') as text:
+            with os.fdopen(open_regular(installation.log), 'rb') as packed, \
+                    gzip.open(packed, 'rt', encoding='utf-8', errors='replace') as text:
                 shutil.copyfileobj(text, sys.stdout)
         else:
-            with open(installation.log, encoding='utf-8', errors='replace') as text:
+            with os.fdopen(open_regular(installation.log), encoding='utf-8', errors='replace') as text:
                 shutil.copyfileobj(text, sys.stdout)
     except BrokenPipeError:
         raise  # nobody reads on: the log is not at fault

@@ -19,11 +19,17 @@ import time
 from contextlib import suppress
 from typing import Iterator, Optional
 
+from .. import tree
 from ..errors import LumiHooksError
-from ..files import write_atomic
+from ..files import at, open_folder, open_regular, read_json, replacing, write_atomic
 from ..site import OVERLAY_FOLDER
 
 RESTORED, COMPLETED = 'restored', 'completed'
+_NOTES = os.path.join(OVERLAY_FOLDER, 'aside')
+# bytes of a note: three paths
+_LARGEST_NOTE = 1 << 16
+# in the folder of what is set aside
+_SOFTWARE, _MODULE, _HALF = 'software', 'module', 'half'
 
 
 class Aside:
@@ -41,10 +47,8 @@ class Aside:
         parent, name = os.path.split(installdir.rstrip(os.sep))
         self.folder = os.path.join(parent, f'.{name}.before')
         self._done = os.path.join(parent, f'.{name}.done')
-        self._software = os.path.join(self.folder, 'software')
-        self._module = os.path.join(self.folder, 'module')
         key = hashlib.sha256(installdir.encode()).hexdigest()[:12]
-        self._note = os.path.join(notes(prefix), f'{key}.json')
+        self._prefix, self._note = prefix, f'{key}.json'
 
     @property
     def hidden(self) -> str:
@@ -54,8 +58,10 @@ class Aside:
 
     @property
     def taken(self) -> bool:
-        """Is something set aside?"""
-        return os.path.lexists(self.folder)
+        """Is something set aside? A link in its place, or a file, is none of ours and leads nowhere."""
+        with suppress(OSError):
+            return stat.S_ISDIR(os.lstat(self.folder).st_mode)
+        return False
 
     def take(self) -> None:
         """
@@ -64,13 +70,16 @@ class Aside:
         :raises LumiHooksError: it can't be moved; it is where it was then
         """
         try:
-            os.makedirs(os.path.dirname(self._note), exist_ok=True)
-            write_atomic(self._note, json.dumps({'installdir': self.installdir, 'module': self.module,
-                                                 'lock': self.lock}))
+            with open_folder(self._prefix, _NOTES, make=True) as noted:
+                write_atomic(at(noted, self._note), json.dumps({'installdir': self.installdir, 'module': self.module,
+                                                                'lock': self.lock}))
+            if not self.taken:
+                tree.remove(self.folder)
             os.mkdir(self.folder)
-            if os.path.lexists(self.module):
-                _move(self.module, self._module)
-            os.rename(self.installdir, self._software)
+            with self._open() as folder:
+                if os.path.lexists(self.module):
+                    _move(self.module, at(folder, _MODULE))
+                os.rename(self.installdir, at(folder, _SOFTWARE))
         except OSError as err:
             self.undo()
             raise LumiHooksError(f'the earlier installation {self.installdir} cannot be set aside: {err.strerror}; '
@@ -83,25 +92,31 @@ class Aside:
         :raises LumiHooksError: it can't be copied; `undo` brings it back
         """
         try:
-            shutil.copytree(self._software, self.installdir, symlinks=True)
+            with self._open() as folder:
+                tree.remove(at(folder, _HALF))
+                # nobody else can exchange anything in it while it is copied
+                os.mkdir(at(folder, _HALF), 0o700)
+                with open_folder(at(folder, ''), _HALF) as half:
+                    tree.copy(at(folder, _SOFTWARE), half, _SOFTWARE)
+                    os.rename(at(half, _SOFTWARE), self.installdir)
         except OSError as err:
-            why = err.args[0][0][2] if isinstance(err, shutil.Error) else err.strerror
             raise LumiHooksError(f'{self.installdir}, which this recipe builds on (keeppreviousinstall), cannot be '
-                                 f'copied: {why}; it was left as it is') from err
+                                 f'copied: {err.strerror}; it was left as it is') from err
 
     def undo(self) -> None:
         """Bring the earlier installation back; what was half made in its place goes."""
-        with suppress(FileNotFoundError):
-            os.unlink(self.hidden)
-        if os.path.lexists(self._software):
-            half = os.path.join(self.folder, 'half')
-            _remove(half)
-            if os.path.lexists(self.installdir):
-                os.rename(self.installdir, half)
-            os.rename(self._software, self.installdir)
-        if os.path.lexists(self._module) and not os.path.lexists(self.module):
-            _move(self._module, self.module)
-        _remove(self.folder)
+        tree.remove(self.hidden)
+        if self.taken:
+            with self._open() as folder:
+                software, module, half = (at(folder, name) for name in (_SOFTWARE, _MODULE, _HALF))
+                if _is_there(software):
+                    tree.remove(half)
+                    if os.path.lexists(self.installdir):
+                        os.rename(self.installdir, half)
+                    os.rename(software, self.installdir)
+                if _is_there(module) and not os.path.lexists(self.module):
+                    _move(module, self.module)
+        tree.remove(self.folder)
         self._forget()
 
     def reveal(self) -> None:
@@ -115,12 +130,18 @@ class Aside:
 
         :param keep: it stays, beside it and with the time in its name, as recipes with cleanupoldinstall = False want
         """
-        if keep and os.path.lexists(self._software):
-            os.rename(self._software, f'{self.installdir}.{time.strftime("%Y%m%d-%H%M%S")}')
         if self.taken:
-            _remove(self._done)
-            os.rename(self.folder, self._done)
-        _remove(self._done)
+            with self._open() as folder:
+                if keep and _is_there(at(folder, _SOFTWARE)):
+                    os.rename(at(folder, _SOFTWARE), f'{self.installdir}.{time.strftime("%Y%m%d-%H%M%S")}')
+            tree.remove(self._done)
+            try:
+                os.rename(self.folder, self._done)
+            except OSError as err:
+                raise LumiHooksError(f'{self.installdir} is installed, but what was there before cannot be removed '
+                                     f'from {self.folder}: {self._done} is in the way ({err.strerror}); remove '
+                                     'both') from err
+        tree.remove(self._done)
         self._forget()
 
     def recover(self) -> Optional[str]:
@@ -129,27 +150,34 @@ class Aside:
 
         :return: RESTORED (the earlier installation is back), COMPLETED (the new one stands), None (there was nothing)
         """
-        _remove(self._done)
+        tree.remove(self._done)
         if not self.taken:
+            tree.remove(self.folder)
             with suppress(OSError):
-                os.unlink(self.hidden)
+                tree.remove(self.hidden)
             self._forget()
             return None
         # the earlier module was hidden before: one that is visible is the new one's, which appears last
-        if os.path.lexists(self._software) and os.path.lexists(self.module):
+        with self._open() as folder:
+            replaced = _is_there(at(folder, _SOFTWARE)) and os.path.lexists(self.module)
+        if replaced:
             self.commit()
             return COMPLETED
         self.undo()
         return RESTORED
 
     def _forget(self) -> None:
-        with suppress(OSError):
-            os.unlink(self._note)
+        with suppress(OSError), open_folder(self._prefix, _NOTES) as noted:
+            os.unlink(at(noted, self._note))
+
+    def _open(self):
+        """The folder of what is set aside, for `at`; no link in its place is followed."""
+        return open_folder(*os.path.split(self.folder))
 
 
 def notes(prefix: str) -> str:
     """The folder that notes what is set aside in a prefix."""
-    return os.path.join(prefix, OVERLAY_FOLDER, 'aside')
+    return os.path.join(prefix, _NOTES)
 
 
 def pending(prefix: str) -> Iterator[Aside]:
@@ -157,14 +185,27 @@ def pending(prefix: str) -> Iterator[Aside]:
     folder = notes(prefix)
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         try:
-            with open(os.path.join(folder, name), encoding='utf-8') as handle:
-                found = json.load(handle)
+            found = read_json(os.path.join(_NOTES, name), _LARGEST_NOTE, below=prefix)
             paths = [found[key] for key in ('installdir', 'module', 'lock')]
-            inside = all(os.path.realpath(path).startswith(os.path.realpath(prefix) + os.sep) for path in paths)
-        except (OSError, ValueError, KeyError, TypeError):
+            sound = all(os.path.isabs(path) and path.isprintable() and os.path.normpath(path) == path
+                        and os.path.realpath(path).startswith(os.path.realpath(prefix) + os.sep) for path in paths)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # of another version of the library
-        if inside:  # a note says nothing about what lies elsewhere, whoever wrote it
+        if sound:  # a note says nothing about what lies elsewhere, whoever wrote it
             yield Aside(paths[0], paths[1], prefix, paths[2])
+
+
+def _is_there(path: str) -> bool:
+    """
+    Is there something at a path, if only a link?
+
+    :raises OSError: that can't be told: the folder is closed to this user
+    """
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _move(source: str, target: str) -> None:
@@ -174,20 +215,11 @@ def _move(source: str, target: str) -> None:
     except OSError as err:
         if err.errno != errno.EXDEV:
             raise
-        shutil.copy2(source, f'{target}~', follow_symlinks=False)
-        os.replace(f'{target}~', target)
+        status = os.lstat(source)
+        if stat.S_ISLNK(status.st_mode):
+            os.symlink(os.readlink(source), target)
+        else:
+            with os.fdopen(open_regular(source, follow=False), 'rb') as reader, \
+                    replacing(target, stat.S_IMODE(status.st_mode)) as writer:
+                shutil.copyfileobj(reader, writer)
         os.unlink(source)
-
-
-def _remove(path: str) -> None:
-    """Remove a tree, read-only folders in it too."""
-    def again(function, name, _):
-        with suppress(OSError):
-            os.chmod(os.path.dirname(name), stat.S_IRWXU)
-            if os.path.isdir(name) and not os.path.islink(name):
-                os.chmod(name, stat.S_IRWXU)
-            function(name)
-    if os.path.islink(path) or os.path.isfile(path):
-        os.unlink(path)
-    elif os.path.lexists(path):
-        shutil.rmtree(path, onerror=again)

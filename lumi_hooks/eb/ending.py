@@ -2,7 +2,6 @@
 """What is said when an installation ends: where it is and how to load it, or the first real error and what to try."""
 import os
 import shutil
-import tempfile
 from typing import Any, Optional
 
 from easybuild.base import fancylogger
@@ -11,7 +10,7 @@ from easybuild.tools.config import build_option
 
 from ..change import Adaptation
 from ..errors import DataError
-from ..files import read_text
+from ..files import at, open_folder, open_regular, read_text, replacing
 from ..record import read_record
 from ..record.failure import Failure, first_error, nearest
 from ..site import OVERLAY_FOLDER, Site
@@ -79,23 +78,16 @@ def _keep(log: str, module: str, prefix: str, restricted: bool) -> Optional[str]
     A copy of the log in the prefix, one a module: the build's own folder is in memory and goes with the job. Of what
     is a group's alone nobody else reads the log: compilers quote sources.
     """
-    folder = os.path.join(prefix, OVERLAY_FOLDER, 'failed')
-    target = os.path.join(folder, module.replace('/', '-') + '.log')
+    inner, name = os.path.join(OVERLAY_FOLDER, 'failed'), module.replace('/', '-') + '.log'
+    folder = os.path.join(prefix, inner)
     try:
-        os.makedirs(folder, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix='.', dir=folder)
-        os.close(handle)
-        try:
-            shutil.copyfile(log, temporary)
-            os.chmod(temporary, 0o600 if restricted else 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+        with open_folder(prefix, inner, make=True) as there, os.fdopen(open_regular(log), 'rb') as text, \
+                replacing(at(there, name), 0o600 if restricted else 0o644) as copy:
+            shutil.copyfileobj(text, copy)
     except OSError as err:
         _log.info('lumi-hooks: no copy of the log %s in %s: %s', log, folder, err)
         return None
-    return target
+    return os.path.join(folder, name)
 
 
 def _say(text: str) -> None:

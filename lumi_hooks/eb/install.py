@@ -12,6 +12,7 @@ import os
 import signal
 import stat
 import sys
+import tempfile
 import time
 from contextlib import contextmanager
 from functools import partial
@@ -24,13 +25,15 @@ from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, 
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
 from easybuild.tools.filetools import det_lock_path
 
+from .. import tree
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
 from ..record import read_record
 from ..site import Site
 from . import ending, network
 from .aside import COMPLETED, RESTORED, Aside, pending
-from .locks import DEAD, TOKEN, Lock, end_processes, judge, read_owner
+from .commands import TOKEN, end_processes
+from .locks import DEAD, Lock, judge, read_owner
 
 _log = fancylogger.getLogger('lumi_hooks.install', fname=False)
 # locks of this process, by EasyBuild's name of them
@@ -231,9 +234,7 @@ def _put_back(path: str, text: str) -> None:
     """
     try:
         if read_text(path) != text:
-            mode = stat.S_IMODE(os.stat(path).st_mode)
-            write_atomic(path, text)
-            os.chmod(path, mode)
+            write_atomic(path, text, stat.S_IMODE(os.lstat(path).st_mode))
     except OSError as err:
         print_warning('lumi-hooks: %s is not the recipe that the files were made of any more: %s', path, err.strerror)
 
@@ -277,11 +278,17 @@ def _make_module_step(self, fake=False):
     if fake or _now is None or self.dry_run or self.mod_filepath != _now.module_file:
         return _originals['make_module_step'](self, fake=fake)
     final = self.mod_filepath
-    self.mod_filepath = _now.aside.hidden
-    try:
-        result = _originals['make_module_step'](self, fake=fake)
-    finally:
-        self.mod_filepath = final
+    # EasyBuild opens the file by its name, and would write where a link in its place leads to: in a folder of our own
+    # there is none
+    with tempfile.TemporaryDirectory() as own:
+        self.mod_filepath = os.path.join(own, os.path.basename(final))
+        try:
+            result = _originals['make_module_step'](self, fake=fake)
+            if os.path.exists(self.mod_filepath):
+                tree.remove(_now.aside.hidden)
+                write_atomic(_now.aside.hidden, read_text(self.mod_filepath))
+        finally:
+            self.mod_filepath = final
     if build_option('package') or (self.cfg['tests'] and not build_option('skip_test_cases')):
         _now.aside.reveal()
     return result

@@ -13,26 +13,30 @@ import fcntl
 import getpass
 import json
 import os
-import shutil
-import signal
+import re
 import socket
+import stat
 import subprocess
-import tempfile
 import time
 import uuid
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, Optional, Tuple
 
+from .. import quote
 from ..errors import LumiHooksError
+from ..files import at, open_folder, open_regular, parse_json
+from .commands import GRACE, end_left, start_of
 
-# in the environment of a build's commands: the token of the lock that they work under
-TOKEN = 'LUMI_HOOKS_INSTALLATION'
 ALIVE, DEAD, UNKNOWN = 'alive', 'dead', 'unknown'
 _OWNER = 'owner.json'
 _PREPARED = '.lumi-hooks-'
-# seconds that a command gets to end by itself
-_GRACE = 5
+# of a job, of an array's or of several programs' job (squeue(1), --jobs)
+_JOB = re.compile('[0-9]+([_+][0-9]+)?')
+# bytes that the holder of a lock needs to say who it is, and more
+_LARGEST = 1 << 16
+# seconds that are waited for others who clear locks: they wait for commands to end
+_PATIENCE = 4 * GRACE
 # seconds after which a folder that was to become a lock, and has no owner, is nobody's
 _LOST = 3600
 
@@ -54,14 +58,18 @@ class Owner:
 
     def __str__(self):
         job = f', job {self.job}' if self.job else ''
-        return f'process {self.pid} of {self.user} on {self.host}{job}, since {self.since}'
+        return quote.line(f'process {self.pid} of {self.user} on {self.host}{job}, since {self.since}')
 
 
 def this_process() -> Owner:
-    """This process as the holder of a lock that it takes now."""
+    """
+    This process as the holder of a lock that it takes now. Its token names it: a command's own environment, which
+    nobody else can write, then says whose build it belongs to (commands.py).
+    """
     pid = os.getpid()
-    return Owner(uuid.uuid4().hex, _user(), socket.gethostname(), _read('/etc/machine-id'),
-                 _read('/proc/sys/kernel/random/boot_id'), _namespace(), pid, _start(pid) or 0,
+    start = start_of(pid) or 0
+    return Owner(f'{uuid.uuid4().hex}-{pid}-{start}', _user(), socket.gethostname(), _read('/etc/machine-id'),
+                 _read('/proc/sys/kernel/random/boot_id'), _namespace(), pid, start,
                  time.strftime('%Y-%m-%d %H:%M:%S%z'), os.environ.get('SLURM_JOB_ID', ''),
                  os.environ.get('SLURM_CLUSTER_NAME', ''))
 
@@ -74,9 +82,9 @@ def judge(owner: Optional[Owner]) -> str:
     if owner is None:
         return UNKNOWN
     if owner.boot and owner.boot == _read('/proc/sys/kernel/random/boot_id'):
-        if owner.namespace != _namespace():
+        if owner.namespace != _namespace() or not owner.start:
             return UNKNOWN
-        return ALIVE if owner.start and _start(owner.pid) == owner.start else DEAD
+        return ALIVE if start_of(owner.pid) == owner.start else DEAD
     if owner.boot and owner.machine and (owner.machine, owner.host) == (_read('/etc/machine-id'),
                                                                        socket.gethostname()):
         return DEAD
@@ -85,12 +93,25 @@ def judge(owner: Optional[Owner]) -> str:
 
 def read_owner(path: str) -> Optional[Owner]:
     """The holder of the lock at `path`, None where it does not say (an `eb` without these hooks took it)."""
+    return _look(path)[0]
+
+
+def _look(path: str) -> Tuple[Optional[Owner], bool]:
+    """The holder of a lock, and whether nobody but this user could have written that."""
     try:
-        with open(os.path.join(path, _OWNER), encoding='utf-8') as handle:
-            found = json.load(handle)
-        return Owner(**{item.name: found[item.name] for item in fields(Owner)})
+        with open_folder(os.path.dirname(path) or '.', os.path.basename(path)) as folder:
+            file = open_regular(at(folder, _OWNER), follow=False)
+        with os.fdopen(file, 'rb') as handle:
+            status = os.fstat(file)
+            found = parse_json(handle.read(_LARGEST))
+        values = {item.name: found[item.name] for item in fields(Owner)}
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return None, False
+    numbers = {'pid', 'start'}
+    if not all(type(value) is (int if name in numbers else str) for name, value in values.items()):
+        return None, False
+    own = status.st_uid == os.geteuid() and not status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return Owner(**values), own
 
 
 class Lock:
@@ -120,8 +141,7 @@ class Lock:
                     return waited
                 holder = read_owner(self.path)
                 state = judge(holder)
-                if state == DEAD and holder:
-                    self._clear(holder, tell)
+                if state == DEAD and holder and self._clear(holder, tell):
                     continue
                 elapsed = time.monotonic() - begin
                 if 0 <= limit <= elapsed:
@@ -132,7 +152,7 @@ class Lock:
                 waited = True
                 time.sleep(min(interval, 5, max(0.2, elapsed / 20)))
         finally:
-            shutil.rmtree(prepared, ignore_errors=True)  # gone where it became the lock
+            _discard(prepared)  # gone where it became the lock
 
     def release(self) -> None:
         """Give the lock back, where it is still ours."""
@@ -142,18 +162,20 @@ class Lock:
 
     def _prepare(self) -> str:
         """The folder that is to become the lock, with its owner in it: a lock never is without."""
-        parent, prepared = os.path.dirname(self.path), None
+        parent, name = os.path.dirname(self.path), _PREPARED + uuid.uuid4().hex
+        prepared = os.path.join(parent, name)
         try:
             os.makedirs(parent, exist_ok=True)
-            prepared = tempfile.mkdtemp(prefix=_PREPARED, dir=parent)
-            umask = os.umask(0)
-            os.umask(umask)
-            os.chmod(prepared, 0o777 & ~umask)
-            with open(os.path.join(prepared, _OWNER), 'w', encoding='utf-8') as handle:
-                json.dump(asdict(self.owner), handle, indent=1)
+            with open_folder(parent) as above:
+                os.mkdir(at(above, name))
+                with open_folder(at(above, ''), name) as folder:
+                    # nobody else's to write, whatever the umask: it decides on what is ended (`_clear`)
+                    file = os.open(at(folder, _OWNER), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+                                   | os.O_CLOEXEC, 0o644)
+                    with os.fdopen(file, 'w', encoding='utf-8') as handle:
+                        json.dump(asdict(self.owner), handle, indent=1)
         except OSError as err:
-            if prepared:
-                shutil.rmtree(prepared, ignore_errors=True)
+            _discard(prepared)
             raise LumiHooksError(f'{parent} cannot be written: {err.strerror}; is the prefix (EBU_USER_PREFIX) '
                                  'writable, and is there space and quota?') from err
         _sweep(parent)
@@ -168,10 +190,10 @@ class Lock:
             return False
         try:
             os.rename(prepared, self.path)
-        except OSError:
+        except OSError as err:
             if os.path.lexists(self.path):
                 return False
-            raise
+            raise LumiHooksError(f'the lock {self.path} cannot be taken: {err.strerror}') from err
         return True
 
     def _taken(self, holder: Optional[Owner], state: str, what: str) -> str:
@@ -180,13 +202,20 @@ class Lock:
                                            f'does not, remove {self.path}'
         return f'{self.what} is being installed by {by} ({what}){unsure}'
 
-    def _clear(self, holder: Owner, tell: Callable[[str], None]) -> None:
-        """Remove the lock of a dead holder, one at a time; end what is left of its commands, which still write."""
-        with _alone(os.path.dirname(self.path)):
-            now = read_owner(self.path)
+    def _clear(self, holder: Owner, tell: Callable[[str], None]) -> bool:
+        """
+        Remove the lock of a dead holder, one at a time; end what is left of its commands, which still write. That only
+        where this user wrote what the lock says: anybody in the project can put a lock there with any token.
+
+        :return: False where others keep us from it
+        """
+        with _alone(os.path.dirname(self.path)) as free:
+            if not free:
+                return False
+            now, own = _look(self.path)
             if now is None or now.token != holder.token:
-                return  # somebody else was faster
-            ended = end_processes(holder.token)
+                return True  # somebody else was faster
+            ended = end_left(holder.token) if own else []
             try:
                 self._remove()
             except OSError as err:
@@ -194,45 +223,13 @@ class Lock:
                                      f'removed ({err.strerror}): ask {holder.user} to run eb again') from err
         tell(f'{self.what}: cleared the lock that was left by {holder}, which is dead'
              + (f', and ended {len(ended)} of its commands' if ended else ''))
+        return True
 
     def _remove(self) -> None:
         """In one step: a folder that is half removed would be a lock without an owner."""
         gone = os.path.join(os.path.dirname(self.path), f'{_PREPARED}{uuid.uuid4().hex}')
         os.rename(self.path, gone)
-        shutil.rmtree(gone, ignore_errors=True)
-
-
-def processes(token: str) -> List[int]:
-    """Processes of this user that work under the lock with that token, this one left out."""
-    wanted, found = f'{TOKEN}={token}'.encode(), []
-    for entry in os.listdir('/proc'):
-        if entry.isdigit() and int(entry) != os.getpid():
-            with suppress(OSError), open(f'/proc/{entry}/environ', 'rb') as handle:
-                if wanted in handle.read().split(b'\0'):
-                    found.append(int(entry))
-    return found
-
-
-def end_processes(token: str) -> List[int]:
-    """
-    End the commands of a build whose `eb` is dead or gives up: they would go on writing into the prefix.
-
-    :return: pids of those that were ended
-    """
-    ended: List[int] = []
-    for number, wait in ((signal.SIGTERM, _GRACE), (signal.SIGKILL, _GRACE)):
-        found = processes(token)
-        for pid in found:
-            with suppress(OSError):
-                os.kill(pid, number)
-                ended.append(pid)
-        until = time.monotonic() + wait
-        while found and time.monotonic() < until:
-            time.sleep(0.05)
-            found = processes(token)
-        if not found:
-            break
-    return list(dict.fromkeys(ended))
+        _discard(gone)
 
 
 def _sweep(folder: str) -> None:
@@ -240,28 +237,51 @@ def _sweep(folder: str) -> None:
     with suppress(OSError):
         for name in os.listdir(folder):
             path = os.path.join(folder, name)
-            owner = read_owner(path) if name.startswith(_PREPARED) else None
-            # killed before it could say who it is
-            lost = name.startswith(_PREPARED) and owner is None and time.time() - os.stat(path).st_mtime > _LOST
-            if lost or judge(owner) == DEAD:
-                shutil.rmtree(path, ignore_errors=True)
+            if not name.startswith(_PREPARED):
+                continue
+            with suppress(OSError):
+                owner = read_owner(path)
+                # killed before it could say who it is
+                lost = owner is None and time.time() - os.lstat(path).st_mtime > _LOST
+                if lost or judge(owner) == DEAD:
+                    _discard(path)
+
+
+def _discard(path: str) -> None:
+    """Remove the folder of a lock: nothing else than what stands in one, whatever was put in its place."""
+    with suppress(OSError):
+        with open_folder(os.path.dirname(path) or '.', os.path.basename(path)) as folder, suppress(FileNotFoundError):
+            os.unlink(at(folder, _OWNER))
+        os.rmdir(path)
 
 
 @contextmanager
-def _alone(folder: str) -> Iterator[None]:
-    """One process at a time clears locks; the kernel lets go when it dies. Where files can't be locked, without."""
-    handle = os.open(folder, os.O_RDONLY)
+def _alone(folder: str) -> Iterator[bool]:
+    """
+    One process at a time clears locks; the kernel lets go when it dies. Where files can't be locked, without. It says
+    whether it was possible in time: anybody who may list the folder can keep it locked.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        with suppress(OSError):
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
+        until, free = time.monotonic() + _PATIENCE, False
+        while not free:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                free = True
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    break
+                time.sleep(0.02)
+            except OSError:
+                free = True
+        yield free
     finally:
         os.close(handle)
 
 
 def _job_has_ended(owner: Owner) -> bool:
     """Does Slurm know that a job has ended? False where it can't be asked."""
-    if owner.cluster != os.environ.get('SLURM_CLUSTER_NAME', owner.cluster):
+    if owner.cluster != os.environ.get('SLURM_CLUSTER_NAME', owner.cluster) or not _JOB.fullmatch(owner.job):
         return False
     try:
         done = subprocess.run(['squeue', '--noheader', '--format=%T', f'--jobs={owner.job}'], capture_output=True,
@@ -269,18 +289,6 @@ def _job_has_ended(owner: Owner) -> bool:
     except (OSError, subprocess.SubprocessError):
         return False
     return not done.stdout.strip() if done.returncode == 0 else 'Invalid job id' in done.stderr
-
-
-def _start(pid: int) -> Optional[int]:
-    """When a process was started, in clock ticks since the machine's start; None where there is none."""
-    state = _stat(pid)
-    return state[1] if state and state[0] not in 'ZX' else None
-
-
-def _stat(pid: int) -> Optional[Tuple[str, int]]:
-    """State and start of a process (fields 3 and 22 of /proc/PID/stat, see proc(5))."""
-    words = _read(f'/proc/{pid}/stat').rpartition(')')[2].split()
-    return (words[0], int(words[19])) if len(words) > 19 else None
 
 
 def _namespace() -> str:

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
 from ..central import module_version
+from ..files import read_text
 from ..site import Site
 from .verdict import BUILD, CRAY
 
@@ -108,8 +109,7 @@ def _installed_loads(site: Site) -> Dict[str, Set[str]]:
         if os.path.realpath(folder).startswith(root):
             for module, path in _module_files(folder):
                 try:
-                    with open(path, encoding='utf-8', errors='replace') as stream:
-                        text = stream.read()
+                    text = read_text(path, 'replace')
                 except OSError:
                     continue
                 found.setdefault(module, {(match[0] or match[1]).split('/')[0] for match in _LOADS.findall(text)})

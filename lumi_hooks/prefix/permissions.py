@@ -11,8 +11,10 @@ import contextlib
 import grp
 import os
 import stat
-from typing import Iterable, Iterator, Optional
+from typing import Dict, Iterable, Iterator, Optional, Tuple
 
+from .. import tree
+from ..files import of, open_regular, umask
 from . import project_of
 from .quota import existing
 
@@ -40,31 +42,65 @@ def shared_group(prefix: str) -> Optional[int]:
 def settle(path: str, group: Optional[int], writable: bool = True, restricted: bool = False) -> Iterator[str]:
     """
     Give everything below a path to a group, readable (and writable) by it, folders with the set-gid bit, nothing
-    writable by everybody. Files of other users and what links point to are left alone.
+    writable by everybody. Files of other users and what links point to are left alone, and so is a file that has more
+    names (hard links) than there are below the path: it may be anybody's secret.
 
     :param group: id of the group; None leaves groups as they are, and only takes write permission from everybody
     :param writable: may the group write?
     :param restricted: may nobody else read?
     :return: paths that could not be set
     """
-    for entry in walk(path):
-        try:
-            settle_one(entry, group, writable, restricted)
-        except OSError:
-            yield entry
+    try:
+        with tree.opened(path):
+            pass
+    except OSError:
+        yield path
+        return
+    names: Dict[Tuple[int, int], int] = {}
+    for entry in tree.entries(path):
+        if _has_more_names(entry):
+            inode = entry.status.st_dev, entry.status.st_ino
+            names[inode] = names.get(inode, 0) + 1
+        elif not _settled(entry, group, writable, restricted):
+            yield entry.path
+    for entry in tree.entries(path) if names else ():
+        if _has_more_names(entry) and names.get((entry.status.st_dev, entry.status.st_ino)) == entry.status.st_nlink \
+                and not _settled(entry, group, writable, restricted):
+            yield entry.path
 
 
-def settle_one(entry: str, group: Optional[int], writable: bool = True, restricted: bool = False) -> None:
+def settle_one(path: str, group: Optional[int], writable: bool = True, restricted: bool = False) -> None:
     """
     The same for one file or folder.
 
     :raises OSError: it can't be set
     """
-    status = os.lstat(entry)
-    if status.st_uid != os.geteuid():
+    with tree.opened(path) as entry:
+        if not _has_more_names(entry):
+            _settle(entry, group, writable, restricted)
+
+
+def _has_more_names(entry: tree.Entry) -> bool:
+    """Is it a file with more than one name? The others may lie anywhere."""
+    return entry.status.st_nlink > 1 and stat.S_ISREG(entry.status.st_mode)
+
+
+def _settled(entry: tree.Entry, group: Optional[int], writable: bool, restricted: bool) -> bool:
+    try:
+        _settle(entry, group, writable, restricted)
+    except OSError:
+        return False
+    return True
+
+
+def _settle(entry: tree.Entry, group: Optional[int], writable: bool, restricted: bool) -> None:
+    status = entry.status
+    if not entry.mine:
         return
     if group is not None and status.st_gid != group:
-        os.chown(entry, -1, group, follow_symlinks=False)
+        os.chown(of(entry.file), -1, group)
+        # a program's set-id bits go with its old group: the new one's rights are not everybody's to use
+        status = os.fstat(entry.file)
     if stat.S_ISLNK(status.st_mode):
         return
     old = stat.S_IMODE(status.st_mode)
@@ -81,18 +117,13 @@ def settle_one(entry: str, group: Optional[int], writable: bool = True, restrict
             new |= stat.S_IWGRP
     if restricted:
         new &= ~stat.S_IRWXO
-    # a change of group takes set-id bits away
-    if new != stat.S_IMODE(os.lstat(entry).st_mode):
-        os.chmod(entry, new)
+    if new != old:
+        os.chmod(of(entry.file), new)
 
 
 def walk(path: str) -> Iterator[str]:
     """A path and everything below it, without following links."""
-    yield path
-    if os.path.isdir(path) and not os.path.islink(path):
-        for folder, folders, files in os.walk(path):
-            for name in (*folders, *files):
-                yield os.path.join(folder, name)
+    return (entry.path for entry in tree.entries(path))
 
 
 def repair_programs(path: str) -> Iterator[str]:
@@ -102,42 +133,29 @@ def repair_programs(path: str) -> Iterator[str]:
 
     :param path: folder of an installation
     """
-    for folder in _SCRIPTS:
-        for entry in _files(os.path.join(path, folder)):
+    for folder in (os.path.join(path, name) for name in _SCRIPTS):
+        for entry in tree.entries(folder):
             with contextlib.suppress(OSError):
-                status = os.lstat(entry)
-                if not stat.S_ISREG(status.st_mode) or stat.S_IMODE(status.st_mode) != 0o600:
+                status = entry.status
+                if not (os.path.dirname(entry.path) == folder and entry.mine and stat.S_ISREG(status.st_mode)
+                        and not _has_more_names(entry) and stat.S_IMODE(status.st_mode) == 0o600):
                     continue
-                with open(entry, 'rb') as handle:
+                with os.fdopen(open_regular(of(entry.file)), 'rb') as handle:
                     start = handle.read(4)
                 if start[:2] == b'#!' or start == b'\x7fELF':
-                    os.chmod(entry, 0o755 & ~umask())
-                    yield entry
+                    os.chmod(of(entry.file), 0o755 & ~umask())
+                    yield entry.path
 
 
 def open_up(paths: Iterable[str], mask: int) -> None:
     """
     Give the group and others back what an umask allows them, for files and folders that were made under a narrower
-    one; what is not the user's own is left alone.
+    one; what is not the user's own is left alone, and files with more than one name are.
     """
     for path in paths:
-        with contextlib.suppress(OSError):
-            status = os.lstat(path)
-            if status.st_uid != os.geteuid() or stat.S_ISLNK(status.st_mode):
+        with contextlib.suppress(OSError), tree.opened(path) as entry:
+            status = entry.status
+            if not entry.mine or stat.S_ISLNK(status.st_mode) or _has_more_names(entry):
                 continue
             full = 0o777 if stat.S_ISDIR(status.st_mode) or status.st_mode & stat.S_IXUSR else 0o666
-            os.chmod(path, stat.S_IMODE(status.st_mode) | (full & ~mask))
-
-
-def umask() -> int:
-    """The umask of this process."""
-    found = os.umask(0o077)
-    os.umask(found)
-    return found
-
-
-def _files(folder: str) -> Iterable[str]:
-    try:
-        return [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
-    except OSError:
-        return ()
+            os.chmod(of(entry.file), stat.S_IMODE(status.st_mode) | (full & ~mask))

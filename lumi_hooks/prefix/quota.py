@@ -6,7 +6,6 @@ Each is asked where the one before has no answer. Quotas of LUMI are those of fo
 lists are made from time to time, so they may be some hours old.
 """
 import getpass
-import json
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence
 
+from ..files import read_json
 from ..releases import load_machine
 from . import area_of, project_of
 
@@ -71,8 +71,7 @@ def _listed(path: str) -> Optional[Room]:
     except (KeyError, OSError):
         return None  # a user without a name
     try:
-        with open(name, encoding='utf-8') as handle:
-            return listed(json.load(handle), area['quota'], name)
+        return listed(read_json(name), area['quota'], name)
     except (OSError, ValueError):
         return None
 

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DataError
+from ..files import read_json
 from ..prefix import name_of
 from ..versions import version_key
 
@@ -22,7 +23,6 @@ FILE = os.path.join(FOLDER, 'record.json')
 CHANGES = os.path.join(FOLDER, 'changes.md')
 # fields that say when and how long: everything else is the same when an installation is repeated
 TIMES = ('times', 'module_only')
-_LARGEST = 16 * 1024 * 1024
 
 
 def read_record(installation: str) -> Optional[Dict[str, Any]]:
@@ -30,19 +30,17 @@ def read_record(installation: str) -> Optional[Dict[str, Any]]:
     The record of an installation, None where it has none.
 
     :param installation: its folder
-    :raises DataError: the record is no record: not JSON, too large, of an unknown version
+    :raises DataError: the record is no record: not JSON, too large, no regular file, of an unknown version
     """
     path = os.path.join(installation, FILE)
     try:
-        if os.path.getsize(path) > _LARGEST:
-            raise DataError(f'{path} is larger than a record can be')
-        with open(path, encoding='utf-8') as handle:
-            found = json.load(handle)
+        # no link leads out of an installation: what is read may be shown, copied and sent to others
+        found = read_json(FILE, below=installation)
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as err:
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
-    except (ValueError, RecursionError) as err:
+    except ValueError as err:
         raise DataError(f'{path}: not valid JSON ({err})') from err
     problem = _problem(found)
     if problem:

@@ -44,9 +44,8 @@ def write(installation: Installation, folder: str) -> List[str]:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if os.path.exists(path) and read_text(path) != text:
                 raise LumiHooksError(f'{path} exists and says something else: give an empty folder')
-            write_atomic(path, text)
+            write_atomic(path, text, 0o755 if name == SCRIPT else None)
             written.append(path)
-        os.chmod(os.path.join(folder, SCRIPT), 0o755)
     except OSError as err:
         raise LumiHooksError(f'{folder} cannot be written: {err.strerror}') from err
     return written

@@ -12,7 +12,7 @@ from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 
 from ..catalogue import our_recipes
 from ..data import ROOT
-from ..files import write_atomic
+from ..files import LARGEST_TEXT, read_json, write_atomic
 from ..schemas import checked
 from ..site import Site
 from . import Finding, Survey
@@ -60,8 +60,7 @@ def survey_key(paths: Sequence[str], site: Site) -> str:
 def load(folder: str, key: str, site: Site) -> Optional[Survey]:
     """A survey that was kept, None where there is none that can be read."""
     try:
-        with open(os.path.join(folder, f'{key}.json'), encoding='utf-8') as stream:
-            data = json.load(stream)
+        data = read_json(os.path.join(folder, f'{key}.json'), LARGEST_TEXT)
         findings = [Finding(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
                             item['status'], tuple(item['codes']),
                             tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'])

@@ -19,6 +19,7 @@ from elftools.elf.elffile import ELFFile
 from elftools.elf.enums import ENUM_D_TAG, ENUM_P_TYPE_BASE
 from elftools.elf.structs import ELFStructs
 
+from ..files import open_regular
 from . import archive, fatbin
 
 MAGIC = b'\x7fELF'
@@ -69,10 +70,10 @@ def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
     read of a few bytes.
 
     :param processors: EF_AMDGPU_MACH -> gfx name
-    :raises OSError: it can't be opened or read
+    :raises OSError: it can't be opened or read, or is no regular file (a FIFO would be waited for)
     :raises NotReadable: it begins like an ELF file and is none
     """
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    handle = open_regular(path)
     try:
         magic = os.read(handle, 8)
         if magic != archive.MAGIC and magic[:4] not in (MAGIC, fatbin.BUNDLE[:4], fatbin.COMPRESSED):

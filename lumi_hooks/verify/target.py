@@ -8,6 +8,7 @@ from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ..central import Index
 from ..errors import LumiHooksError
+from ..files import read_text
 
 _ROOT = (re.compile(r'^\s*local\s+root\s*=\s*"([^"]+)"', re.M), re.compile(r'^\s*set\s+root\s+"?([^"\s]+)"?', re.M),
          re.compile(r'^\s*setenv\s*\(?\s*"?EBROOT\w+"?[\s,]+"?(/[^"\s)]+)"?', re.M))
@@ -66,8 +67,7 @@ def module_root(file: str) -> str:
     :raises LumiHooksError: it can't be read or names none
     """
     try:
-        with open(file, encoding='utf-8', errors='replace') as handle:
-            text = handle.read()
+        text = read_text(file, 'replace')
     except OSError as err:
         raise LumiHooksError(f'{file}: cannot be read ({err.strerror})') from err
     for pattern in _ROOT:

@@ -11,21 +11,18 @@ import json
 import logging
 import os
 import shutil
-import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from fuzzing import examples, unharmed
+from hypothesis import given
 from hypothesis import strategies as st
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
 from mangling import HARM, mangled_data, mangled_json, mangled_recipe, mangled_text
 from watch import watched
 
-from lumi_hooks import data, gpu, packages, record, releases, schemas
+from lumi_hooks import data, gpu, packages, releases, schemas
 from lumi_hooks.adapt import REFUSED, adapt
 from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.central import Index
@@ -37,22 +34,11 @@ from lumi_hooks.prefix import FILE, quota, stack_of
 from lumi_hooks.prefix.checksums import unchecked
 from lumi_hooks.prefix.overrides import Overrides
 from lumi_hooks.recipe import parse_recipe, read_recipe
-from lumi_hooks.record import failure, reproduce
+from lumi_hooks.record import failure
 from lumi_hooks.render import render
 from lumi_hooks.site import make_site
 from lumi_hooks.store import Store
 from lumi_hooks.verify import policy
-
-COUNT = int(os.environ.get('LUMI_HOOKS_FUZZ', '200'))
-RANDOM = 'LUMI_HOOKS_FUZZ' in os.environ
-# how the total is shared out
-SHARES = {'recipes': 0.35, 'overrides': 0.25, 'releases': 0.15, 'records': 0.1, 'prefixes': 0.05, 'lists': 0.1}
-
-
-def examples(kind):
-    """Settings for a kind of file: the same examples in every normal run, others each time that more are asked for."""
-    return settings(max_examples=max(1, int(COUNT * SHARES[kind])), deadline=None, derandomize=not RANDOM,
-                    database=None, suppress_health_check=list(HealthCheck), print_blob=True)
 
 
 def recipe_samples():
@@ -111,24 +97,9 @@ def quiet():
 
 
 @pytest.fixture(scope='module')
-def ground(tmp_path_factory):
-    """A folder with a prefix in it; `mark` is what harmful values try to make."""
-    path = tmp_path_factory.mktemp('ground')
-    (path / 'prefix').mkdir()
-    return path
-
-
-@pytest.fixture(scope='module')
 def index():
     """Upstream's recipes, listed once."""
     return Index((), (), upstream_recipes())
-
-
-def unharmed(ground, seen):
-    """Nothing was tried, and what harmful values try to make is not there."""
-    assert seen == [], seen
-    marks = [name for name in os.listdir('.') if name == 'mark'] + list(ground.rglob('mark'))
-    assert marks == []
 
 
 @examples('recipes')
@@ -282,58 +253,6 @@ def test_lists_of_others(ground, content, said, sums):
             assert 'checksums.json' in str(err)
     (folder / 'checksums.json').unlink()
     unharmed(ground, seen)
-
-
-RECORDS = [{
-    'schema_version': record.SCHEMA_VERSION, 'module': 'Thing/1.0-cpeGNU-25.03', 'name': 'Thing', 'version': '1.0',
-    'installation': '/p/SW/Thing', 'rules': ['toolchain'], 'kept_out': ['rocm'], 'modules': ['cpeGNU/25.03'],
-    'changes': [{'parameter': 'configopts', 'before': None, 'after': '--x', 'rule': 'override', 'reason': 'r'}],
-    'sources': [{'file': 'a.tgz', 'sha256': '0'}], 'patches': [{'file': 'x.patch'}], 'environment': {'PATH': '/bin'},
-    'toolchain': {'name': 'cpeGNU', 'version': '25.03'}, 'library': {'version': '1', 'commit': 'abc'},
-    'easybuild': {'version': '5', 'easyblock': 'MakeCp', 'settings': {'optarch': 'x86-milan'}},
-    'site': {'release': '25.03', 'partition': 'C', 'toolchain': 'cpeGNU', 'mode': 'user', 'prefix': '/p',
-             'stack': 'LUMI/25.03', 'disabled': ['x'], 'derive': ['y']},
-    'recipe': {'file': 'Thing-1.0-cpeGNU-25.03.eb', 'sha256': '0', 'status': 'adapted'},
-    'source': {'file': 'Thing-1.0-foss-2025a.eb', 'sha256': '0', 'origin': 'upstream'},
-    'size': {'bytes': 1, 'inodes': 2}, 'times': {'finished': '2026-11-24T07:00:00Z', 'seconds': 3},
-    'dependencies': [{'name': 'zlib', 'module': 'zlib/1', 'build_only': False}], 'overrides': ['/o.json']}]
-
-
-@pytest.fixture(scope='module')
-def commands(tmp_path_factory):
-    """A PATH with nothing on it but what a script that repeats an installation needs, and touch."""
-    path = tmp_path_factory.mktemp('commands')
-    for name in ('touch', 'dirname', 'true'):
-        (path / name).symlink_to(shutil.which(name))
-    (path / 'eb').symlink_to(shutil.which('true'))
-    return path
-
-
-@examples('records')
-@given(text=mangled_json(RECORDS))
-def test_records(ground, commands, text):
-    """A record is read, shown, and made a script of, which repeats the installation and does nothing else."""
-    folder = ground / 'prefix' / 'SW' / 'LUMI-25.03' / 'C' / 'Thing' / '1.0'
-    (folder / record.FOLDER).mkdir(parents=True, exist_ok=True)
-    (folder / record.FILE).write_bytes(text.replace(b'{mark}', b'mark'))
-    script = None
-    with watched(ground / 'prefix') as seen:
-        record.Experience([str(ground / 'prefix')]).estimate('Thing/1.0')
-        try:
-            found = record.read_record(str(folder))
-        except DataError as err:
-            assert str(err)
-        else:
-            record.with_help('help([==[\n]==])\n', record.help_text(found))
-            record.changes_markdown(found, [])
-            script = reproduce.script(found)
-    unharmed(ground, seen)
-    if script:
-        (ground / 'again.sh').write_text(script, encoding='utf-8', errors='surrogateescape')
-        subprocess.run(['/bin/bash', '--norc', str(ground / 'again.sh')], cwd=ground, check=False, timeout=20,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                       env={'PATH': str(commands), 'HOOKS': 'hooks.py', 'BASH_FUNC_module%%': '() { :; }'})
-        unharmed(ground, seen)
 
 
 # --- the watch itself: what can't find anything says nothing

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lumi_hooks import tree
 from lumi_hooks.eb import aside as module_of_aside
 from lumi_hooks.eb.aside import COMPLETED, RESTORED, Aside, notes, pending
 from lumi_hooks.errors import LumiHooksError
@@ -25,7 +26,7 @@ def place(tmp_path):
         path.write_text('old')
     (installdir / 'bin').chmod(0o555)
     yield Aside(str(installdir), str(module), str(prefix), str(prefix / 'locks/tiny.lock'))
-    module_of_aside._remove(str(prefix))
+    tree.remove(str(prefix))
 
 
 def build(aside):

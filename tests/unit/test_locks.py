@@ -9,8 +9,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from lumi_hooks.eb import locks
-from lumi_hooks.eb.locks import ALIVE, DEAD, TOKEN, UNKNOWN, Lock, judge, read_owner, this_process
+from lumi_hooks.eb import commands
+from lumi_hooks.eb.commands import TOKEN
+from lumi_hooks.eb.locks import ALIVE, DEAD, UNKNOWN, Lock, judge, read_owner, this_process
 from lumi_hooks.errors import LumiHooksError
 
 
@@ -29,14 +30,14 @@ def lock_of(path, owner):
 def a_dead_process():
     """Pid and start of a process that has ended."""
     with subprocess.Popen(['sleep', '60']) as process:
-        start = locks._start(process.pid)
+        start = commands.start_of(process.pid)
         process.kill()
     return process.pid, start
 
 
 def dead_owner():
     pid, start = a_dead_process()
-    return replace(this_process(), pid=pid, start=start)
+    return replace(this_process(), pid=pid, start=start, token=f'{os.urandom(8).hex()}-{pid}-{start}')
 
 
 def test_it_is_taken_and_given_back(path):
@@ -125,7 +126,7 @@ def test_commands_that_outlive_their_eb_are_ended(path):
     lock_of(path, owner)
     with subprocess.Popen(['sleep', '60'], env={**os.environ, TOKEN: owner.token}) as left, \
             subprocess.Popen(['sleep', '60'], env={**os.environ, TOKEN: 'of another'}) as other:
-        while left.pid not in locks.processes(owner.token):  # its environment is the parent's until it is sleep
+        while left.pid not in commands.processes(owner.token):  # its environment is the parent's until it is sleep
             time.sleep(0.01)
         told = []
         Lock(path, 'tiny/1.0').acquire(limit=0, tell=told.append)
