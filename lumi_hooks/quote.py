@@ -15,6 +15,10 @@ _CONTROL = re.compile('[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u202
                       '\ud800-\udfff]')
 _LINE_END = re.compile('[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]')
 
+# letters of names and versions, in parts between slashes; a hidden version starts with a dot, and no part is . or ..
+_PART = '[A-Za-z0-9_][A-Za-z0-9_.+~@-]*'
+_MODULE = re.compile(f'{_PART}(/[.]?{_PART})*')
+
 
 def terminal(text: Any) -> str:
     """
@@ -41,6 +45,19 @@ def shell(word: Any) -> str:
     return shlex.quote(text)
 
 
+def module(name: Any) -> str:
+    """
+    The name of a module, for "module load" and for what Slurm reads, which knows no quoting: it holds nothing that
+    would have to be quoted, and is no option and no path.
+
+    :raises ValueError: it can't be the name of a module
+    """
+    text = str(name)
+    if not _MODULE.fullmatch(text):
+        raise ValueError(f'{line(text)!r} cannot be the name of a module')
+    return text
+
+
 def comment(text: Any) -> str:
     """Text for a comment of a script, recipe or module file, which a line end would end: one line of ASCII."""
     return re.sub('[^ -~]', ' ', str(text))
@@ -57,6 +74,14 @@ def lua(text: Any) -> str:
 def tcl(text: Any) -> str:
     """Text for a braced word of Tcl: braces, brackets and backslashes are escaped."""
     return re.sub(r'([\\{}\[\]])', r'\\\1', terminal(text))
+
+
+def markdown(text: Any) -> str:
+    """
+    Text for a line of Markdown that is read as it is, too: it makes no element of HTML, no link, no image and no code,
+    and ends no code that it stands in.
+    """
+    return re.sub(r'(\\|<|!(?=\[)|\](?=[(\[:]))', r'\\\1', line(text)).replace('`', "'")
 
 
 def html(text: Any) -> str:
