@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from .. import quote
 from ..errors import DataError
 from ..prefix import name_of
 from ..versions import version_key
@@ -53,7 +54,9 @@ def read_record(installation: str) -> Optional[Dict[str, Any]]:
 # what a reader relies on: the types of fields, of which some may be missing; the schema says more
 _NONE = type(None)
 _TEXT, _NUMBER = (str, _NONE), (int, float, _NONE)
-_FILE = {'file': str, 'sha256': _TEXT}
+# the name of a file and nothing else: what is made of a record stays in its folder; the schema says the same
+_NAME = re.compile(r'(?!\.{1,2}\Z)[^/\x00-\x1f\x7f]+')
+_FILE = {'file': _NAME, 'sha256': _TEXT}
 _SHAPE: Dict[str, Any] = {
     'module': str, 'name': str, 'version': str, 'installation': str, 'rules': [str], 'kept_out': [str],
     'modules': [str], 'sources': [_FILE], 'patches': [_FILE], 'environment': {}, 'overrides': (list, _NONE),
@@ -62,12 +65,12 @@ _SHAPE: Dict[str, Any] = {
     'easybuild': {'version': str, 'easyblock': str, 'settings': {'optarch': _TEXT}},
     'site': {'release': str, 'partition': str, 'toolchain': str, 'mode': str, 'prefix': str, 'stack': _TEXT,
              'disabled': [str], 'derive': [str]},
-    'recipe': {'file': str, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
+    'recipe': {'file': _NAME, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
     'dependencies': [{'name': str, 'module': str, 'version': _TEXT, 'build_only': bool}],
     'times': {'finished': str, 'seconds': _NUMBER},
 }
 _SURROGATE = re.compile('[\ud800-\udfff]')
-_SOURCE = {'file': str, 'sha256': str, 'origin': str, 'kept': _TEXT}
+_SOURCE = {'file': _NAME, 'sha256': str, 'origin': str}
 # more is no count of bytes or seconds
 _MOST = 1 << 63
 
@@ -81,7 +84,9 @@ def _problem(found: Any) -> Optional[str]:
         wrong.append('name')
     if found.get('network') is not None and not _fits(found['network'], {'cut_off': bool, 'reason': _TEXT}):
         wrong.append('network')
-    if found.get('source') is not None and not _fits(found['source'], _SOURCE):
+    source = found.get('source')
+    if source is not None and not (_fits(source, _SOURCE) and (source.get('kept') is None
+                                                               or _fits(source['kept'], _NAME))):
         wrong.append('source')
     return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
 
@@ -91,7 +96,9 @@ def _dictionaries(value: Any) -> List[Dict[str, Any]]:
 
 
 def _fits(value: Any, shape: Any) -> bool:
-    """Has a value the types that a shape names?"""
+    """Has a value the types that a shape names, and is a text what its pattern says?"""
+    if isinstance(shape, re.Pattern):
+        return _fits(value, str) and shape.fullmatch(value) is not None
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(_fits(value.get(key), item) for key, item in shape.items())
     if isinstance(shape, list):
@@ -250,13 +257,12 @@ def with_help(module: str, text: str) -> str:
     match = re.search(r'^help\(\[(=*)\[', module, re.MULTILINE)
     if match:
         end = module.find(f']{match[1]}]', match.end())
-        safe = section.replace(f']{match[1]}]', ']]')
-        return module if end < 0 else module[:end].rstrip('\n') + safe + module[end:]
+        return module if end < 0 else module[:end].rstrip('\n') + quote.lua(section) + module[end:]
     match = re.search(r'^\s*puts stderr \{', module, re.MULTILINE)
     if match:
         closing = re.compile(r'^\s*\}\s*$', re.MULTILINE).search(module, match.end())
-        safe = re.sub(r'([{}\[\]])', r'\\\1', section)
-        return module[:closing.start()].rstrip('\n') + safe + module[closing.start():] if closing else module
+        return module[:closing.start()].rstrip('\n') + quote.tcl(section) + module[closing.start():] if closing \
+            else module
     return module
 
 
