@@ -8,6 +8,7 @@ into a script, a module file, a page or a drawing, goes through one of these.
 import html as _html
 import re
 import shlex
+import urllib.parse
 from typing import Any
 
 # C0 and C1 control characters but tab and line feed; what turns the direction of writing; halves of surrogate pairs
@@ -90,8 +91,16 @@ def html(text: Any) -> str:
 
 
 def dot(text: Any) -> str:
-    """Text for a label of Graphviz, taken literally: backslashes start no escape, and < > make no markup of it."""
-    return terminal(text).replace('\\', '\\\\')
+    """
+    Text for a quoted string of Graphviz, such as a label, taken literally: backslashes start no escape, double quotes
+    end nothing, and < > make no markup of it.
+    """
+    return html(text).replace('\\', '\\\\')
+
+
+def uri(name: Any) -> str:
+    """The name of a file as a relative reference (RFC 3986): it has no scheme, no folder, no query."""
+    return urllib.parse.quote(terminal(name), safe='+@')
 
 
 def _escape(match: 're.Match[str]') -> str:

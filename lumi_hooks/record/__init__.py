@@ -69,7 +69,7 @@ _SHAPE: Dict[str, Any] = {
     'dependencies': [{'name': str, 'module': str, 'version': _TEXT, 'build_only': bool}],
     'times': {'finished': str, 'seconds': _NUMBER},
 }
-_SURROGATE = re.compile('[\ud800-\udfff]')
+_NO_TEXT = re.compile('[\x00\ud800-\udfff]')
 _SOURCE = {'file': _NAME, 'sha256': str, 'origin': str}
 # more is no count of bytes or seconds
 _MOST = 1 << 63
@@ -105,8 +105,8 @@ def _fits(value: Any, shape: Any) -> bool:
         return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
     if isinstance(value, (int, float)):
         return isinstance(value, shape) and -_MOST < value < _MOST
-    # text that is no text: half of a pair of surrogates can't be shown
-    return isinstance(value, shape) and not (isinstance(value, str) and _SURROGATE.search(value))
+    # text that is no text: half of a pair of surrogates can't be shown, and no path holds a NUL byte
+    return isinstance(value, shape) and not (isinstance(value, str) and _NO_TEXT.search(value))
 
 
 def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:
@@ -272,34 +272,36 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
 
     :param described: (rule, what became what, reason, link) of each change
     """
+    text = quote.markdown
     site, source, size = record['site'], record.get('source'), record['size']
-    lines = [f'# {record["module"]}', '', headline(record) + '.', '', f'* Installed into {where(record)}',
-             f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
-             f'{site["mode"]}',
-             f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}']
+    lines = [f'# {text(record["module"])}', '', text(headline(record)) + '.', '',
+             f'* Installed into {text(where(record))}',
+             text(f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
+                  f'{site["mode"]}'),
+             text(f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}')]
     if source:
-        lines.append(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}')
-    lines.append(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}')
+        lines.append(text(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}'))
+    lines.append(text(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}'))
     lines.append(f'* {size["bytes"]:,} bytes in {size["inodes"]:,} files and folders')
     network = record.get('network')
     if network:
         lines.append('* Built without a network: from its sources alone' if network['cut_off'] else
-                     f'* Built with the network, so perhaps from more than its sources: {network["reason"]}')
+                     text(f'* Built with the network, so perhaps from more than its sources: {network["reason"]}'))
     if record['kept_out']:
-        lines.append(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}')
+        lines.append(text(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}'))
     lines += ['', '## What was changed, and why', '']
     if not described:
         lines.append('Nothing.' if not record['rules'] else
-                     f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.')
+                     text(f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.'))
     for rule, what, reason, link in described:
-        lines.append(f'* {what}  \n  {reason} (rule `{rule}`{", " + link if link else ""})')
+        lines.append(f'* {text(what)}  \n  {text(reason)} (rule `{text(rule)}`{text(", " + link) if link else ""})')
     for title, key in (('Sources', 'sources'), ('Patches', 'patches')):
         if record.get(key):
             lines += ['', f'## {title}', '']
-            lines += [f'* {item["file"]}' + (f'  \n  sha256 {item["sha256"]}' if item.get('sha256') else '')
+            lines += [f'* {text(item["file"])}' + (f'  \n  sha256 {text(item["sha256"])}' if item.get('sha256') else '')
                       for item in record[key]]
     lines += ['', '## What it needs', '']
-    lines += [f'* {item["module"]}{", only to be built" if item["build_only"] else ""}'
+    lines += [text(f'* {item["module"]}{", only to be built" if item["build_only"] else ""}')
               for item in record['dependencies']] or ['* nothing but the toolchain']
     return '\n'.join(lines) + '\n'
 
