@@ -19,7 +19,7 @@ from .site import Site
 NO_ACCOUNT = 'fill_in_your_project'
 _ACCOUNT = re.compile('[A-Za-z0-9][A-Za-z0-9_.-]*')
 # minutes, or what else sbatch takes (man sbatch, --time)
-_TIME = re.compile('[0-9]+(:[0-9]+){0,2}|[0-9]+-[0-9]+(:[0-9]+){0,2}')
+TIME = re.compile('[0-9]+(:[0-9]+){0,2}|[0-9]+-[0-9]+(:[0-9]+){0,2}')
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ def _check(module: str, site: Site, account: str, time: str, program: str) -> No
     if account and not _ACCOUNT.fullmatch(account):
         raise LumiHooksError(f'{quote.line(account)!r} is no account: it takes the name of a project, as '
                              'project_465000000')
-    if not _TIME.fullmatch(time):
+    if not TIME.fullmatch(time):
         raise LumiHooksError(f'{quote.line(time)!r} is no time: it takes HH:MM:SS, D-HH:MM:SS or minutes')
     wrong = next((path for path in site.prefixes if quote.line(path) != path), None)
     if wrong is not None:

@@ -12,7 +12,7 @@ from .. import quote
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..gpu import ROCM, split_suffix
-from ..job import make_job
+from ..job import TIME, make_job
 from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
@@ -46,7 +46,7 @@ def add_parser(commands) -> None:
     parser.add_argument('--threads', type=number, metavar='N', help='threads a rank (default: the cores that it has)')
     parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT', ''),
                         help='project to bill (default: $SLURM_ACCOUNT, else left to be filled in)')
-    parser.add_argument('--time', metavar='HH:MM:SS', default='00:30:00',
+    parser.add_argument('--time', type=run_time, metavar='HH:MM:SS', default='00:30:00',
                         help='run time (default: %(default)s)')
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument('--gpu-mpi', dest='gpu_mpi', action='store_true', default=None,
@@ -55,6 +55,13 @@ def add_parser(commands) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
+
+
+def run_time(text: str) -> str:
+    """The value of --time."""
+    if not TIME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'{quote.line(text)} is no time: HH:MM:SS, D-HH:MM:SS or minutes')
+    return text
 
 
 def run(options: argparse.Namespace) -> int:
