@@ -19,7 +19,8 @@ from . import place
 from .command import add_command, number
 
 EXAMPLES = """examples:
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account project_465000000 \\
+              --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
   lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
   sbatch gromacs.sh
