@@ -11,7 +11,7 @@ import re
 import textwrap
 from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
 
-from . import __version__
+from . import __version__, quote
 from .change import Adaptation, Change
 from .dependency import EXTERNAL, Dependency
 from .errors import RecipeError
@@ -67,7 +67,7 @@ def _header(adaptation: Adaptation) -> str:
         for reason in reasons:
             lines.extend(textwrap.wrap(reason, _WIDTH, initial_indent='     ', subsequent_indent='       ',
                                        break_on_hyphens=False, break_long_words=False))  # paths stay whole
-    return ''.join(f'# {line}\n' for line in lines) + '\n'
+    return ''.join(f'# {quote.line(line)}\n' for line in lines) + '\n'
 
 
 def _grouped(adaptation: Adaptation) -> List[Tuple[str, List[str]]]:

@@ -1,25 +1,57 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Comparing versions the way recipes need it, with the standard library alone (this is imported by `eb`)."""
 import re
-from typing import Mapping, Tuple
+from typing import List, Mapping, Tuple
 
-_PARTS = re.compile(r'\d+|[a-zA-Z]+')
+_PARTS = re.compile(r'[0-9]+|[a-zA-Z]+')
+_MONTHS = ('jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec')
+# a day as LAMMPS writes it (29Aug2024, and its tags: patch_29Aug2024)
+_DAY = re.compile(rf'(?:\A(?:patch|stable|release)[_-]?|(?<![a-z0-9]))([0-9]{{1,2}})({"|".join(_MONTHS)})([0-9]{{4}})'
+                  r'(?![0-9])', re.IGNORECASE)
+# how far before a release its pre-releases are; a single letter counts where a number follows (3.0.0b2, 2.0-a2), and no
+# more of a word or of a commit's checksum (2024b, 1.1.1a and 17-b804f are none); a capital is a revision (16.A.03)
+_STAGES = {'dev': -4, 'alpha': -3, 'beta': -2, 'pre': -1, 'preview': -1, 'rc': -1}
+_LETTER = re.compile(r'(?<![a-zA-Z0-9])([0-9]+[._-]?)([ab])(?=[._-]?[0-9]{1,3}(?![a-zA-Z0-9]))')
+_SAME = {'release': 'r', 'rev': 'r', 'revision': 'r'}
+# longer numbers are no versions, and Python turns none of more than 4300 digits into a number
+_LONGEST = 1000
 
 
 def version_key(version: str) -> Tuple:
     """
-    A key to sort versions by: numbers as numbers, letters as text, letters before numbers (1.0rc1 < 1.0.1).
+    A key to sort versions by: numbers as numbers, letters as text, letters before numbers. Days sort by the calendar
+    (29Aug2024 as 20240829 does), and a pre-release before its release (3.0.0b2 < 3.0.0).
 
-    >>> sorted(['1.10', '1.9', '1.9rc1'], key=version_key)
-    ['1.9', '1.9rc1', '1.10']
+    A part of a key compares as a key does: `version_key(version)[:2]` is the minor version.
+
+    >>> sorted(['1.10', '1.9', '1.9rc1', '1.9a'], key=version_key)
+    ['1.9rc1', '1.9', '1.9a', '1.10']
+    >>> sorted(['22Jul2025', '29Aug2024', '2Aug2023_update2', '2Aug2023'], key=version_key)
+    ['2Aug2023', '2Aug2023_update2', '29Aug2024', '22Jul2025']
     """
-    return tuple((1, int(part), '') if part.isdigit() else (0, 0, part.lower())
-                 for part in _PARTS.findall(version))
+    text = _LETTER.sub(lambda found: found[1] + {'a': '.alpha', 'b': '.beta'}[found[2]], _DAY.sub(_as_number, version))
+    key: List[Tuple[int, int, int, str]] = []
+    for part in _PARTS.findall(text):
+        word = part.lower()
+        if part.isdigit():
+            key.append((1, int(part) if len(part) < _LONGEST else 10 ** _LONGEST, 0, ''))
+        elif word in _STAGES and key and key[-1][:1] == (1,):
+            key[-1] = (1, key[-1][1], _STAGES[word], '')
+        else:
+            key.append((0, 0, 0, _SAME.get(word, word)))
+    return tuple(key)
 
 
 def same_minor(one: str, other: str) -> bool:
-    """Do two versions agree in major and minor number?"""
-    return version_key(one)[:2] == version_key(other)[:2]
+    """
+    Do two versions agree in major and minor number?
+
+    >>> same_minor('3.0rc1', '3.0.2')
+    True
+    """
+    first, second = ([(kind, number, word) for kind, number, _, word in version_key(version)[:2]]
+                     for version in (one, other))
+    return first == second
 
 
 def within(version: str, bounds: Mapping) -> bool:
@@ -32,3 +64,8 @@ def within(version: str, bounds: Mapping) -> bool:
     low, high = bounds.get('min'), bounds.get('below')
     return not (low and version_key(version) < version_key(low)) \
         and not (high and version_key(version) >= version_key(high))
+
+
+def _as_number(found: 're.Match[str]') -> str:
+    """A day as a number: 29Aug2024 is 20240829."""
+    return f'{found[3]}{_MONTHS.index(found[2].lower()) + 1:02d}{int(found[1]):02d}'

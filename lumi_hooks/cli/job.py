@@ -4,20 +4,23 @@ import argparse
 import json
 import os
 import re
+import sys
 from dataclasses import replace
-from typing import Optional
+from typing import Optional, Tuple
 
+from .. import quote
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..gpu import ROCM, split_suffix
-from ..job import make_job
+from ..job import TIME, make_job
 from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
 from .command import add_command, number
 
 EXAMPLES = """examples:
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account project_465000000 \\
+              --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
   lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
   sbatch gromacs.sh
@@ -25,6 +28,8 @@ EXAMPLES = """examples:
 MODULE is a module's name with its version; where LUMI's modules are loaded, the name alone is the newest installed.
 A variant for GPUs (-rocm) gets one rank a GPU on the cores next to it, and GPU-aware MPI for its program alone:
 no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GTL library would end in MPI_Init.
+COMMAND goes into the script as you type it: $VARIABLES, quotes and > are the shell's. A script without an account or
+a program says so, and stops before it starts anything.
 
 exit code: 0 done, 2 bad use, or the partition can't run it
 """
@@ -34,13 +39,14 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'job', run, 'a job script for a module',
                          'Writes a job script with binding, network and GPU settings. Nothing is submitted.', EXAMPLES)
-    parser.add_argument('module', metavar='MODULE', help='a module, by its full name')
-    parser.add_argument('--program', metavar='COMMAND', default='PROGRAM', help='what srun starts')
+    parser.add_argument('module', metavar='MODULE', help='a module, by its full name or the name of its software')
+    parser.add_argument('--program', metavar='COMMAND', default='',
+                        help='what srun starts (default: left to be filled in)')
     parser.add_argument('--nodes', type=number, default=1, metavar='N', help='number of nodes (default: %(default)s)')
     parser.add_argument('--tasks', type=number, metavar='N', help='ranks a node (default: one a GPU, or one a core)')
     parser.add_argument('--threads', type=number, metavar='N', help='threads a rank (default: the cores that it has)')
-    parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT') or 'project_46…',
-                        help='project to bill (default: $SLURM_ACCOUNT)')
+    parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT', ''),
+                        help='project to bill (default: $SLURM_ACCOUNT, else left to be filled in)')
     parser.add_argument('--time', type=run_time, metavar='HH:MM:SS', default='00:30:00',
                         help='run time (default: %(default)s)')
     answer = parser.add_mutually_exclusive_group()
@@ -53,9 +59,9 @@ def add_parser(commands) -> None:
 
 
 def run_time(text: str) -> str:
-    """The value of --time: minutes, or what else sbatch takes (man sbatch, --time)."""
-    if not re.fullmatch(r'\d+(:\d+){0,2}|\d+-\d+(:\d+){0,2}', text):
-        raise argparse.ArgumentTypeError(f'{text} is no time: HH:MM:SS, D-HH:MM:SS or minutes')
+    """The value of --time."""
+    if not TIME.fullmatch(text):
+        raise argparse.ArgumentTypeError(f'{quote.line(text)} is no time: HH:MM:SS, D-HH:MM:SS or minutes')
     return text
 
 
@@ -68,9 +74,14 @@ def run(options: argparse.Namespace) -> int:
     site, _ = place.find_site(options)
     if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
         site = replace(site, partition='G')
+    if not site.index.modulepath and not os.environ.get('EBU_USER_PREFIX'):
+        site = replace(site, prefix='', prefixes=())  # a default of this machine, which need not be that of the job's
     module = installed(options.module, site)
     job = make_job(module, site, options.nodes, options.tasks, options.threads, options.account, options.time,
                    options.program, options.gpu_mpi)
+    if job.left_out:
+        print(f'lumi-eb: the script has no {" and no ".join(job.left_out)}: give --{" and --".join(job.left_out)}, or '
+              'fill it in there; until then the script stops before it starts anything', file=sys.stderr)
     if options.json:
         print(json.dumps(job.as_json(), indent=2, ensure_ascii=False))
     elif options.output:
@@ -78,7 +89,8 @@ def run(options: argparse.Namespace) -> int:
             write_atomic(options.output, job.script())
         except OSError as err:
             raise LumiHooksError(f'{options.output} cannot be written: {err.strerror}') from err
-        print(f'{os.path.abspath(options.output)}: sbatch {options.output} submits it')
+        path = quote.terminal(os.path.abspath(options.output))
+        print(f'{path}: "sbatch {quote.terminal(quote.shell(options.output))}" submits it')
     else:
         print(job.script(), end='')
     return 0
@@ -100,9 +112,14 @@ def installed(module: str, site: Site) -> str:
         return module
     found: Optional[str] = version if version in there else None
     if not version and there:
-        found = max(there, key=version_key)
+        found = max(there, key=_by_software)
     if found is None:
-        known = ', '.join(f'{name}/{item}' for item in sorted(there, key=version_key)) or 'no version of it'
+        known = ', '.join(f'{name}/{item}' for item in sorted(there, key=_by_software)) or 'no version of it'
         raise LumiHooksError(f'the module {module} is not installed for LUMI/{site.release.name} partition/'
                              f'{site.partition}; installed: {known}')
     return f'{name}/{found}'
+
+
+def _by_software(version: str) -> Tuple:
+    """Sorts versions of modules by that of the software (1.4.12a is newer than 1.4.12), then by the rest."""
+    return version_key(re.split('-cpe[A-Z]', version)[0]), version_key(version)

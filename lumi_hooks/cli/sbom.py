@@ -7,7 +7,7 @@ import uuid
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Sequence
 
-from .. import __version__
+from .. import __version__, quote
 from ..errors import DataError, LumiHooksError, packages_remedy
 from ..files import write_atomic
 from ..record import closed_installations, installations, is_open, read_record, software_folders
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     prefix = options.prefix or place.find_site(options)[0].prefix
     records, wrong = records_of(prefix, options.release or '', options.partition or '')
     for problem in wrong:
-        print(f'lumi-eb: left out: {problem}', file=sys.stderr)
+        print(f'lumi-eb: left out: {quote.terminal(problem)}', file=sys.stderr)
     if prefix and os.path.isdir(prefix) and not is_open(prefix):
         raise LumiHooksError(f'{prefix} can\'t be read by you')
     if not records:
@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
             write_atomic(options.output, text)
         except OSError as err:
             raise LumiHooksError(f'{options.output} cannot be written: {err.strerror}') from err
-        print(f'{options.output}: {len(records)} installations')
+        print(f'{quote.terminal(options.output)}: {len(records)} installations')
     else:
         print(text, end='')
     return 1 if wrong else 0
@@ -102,12 +102,14 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
     def needed(item: Mapping[str, Any]) -> Component:
         """What is not installed here but needed: a module of the Cray PE or of the central stack."""
         kind = ComponentType.PLATFORM if item.get('origin') == 'cray' else ComponentType.LIBRARY
-        return Component(name=item['name'], version=item.get('version') or None, type=kind, bom_ref=item['module'],
+        version = _text(item['version']) if item.get('version') else None
+        return Component(name=_text(item['name']), type=kind, bom_ref=item['module'], version=version,
                          purl=PackageURL('generic', None, item['name'], item.get('version') or None),
-                         properties=[Property(name='lumi-hooks:module', value=item['module'])])
+                         properties=[Property(name='lumi-hooks:module', value=_text(item['module']))])
 
     for record in records:
-        references = [ExternalReference(type=ExternalReferenceType.SOURCE_DISTRIBUTION, url=XsUri(item['file']),
+        references = [ExternalReference(type=ExternalReferenceType.SOURCE_DISTRIBUTION,
+                                        url=XsUri(quote.uri(item['file'])),
                                         hashes=[HashType(alg=HashAlgorithm.SHA_256, content=item['sha256'])])
                       for item in [*record['sources'], *record['patches']] if item.get('sha256')]
         facts = {'module': record['module'], 'installation': record['installation'],
@@ -117,9 +119,11 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
                  'partition': record['site']['partition'], 'lumi-hooks': record['library']['version'],
                  'easybuild': record['easybuild']['version']}
         components[_key(record)] = Component(
-            name=record['name'], version=record['version'], type=ComponentType.APPLICATION, bom_ref=_key(record),
+            name=_text(record['name']), version=_text(record['version']), type=ComponentType.APPLICATION,
+            bom_ref=_key(record),
             purl=PackageURL('generic', None, record['name'], record['version']), external_references=references,
-            properties=[Property(name=f'lumi-hooks:{name}', value=value) for name, value in facts.items() if value])
+            properties=[Property(name=f'lumi-hooks:{name}', value=_text(value))
+                        for name, value in facts.items() if value])
     newest = max(record['times']['finished'] for record in records)
     bom = Bom(serial_number=uuid.uuid5(_SPACE, '\n'.join(sorted(map(str, records)))))
     bom.metadata.timestamp = _moment(newest)
@@ -144,6 +148,11 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
 def _key(record: Mapping[str, Any]) -> str:
     """A module in its release and partition: two partitions hold modules of the same name."""
     return f'{record["site"]["release"]}/{record["site"]["partition"]}/{record["module"]}'
+
+
+def _text(value: Any) -> str:
+    """A text of a record in one line; CycloneDX 1.6 takes versions of up to 1024 characters."""
+    return quote.line(value)[:1024]
 
 
 def _moment(text: str) -> datetime:

@@ -23,9 +23,10 @@ def checksums(here: Situation):
         if names:
             more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
             yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, so ' \
-                         f'that any file of that name would be built. LUMI_HOOKS_ALLOW={package.name} builds it all ' \
-                         'the same, once you know where the files come from ("sha256sum FILE" gives what belongs ' \
-                         'into the recipe\'s checksums; for a git repository, name the full commit)'
+                         'that any file of that name would be built (a size, a CRC, an MD5 or SHA-1 sum is not ' \
+                         f'enough). LUMI_HOOKS_ALLOW={package.name} builds it all the same, once you know where the ' \
+                         'files come from ("sha256sum FILE" gives what belongs into the recipe\'s checksums; for a ' \
+                         'git repository, name the full commit)'
 
 
 @check('downloads', 'nothing is known to download while it is built')

@@ -24,15 +24,12 @@ from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
 from ..record.source import adapted_again, find_source
 from ..render import describe
 from ..rules.override import override
+from ..schemas import checked
 from ..site import Site
 from . import install, network
 
-# variables that decide on a build; everything else is the user's own business and is not written down
-_KEPT = re.compile(r'''^(LD_|CRAY|PE_|MPICH|MPI|FI_|ROCM|HIP|HSA|PYTHON|OMP_|EBROOT|EBVERSION|LUMI_STACK|CMAKE_
-    |PKG_CONFIG|(PATH|CPATH|LIBRARY_PATH|ACLOCAL_PATH|MODULEPATH|LOADEDMODULES|LIBS|LANG|LC_ALL|CC|CXX|FC|F77|F90)$
-    |[A-Z_]+_INCLUDE_PATH$|(CPP|C|CXX|F|FC|F90|LD)FLAGS$)''', re.VERBOSE)
-_SECRET = re.compile(r'TOKEN|SECRET|PASS|CREDENTIAL|AUTH|COOKIE|PRIVATE|API_?KEY|ACCESS_?KEY|SESSION', re.IGNORECASE)
-_USER_IN_URL = re.compile(r'://[^/@\s]*@')
+# values with a user's name, and mostly a password, in an address; with control characters
+_LEFT_OUT = re.compile(r'://\S*@|[\x00-\x1f\x7f-\x9f]')
 # EasyBuild's settings that decide on what is built
 _SETTINGS = ('optarch', 'rpath', 'debug', 'filter_deps', 'minimal_toolchains', 'ignore_osdeps', 'skip_test_step',
              'ignore_test_failure', 'skip_sanity_check', 'skip_extensions')
@@ -162,18 +159,25 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
 
 def environment(env: Mapping[str, str], temporary: Optional[str] = None) -> Dict[str, str]:
     """
-    The variables that a build depends on. What may be a secret is left out, and folders that only this run had.
+    The variables that a build depends on: those that record/environment.json lists, and no other. Values that name a
+    user in an address or hold control characters are left out, and folders that only this run had.
 
     :param temporary: the run's own folder for temporary files
     """
     temporary = temporary or tempfile.gettempdir()
-    found = {}
+    kept, found = checked('record/environment.json')['kept'], {}
     for name, value in sorted(env.items()):
-        if _KEPT.search(name) and not _SECRET.search(name) and not _USER_IN_URL.search(value):
+        if any(_fits(name, value, item) for item in kept) and not _LEFT_OUT.search(value):
             parts = [part for part in value.split(':') if not part.startswith(temporary)]
             if any(parts):
                 found[name] = ':'.join(parts)
     return found
+
+
+def _fits(name: str, value: str, item: Mapping[str, Any]) -> bool:
+    """Does an entry of the list hold a variable, with a value as it has?"""
+    named = name in item['names'] if 'names' in item else re.fullmatch(item['pattern'], name) is not None
+    return named and re.search(item.get('value', ''), value) is not None
 
 
 def measure(folder: str) -> Dict[str, int]:

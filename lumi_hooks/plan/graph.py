@@ -2,6 +2,7 @@
 """A plan as a picture: an SVG file drawn by Graphviz."""
 import os
 
+from .. import quote
 from ..errors import LumiHooksError, packages_remedy
 from ..files import write_atomic
 from . import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Plan
@@ -37,8 +38,8 @@ def draw(plan: Plan, path: str) -> None:
     for node in plan.nodes:
         fill, border, text = COLOURS[node.status]
         # names are given as numbers: a colon in a name would be a port to Graphviz
-        picture.node(_name(node.module), label=graphviz.escape(f'{node.module}\n{node.status}'),
-                     tooltip=graphviz.escape(node.reason), fillcolor=fill, color=border, fontcolor=text,
+        picture.node(_name(node.module), label=quote.dot(f'{node.module}\n{node.status}'),
+                     tooltip=quote.dot(node.reason), fillcolor=fill, color=border, fontcolor=text,
                      penwidth='2.5' if node.module in plan.targets else '1')
         for module in node.dependencies:
             if module != toolchain:

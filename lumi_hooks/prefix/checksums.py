@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Which of a recipe's sources and patches have no checksum, by its parameters alone: nothing is fetched.
+Which of a recipe's sources and patches have no checksum that can be relied on, by its parameters alone: nothing is
+fetched. A size, a CRC, an MD5 or SHA-1 sum is none: another file can be made to have it.
 
 Two kinds of files need none: a source from git of which the recipe names the full commit, which is a checksum of its
 contents; and a patch that lies beside the recipe, which is as good as the recipe itself.
@@ -13,11 +14,14 @@ from ..recipe import as_list, checksums_in, file_name
 
 # EasyBuild's default for the source of an extension
 _EXTENSION_SOURCE = '%(name)s-%(version)s.tar.gz'
+# kinds of checksums that EasyBuild 5.4.1 knows (tools/filetools.py, CHECKSUM_FUNCTIONS): does one mean one file alone?
+# Text alone is an MD5 sum of 32 or a SHA-256 sum of 64 characters.
+_KINDS = {'adler32': False, 'crc32': False, 'md5': False, 'sha1': False, 'size': False, 'sha256': True, 'sha512': True}
 
 
 def unchecked(parameters: Mapping[str, Any], folder: Optional[str] = None) -> List[str]:
     """
-    Names of the files that a recipe uses and has no checksum for.
+    Names of the files that a recipe uses and has no checksum for that can be relied on.
 
     :param parameters: of the recipe
     :param folder: that the recipe lies in: it may hold a checksums.json, and patches
@@ -28,17 +32,36 @@ def unchecked(parameters: Mapping[str, Any], folder: Optional[str] = None) -> Li
     found = []
     for file, checksum, patch in _files(parameters):
         name = _filled(file_name(file), values)
-        if isinstance(checksum, Mapping):
-            checksum = checksum.get(name) or checksum.get(file_name(file)) or next(iter(checksum.values()), None)
-        if not name or checksum or name in beside or _is_pinned(file):
+        # a checksums.json is only looked into where the recipe says nothing
+        if not name or is_strong(checksum or beside.get(name), name, file_name(file)) or _is_pinned(file):
             continue
         if not (patch and folder and os.path.basename(name) == name and os.path.isfile(os.path.join(folder, name))):
             found.append(name)
     return found
 
 
+def is_strong(checksum: Any, *names: str) -> bool:
+    """
+    Does a checksum, in any of EasyBuild's notations (filetools.verify_checksum), let no other file pass?
+
+    :param names: the file's name, as it is and as the recipe writes it: checksums may be given by names
+    """
+    if isinstance(checksum, str):
+        return re.fullmatch('[0-9a-f]{64}', checksum) is not None
+    if isinstance(checksum, Mapping):
+        found = [checksum[name] for name in names if name in checksum] or list(checksum.values())
+        return bool(found) and all(is_strong(item, *names) for item in found)
+    if not isinstance(checksum, (list, tuple)) or not checksum:
+        return False
+    if len(checksum) == 2 and isinstance(checksum[0], str) and checksum[0] in _KINDS:
+        return _KINDS[checksum[0]] and isinstance(checksum[1], str)
+    # of a tuple any one may fit, of a list all have to; EasyBuild makes tuples of lists in lists (types.to_checksums)
+    items = (is_strong(tuple(item) if isinstance(item, list) else item, *names) for item in checksum)
+    return all(items) if isinstance(checksum, tuple) else any(items)
+
+
 def is_complete(parameters: Mapping[str, Any]) -> bool:
-    """Does a recipe itself hold a checksum of each of its files?"""
+    """Does a recipe itself hold a checksum of each of its files, whatever it is worth?"""
     return all(checksum for _, checksum, _ in _files(parameters))
 
 

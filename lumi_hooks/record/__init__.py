@@ -11,6 +11,7 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from .. import quote
 from ..errors import DataError
 from ..files import read_json
 from ..prefix import name_of
@@ -51,7 +52,9 @@ def read_record(installation: str) -> Optional[Dict[str, Any]]:
 # what a reader relies on: the types of fields, of which some may be missing; the schema says more
 _NONE = type(None)
 _TEXT, _NUMBER = (str, _NONE), (int, float, _NONE)
-_FILE = {'file': str, 'sha256': _TEXT}
+# the name of a file and nothing else: what is made of a record stays in its folder; the schema says the same
+_NAME = re.compile(r'(?!\.{1,2}\Z)[^/\x00-\x1f\x7f]+')
+_FILE = {'file': _NAME, 'sha256': _TEXT}
 _SHAPE: Dict[str, Any] = {
     'module': str, 'name': str, 'version': str, 'installation': str, 'rules': [str], 'kept_out': [str],
     'modules': [str], 'sources': [_FILE], 'patches': [_FILE], 'environment': {}, 'overrides': (list, _NONE),
@@ -60,12 +63,12 @@ _SHAPE: Dict[str, Any] = {
     'easybuild': {'version': str, 'easyblock': str, 'settings': {'optarch': _TEXT}},
     'site': {'release': str, 'partition': str, 'toolchain': str, 'mode': str, 'prefix': str, 'stack': _TEXT,
              'disabled': [str], 'derive': [str]},
-    'recipe': {'file': str, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
+    'recipe': {'file': _NAME, 'sha256': str, 'status': str}, 'size': {'bytes': int, 'inodes': int},
     'dependencies': [{'name': str, 'module': str, 'version': _TEXT, 'build_only': bool}],
     'times': {'finished': str, 'seconds': _NUMBER},
 }
-_SURROGATE = re.compile('[\ud800-\udfff]')
-_SOURCE = {'file': str, 'sha256': str, 'origin': str, 'kept': _TEXT}
+_NO_TEXT = re.compile('[\x00\ud800-\udfff]')
+_SOURCE = {'file': _NAME, 'sha256': str, 'origin': str}
 # more is no count of bytes or seconds
 _MOST = 1 << 63
 
@@ -79,7 +82,9 @@ def _problem(found: Any) -> Optional[str]:
         wrong.append('name')
     if found.get('network') is not None and not _fits(found['network'], {'cut_off': bool, 'reason': _TEXT}):
         wrong.append('network')
-    if found.get('source') is not None and not _fits(found['source'], _SOURCE):
+    source = found.get('source')
+    if source is not None and not (_fits(source, _SOURCE) and (source.get('kept') is None
+                                                               or _fits(source['kept'], _NAME))):
         wrong.append('source')
     return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
 
@@ -89,15 +94,17 @@ def _dictionaries(value: Any) -> List[Dict[str, Any]]:
 
 
 def _fits(value: Any, shape: Any) -> bool:
-    """Has a value the types that a shape names?"""
+    """Has a value the types that a shape names, and is a text what its pattern says?"""
+    if isinstance(shape, re.Pattern):
+        return _fits(value, str) and shape.fullmatch(value) is not None
     if isinstance(shape, dict):
         return isinstance(value, dict) and all(_fits(value.get(key), item) for key, item in shape.items())
     if isinstance(shape, list):
         return isinstance(value, list) and all(_fits(item, shape[0]) for item in value)
     if isinstance(value, (int, float)):
         return isinstance(value, shape) and -_MOST < value < _MOST
-    # text that is no text: half of a pair of surrogates can't be shown
-    return isinstance(value, shape) and not (isinstance(value, str) and _SURROGATE.search(value))
+    # text that is no text: half of a pair of surrogates can't be shown, and no path holds a NUL byte
+    return isinstance(value, shape) and not (isinstance(value, str) and _NO_TEXT.search(value))
 
 
 def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:
@@ -248,13 +255,12 @@ def with_help(module: str, text: str) -> str:
     match = re.search(r'^help\(\[(=*)\[', module, re.MULTILINE)
     if match:
         end = module.find(f']{match[1]}]', match.end())
-        safe = section.replace(f']{match[1]}]', ']]')
-        return module if end < 0 else module[:end].rstrip('\n') + safe + module[end:]
+        return module if end < 0 else module[:end].rstrip('\n') + quote.lua(section) + module[end:]
     match = re.search(r'^\s*puts stderr \{', module, re.MULTILINE)
     if match:
         closing = re.compile(r'^\s*\}\s*$', re.MULTILINE).search(module, match.end())
-        safe = re.sub(r'([{}\[\]])', r'\\\1', section)
-        return module[:closing.start()].rstrip('\n') + safe + module[closing.start():] if closing else module
+        return module[:closing.start()].rstrip('\n') + quote.tcl(section) + module[closing.start():] if closing \
+            else module
     return module
 
 
@@ -264,34 +270,36 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
 
     :param described: (rule, what became what, reason, link) of each change
     """
+    text = quote.markdown
     site, source, size = record['site'], record.get('source'), record['size']
-    lines = [f'# {record["module"]}', '', headline(record) + '.', '', f'* Installed into {where(record)}',
-             f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
-             f'{site["mode"]}',
-             f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}']
+    lines = [f'# {text(record["module"])}', '', text(headline(record)) + '.', '',
+             f'* Installed into {text(where(record))}',
+             text(f'* Site: release {site["release"]}, partition {site["partition"]}, {site["toolchain"]}, mode '
+                  f'{site["mode"]}'),
+             text(f'* EasyBuild {record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}')]
     if source:
-        lines.append(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}')
-    lines.append(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}')
+        lines.append(text(f'* Source recipe {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}'))
+    lines.append(text(f'* Installed recipe {record["recipe"]["file"]}, sha256 {record["recipe"]["sha256"]}'))
     lines.append(f'* {size["bytes"]:,} bytes in {size["inodes"]:,} files and folders')
     network = record.get('network')
     if network:
         lines.append('* Built without a network: from its sources alone' if network['cut_off'] else
-                     f'* Built with the network, so perhaps from more than its sources: {network["reason"]}')
+                     text(f'* Built with the network, so perhaps from more than its sources: {network["reason"]}'))
     if record['kept_out']:
-        lines.append(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}')
+        lines.append(text(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}'))
     lines += ['', '## What was changed, and why', '']
     if not described:
         lines.append('Nothing.' if not record['rules'] else
-                     f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.')
+                     text(f'By the rules {", ".join(record["rules"])}; the recipe\'s own header says what and why.'))
     for rule, what, reason, link in described:
-        lines.append(f'* {what}  \n  {reason} (rule `{rule}`{", " + link if link else ""})')
+        lines.append(f'* {text(what)}  \n  {text(reason)} (rule `{text(rule)}`{text(", " + link) if link else ""})')
     for title, key in (('Sources', 'sources'), ('Patches', 'patches')):
         if record.get(key):
             lines += ['', f'## {title}', '']
-            lines += [f'* {item["file"]}' + (f'  \n  sha256 {item["sha256"]}' if item.get('sha256') else '')
+            lines += [f'* {text(item["file"])}' + (f'  \n  sha256 {text(item["sha256"])}' if item.get('sha256') else '')
                       for item in record[key]]
     lines += ['', '## What it needs', '']
-    lines += [f'* {item["module"]}{", only to be built" if item["build_only"] else ""}'
+    lines += [text(f'* {item["module"]}{", only to be built" if item["build_only"] else ""}')
               for item in record['dependencies']] or ['* nothing but the toolchain']
     return '\n'.join(lines) + '\n'
 

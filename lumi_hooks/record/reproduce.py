@@ -2,10 +2,9 @@
 """Writes what repeats an installation: its recipe, source recipe and patches as they were, and the command."""
 import hashlib
 import os
-import re
-import shlex
-from typing import Any, List, Mapping
+from typing import Any, Dict, List, Mapping
 
+from .. import quote
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
 from ..store import SOURCE_FOLDER
@@ -25,18 +24,23 @@ def write(installation: Installation, folder: str) -> List[str]:
     if not record or not installation.recipe:
         raise LumiHooksError(f'{installation.folder} has no record of lumi-hooks, so it is not known how to repeat it; '
                              'the recipe in its folder easybuild and EasyBuild\'s log are what there is')
-    contents = {os.path.basename(installation.recipe): _checked(installation.recipe, record['recipe']['sha256'])}
+    contents: Dict[str, str] = {}
+
+    def add(name: str, text: str) -> None:
+        if name in contents:
+            raise LumiHooksError(f'the record of {installation.folder} names {quote.line(name)} twice')
+        contents[name] = text
+
+    add(SCRIPT, script(record))
+    add(record['recipe']['file'], _checked(installation.recipe, record['recipe']['sha256']))
     if record.get('source') and installation.source:
         source = record['source']
-        contents[os.path.join(SOURCE_FOLDER, os.path.basename(source['file']))] = _checked(installation.source,
-                                                                                        source['sha256'])
+        add(os.path.join(SOURCE_FOLDER, source['file']), _checked(installation.source, source['sha256']))
     there = {os.path.basename(path): path for path in installation.patches()}
-    for patch in record['patches']:
-        name = os.path.basename(patch['file'])
+    for name, sha256 in {item['file']: item.get('sha256') for item in record['patches']}.items():
         if name not in there:
             raise LumiHooksError(f'{installation.folder} lacks the patch {name}, so it can\'t be repeated')
-        contents[name] = _checked(there[name], patch.get('sha256'))
-    contents[SCRIPT] = script(record)
+        add(name, _checked(there[name], sha256))
     written = []
     try:
         for name, text in contents.items():
@@ -63,14 +67,27 @@ def _checked(path: str, sha256: Any) -> str:
 
 
 def script(record: Mapping[str, Any]) -> str:
-    """A shell script that repeats the installation of a record; arguments go to eb (--rebuild, --robot …)."""
+    """
+    A shell script that repeats the installation of a record; arguments go to eb (--rebuild, --robot …).
+
+    :raises LumiHooksError: the record holds what no script can name
+    """
+    try:
+        return _script(record)
+    except ValueError as err:
+        raise LumiHooksError(f'the record can\'t be repeated: {err}') from err
+
+
+def _script(record: Mapping[str, Any]) -> str:
     site, library, easybuild = record['site'], record['library'], record['easybuild']
-    module, version, commit, eb = map(_comment, (record['module'], library['version'], library.get('commit') or '',
-                                                 easybuild['version']))
+    module, version, commit, eb = map(quote.comment, (record['module'], library['version'],
+                                                      library.get('commit') or '', easybuild['version']))
     clone = f', commit {commit}' if commit else ''
     changed = ' with changes that were not committed' if library.get('modified') else ''
     here = f'{site["release"]}/{site["partition"]}'
-    stack = site.get('stack') or f'LUMI/{site["release"]}'
+    # a module by its path would be code of whoever wrote the record
+    modules = ' '.join(map(quote.module, (site.get('stack') or f'LUMI/{site["release"]}',
+                                          f'partition/{site["partition"]}', f'EasyBuild-{site["mode"]}')))
     lines = [
         '#!/bin/bash',
         f'# Repeats the installation of {module}, which was made by lumi-hooks {version}{clone}{changed},',
@@ -80,29 +97,18 @@ def script(record: Mapping[str, Any]) -> str:
         '# --sourcepath=DIR names a folder with its sources.',
         'set -eu', 'here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)',
         'hooks=${HOOKS:-${EASYBUILD_HOOKS:?name lumi_hooks/hooks.py with EASYBUILD_HOOKS}}',
-        f'if [ "${{LUMI_STACK_VERSION:-}}/${{LUMI_STACK_PARTITION:-}}" != {_word(here)} ]; then',
-        f'    module load {_word(stack)} {_word("partition/" + site["partition"])} '
-        f'{_word("EasyBuild-" + site["mode"])}',
+        f'if [ "${{LUMI_STACK_VERSION:-}}/${{LUMI_STACK_PARTITION:-}}" != {quote.shell(here)} ]; then',
+        f'    module load {modules}',
         'fi',
-        f'export LUMI_HOOKS_RELEASE={_word(site["release"])} LUMI_HOOKS_PARTITION={_word(site["partition"])} '
-        f'LUMI_HOOKS_TOOLCHAIN={_word(site["toolchain"])}',
+        'export ' + ' '.join(f'LUMI_HOOKS_{name.upper()}={quote.shell(site[name])}'
+                             for name in ('release', 'partition', 'toolchain')),
     ]
     for name in ('disabled', 'derive'):
         words = [word for word in site.get(name) or () if isinstance(word, str)]
         if words:
             variable = 'LUMI_HOOKS_DISABLE' if name == 'disabled' else 'LUMI_HOOKS_DERIVE'
-            lines.append(f'export {variable}={_word(",".join(words))}')
+            lines.append(f'export {variable}={quote.shell(",".join(words))}')
     if easybuild.get('settings', {}).get('optarch'):
-        lines.append(f'export EASYBUILD_OPTARCH={_word(easybuild["settings"]["optarch"])}')
-    lines.append(f'exec eb --hooks="$hooks" "$here/"{_word(record["recipe"]["file"])} "$@" --robot')
+        lines.append(f'export EASYBUILD_OPTARCH={quote.shell(easybuild["settings"]["optarch"])}')
+    lines.append(f'exec eb --hooks="$hooks" "$here/"{quote.shell(record["recipe"]["file"])} "$@" --robot')
     return '\n'.join(lines) + '\n'
-
-
-def _word(text: Any) -> str:
-    """A word of a shell's command line, whatever it holds: a record is data, that others may have written."""
-    return shlex.quote(str(text))
-
-
-def _comment(text: Any) -> str:
-    """Text for a comment, which a line's end would end."""
-    return re.sub('[^ -~]', ' ', str(text))

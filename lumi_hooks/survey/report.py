@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A survey as an HTML page: tables and one chart, everything in one file."""
-from html import escape
 from typing import Any, Dict, Iterable, List, Mapping, Sequence
+
+from ..quote import html
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #1a202c; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; }
@@ -36,8 +37,8 @@ def page(found: Mapping[str, Any], refused: Sequence[Mapping[str, str]] = ()) ->
     parts = [
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-        f'<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{escape(title)}</h1>\n',
-        f'<p>{escape(found["date"])}; {escape(_versions(found["versions"]))}; made in {found["seconds"]} s.</p>\n']
+        f'<title>{html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{html(title)}</h1>\n',
+        f'<p>{html(found["date"])}; {html(_versions(found["versions"]))}; made in {found["seconds"]} s.</p>\n']
     if found['interrupted']:
         parts.append(f'<p class="note">Interrupted: {found["recipes"]} of {found["of"]} recipes were looked at.</p>\n')
     parts.append('<ul class="facts">\n')
@@ -46,7 +47,7 @@ def page(found: Mapping[str, Any], refused: Sequence[Mapping[str, str]] = ()) ->
     if share is not None:
         facts.append((f'planned of the {found["goal"]["recipes"]} on {", ".join(found["goal"]["toolchains"])} that '
                       'need no CUDA', f'{share:.1%}'))
-    parts += [f'<li><b>{escape(str(value))}</b>{escape(name)}</li>\n' for name, value in facts]
+    parts += [f'<li><b>{html(value)}</b>{html(name)}</li>\n' for name, value in facts]
     parts.append('</ul>\n')
     parts += ['<h2>By generation of upstream\'s toolchains</h2>\n', chart(found['by_generation']),
               _groups('generation', found['by_generation'])]
@@ -77,13 +78,13 @@ def chart(groups: Mapping[str, Mapping[str, int]]) -> str:
     rows: List[str] = []
     for number, name in enumerate(names):
         top, start = number * line, float(left)
-        rows.append(f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{escape(name)}</text>')
+        rows.append(f'<text x="{left - 8}" y="{top + 16}" text-anchor="end">{html(name)}</text>')
         for key, colour in _COLOURS:
             value = groups[name][key]
             size = width * value / most
             if value:
                 rows.append(f'<rect x="{start:.1f}" y="{top + 3}" width="{size:.1f}" height="{line - 6}" '
-                            f'fill="{colour}"><title>{escape(name)}: {value} {key}</title></rect>')
+                            f'fill="{colour}"><title>{html(name)}: {value} {key}</title></rect>')
             start += size
         rows.append(f'<text x="{start + 6:.1f}" y="{top + 16}">{groups[name]["planned"]} of '
                     f'{groups[name]["recipes"]}</text>')
@@ -111,7 +112,7 @@ def _listing(refused: Sequence[Mapping[str, str]]) -> Iterable[str]:
     if by_code:
         yield '<h2>All refused recipes</h2>\n'
     for code, items in sorted(by_code.items(), key=lambda pair: -len(pair[1])):
-        yield f'<details><summary>{escape(code)} ({len(items)})</summary>\n'
+        yield f'<details><summary>{html(code)} ({len(items)})</summary>\n'
         yield _table(('recipe', 'reason'), [(item['recipe'], item['reason']) for item in items])
         yield '</details>\n'
 
@@ -120,11 +121,11 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = ''
     rows = list(rows)
     numbers = {place for place in range(len(head)) if rows and all(_is_number(row[place]) for row in rows)}
     kind = [' class="n"' if place in numbers else '' for place in range(len(head))]
-    lines = ['<table>\n', f'<caption>{escape(caption)}</caption>\n' if caption else '', '<thead><tr>']
-    lines += [f'<th{kind[place]}>{escape(name)}</th>' for place, name in enumerate(head)]
+    lines = ['<table>\n', f'<caption>{html(caption)}</caption>\n' if caption else '', '<thead><tr>']
+    lines += [f'<th{kind[place]}>{html(name)}</th>' for place, name in enumerate(head)]
     lines.append('</tr></thead>\n<tbody>\n')
     for row in rows:
-        cells = ''.join(f'<td{kind[place]}>{escape(str(value))}</td>' for place, value in enumerate(row))
+        cells = ''.join(f'<td{kind[place]}>{html(value)}</td>' for place, value in enumerate(row))
         lines.append(f'<tr>{cells}</tr>\n')
     lines.append('</tbody>\n</table>\n')
     return ''.join(lines)

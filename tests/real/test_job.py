@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--job on a real one-node Slurm: each job runs `eb <file of the store>` in a shell of its own."""
+import shlex
 import subprocess
 import time
 from pathlib import Path
@@ -65,3 +66,31 @@ def test_srun_starts_two_ranks(fresh, slurm):
     done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && {script} && srun --mpi=pmi2 -n 2 ./hello',
                      **slurm)
     assert {'rank 0 of 2', 'rank 1 of 2'} <= set(done.stdout.splitlines()), done.stdout
+
+
+def test_J4_a_script_finds_its_module_in_an_environment_of_its_own(fresh, slurm, tmp_path):
+    """Nothing of the submitting shell reaches the job but a home, whose profile is that of a login on LUMI."""
+    lower = tmp_path / 'lower'
+    for prefix, name in ((fresh.prefix, 'Thing'), (lower, 'Below')):
+        folder = prefix / 'modules/LUMI/25.03/partition/C' / name
+        folder.mkdir(parents=True)
+        (folder / '1.0.lua').write_text(f'setenv("{name.upper()}", "yes")\n')
+    (fresh.home / '.bash_profile').write_text(f'. {fresh.standin}/enter.sh >/dev/null\n')
+    stack = f'{fresh.prefix}:{lower}'
+    for name in ('Thing', 'Below', 'Missing'):
+        script = tmp_path / f'{name}.sh'
+        program = 'sh -c \'echo "RAN $THING$BELOW $SRUN_CPUS_PER_TASK $EBU_USER_PREFIX"\''
+        made = fresh.run(f'export LUMI_HOOKS_PREFIXES={stack}; module use {lower}/modules/LUMI/25.03/partition/C; '
+                         f'{ROOT}/bin/lumi-eb job {"Thing" if name == "Missing" else name} --tasks 1 --threads 2 '
+                         f'--account me --output {script} --program {shlex.quote(program)}')
+        assert made.returncode == 0 and script.exists(), made.stdout
+        if name == 'Missing':
+            script.write_text(script.read_text().replace('Thing/1.0', 'Missing/1.0'))
+        log = tmp_path / f'{name}.log'
+        fresh.run(f'sbatch --wait --partition=$(sinfo -h -o %R | head -1) --export=HOME={fresh.home} --output={log} '
+                  f'{script}', load=False, timeout=120, **slurm)
+        told = log.read_text()
+        if name == 'Missing':
+            assert 'Missing/1.0 cannot be loaded' in told and 'RAN' not in told, told
+        else:
+            assert f'RAN yes 2 {fresh.prefix}' in told, told

@@ -24,7 +24,8 @@ def commands(tmp_path, monkeypatch):
             'plan': ['plan', recipe], 'doctor': ['doctor', recipe], 'explain': ['explain', folder],
             'log': ['explain', '--log', folder], 'sbom': ['sbom', str(tmp_path / 'p')],
             'survey': ['survey', '--jobs', '1', os.path.dirname(recipe)], 'verify': ['verify', '--jobs', '1', folder],
-            'job': ['job', 'Thing/1.0-cpeGNU-25.03'], 'handtest': ['handtest', '--no-build', recipe]}
+            'job': ['job', 'Thing/1.0-cpeGNU-25.03', '--account', 'p', '--program', 'x'],
+            'handtest': ['handtest', '--no-build', recipe]}
 
 
 COMMANDS = ('status', 'help', 'adapt', 'diff', 'plan', 'doctor', 'explain', 'log', 'sbom', 'survey', 'verify', 'job',

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from test_record import RECORD, a_record, put
@@ -14,6 +15,7 @@ from lumi_hooks import record
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import explain, main
+from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce
@@ -198,11 +200,47 @@ def test_a_record_is_data_in_the_script_too(tmp_path, where):
     else:
         found['site']['disabled'] = [evil]
     path = tmp_path / 'reproduce.sh'
+    if where == 'stack':
+        with pytest.raises(LumiHooksError, match='cannot be the name of a module'):
+            reproduce.script(found)
+        return
     path.write_text(reproduce.script(found))
     stubs = 'module() { :; }; eb() { :; }; exec() { "$@"; }; '
     subprocess.run(['bash', '-c', stubs + f'. {path}'], env={'EASYBUILD_HOOKS': 'x', 'PATH': '/usr/bin:/bin'},
                    check=False, capture_output=True)
     assert not (tmp_path / 'ran').exists()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('name', ['../../evil/Thing-1.0-cpeGNU-25.03.eb', '/tmp/Thing-1.0-cpeGNU-25.03.eb'])
+def test_S8_a_script_runs_the_copy_that_was_checked_and_no_other(tmp_path, capsys, name):
+    folder, _ = installed(tmp_path)
+    found = record.read_record(folder)
+    found['recipe']['file'] = name
+    with open(os.path.join(folder, record.FILE), 'w', encoding='utf-8') as handle:
+        json.dump(found, handle)
+    assert main(['explain', '--reproduce', str(tmp_path / 'again'), folder]) == 2
+    assert 'mangled: recipe' in capsys.readouterr().err and not (tmp_path / 'again').exists()
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('stack', ['/tmp/evil', '../evil', '-f', 'LUMI/25.03 evil', 'LUMI/../../evil'])
+def test_S8_a_script_loads_no_module_by_its_path(stack):
+    with pytest.raises(LumiHooksError, match='cannot be the name of a module'):
+        reproduce.script(a_record(site={**a_record()['site'], 'stack': stack}))
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('name', ['reproduce.sh', 'Thing-1.0-cpeGNU-25.03.eb'])
+def test_S8_a_patch_takes_no_other_files_place(tmp_path, capsys, name):
+    folder, _ = installed(tmp_path)
+    found = record.read_record(folder)
+    found['patches'] = [{'file': name, 'sha256': None}]
+    with open(os.path.join(folder, record.FILE), 'w', encoding='utf-8') as handle:
+        json.dump(found, handle)
+    Path(folder, 'easybuild', name).touch()
+    assert main(['explain', '--reproduce', str(tmp_path / 'again'), folder]) == 2
+    assert f'names {name} twice' in capsys.readouterr().err and not (tmp_path / 'again').exists()
 
 
 def test_the_source_is_found_by_its_checksum(tmp_path):

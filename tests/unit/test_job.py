@@ -3,16 +3,18 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 
 import pytest
 from writing import put_module
 
-from lumi_hooks import job
+from lumi_hooks import job, quote
 from lumi_hooks.cli import main
 from lumi_hooks.errors import DataError, LumiHooksError
-from lumi_hooks.job import gpu_binding, load_jobs, make_job
+from lumi_hooks.job import NO_ACCOUNT, gpu_binding, load_jobs, make_job
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
+from tests.lmod_command import require_lmod
 
 GPU = 'GROMACS/2025.4-cpeAMD-25.03-rocm'
 
@@ -58,11 +60,11 @@ def test_a_job_for_gpus(g):
     job = make_job(GPU, g)
     script = job.script()
     assert (job.tasks, job.threads, job.gpus) == (8, 7, 8)
-    assert 'module load LUMI/25.03 partition/G\nmodule load ' + GPU in script
+    assert 'module load LUMI/25.03 partition/G ||' in script and f'module load {GPU} ||' in script
     assert '#SBATCH --partition=standard-g' in script and '#SBATCH --gpus-per-node=8' in script
     assert 'export MPICH_OFI_NIC_POLICY=GPU' in script and 'ROCR_VISIBLE_DEVICES' in script
     # for the program alone: another MPI program of the job would end in MPI_Init
-    assert re.search(r'^MPICH_GPU_SUPPORT_ENABLED=1 srun .*PROGRAM$', script, re.M)
+    assert re.search(r'^MPICH_GPU_SUPPORT_ENABLED=1 srun .* sh "\$\{program\[@\]\}"$', script, re.M)
     assert 'export MPICH_GPU_SUPPORT_ENABLED' not in script
 
 
@@ -102,6 +104,7 @@ def test_as_json(capsys):
     assert main(['job', GPU, '--json', '--program', 'gmx_mpi mdrun']) == 0
     data = json.loads(capsys.readouterr().out)
     assert data['partition'] == 'G' and data['cpu_bind'].startswith('mask_cpu:') and data['script'].endswith('mdrun\n')
+    assert data['schema_version'] == 1 and data['left_out'] == ['account'] and data['account'] is None
     assert {item['name'] for item in data['environment']} >= {'MPICH_GPU_SUPPORT_ENABLED', 'MPICH_OFI_NIC_POLICY'}
     assert all(item['reason'] for item in data['environment'])
 
@@ -112,7 +115,7 @@ def test_modules_that_are_installed(tmp_path, monkeypatch, capsys):
     for name, value in {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_CPE_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C',
                         'MODULEPATH': str(tmp_path), 'EBU_USER_PREFIX': str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
-    assert main(['job', 'Thing']) == 0 and 'module load Thing/1.10-cpeGNU-25.03' in capsys.readouterr().out
+    assert main(['job', 'Thing']) == 0 and 'module load Thing/1.10-cpeGNU-25.03 ||' in capsys.readouterr().out
     assert main(['job', 'Thing/2.0']) == 2
     assert 'Thing/1.9-cpeGNU-25.03, Thing/1.10' in capsys.readouterr().err
 
@@ -121,3 +124,186 @@ def test_a_name_without_a_version_needs_the_stack(capsys):
     assert main(['job', '--partition', 'G', 'Thing']) == 2
     told = capsys.readouterr().err
     assert 'name the version too (Thing/…): LUMI/' in told and 'partition/G is not loaded here' in told
+
+
+# --- scripts that are run by a real bash
+
+SRUN = """#!/bin/bash
+# stands for srun: notes its words and settings, and runs the program as rank 3
+printf '%s\\n' "$@" > "$NOTES/words"
+echo "cpus=$SRUN_CPUS_PER_TASK prefix=$EBU_USER_PREFIX stack=$LUMI_HOOKS_PREFIXES modules=$LOADED" > "$NOTES/settings"
+while [ "${1#--}" != "$1" ]; do shift; done
+export SLURM_LOCALID=3
+exec "$@"
+"""
+# stands for Lmod: every module is there but those whose names hold "missing"
+MODULE = """module() {
+    case "$*" in *missing*) echo "Lmod has no such module" >&2; return 1 ;; esac
+    [ "$1" != load ] || export LOADED="$LOADED${LOADED:+ }${*:2}"
+}
+export -f module
+"""
+
+
+@pytest.fixture
+def bash(tmp_path):
+    """Runs a job's script as a job would be, with stand-ins of srun and module; its working folder stays."""
+    (tmp_path / 'bin').mkdir()
+    (tmp_path / 'work').mkdir()
+    (tmp_path / 'bin/srun').write_text(SRUN)
+    (tmp_path / 'bin/srun').chmod(0o755)
+    (tmp_path / 'functions').write_text(MODULE)
+
+    def run(made, **more):
+        script = tmp_path / 'job.sh'
+        script.write_text(made.script())
+        checked = subprocess.run(['bash', '-n', script], capture_output=True, text=True, check=False)
+        assert checked.returncode == 0, checked.stderr
+        env = {'PATH': f'{tmp_path}/bin:/usr/bin:/bin', 'HOME': str(tmp_path), 'NOTES': str(tmp_path),
+               'BASH_ENV': str(tmp_path / 'functions'), **more}
+        done = subprocess.run(['bash', script], cwd=tmp_path / 'work', env=env, capture_output=True, text=True,
+                              check=False)
+        done.started = (tmp_path / 'words').exists()
+        done.words = (tmp_path / 'words').read_text().splitlines() if done.started else []
+        done.settings = (tmp_path / 'settings').read_text() if done.started else ''
+        return done
+    run.work = tmp_path / 'work'
+    return run
+
+
+@pytest.mark.security
+def test_S3_a_job_for_gpus_writes_and_runs_no_file_of_its_working_folder(g, bash):
+    """A stranger's file of the name that the wrapper had is not run, and a link of that name is not written through."""
+    target = bash.work.parent / 'mine'
+    target.write_text('mine')
+    for number in range(2):
+        (bash.work / f'select_gpu.{number}').symlink_to(target)
+    (bash.work / 'select_gpu').write_text('#!/bin/sh\ntouch MARKER\n')
+    (bash.work / 'select_gpu').chmod(0o777)
+    before = sorted(bash.work.iterdir())
+    for number in ('', '0', '1'):
+        made = make_job(GPU, g, account='p', program='printf "%s,%s\\n" "$ROCR_VISIBLE_DEVICES" "a  b"')
+        done = bash(made, SLURM_JOB_ID=number)
+        assert done.returncode == 0, done.stderr
+        assert sorted(bash.work.iterdir()) == before and target.read_text() == 'mine'
+    assert 'cat >' not in made.script() and 'chmod' not in made.script() and './' not in made.script()
+
+
+def test_each_rank_sees_its_gpu_and_the_program_gets_its_words(g, bash):
+    program = 'sh -c \'printf "%s|" "$ROCR_VISIBLE_DEVICES" "$@"\' x "a  b" \'$c\' "$HOME"'
+    done = bash(make_job(GPU, g, account='p', program=program))
+    assert done.stdout == f'3|a  b|$c|{bash.work.parent}|', done.stderr
+    assert bash(make_job(GPU, g, tasks=2, account='p', program=program)).stdout.startswith('1|')
+
+
+HOSTILE = ['$(touch MARKER)', '`touch MARKER`', 'X; touch MARKER', 'X\ntouch MARKER', "X' touch MARKER '", 'X" "',
+           'X\n#SBATCH --wrap=x', '/tmp/X/1', '../X/1', '-X', '--X', '~/X', 'X/..', 'X/../Y', 'X//1', '', ' ', 'X 1',
+           'X/1\0', 'X/1\u202e', 'X/\ud800', 'X&1', 'X|1', 'X>MARKER', 'X*', 'X?', '${IFS}', '{X,Y}', 'X/1\\']
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('text', HOSTILE)
+@pytest.mark.parametrize('field', ['module', 'account', 'time'])
+def test_S12_what_slurm_and_the_shell_would_take_apart_is_rejected(site, field, text):
+    facts = {'module': 'Thing/1.0', 'account': 'p', 'time': '1', field: text}
+    if (field, text) == ('account', ''):
+        return  # it is left to be filled in
+    with pytest.raises(LumiHooksError) as told:
+        make_job(facts['module'], site, account=facts['account'], time=facts['time'], program='true')
+    assert quote.line(told.value) == str(told.value)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('program', ['x\ntouch MARKER', 'x \'y', 'x "', 'x \\', ' ', '# nothing', 'x\ry', 'x\x1b[2J',
+                                     'x\0'])
+def test_S12_a_program_is_one_line_with_its_quotes_closed(site, program):
+    with pytest.raises(LumiHooksError, match='no command of one line'):
+        make_job('Thing/1.0', site, program=program)
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('folder', ["it's", '$(touch MARKER)', '`touch MARKER`', 'a b', 'a"b', 'a;touch MARKER', '-n'])
+def test_S12_prefixes_are_quoted(bash, folder):
+    prefixes = (f'/p/{folder}', f'/q/{folder}')
+    site = replace(make_site(env={}), prefix=prefixes[0], prefixes=prefixes)
+    done = bash(make_job('Thing/1.0', site, account='p', program='true'))
+    assert done.returncode == 0, done.stderr
+    assert f'prefix={prefixes[0]} stack={prefixes[0]}:{prefixes[1]} ' in done.settings
+    assert not list(bash.work.iterdir())
+
+
+@pytest.mark.parametrize('name', ['GCC/.13.2.0', 'gtk+/3.24', 'libsigc++/2.10-cpeGNU-25.03', 'X/1.0~rc1', 'a/b/1.0'])
+def test_names_that_modules_have_are_taken(site, name):
+    assert f'module load {name} ||' in make_job(name, site).script()
+
+
+def test_O4_srun_gets_the_cores_of_a_rank(site, bash):
+    made = make_job('Thing/1.0', site, threads=4, account='p', program='true')
+    assert 'cpus=4 ' in bash(made).settings
+    assert 'cpus=2 ' in bash(made, SLURM_CPUS_PER_TASK='2').settings, 'what the line #SBATCH says, if it was edited'
+
+
+def test_J4_a_job_with_an_environment_of_its_own_finds_the_module(bash):
+    """As --export=NONE leaves it: nothing of the submitting shell is there."""
+    site = replace(make_site(env={}), prefix='/p', prefixes=('/p', '/q'))
+    made = make_job('Thing/1.0', site, account='p', program='true')
+    done = bash(made)
+    assert 'prefix=/p stack=/p:/q modules=LUMI/25.03 partition/C Thing/1.0' in done.settings, done.stderr
+    assert '--export=ALL' in done.words
+    assert re.search('module use /q/modules/LUMI/25.03/partition/C .*module use /p/modules/LUMI/25.03/partition/C ',
+                     made.script(), re.S), "one's own comes first"
+    central = replace(site, mode='production')
+    assert 'EBU_USER_PREFIX' not in make_job('Thing/1.0', central).script()
+
+
+def test_J4_nothing_is_started_without_the_module(site, bash):
+    done = bash(make_job('missing/1.0', site, account='p', program='true'))
+    assert done.returncode == 2 and not done.started
+    assert done.stderr.splitlines()[-1] == 'missing/1.0 cannot be loaded: module load missing/1.0 failed'
+
+
+def test_J4_real_lmod_that_lacks_the_module_stops_the_script(site, bash, tmp_path):
+    lmod = require_lmod()
+    (tmp_path / 'functions').write_text(f'module() {{ eval "$({lmod} bash "$@")"; }}\nexport -f module\n')
+    modules = tmp_path / 'modules'
+    for name, version in (('LUMI', '25.03'), ('partition', 'C'), ('Thing', '1.0')):
+        put_module(modules, name, version)
+    found = bash(make_job('Thing/1.0', site, account='p', program='true'), MODULEPATH=str(modules))
+    assert found.started and found.returncode == 0, found.stderr
+    (tmp_path / 'words').unlink()
+    done = bash(make_job('Thing/2.0', site, account='p', program='true'), MODULEPATH=str(modules))
+    assert done.returncode == 2 and not done.started
+    assert 'Thing/2.0 cannot be loaded: module load Thing/2.0 failed' in done.stderr
+
+
+@pytest.mark.parametrize('facts, says', [
+    ({'program': 'true'}, 'no account: name your project'), ({'account': 'p'}, 'no program: fill in')])
+def test_J4_what_is_left_out_stops_the_script(site, bash, facts, says):
+    made = make_job('Thing/1.0', site, **facts)
+    done = bash(made, SLURM_JOB_ACCOUNT=facts.get('account', NO_ACCOUNT))
+    assert done.returncode == 2 and says in done.stderr and not done.started
+    filled = replace(made, program=made.program or 'true')
+    assert bash(filled, SLURM_JOB_ACCOUNT='p').started
+
+
+def test_J4_what_is_left_out_is_said(capsys, tmp_path):
+    assert main(['job', GPU, '--output', str(tmp_path / 'a b.sh')]) == 0
+    shown = capsys.readouterr()
+    assert 'no account and no program: give --account and --program' in shown.err
+    assert f'sbatch \'{tmp_path}/a b.sh\'' in shown.out
+    assert main(['job', GPU, '--account', 'p', '--program', 'x']) == 0
+    assert capsys.readouterr().err == ''
+
+
+@pytest.mark.parametrize('versions, newest', [
+    (('29Aug2024-cpeGNU-25.03-kokkos', '22Jul2025-cpeGNU-25.03-kokkos'), '22Jul2025-cpeGNU-25.03-kokkos'),
+    (('3.0.0b2-cpeGNU-25.03', '3.0.0-cpeGNU-25.03'), '3.0.0-cpeGNU-25.03'),
+    (('2.7.11-cpeGNU-25.03', '2.7.11a-cpeGNU-25.03'), '2.7.11a-cpeGNU-25.03'),
+    (('1.0-cpeCray-25.03', '1.0-cpeGNU-25.03'), '1.0-cpeGNU-25.03')])
+def test_O9_the_newest_is_taken(tmp_path, monkeypatch, capsys, versions, newest):
+    for version in versions:
+        put_module(tmp_path, 'LAMMPS', version)
+    for name, value in {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_CPE_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C',
+                        'MODULEPATH': str(tmp_path), 'EBU_USER_PREFIX': str(tmp_path)}.items():
+        monkeypatch.setenv(name, value)
+    assert main(['job', 'LAMMPS']) == 0 and f'module load LAMMPS/{newest} ||' in capsys.readouterr().out

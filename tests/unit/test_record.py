@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from lumi_hooks import record, schemas
 from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.record import Experience, help_text, read_record, same, with_help
+from lumi_hooks.schemas.plain import faults
 
 SHA = 'a' * 64
 RECORD = {
@@ -89,6 +90,41 @@ def test_a_mangled_record_gives_no_traceback(tmp_path_factory, data):
     except LumiHooksError:
         return
     assert isinstance(help_text(read), str) and record.changes_markdown(read, [])
+
+
+NO_NAMES = ['../../evil/Thing-1.0.eb', '/tmp/Thing-1.0.eb', './Thing-1.0.eb', 'x/Thing-1.0.eb', '', '.', '..',
+            'a\nb.eb', 'a.eb\n', 'a\0.eb', 'a\x1b[2J.eb', '..\n', None, 1, ['x.eb']]
+PLACES = {'recipe': lambda found, name: found['recipe'].update(file=name),
+          'source': lambda found, name: found['source'].update(file=name),
+          'kept': lambda found, name: found['source'].update(kept=name),
+          'patches': lambda found, name: found.update(patches=[{'file': name, 'sha256': None}]),
+          'sources': lambda found, name: found['sources'].append({'file': name, 'sha256': SHA})}
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('name', NO_NAMES, ids=repr)
+def test_S8_a_record_names_files_and_no_paths(tmp_path, place, name):
+    """For its reader and for its schema alike; no copy at all is none of them."""
+    import jsonschema
+    found = a_record()
+    PLACES[place](found, name)
+    if (place, name) == ('kept', None):
+        return
+    with pytest.raises(DataError, match='incomplete or mangled'):
+        read_record(put(tmp_path, found))
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(schemas.schema('record')).validate(found)
+    assert list(faults(found, schemas.schema('record')))
+
+
+@pytest.mark.parametrize('place', PLACES)
+@pytest.mark.parametrize('name', ['Thing-1.0.eb', '.hidden', '..x', 'a b', "it's", '$(x).eb', 'ä.patch', '-x.eb'])
+def test_other_names_of_files_are_fine(tmp_path, place, name):
+    found = a_record()
+    PLACES[place](found, name)
+    assert read_record(put(tmp_path, found)) == found
+    assert not list(faults(found, schemas.schema('record')))
 
 
 def test_the_same_but_for_times():

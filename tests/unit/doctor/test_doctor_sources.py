@@ -11,6 +11,7 @@ import pytest
 from doctoring import package, says
 
 from lumi_hooks.doctor import ERROR, WARNING
+from lumi_hooks.prefix import checksums
 from lumi_hooks.prefix.checksums import is_complete, unchecked
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.site import make_site
@@ -86,6 +87,54 @@ def test_files_without_checksums(parameters, missing):
         with open(os.path.join(folder, 'checksums.json'), 'w', encoding='utf-8') as handle:
             json.dump(dict.fromkeys(missing, SUM), handle)
         assert unchecked(parameters, folder) == []
+
+
+MD5 = '0' * 32
+WEAK = [('size', 4), ('md5', MD5), ('adler32', '0x0'), ('crc32', '0x0'), ('sha1', '0' * 40), MD5, '0' * 40, 'z' * 64,
+        'A' * 64, SUM + '\n', '', (), [], {}, 4, True, (None,), (SUM, None), (SUM, MD5), (SUM, ('size', 4)),
+        ((SUM, SUM), ('size', 4)), [MD5], [('size', 4), MD5], ['size', 4], [[SUM, MD5]], {'a.tgz': MD5},
+        {'a.tgz': None}, {'a.tgz': ('size', 4)}, {'a.tgz': MD5, 'b.tgz': SUM}, {'b.tgz': MD5}, ('sha256', 4),
+        ('md5', SUM), ('size', SUM)]
+STRONG = [SUM, ('sha256', SUM), ('sha512', '0' * 128), (SUM, SUM), (('sha512', SUM), SUM), [SUM], [MD5, SUM],
+          [('size', 4), SUM], [(SUM, SUM)], {'a.tgz': SUM}, {'a.tgz': (SUM, SUM)}, {'a.tgz': SUM, 'b.tgz': MD5},
+          {'%(name)s.tgz': SUM}]
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('checksum', WEAK, ids=repr)
+def test_S13_what_another_file_can_have_is_no_checksum(checksum, tmp_path):
+    assert unchecked({'sources': ['a.tgz'], 'checksums': [checksum]}) == ['a.tgz']
+    assert unchecked({'exts_list': [('x', '1', {'checksums': [checksum]})]}) == ['x-1.tar.gz']
+    (tmp_path / 'checksums.json').write_text(json.dumps({'a.tgz': checksum}))
+    assert unchecked({'sources': ['a.tgz']}, str(tmp_path)) == ['a.tgz']
+
+
+@pytest.mark.parametrize('checksum', STRONG, ids=repr)
+def test_S13_strong_ones_count_in_all_notations(checksum):
+    assert unchecked({'sources': ['a.tgz'], 'checksums': [checksum]}) == []
+
+
+@pytest.mark.security
+def test_S13_easybuild_lets_no_other_file_pass(tmp_path):
+    """What counts here EasyBuild does not take for a file that it was not made of; a size it does."""
+    from easybuild.tools.build_log import EasyBuildError
+    from easybuild.tools.filetools import CHECKSUM_FUNCTIONS, verify_checksum
+    path = tmp_path / 'a.tgz'
+    path.write_text('evil')
+    for checksum in STRONG:
+        try:
+            assert not verify_checksum(str(path), checksum), checksum
+        except EasyBuildError as err:
+            assert 'Missing checksum' in str(err)
+    assert verify_checksum(str(path), ('size', 4)) and verify_checksum(str(path), (SUM, ('size', 4)))
+    assert set(CHECKSUM_FUNCTIONS) == set(checksums._KINDS), 'another kind: is it strong?'
+
+
+def test_S13_what_to_type_is_said(here):
+    weak = package(sources=['a.tgz'], checksums=[MD5])
+    (level, text), = says('checksums', here(packages=[weak]))
+    assert level == ERROR and 'no checksum for a.tgz' in text and 'MD5' in text
+    assert 'LUMI_HOOKS_ALLOW=Thing' in text and 'sha256sum FILE' in text
 
 
 def test_a_commit_stands_for_a_checksum():
