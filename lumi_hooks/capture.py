@@ -42,7 +42,8 @@ def ask(python: str) -> Dict[str, Any]:
     What a Python carries in its own installation.
 
     :param python: path of the interpreter, which is run
-    :return: version, packages (normal name, PEP 503 -> version), blas and openmp (names of the libraries that numpy and scipy load)
+    :return: version, packages (normal name -> version), blas and openmp (names of the
+        libraries that numpy and scipy load)
     :raises LumiHooksError: it can't be run, or does not answer
     """
     try:
