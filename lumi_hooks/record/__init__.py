@@ -13,6 +13,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import DataError
 from ..prefix import name_of
+from ..prefix.closed import is_open
 from ..versions import version_key
 
 SCHEMA_VERSION = 1
@@ -127,11 +128,6 @@ def closed_installations(folder: str) -> List[str]:
     found = [os.path.join(folder, name, version) for name in sorted(_listing(folder))
              for version in sorted(_listing(os.path.join(folder, name))) if not version.startswith('.')]
     return [path for path in found if os.path.isdir(path) and not is_open(path)]
-
-
-def is_open(folder: str) -> bool:
-    """Can this user list a folder and what is in it?"""
-    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:
