@@ -209,12 +209,17 @@ def _enforced(here, app) -> bool:
 
 def _private_sources() -> None:
     """Licensed software's sources are looked for, and downloaded, in folders of the user's own first."""
-    folders = [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
+    folders = _private_folders()
     before = source_paths()
     wanted = [*folders, *(path for path in before if path not in folders)]
     if wanted != before:
         stack.set_source_paths(wanted)
         _undo.append(lambda: stack.set_source_paths(before))
+
+
+def _private_folders() -> List[str]:
+    """The user's own folders with the sources of licensed software."""
+    return [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
 
 
 def _settle_around(here, app, group: int) -> List[str]:
@@ -237,12 +242,14 @@ def _is_shared(here, app, folder: str) -> bool:
 def _sources(here, app) -> List[str]:
     """
     Files in the prefix that a package was made of and that only the user can read, as they came while it was installed:
-    they are for those whom it is for.
+    they are for those whom it is for. In the user's own folders nothing is changed.
     """
+    private = _private_folders()
     files = [entry.get(key) for key, entries in (('path', app.src), ('src', app.exts)) for entry in entries
              if isinstance(entry, dict)]
     return [path for path in files if isinstance(path, str) and holder(path, (here.site.prefix,))
-            and os.path.isfile(path) and not os.lstat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
+            and not holder(path, private) and os.path.isfile(path)
+            and not os.lstat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
 
 
 def _around(here, app) -> List[str]:

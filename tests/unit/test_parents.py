@@ -4,9 +4,11 @@ import os
 import shutil
 import stat
 import tempfile
+from types import SimpleNamespace
 
 import pytest
 
+from lumi_hooks.eb import around
 from lumi_hooks.eb.parents import keep_open, of_a_build
 
 
@@ -88,3 +90,20 @@ def test_it_is_put_back():
     ('GROMACS/2025.4/cpeGNU-25.03/easybuild_obj', True), ('../elsewhere/x/y/z', False)])
 def test_a_builds_own_folder(tmp_path, path, own):
     assert of_a_build(str(tmp_path / 'build' / path), str(tmp_path / 'build')) is own
+
+
+def test_sources_that_came_under_it_are_found_and_ones_own_folders_left_alone(tmp_path, monkeypatch):
+    """Those that only the user can read, in the prefix: what others use as well keeps its group."""
+    paths = {}
+    for name, permissions in (('sources/new', 0o600), ('sources/ext', 0o600), ('sources/known', 0o664),
+                              ('private/mine', 0o600), ('../elsewhere', 0o600)):
+        path = tmp_path / 'prefix' / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+        path.chmod(permissions)
+        paths[name] = str(path)
+    monkeypatch.setenv('LUMI_HOOKS_PRIVATE_SOURCES', str(tmp_path / 'prefix' / 'private'))
+    here = SimpleNamespace(site=SimpleNamespace(prefix=str(tmp_path / 'prefix')))
+    app = SimpleNamespace(src=[{'path': paths[name]} for name in paths if name != 'sources/ext'],
+                          exts=[{'name': 'x', 'src': paths['sources/ext']}, {'name': 'y'}])
+    assert around._sources(here, app) == [paths['sources/new'], paths['sources/ext']]
