@@ -11,6 +11,7 @@ import re
 import subprocess
 from typing import Any, Dict, List, Sequence
 
+from .central import normal_name
 from .errors import LumiHooksError
 
 # where the Cray PE installs its Python
@@ -25,11 +26,11 @@ _QUESTION = r'''
 import glob, json, os, sys, sysconfig
 from importlib import metadata
 places = sorted({sysconfig.get_path('purelib'), sysconfig.get_path('platlib')})
-packages = {}
+packages = []
 for found in metadata.distributions(path=places):
     name = found.metadata['Name']
     if name and found.version:
-        packages[name] = found.version
+        packages.append((name, found.version))
 files = [path for place in places for part in ('numpy', 'scipy/linalg')
          for path in sorted(glob.glob(os.path.join(place, part, '**', '*.so'), recursive=True))]
 print(json.dumps({'version': '.'.join(map(str, sys.version_info[:3])), 'packages': packages, 'files': files}))
@@ -41,7 +42,8 @@ def ask(python: str) -> Dict[str, Any]:
     What a Python carries in its own installation.
 
     :param python: path of the interpreter, which is run
-    :return: version, packages (name -> version), blas and openmp (names of the libraries that numpy and scipy load)
+    :return: version, packages (normal name -> version), blas and openmp (names of the
+        libraries that numpy and scipy load)
     :raises LumiHooksError: it can't be run, or does not answer
     """
     try:
@@ -56,7 +58,9 @@ def ask(python: str) -> Dict[str, Any]:
     minor = '.'.join(found['version'].split('.')[:2])
     version = folder if re.fullmatch(rf'{re.escape(minor)}\.\d+(\.\d+)?', folder) else found['version']
     libraries = _linked(found['files'])
-    return {'version': version, 'packages': dict(sorted(found['packages'].items(), key=lambda item: item[0].lower())),
+    # as Python itself takes of two installations of one name the first
+    packages = {normal_name(name): number for name, number in reversed(found['packages'])}
+    return {'version': version, 'packages': dict(sorted(packages.items())),
             'blas': sorted(set(_BLAS.findall(libraries))), 'openmp': sorted(set(_OPENMP.findall(libraries)))}
 
 

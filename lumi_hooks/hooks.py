@@ -110,7 +110,8 @@ def module_write_hook(easyblock, path, text):
     here = session.current()
     if here:
         text = here.records.with_help(easyblock, path, text)
-    return _behind('module_write_hook', easyblock, path, text) or text
+    found = _behind('module_write_hook', easyblock, path, text)
+    return text if found is None else found
 
 
 @dispatch.clear_errors

@@ -3,13 +3,13 @@
 The text of an adapted recipe: the original with the changed parameters replaced in place, and a header.
 
 What was written is read back and compared with what was meant; where the original's text is too clever to be
-edited (loops, conditions), the parameters are written out in full instead.
+edited, the parameters are written out in full instead.
 """
 import ast
 import pprint
 import re
 import textwrap
-from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from . import __version__, quote
 from .change import Adaptation, Change
@@ -22,6 +22,11 @@ _WIDTH = 110
 # EasyBuild's second names for parameters, for recipes that use them
 ALTERNATIVES = {'builddependencies': 'build_deps', 'dependencies': 'deps', 'versionsuffix': 'version_suffix',
                 'toolchainopts': 'toolchain_opts'}
+# a parameter that an adapted recipe has no more
+_GONE = object()
+# what EasyBuild's fetch_parameters_from_easyconfig is asked for, and what tools look for in a recipe's text
+_BY_LINE = frozenset({'easyblock', 'name', 'version', 'versionsuffix', 'toolchain'})
+_SIMPLE = (ast.Assign, ast.AugAssign, ast.Expr, ast.Import, ast.ImportFrom)
 
 
 def record_of(adaptation: Adaptation) -> Dict[str, Any]:
@@ -44,13 +49,15 @@ def render(adaptation: Adaptation, reread: Callable[[str], Recipe], standalone: 
 
 def body(adaptation: Adaptation, reread: Callable[[str], Recipe]) -> str:
     """The adapted recipe's text without header and record, to compare with the original."""
-    parameters = list(dict.fromkeys(change.parameter for change in adaptation.changes))
-    edited = _edited(adaptation.recipe.text, {name: adaptation.parameters.get(name) for name in parameters})
-    try:
-        if _same(reread(edited), adaptation.parameters):
-            return edited
-    except RecipeError:
-        pass  # something else in the text was made of what was replaced
+    text, names = adaptation.recipe.text, dict.fromkeys(change.parameter for change in adaptation.changes)
+    values = {name: adaptation.parameters.get(name, _GONE) for name in names}
+    for at_the_end in dict.fromkeys(_ways(text, values)):
+        try:
+            edited = _edited(text, values, at_the_end)
+            if _same(reread(edited), adaptation.parameters):
+                return edited
+        except RecipeError:
+            pass  # something else in the text was made of what was replaced
     full = _in_full(adaptation.parameters)
     if not _same(reread(full), adaptation.parameters):
         raise RecipeError(f'{adaptation.recipe.filename}: the adapted recipe cannot be written down, as a parameter '
@@ -96,26 +103,56 @@ def describe(change: Change, adaptation: Optional[Adaptation] = None) -> str:
     return f'{change.parameter}: {change.before!r} → {change.after!r}'
 
 
-def _edited(text: str, values: Mapping[str, Any]) -> str:
-    """The text with top-level assignments of the named parameters replaced; new parameters go to the end."""
+def _statements(text: str, name: str) -> List[ast.stmt]:
+    """The statements at the top level that make a parameter and nothing else: x = …, x += …, x.append(…)."""
+    def made(statement: ast.stmt) -> Optional[ast.expr]:
+        if isinstance(statement, ast.Assign):
+            return statement.targets[0] if len(statement.targets) == 1 else None
+        if isinstance(statement, ast.AugAssign):
+            return statement.target
+        call = statement.value if isinstance(statement, ast.Expr) else None
+        return call.func.value if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) else None
+    found = ((statement, made(statement)) for statement in ast.parse(text).body)
+    return [statement for statement, what in found if isinstance(what, ast.Name) and what.id == name]
+
+
+def _ways(text: str, values: Mapping[str, Any]) -> Iterator[FrozenSet[str]]:
+    """
+    What is tried one after the other: the parameters that are written behind everything else, the others in place.
+
+    First none, then those that a loop or a condition speaks of, then all. Those that EasyBuild looks up in the text,
+    where the first line of that name counts, are always in place.
+    """
+    yield frozenset()
+    movable = {name for name, value in values.items() if name not in _BY_LINE and value is not _GONE}
+    nested = {node.id for statement in ast.parse(text).body if not isinstance(statement, _SIMPLE)
+              for node in ast.walk(statement) if isinstance(node, ast.Name)}
+    yield frozenset(name for name in movable if {name, ALTERNATIVES.get(name)} & nested)
+    yield frozenset(movable)
+
+
+def _edited(text: str, values: Mapping[str, Any], at_the_end: FrozenSet[str] = frozenset()) -> str:
+    """
+    The text with what makes the named parameters replaced by their values; new parameters go to the end.
+
+    :param values: parameter -> value, _GONE for one that goes
+    :param at_the_end: parameters whose statements stay, as others rely on them, and that get their value at the end
+    """
     lines = re.findall('[^\n]*\n|[^\n]+', text)  # splitlines() also splits at what is no line end to Python
-    statements: Dict[str, ast.Assign] = {}
-    for statement in ast.parse(text).body:
-        if isinstance(statement, ast.Assign) and len(statement.targets) == 1 \
-                and isinstance(statement.targets[0], ast.Name):
-            statements[statement.targets[0].id] = statement
-    edits: List[Tuple[ast.Assign, str]] = []
+    edits: List[Tuple[ast.stmt, str]] = []
     extra: List[str] = []
     for name, value in values.items():
-        alias = name if name in statements else ALTERNATIVES.get(name, name)
-        node = statements.get(alias)
-        if node is None:
-            if value:
-                extra.append(f'\n{name} = {_value(value)}\n')
-        else:
-            edits.append((node, '' if value in (None, []) else f'{alias} = {_value(value)}\n'))
+        second = ALTERNATIVES.get(name, name)
+        alias = second if _statements(text, second) and not _statements(text, name) else name
+        statements = [] if name in at_the_end else _statements(text, alias)
+        # no dependencies are the same to EasyBuild as an empty list of them
+        gone = value is _GONE or name in DEPENDENCY_LISTS and not value and name not in at_the_end
+        new = '' if gone else f'{alias} = {_value(value)}\n'
+        # an inline comment behind the old value goes with it
+        edits += zip(statements, [new, *[''] * len(statements)])
+        if new and not statements:
+            extra.append(f'\n# instead of what is said above\n{new}' if name in at_the_end else f'\n{new}')
     for node, new in sorted(edits, key=lambda edit: edit[0].lineno, reverse=True):
-        # an inline comment behind the old value went with it
         lines[node.lineno - 1:node.end_lineno] = [new] if new else []
     found = ''.join(lines)
     return (found if found.endswith('\n') else found + '\n') + ''.join(extra)
@@ -155,6 +192,6 @@ def _same(recipe: Recipe, meant: Mapping[str, Any]) -> bool:
     """Does a text that was read back say what was meant?"""
     def plain(parameters):
         return {name: value for name, value in parameters.items()
-                if not name.startswith('local_') and value not in (None, []) and not callable(value)
-                and type(value).__name__ != 'module'}
+                if not name.startswith('local_') and not callable(value) and type(value).__name__ != 'module'
+                and not (name in DEPENDENCY_LISTS and not value)}
     return plain(recipe.parameters) == plain(meant)

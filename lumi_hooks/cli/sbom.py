@@ -10,7 +10,8 @@ from typing import Any, Dict, List, Mapping, Sequence
 from .. import __version__, quote
 from ..errors import DataError, LumiHooksError, packages_remedy
 from ..files import write_atomic
-from ..record import closed_installations, installations, is_open, read_record, software_folders
+from ..prefix.closed import is_open
+from ..record import closed_installations, installations, read_record, software_folders
 from . import place
 from .command import add_command
 

@@ -10,9 +10,9 @@ from typing import Any, Dict, Optional, Sequence
 from .. import __version__
 from ..errors import LumiHooksError
 from ..prefix import name_of, stack_of
-from ..record import is_open
+from ..prefix.closed import closed_folders, is_open
 from ..releases import default_release, toolchain_facts
-from ..site import is_lumi, node_partition, site_from_environment, user_prefix
+from ..site import is_lumi, node_partition, site_from_environment, stack_version, user_prefix
 from .command import add_command
 
 EXAMPLES = """examples:
@@ -56,6 +56,7 @@ def status() -> Dict[str, Any]:
             stack = stack_of(prefix)
         except LumiHooksError as err:
             problem = str(err)
+    closed = closed_folders(stack, stack_version(site), site.partition) if site else ()
     hooks = env.get('EASYBUILD_HOOKS')
     ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'hooks.py')
     return {
@@ -71,6 +72,7 @@ def status() -> Dict[str, Any]:
         'mode': site.mode if site else None,
         'prefix': prefix,
         'prefixes': list(stack),
+        'closed': [{'folder': one.folder, 'text': one.sentence(stack)} for one in closed],
         'space': space(prefix),
         'easybuild': easybuild_version(),
         'lumi_hooks': __version__,
@@ -134,6 +136,8 @@ def show(facts: Dict[str, Any]) -> None:
         name = name_of(below, facts['prefixes'])
         rows.add_row('below it', escape(below) + (f'   ({name})' if below not in name else '')
                      + ('' if is_open(below) else '   [red](not there, or closed to you)[/]'))
+    for found in facts['closed']:
+        rows.add_row('closed', f'[red]{escape(found["text"])}[/]')
     if free:
         rows.add_row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; '
                                    'your quota may be less)')

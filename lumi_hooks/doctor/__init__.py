@@ -83,7 +83,7 @@ def check(id: str, title: str):
 
 def examine(here: Situation) -> List[Finding]:
     """All findings of all checks, errors first."""
-    from . import licences, node, place, room, sources, tools  # noqa: F401 (they register their checks)
+    from . import licences, node, place, room, shared, sources, tools  # noqa: F401 (they register their checks)
     found = [finding for entry in CHECKS.values() for finding in entry(here)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != ERROR)
 

@@ -7,10 +7,12 @@ import tempfile
 from typing import Optional
 
 from ..errors import DataError
-from ..prefix import area_of, changes_since_loaded, project_of, stale_modules
+from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, project_of, stale_modules
+from ..prefix.closed import closed_folders
 from ..prefix.permissions import umask
 from ..prefix.quota import existing
 from ..record import installations, read_record, software_folders
+from ..site import stack_version
 from . import ERROR, WARNING, Situation, check
 
 
@@ -59,10 +61,13 @@ def stack(here: Situation):
     changed = changes_since_loaded(here.site.prefixes, here.env)
     if changed:
         yield ERROR, changed
+    closed = closed_folders(here.site.prefixes, stack_version(here.site, here.env), here.site.partition)
+    for found in closed if not here.inside else ():  # eb says it at its start
+        yield WARNING, found.sentence(here.site.prefixes)
     for path in here.site.prefixes[1:]:
-        if not os.path.isdir(path):
-            yield WARNING, f'{path}, which is to lie below your prefix, does not exist or cannot be entered: nothing ' \
-                           'of it is found'
+        if not os.path.isdir(path) and path not in {found.prefix for found in closed}:
+            yield WARNING, f'{path}, which is to lie below your prefix, does not exist: make it, or take it out ' \
+                           f'of {VARIABLE} or of {os.path.join(here.site.prefix, FILE)}'
     modulepath = [path for path in here.env.get('MODULEPATH', '').split(':') if path]
     for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
         yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: modules ' \

@@ -6,6 +6,7 @@ sources of licensed software. What is changed of EasyBuild's settings for one pa
 import grp
 import os
 import stat
+from functools import partial
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from easybuild.base import fancylogger
@@ -30,7 +31,7 @@ from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
 from ..verify.places import find_places
-from . import install, network, stack
+from . import install, network, parents, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -92,8 +93,12 @@ def enter(here, app) -> None:
     if group is not None:
         _option('set_gid_bit', True)
         _umask(_groups_umask())
+        if not app.dry_run:
+            # what EasyBuild-user made, under the umask of whoever loaded it first: this build may never end
+            _settle_around(here, app, group)
     if app.group is not None:
-        # what is installed is nobody else's to read before it has its group
+        # what is installed is nobody else's to read before it has its group, but what is above it is everybody's
+        _undo.append(parents.keep_open(partial(_is_shared, here, app), permissions.umask()))
         _umask(0o077)
     if licensed:
         _private_sources()
@@ -146,19 +151,17 @@ def leave(here, app) -> None:
     restricted = app.group is not None
     leave_all()
     group = permissions.shared_group(here.site.prefix)
-    if app.dry_run or not os.path.isdir(app.installdir):
+    if app.dry_run or (group is None and not restricted):
         return
     if restricted:
         permissions.open_up(_around(here, app), mask)
-    if group is None and not restricted:
-        return
     writable = bool(build_option('group_writable_installdir'))
-    failed = list(permissions.settle(app.installdir, app.group[1] if restricted else group, writable, restricted))
-    for path in _around(here, app) if group is not None else ():
-        try:
-            permissions.settle_one(path, group)
-        except OSError:
-            failed.append(path)
+    failed: List[str] = []
+    for path in [app.installdir, *(_sources(here, app) if restricted else ())]:
+        if os.path.lexists(path):
+            failed += permissions.settle(path, app.group[1] if restricted else group, writable, restricted)
+    if group is not None:
+        failed += _settle_around(here, app, group)
     if failed:
         print_warning('lumi-hooks: the permissions of %s files of %s could not be set, the first is %s', len(failed),
                       app.installdir, failed[0])
@@ -206,12 +209,47 @@ def _enforced(here, app) -> bool:
 
 def _private_sources() -> None:
     """Licensed software's sources are looked for, and downloaded, in folders of the user's own first."""
-    folders = [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
+    folders = _private_folders()
     before = source_paths()
     wanted = [*folders, *(path for path in before if path not in folders)]
     if wanted != before:
         stack.set_source_paths(wanted)
         _undo.append(lambda: stack.set_source_paths(before))
+
+
+def _private_folders() -> List[str]:
+    """The user's own folders with the sources of licensed software."""
+    return [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
+
+
+def _settle_around(here, app, group: int) -> List[str]:
+    """Give what is around a package to the group that the prefix is shared with; returns what could not be set."""
+    failed = []
+    for path in _around(here, app):
+        try:
+            permissions.settle_one(path, group)
+        except OSError:
+            failed.append(path)
+    return failed
+
+
+def _is_shared(here, app, folder: str) -> bool:
+    """Is a folder one of the prefix's that others install below, too, and not this package's own?"""
+    return bool(holder(folder, (here.site.prefix,))) and not holder(folder, (app.installdir,)) \
+        and not parents.of_a_build(folder, build_path())
+
+
+def _sources(here, app) -> List[str]:
+    """
+    Files in the prefix that a package was made of and that only the user can read, as they came while it was installed:
+    they are for those whom it is for. In the user's own folders nothing is changed.
+    """
+    private = _private_folders()
+    files = [entry.get(key) for key, entries in (('path', app.src), ('src', app.exts)) for entry in entries
+             if isinstance(entry, dict)]
+    return [path for path in files if isinstance(path, str) and holder(path, (here.site.prefix,))
+            and not holder(path, private) and os.path.isfile(path)
+            and not os.lstat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
 
 
 def _around(here, app) -> List[str]:

@@ -6,7 +6,7 @@ EasyBuild 5.4 runs hooks of both kinds at some steps and skips the plugin's sile
 hooks file has the same pre/post step). The hooks file claims the process when it is loaded; the plugin then keeps
 still.
 """
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
@@ -16,6 +16,28 @@ from ..errors import LumiHooksError
 from . import places
 
 _owner: Optional[str] = None
+# what each hook returned when it was run last, by its name
+_results: Dict[str, Any] = {}
+
+
+class HandedOn(NamedTuple):
+    """
+    A hook whose result EasyBuild puts in the place of one of its arguments.
+
+    :ivar position: of that argument
+    :ivar says_something: does EasyBuild take this result?
+    """
+    position: int
+    says_something: Callable[[Any], bool]
+
+
+# The hooks whose results EasyBuild uses, and the test that it makes, the same in 5.1.2, 5.2.0 and 5.4.1:
+# make_module_step in framework/easyblock.py, run_shell_cmd in tools/run.py (run_cmd in _deprecated.py likewise).
+# It ignores the results of all others.
+_HANDED_ON = {
+    'module_write_hook': HandedOn(2, lambda text: text is not None),
+    'pre_run_shell_cmd_hook': HandedOn(0, bool),
+}
 
 
 def claim(owner: str) -> None:
@@ -30,10 +52,13 @@ def owner() -> Optional[str]:
 
 
 def for_plugin(hook: Callable) -> Callable:
-    """A hook as the plugin has it: does nothing where the hooks file was loaded."""
+    """
+    A hook as the plugin has it: does nothing where the hooks file was loaded. EasyBuild takes the result of the last
+    hook that it ran, so it gets that of the file's once more.
+    """
     def run(*args, **kwargs):
         if _owner == 'file':
-            return None
+            return _results.pop(hook.__name__, None)
         return hook(*args, **kwargs)
     run.__name__, run.__doc__, run.__module__ = hook.__name__, hook.__doc__, hook.__module__
     return run
@@ -43,9 +68,10 @@ def clear_errors(hook: Callable) -> Callable:
     """Turn the library's own errors into EasyBuild's, which are shown without a traceback."""
     def run(*args, **kwargs):
         try:
-            return hook(*args, **kwargs)
+            result = _results[hook.__name__] = hook(*args, **kwargs)
         except LumiHooksError as err:
             raise EasyBuildError('lumi-hooks: %s', err) from err
+        return result
     run.__name__, run.__doc__, run.__module__ = hook.__name__, hook.__doc__, hook.__module__
     return run
 
@@ -71,16 +97,22 @@ class Chain:
 
     def run(self, name: str, *args, **kwargs):
         """
-        Run the chained hooks of that name, if there are any; returns what the last one returned that said something.
+        Run the chained hooks of that name, if there are any.
 
+        :return: what the last one returned that said something. Where EasyBuild uses the result, each hook is given
+            what the one before it made of it
         :raises EasyBuildError: one fails; a KeyError (an unset variable) is explained
         """
-        result = None
+        result, handed_on = None, _HANDED_ON.get(name)
         for path, hook in self.hooks.get(name, ()):
             try:
                 found = hook(*args, **kwargs)
             except KeyError as err:
                 raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load EasyBuild-user, '
                                      'or switch that file off with LUMI_HOOKS_CHAIN=', path, err) from err
-            result = found if found is not None else result
+            if handed_on is None:
+                result = found if found is not None else result
+            elif handed_on.says_something(found):
+                result = found
+                args = (*args[:handed_on.position], found, *args[handed_on.position + 1:])
         return result

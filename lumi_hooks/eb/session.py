@@ -31,15 +31,12 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
 from . import around, install, linkage, live, places, stack, trust
+from .guard import refuse_options
 from .jobs import refuse_before_submitting
 from .modules import SCOPE, watch_loads
 from .names import name_external_modules
 from .record import Records
 from .view import View
-
-# options that act on the recipe as it was given, which is not the one that EasyBuild sees
-REFUSED_OPTIONS = ('--inject-checksums', '--inject-checksums-to-json', '--new-pr', '--new-branch-github',
-                   '--preview-pr', '--update-pr', '--update-branch-github', '--fix-deprecated-easyconfigs')
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 
@@ -69,11 +66,6 @@ class Session:
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
-        given = [word.partition('=')[0] for word in sys.argv[1:]]
-        for option in REFUSED_OPTIONS:
-            if option in given:
-                raise LumiHooksError(f'{option} acts on the recipe itself, and with these hooks EasyBuild sees an '
-                                     'adapted copy: run it without them (eb --hooks= …, LUMI\'s modules unloaded)')
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
@@ -104,6 +96,7 @@ class Session:
         robot, metadata = build_option('robot_path'), build_option('external_modules_metadata')
         if self._configured[0] is robot and self._configured[1] is metadata and self.view.root in (robot or ()):
             return
+        refuse_options()  # each entry of an easystack has options of its own
         for folder in ('toolchains', 'easyblocks'):
             # LUMI's own classes of the same names are superseded; each entry of an easystack includes them anew
             places.plugin_package(folder)

@@ -4,12 +4,14 @@ import os
 from dataclasses import replace
 from typing import List, Sequence
 
-from easybuild.tools.config import ConfigurationVariables, source_paths, source_paths_data
+from easybuild.tools.build_log import print_warning
+from easybuild.tools.config import ConfigurationVariables, build_option, source_paths, source_paths_data
 from easybuild.tools.environment import setvar
 
 from .. import prefix as prefixes
 from ..catalogue import other_recipes
 from ..central import Index
+from ..prefix import closed
 from ..prefix.overrides import overrides_of
 from ..site import Site, stack_version
 from . import trust
@@ -26,6 +28,8 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
     :param upstream: folders with upstream's recipes
     """
     found = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
+    for sentence in closed.sentences(site.prefixes, stack_version(site), site.partition):
+        print_warning('lumi-hooks: %s', sentence, silent=build_option('silent'))
     modulepath = prefixes.module_path(found, site.prefixes, stack_version(site), site.partition)
     if modulepath != found:
         setvar('MODULEPATH', ':'.join(modulepath), verbose=False)

@@ -15,9 +15,9 @@ from ..central import Index
 from ..dependency import SYSTEM, Dependency
 from ..errors import RecipeError
 from ..gpu import site_for
-from ..prefix import holder
+from ..prefix import closed, holder
 from ..selection import own_recipe, source_recipe
-from ..site import Site
+from ..site import Site, stack_version
 from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
 from .together import not_together
@@ -92,6 +92,7 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
         planner.visit(planner.given[module])
     nodes = tuple(planner.nodes.values())
     warnings.extend(not_together(nodes, site))
+    warnings.extend(closed.sentences(site.prefixes, stack_version(site), site.partition))
     return Plan(site, nodes, tuple(dict.fromkeys(targets)), tuple(warnings))
 
 

@@ -15,6 +15,7 @@ from .. import quote
 from ..errors import DataError
 from ..files import read_json
 from ..prefix import name_of
+from ..prefix.closed import is_open
 from ..versions import version_key
 
 SCHEMA_VERSION = 1
@@ -132,11 +133,6 @@ def closed_installations(folder: str) -> List[str]:
     found = [os.path.join(folder, name, version) for name in sorted(_listing(folder))
              for version in sorted(_listing(os.path.join(folder, name))) if not version.startswith('.')]
     return [path for path in found if os.path.isdir(path) and not is_open(path)]
-
-
-def is_open(folder: str) -> bool:
-    """Can this user list a folder and what is in it?"""
-    return os.access(folder, os.R_OK | os.X_OK)
 
 
 def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:

@@ -16,11 +16,12 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, TrustError
 from ..files import read_text
 from ..gpu import site_for
+from ..prefix.closed import is_open
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import render
 from ..site import Site, make_site
 from ..store import with_checksums
-from . import FOLDER, installations, is_open, read_record, software_folders
+from . import FOLDER, installations, read_record, software_folders
 from .archive import differences
 
 SAME, DIFFERS, IS_REFUSED, UNKNOWN = 'same', 'differs', 'refused', 'unknown'

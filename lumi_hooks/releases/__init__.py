@@ -186,12 +186,13 @@ def python_packages(version: str) -> Mapping[str, Mapping]:
     The packages that a cray-python carries (empty where no list exists).
 
     :param version: of cray-python, as in its module name
-    :return: name in lower case -> {"version", "verified"}
+    :return: normal name (central.normal_name) -> {"version", "verified"}
     """
     path = f'releases/python/{version}.json'
     if not os.path.exists(os.path.join(ROOT, path)):
         return {}
-    return {name.lower(): entry for name, entry in checked(path)['packages'].items()}
+    packages: Mapping[str, Mapping] = checked(path)['packages']
+    return packages
 
 
 @lru_cache(maxsize=None)

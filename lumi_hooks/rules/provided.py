@@ -3,6 +3,7 @@
 import re
 from typing import Iterator, Optional, Tuple
 
+from ..central import normal_name
 from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream, python_packages
@@ -61,10 +62,10 @@ def _why_not_python(draft: Draft, site: Site, dependency: Dependency, found: Tre
     """
     module = site.release.module('cray-python')
     version = choose_version(dependency, site).version
-    members = (found.members or {}).get(version) if found.members else {dependency.name: version}
+    members = (found.members or {}).get(version) if found.members else {normal_name(dependency.name): version}
     need = package(draft.name).get('needs', {}).get(dependency.name)
     if need:
-        members = need.get('packages', {dependency.name: need.get('min')})
+        members = need.get('packages', {normal_name(dependency.name): need.get('min')})
         if not members:
             return None
     if members is None:
@@ -76,7 +77,7 @@ def _why_not_python(draft: Draft, site: Site, dependency: Dependency, found: Tre
     for name, asked in sorted(members.items()):
         if name in found.helpers:
             continue
-        entry = carried.get(name.lower())
+        entry = carried.get(name)
         if not entry or not entry['verified']:
             return f'{dependency.name} {version} holds {name} {asked}, and {module} is not known to carry it'
         if version_key(entry['version'])[:2] < version_key(asked)[:2]:

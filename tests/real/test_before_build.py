@@ -173,3 +173,67 @@ def test_easyblocks_of_others_build_nothing(people, base):
     done = people['two'].eb(f'{path} --include-easyblocks={block}', check=False)
     assert done.returncode != 0 and 'which an option --include-easyblocks names, is not taken' in done.stdout
     assert 'building and installing' not in done.stdout
+
+
+def closed_below(top, *own):
+    """Folders that the project's other members cannot use; locks, what is one group's and `own` ones left out."""
+    found = []
+    for place, folders, _ in os.walk(top):
+        for name in folders:
+            status = os.lstat(os.path.join(place, name))
+            if status.st_gid == PROJECT_ID and status.st_mode & 0o2070 != 0o2070 and not name.endswith('.lock'):
+                found.append(os.path.join(place, name))
+        folders[:] = [name for name in folders if os.lstat(os.path.join(place, name)).st_gid == PROJECT_ID]
+    return sorted(set(found) - set(map(str, own)))
+
+
+@pytest.mark.parametrize('ends', ['well', 'badly', 'killed'])
+def test_restricted_software_locks_nobody_out(people, ends):
+    """
+    An override with `group`, and the first of the project that installs anything under that letter, of that name …:
+    the folders above are the project's from the moment they are made, and the files are not.
+    """
+    one, two = people['one'], people['two']
+    prefix = folder(people['base'] / f'project-{ends}', group=PROJECT_ID, mode=0o2775)
+    for member in (one, two):
+        member.env['EBU_USER_PREFIX'] = member.env['EBU_USER_PREFIX'].replace(str(member.prefix), str(prefix))
+        member.prefix = prefix
+    served = folder(people['base'] / f'served-{ends}')
+    names = ['closed', 'curious']
+    for name in names:
+        source = served / f'{name}-1.0'
+        source.mkdir()
+        (source / f'{name}.c').write_text('int main(void) { return 0; }\n')
+        subprocess.run(['tar', 'czf', served / f'{name}-1.0.tar.gz', '-C', served, f'{name}-1.0'], check=True)
+    overrides = folder(prefix / 'overrides', group=PROJECT_ID, mode=0o2775)
+    entry = {'reason': 'it is for these people', 'group': LICENSED}
+    (overrides / 'closed.json').write_text(json.dumps({'name': 'closed', 'overrides': [entry]}))
+
+    def recipe(name, prebuild=''):
+        digest = hashlib.sha256((served / f'{name}-1.0.tar.gz').read_bytes()).hexdigest()
+        return tiny(people['recipes'], name=name, extra=f"source_urls = ['file://{served}']\n"
+                    f"sources = ['{name}-1.0.tar.gz']\nchecksums = ['{digest}']\nprebuildopts = '{prebuild}'\n"
+                    f"buildopts = '{name}'\nfiles_to_copy = [(['{name}'], 'bin')]\n"
+                    f"sanity_check_paths = {{'files': ['bin/{name}'], 'dirs': []}}\n")
+
+    source = prefix / 'sources' / 'c' / 'closed' / 'closed-1.0.tar.gz'
+    seen = people['base'] / f'seen-{ends}'
+    seen.touch()
+    os.chown(seen, ONE, ONE)
+    prebuild = f'stat -c %a {source.parents[1]} {source.parents[0]} {source} > {seen} && '
+    prebuild += {'well': '', 'badly': 'false && ', 'killed': 'kill -9 $LUMI_HOOKS_TEST_PID && '}[ends]
+    start = 'export LUMI_HOOKS_TEST_PID=$BASHPID; exec '
+    done = one.run(f'({start} eb --hooks={HOOKS} {recipe("closed", prebuild)})', umask='0022')
+    assert (done.returncode == 0) is (ends == 'well'), done.stdout[-3000:]
+    # while it was built, and so whatever ended it
+    assert seen.read_text().split() == ['2775', '2775', '600'], (seen.read_text(), done.stdout[-3000:])
+    top = one.software('closed', '1.0-cpeGNU-25.03')
+    assert closed_below(prefix, top) == []  # a killed build leaves it to itself alone
+    assert not two.can('-r', source) and not two.can('-r', top / 'bin' / 'closed')
+    if ends == 'well':
+        assert (os.stat(source).st_gid, stat.S_IMODE(os.stat(source).st_mode) & 0o777) == (LICENSED_ID, 0o660)
+        assert os.stat(top).st_gid == LICENSED_ID
+    # the other one installs of the same letter, and finds the locks, modules and archive open
+    two.eb(f'{recipe("curious")}')
+    assert one.run('module load curious/1.0-cpeGNU-25.03 && curious').returncode == 0
+    assert closed_below(prefix, top) == []

@@ -213,12 +213,21 @@ def test_the_module_says_what_has_to_be_loaded_or_set_first(fresh):
     assert done.returncode == 1 and 'EBU_USER_PREFIX is empty' in said and 'load EasyBuild-user first' not in said
 
 
-def test_options_that_act_on_the_recipe_itself_are_refused(fresh, tmp_path):
-    path = tiny(tmp_path)
+@pytest.mark.parametrize('easybuild', ['5.1.2', '5.2.0', '5.4.1'])
+def test_options_that_act_on_the_recipe_itself_are_refused(fresh, tmp_path, easybuild):
+    """However they are given, by an entry of an easystack too."""
+    fresh.easybuild = easybuild
+    path, stack, config = tiny(tmp_path), tmp_path / 'stack.yaml', tmp_path / 'eb.cfg'
     before = path.read_text()
-    done = fresh.eb(f'{path} --inject-checksums', check=False)
-    assert done.returncode != 0 and '--inject-checksums acts on the recipe itself' in done.stdout
-    assert path.read_text() == before
+    stack.write_text(f'easyconfigs:\n  - {path.name}:\n      options:\n        inject-checksums: sha256\n')
+    config.write_text('[override]\ninject-checksums=sha256\n')
+    for arguments, env in ((f'{path} --inject-checksums', {}), (f'{path} --inject-checksums-to=sha256', {}),
+                           (f'{path}', {'EASYBUILD_INJECT_CHECKSUMS': 'sha256'}),
+                           (f'{path} --configfiles={config}', {}),
+                           (f'--easystack={stack} --experimental --robot={tmp_path}', {})):
+        done = fresh.eb(arguments, check=False, **env)
+        assert done.returncode != 0 and 'is refused: it acts on the recipe itself' in done.stdout, done.stdout
+    assert path.read_text() == before and not list(fresh.prefix.rglob('tiny*.eb'))
 
 
 def plugin_eb(lumi, arguments):

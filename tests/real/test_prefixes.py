@@ -2,11 +2,16 @@
 """A stack of prefixes on the stand-in: one's own on top of a project's, for eb and for the shell."""
 import hashlib
 import json
+import os
+import shutil
 import tarfile
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT, Lumi
+from .conftest import HOOKS, ROOT, Lumi
+from .members import ONE, TWO, Member, folder
 
 RECIPE = """easyblock = 'Bundle'
 
@@ -133,3 +138,32 @@ def test_sources_of_the_project(both):
     (base / 'project' / 'sources').chmod(0o777)
     done = user.eb(f'{base}/{name} --rebuild', check=False)
     assert done.returncode != 0 and f'takes no sources from {base}/project/sources' in done.stdout
+
+
+def test_a_closed_prefix_is_told_by_eb(tmp_path, standin, sources, upstream):
+    """As another user than root, who sees everything: its modules are planned again, and eb says why."""
+    if os.geteuid() != 0:
+        pytest.skip('only root can run eb as several users')
+    base = Path(tempfile.mkdtemp(prefix='lumi-hooks-closed-'))
+    try:
+        base.chmod(0o755)
+        for user in (ONE, TWO):
+            folder(base / f'home{user}', owner=user, mode=0o700)
+        own, below = folder(base / 'own'), folder(base / 'below', owner=TWO)
+        recipe = base / 'Base-1.0-gfbf-2025a.eb'
+        recipe.write_text(RECIPE.format(name='Base', dependency=''))
+        lower = Member(standin, sources, upstream, below, base / f'home{TWO}', TWO, ())
+        lower.eb(f'{recipe}')
+        member = Member(standin, sources, upstream, own, base / f'home{ONE}', ONE, ())
+        ask = f'{ROOT}/bin/lumi-eb plan --json {recipe}; eb --hooks={HOOKS} -D {recipe}'
+        stacked = {'LUMI_HOOKS_PREFIXES': f'{own}:{below}'}
+        found = member.run(ask, **stacked).stdout
+        assert 'is closed to you' not in found and '"status": "installed"' in found, found
+        for shut, lost in ((below, 'nothing that it holds is found'), (below / 'modules', 'its modules are not found')):
+            shut.chmod(0o700)
+            found = member.run(ask, **stacked).stdout
+            shut.chmod(0o755)
+            assert found.count(f'{shut} is closed to you: {lost}') == 2, found
+            assert '"status": "build"' in found and f'lumi-hooks: {shut}' in found, found
+    finally:
+        shutil.rmtree(base)

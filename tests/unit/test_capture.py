@@ -3,11 +3,13 @@
 import json
 import os
 import stat
+import subprocess
 import sys
 
 import pytest
 
 from lumi_hooks import capture, schemas
+from lumi_hooks.central import normal_name
 from lumi_hooks.cli import main
 from lumi_hooks.errors import LumiHooksError
 
@@ -16,7 +18,30 @@ def test_a_python_says_what_it_carries():
     found = capture.ask(sys.executable)
     assert found['version'].split('.')[:2] == [str(part) for part in sys.version_info[:2]]
     assert 'pytest' in found['packages'] and 'hypothesis' in found['packages']
-    assert list(found['packages']) == sorted(found['packages'], key=str.lower)
+    assert list(found['packages']) == sorted(found['packages'])
+
+
+def pips_names():
+    """What pip itself says of this Python: pairs of name and version."""
+    done = subprocess.run([sys.executable, '-I', '-m', 'pip', 'list', '--format', 'json'], capture_output=True,
+                          text=True, check=True)
+    return [(item['name'], item['version']) for item in json.loads(done.stdout)]
+
+
+def test_names_are_found_however_pip_writes_them():
+    """pip says typing_extensions, or Jinja2; rules and upstream's recipes ask for typing-extensions, jinja2."""
+    said, found = dict(pips_names()), capture.ask(sys.executable)['packages']
+    assert found == {normal_name(name): version for name, version in said.items()}
+    assert any(normal_name(name) != name for name in said), 'this Python has no package that tells the difference'
+
+
+def test_of_two_installations_of_one_name_the_first_counts(tmp_path):
+    """What Python imports, too: an old folder of metadata that an upgrade left behind says nothing."""
+    python = tmp_path / 'python3'
+    answer = json.dumps({'version': '3.11.7', 'packages': [['my_package', '2'], ['My.Package', '1']], 'files': []})
+    python.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    python.chmod(0o755)
+    assert capture.ask(str(python))['packages'] == {'my-package': '2'}
 
 
 def test_the_user_s_own_packages_do_not_count(tmp_path, monkeypatch):
@@ -62,7 +87,7 @@ def test_which_python(monkeypatch, tmp_path, capsys):
 
 def test_a_fourth_part_of_the_version_is_the_folder_s(tmp_path):
     """cray-python/3.9.13.1 is Python 3.9.13."""
-    answer = json.dumps({'version': '3.9.13', 'packages': {}, 'files': []})
+    answer = json.dumps({'version': '3.9.13', 'packages': [], 'files': []})
     for folder, version in (('3.9.13.1', '3.9.13.1'), ('elsewhere', '3.9.13'), ('3.10.1', '3.9.13')):
         python = tmp_path / folder / 'bin' / 'python3'
         python.parent.mkdir(parents=True)

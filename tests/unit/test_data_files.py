@@ -36,6 +36,28 @@ def test_file_against_its_schema(path):
     assert list(checker.iter_errors(load_json(path))) == []
 
 
+@pytest.mark.parametrize('name, right', [
+    ('typing-extensions', True), ('numpy', True), ('typing_extensions', False), ('Cython', False),
+    ('ruamel.yaml', False), ('a--b', False), ('-a', False), ('', False)])
+@pytest.mark.parametrize('path, place', [
+    ('releases/python/3.11.7.json', ('packages',)),
+    ('packages/hatchling.json', ('needs', 'Python', 'packages')),
+    ('packages/SciPy-bundle.json', ('as_dependency', 'members', '2023.07')),
+    ('packages/SciPy-bundle.json', ('as_dependency', 'helpers')),
+    ('releases/pythonbuild.json', ('run_time',)), ('releases/pythonbuild.json', ('bundle', 'told_by'))])
+def test_names_of_python_packages_are_normal(path, place, name, right):
+    """They are compared with each other: two spellings of one name would be two packages (PEP 503)."""
+    found = load_json(path)
+    content = found
+    for key in place:
+        content = content[key]
+    if isinstance(content, list):
+        content[0] = name
+    else:
+        content[name] = content.pop(next(iter(content)))
+    assert (not list(faults(found, schemas.schema(schemas.kind_of(path))))) is right
+
+
 def test_all_kinds_are_there():
     assert {schemas.kind_of(path) for path in FILES} == set(schemas.KINDS.values())
     assert len(FILES) > 20

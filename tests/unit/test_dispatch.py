@@ -186,17 +186,63 @@ def test_chain_runs_what_is_there(tmp_path, monkeypatch):
 def test_chain_of_two_files(tmp_path, monkeypatch):
     """The site's hooks and a user's own behind them, each file with its own names."""
     site, mine = tmp_path / 'site.py', tmp_path / 'mine.py'
-    site.write_text('seen = []\n\ndef parse_hook(ec):\n    ec.append("site")\n\ndef module_write_hook(text):\n'
-                    '    return text + " site"\n')
-    mine.write_text('def parse_hook(ec):\n    ec.append("mine")\n\ndef module_write_hook(text):\n    pass\n\n'
+    site.write_text('seen = []\n\ndef parse_hook(ec):\n    ec.append("site")\n\n'
+                    'def module_write_hook(app, path, text):\n    return text + " site"\n')
+    mine.write_text('def parse_hook(ec):\n    ec.append("mine")\n\n'
+                    'def module_write_hook(app, path, text):\n    pass\n\n'
                     'def end_hook():\n    seen\n')
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', f'{site}:{mine}')
     found, order = dispatch.Chain(OURS), []
     found.run('parse_hook', order)
     assert order == ['site', 'mine'] and found.paths == [str(site), str(mine)]
-    assert found.run('module_write_hook', 'text') == 'text site'
+    assert found.run('module_write_hook', None, 'path', 'text') == 'text site'
     with pytest.raises(NameError):
         found.run('end_hook')
+
+
+def two_files(tmp_path, first, second):
+    """Two hooks files, as the value of LUMI_HOOKS_CHAIN."""
+    paths = tmp_path / 'first.py', tmp_path / 'second.py'
+    for path, text in zip(paths, (first, second)):
+        path.write_text(text)
+    return ':'.join(map(str, paths))
+
+
+@pytest.mark.parametrize('name, args, first, second, expected', [
+    ('module_write_hook', ('app', 'path', 'text'), 'args[2] + " one"', 'args[2] + " two"', 'text one two'),
+    ('module_write_hook', ('app', 'path', 'text'), 'None', 'args[2] + " two"', 'text two'),
+    ('module_write_hook', ('app', 'path', 'text'), 'args[2] + " one"', 'None', 'text one'),
+    # EasyBuild takes an empty text, and no empty command
+    ('module_write_hook', ('app', 'path', 'text'), '""', 'args[2] + "two"', 'two'),
+    ('module_write_hook', ('app', 'path', 'text'), 'None', '""', ''),
+    ('module_write_hook', ('app', 'path', 'text'), 'None', 'None', None),
+    ('pre_run_shell_cmd_hook', ('make',), '"nice " + args[0]', '"time " + args[0]', 'time nice make'),
+    ('pre_run_shell_cmd_hook', (['make'],), '["nice", *args[0]]', '["time", *args[0]]', ['time', 'nice', 'make']),
+    ('pre_run_shell_cmd_hook', ('make',), '"nice " + args[0]', '""', 'nice make'),
+    # EasyBuild uses no result of these, and the arguments stay what they are
+    ('parse_hook', ('ec',), '"other"', 'args[0]', 'ec'), ('pre_configure_hook', ('app',), '"other"', 'None', 'other')])
+def test_each_hook_sees_what_the_one_before_it_made(tmp_path, monkeypatch, name, args, first, second, expected):
+    hook = 'def {}(*args, **kwargs):\n    return {}\n'
+    monkeypatch.setenv('LUMI_HOOKS_CHAIN', two_files(tmp_path, hook.format(name, first), hook.format(name, second)))
+    assert dispatch.Chain(OURS).run(name, *args, work_dir='/') == expected
+
+
+def test_easybuild_runs_the_command_that_two_files_made(tmp_path):
+    """EasyBuild itself is asked: the command that it runs, and the module's text."""
+    hooks = ('def pre_run_shell_cmd_hook(cmd, *args, **kwargs):\n    return cmd + " {0}"\n\n'
+             'def module_write_hook(app, path, text):\n    return {1}\n')
+    after = f"""
+from easybuild.tools.options import set_up_configuration
+options = ['--allow-use-as-root-and-accept-consequences', '--prefix', {str(tmp_path)!r}]
+set_up_configuration(args=[*options, '--hooks', {OURS!r}], silent=True)
+from easybuild.tools.run import run_shell_cmd
+calls.append(run_shell_cmd('echo said', hidden=True).output.strip())
+session.current = lambda: None
+from easybuild.tools.hooks import MODULE_WRITE, run_hook
+calls.append(run_hook(MODULE_WRITE, hooks, args=[None, 'path', 'text']))
+"""
+    chain_of = two_files(tmp_path, hooks.format('one', 'text + " one"'), hooks.format('two', '""'))
+    assert load(after=after, LUMI_HOOKS_CHAIN=chain_of)[2] == ['said one two', '']
 
 
 def test_chain_explains_a_missing_variable(tmp_path, monkeypatch):

@@ -177,6 +177,7 @@ def test_unknown_python_carries_nothing():
 
 def test_members_of_bundles_are_upstreams(upstream):
     """The members of SciPy-bundle by version are those of upstream's recipes."""
+    from lumi_hooks.central import normal_name
     from lumi_hooks.recipe import read_recipe
     members = package('SciPy-bundle')['as_dependency']['members']
     folder = os.path.join(upstream[0], 's', 'SciPy-bundle')
@@ -185,7 +186,8 @@ def test_members_of_bundles_are_upstreams(upstream):
         match = re.fullmatch(r'SciPy-bundle-([\d.]+)-(?:gfbf|foss)-20\d\d(?:[ab]|\.1)\.eb', name)
         if match:
             seen.add(match[1])
-            exts = {item[0]: item[1] for item in read_recipe(os.path.join(folder, name)).parameters['exts_list']}
+            listed = read_recipe(os.path.join(folder, name)).parameters['exts_list']
+            exts = {normal_name(item[0]): item[1] for item in listed}
             assert members[match[1]] == exts, name
     assert seen == set(members), 'upstream has other versions than packages/SciPy-bundle.json'
 

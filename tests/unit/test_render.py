@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The text of an adapted recipe."""
 import ast
+import glob
+import os
 import string
 
 import pytest
@@ -9,11 +11,16 @@ from hypothesis import strategies as st
 from writing import recipe_text
 
 from lumi_hooks import __version__
+from lumi_hooks import render as rendering
 from lumi_hooks.adapt import adapt
+from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.change import Adaptation, Change
+from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.gpu import is_cuda
 from lumi_hooks.recipe import RECORD, parse_recipe, read_recipe
 from lumi_hooks.render import body, describe, record_of, render
+from lumi_hooks.schemas import data_files, kind_of
 from lumi_hooks.site import make_site
 
 PLAIN = """
@@ -33,6 +40,12 @@ dependencies = [
 configopts = '--prefix=%(installdir)s'
 moduleclass = 'lib'
 """
+
+
+def gpu_examples():
+    """The upstream recipes that entries of GPU back ends name, by their file names."""
+    entries = (load_json(path) for path in data_files() if kind_of(path) == 'package')
+    return sorted(entry['rocm']['example'] for entry in entries if 'example' in entry.get('rocm', {}))
 
 
 def rendered(text, site, standalone=False):
@@ -168,6 +181,70 @@ def test_changes_in_a_few_words(change, text):
     assert describe(change) == text
 
 
+# --- how much of a text stays
+
+@pytest.fixture
+def in_place(monkeypatch):
+    """A recipe that is written out in full is an error."""
+    monkeypatch.setattr(rendering, '_in_full', lambda parameters: pytest.fail('it was written out in full'))
+
+
+@pytest.mark.parametrize('value', [False, 0, 0.0, None, '', [], {}, (), True, 'x', ['x'], {'a': None}])
+@pytest.mark.parametrize('more', ['', "runtest = 'check'\n", "runtest = 'check'\nruntest += ' all'  # of them\n",
+                                  "runtest = ['a']\nruntest.append('b')\n",
+                                  "for local_x in ('a', 'b'):\n    runtest = local_x\n",
+                                  "runtest = 'a'\nif runtest:\n    runtest = 'b'\n",
+                                  "runtest, patches = 'a', ['b.patch']\n", "runtest = 'a'; patches = ['b.patch']\n",
+                                  "runtest = 'a'\nconfigopts = runtest + ' -x'\n"])
+def test_any_literal_is_written_in_place(in_place, value, more):
+    adaptation = changed('runtest', value, '# a comment that stays\n' + more)
+    text = body(adaptation, parse_recipe)
+    found = parse_recipe(text).parameters
+    assert 'runtest' in found and found['runtest'] == value and type(found['runtest']) is type(value)
+    assert '# a comment that stays' in text
+    assert {**found, 'runtest': 0} == {**adaptation.parameters, 'runtest': 0}
+
+
+def test_a_parameter_that_goes_takes_its_additions_along(in_place):
+    recipe = parse_recipe(recipe_text(more="pretestopts = 'a'\npretestopts += 'b'\n# stays\n"))
+    parameters = {name: value for name, value in recipe.parameters.items() if name != 'pretestopts'}
+    adaptation = Adaptation(recipe, 'adapted', 'tested', parameters,
+                            (Change('pretestopts', 'ab', None, 'tested', 'it goes'),))
+    text = body(adaptation, parse_recipe)
+    assert 'pretestopts' not in text and text.endswith('# stays\n')
+
+
+def test_what_others_rely_on_stays_above(in_place, site):
+    text = body(changed('configopts', 'new', "configopts = 'old'\nbuildopts = configopts * 2\n"), parse_recipe)
+    assert text.endswith("configopts = 'old'\nbuildopts = configopts * 2\n\n"
+                         "# instead of what is said above\nconfigopts = 'new'\n")
+
+
+def test_what_easybuild_looks_up_in_the_text_is_never_said_twice(site):
+    """EasyBuild takes the first line of that name (fetch_parameters_from_easyconfig)."""
+    adaptation = changed('easyblock', 'MakeCp', "configopts = easyblock\n")
+    text = body(adaptation, parse_recipe)
+    assert text.count('easyblock = ') == 1 and parse_recipe(text).parameters == adaptation.parameters
+
+
+def test_upstreams_recipes_are_adapted_in_place(in_place, upstream_index, upstream):
+    """Those that are the examples of GPU back ends, and a sample of all: comments and layout stay."""
+    g = make_site(partition='G', index=upstream_index, env={})
+    recipes = []
+    for name in gpu_examples():
+        recipe = read_recipe(find_recipe(name, upstream))
+        recipes.append((recipe, g if is_cuda(recipe) else g.with_gpu(recipe.name)))
+    assert len(recipes) >= 40
+    plain = make_site(index=upstream_index, env={})
+    paths = sorted(glob.glob(os.path.join(upstream[0], '*', '*', '*.eb')))
+    recipes += [(read_recipe(path), plain) for path in paths[::60]]
+    adapted = [found for found in (adapt(*pair) for pair in recipes) if found.status == 'adapted']
+    assert len(adapted) > 150
+    for found in adapted:
+        text = body(found, parse_recipe)
+        assert found.recipe.text.splitlines()[0] == text.splitlines()[0], found.recipe.filename
+
+
 # --- any value that a rule may come up with is written so that it reads back as it was
 
 TEXT = st.text(st.characters(codec='utf-8', exclude_categories=['Cs']), max_size=130)
@@ -190,8 +267,7 @@ def test_any_value_reads_back(value, more):
     text = render(adaptation, parse_recipe)
     ast.parse(text)
     found = parse_recipe(text).parameters
-    # nothing and an empty list are the same to EasyBuild
-    assert found.get('configopts') == value or value in (None, []) and not found.get('configopts')
+    assert found['configopts'] == value
     assert found['name'] == 'Thing' and render(adaptation, parse_recipe) == text
 
 

@@ -1,15 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What upstream's Python brings for packages to run with: the rule python-run-time."""
+import json
 from dataclasses import replace
 
 import pytest
 
+from lumi_hooks import capture
 from lumi_hooks.adapt import adapt
 from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.data import load_json
 from lumi_hooks.plan import REFUSED, make_plan
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import pythonbuild
+from lumi_hooks.schemas import schema
+from lumi_hooks.schemas.plain import faults
 
 PIP = "easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n"
 OLD = "easyblock = 'PythonPackage'\ndependencies = [('Python', '3.10.8')]\n"
@@ -55,6 +59,19 @@ def test_rule_python_run_time_takes_what_cray_python_carries(recipe, upstream_si
     assert run_time(adapt(recipe(PIP), upstream_site)) == [('dependencies', 'typing-extensions')]
     carried['typing-extensions'] = {'version': None, 'verified': False}
     assert run_time(adapt(recipe(PIP), upstream_site)) == [('dependencies', 'typing-extensions')]
+
+
+@pytest.mark.parametrize('written', ['typing_extensions', 'typing-extensions', 'Typing.Extensions'])
+def test_rule_python_run_time_takes_what_was_captured(recipe, upstream_site, monkeypatch, tmp_path, written):
+    """However the package writes its name in its metadata: from the interpreter's answer to the rule."""
+    answer = json.dumps({'version': '3.11.7', 'packages': [[written, '4.14.0']], 'files': []})
+    python = tmp_path / 'python3'
+    python.write_text(f"#!/bin/sh\necho '{answer}'\n")
+    python.chmod(0o755)
+    data = capture.as_data(capture.ask(str(python)), 'a test', 'today')
+    assert list(faults(data, schema('python'))) == []
+    monkeypatch.setattr(pythonbuild, 'python_packages', lambda version: data['packages'])
+    assert run_time(adapt(recipe(PIP), upstream_site)) == []
 
 
 @pytest.mark.parametrize('filename, bundle', [
