@@ -6,6 +6,8 @@ import os
 import stat
 import subprocess
 
+import pytest
+
 from .conftest import HOOKS
 from .members import LICENSED, LICENSED_ID, ONE, PROJECT_ID, TWO, folder
 from .test_live import tiny

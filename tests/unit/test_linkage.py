@@ -184,7 +184,7 @@ def test_a_dry_run_verifies_nothing(place):
 
 def test_the_session_keeps_reports_of_cpe_packages_only(monkeypatch):
     site = make_site(env={})
-    session = Session(site, [], None)
+    session = Session(site, [])
     assert isinstance(session.closure, Closure)
     seen = []
 
