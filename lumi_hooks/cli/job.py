@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb job: a job script for a module, with the settings of the partition."""
 import argparse
-import json
 import os
 import re
 from dataclasses import replace
@@ -15,6 +14,7 @@ from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
 from .command import add_command, number
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
     job = make_job(module, site, options.nodes, options.tasks, options.threads, options.account, options.time,
                    options.program, options.gpu_mpi)
     if options.json:
-        print(json.dumps(job.as_json(), indent=2, ensure_ascii=False))
+        print_json(job.as_json())
     elif options.output:
         try:
             write_atomic(options.output, job.script())

@@ -4,12 +4,12 @@ import grp
 import os
 import re
 
-from . import ERROR, Situation, check
+from . import ERROR, Situation, check, no_recipe
 
 SERVER = r'\d*@[A-Za-z0-9.-]+'
 
 
-@check('licence', 'the licences that are needed are there')
+@check('licence', 'the licences that are needed are there', no_recipe)
 def licence(here: Situation):
     """The licence file that a recipe or an override names can be read; a server (port@host) is not asked."""
     for package in here.packages:
@@ -23,7 +23,7 @@ def licence(here: Situation):
                              'put it there, or name yours in an override (license_file, docs/prefixes.md)'
 
 
-@check('licence-variable', 'LM_LICENSE_FILE names licences that are there')
+@check('licence-variable', 'LM_LICENSE_FILE names licences that are there', no_recipe)
 def variable(here: Situation):
     """Of the files that LM_LICENSE_FILE names, one has to be there, where a licensed package is to be built."""
     licensed = [package.module for package in here.packages if package.parameters.get('license_file')]
@@ -33,7 +33,7 @@ def variable(here: Situation):
                      'needs one'
 
 
-@check('licence-group', 'the groups that are to have licensed software to themselves exist')
+@check('licence-group', 'the groups that are to have licensed software to themselves exist', no_recipe)
 def restricted(here: Situation):
     """The group that a recipe or an override restricts an installation to exists, and the user is in it."""
     for package in here.packages:

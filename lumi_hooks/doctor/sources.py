@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
+from typing import Optional
 
 from .. import schemas
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
 from ..prefix.trust import trusted, why_not
-from . import ERROR, WARNING, Situation, check
+from . import ERROR, WARNING, Situation, check, no_recipe
 
 SHOWN = 3
 
 
-@check('checksums', 'every source and patch has a checksum')
+@check('checksums', 'every source and patch has a checksum', no_recipe)
 def checksums(here: Situation):
     """A file without a checksum may be any file; it is refused unless it is allowed by the software's name."""
     if not here.fetches:
@@ -28,7 +29,7 @@ def checksums(here: Situation):
                          'into the recipe\'s checksums; for a git repository, name the full commit)'
 
 
-@check('downloads', 'nothing is known to download while it is built')
+@check('downloads', 'nothing is known to download while it is built', no_recipe)
 def downloads(here: Situation):
     """Builds have no network (namespace.py): what is known to want it is told before it fails."""
     known = schemas.checked('downloads.json')
@@ -39,7 +40,14 @@ def downloads(here: Situation):
                            f'{entry["reason"]}. LUMI_HOOKS_ALLOW={package.name} gives it the network'
 
 
-@check('folders', 'nobody else can write to where recipes and sources come from')
+def no_folders(here: Situation) -> Optional[str]:
+    """There is nothing to look at where no robot path is set and no prefix lies below one's own."""
+    if here.robot or here.site.prefixes[1:]:
+        return None
+    return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: module load EasyBuild-user'
+
+
+@check('folders', 'nobody else can write to where recipes and sources come from', no_folders)
 def folders(here: Situation):
     """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
     whom = trusted(here.site.prefixes, here.env)

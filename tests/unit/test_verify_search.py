@@ -20,9 +20,9 @@ def gcc(path, text, *flags):
     """Compile C; a file that is no program is a library with its file name as SONAME."""
     path.parent.mkdir(exist_ok=True)
     library = ['-shared', '-fPIC', f'-Wl,-soname,{path.name}'] if path.name.startswith('lib') else []
-    subprocess.run(['gcc', '-O0', '-x', 'c', '-', '-x', 'none', '-o', str(path), '-Wl,--no-as-needed,--allow-shlib-undefined',
-                    *library, *(flag for flag in flags if flag)], input=text, text=True, check=True,
-                   capture_output=True)
+    subprocess.run(['gcc', '-O0', '-x', 'c', '-', '-x', 'none', '-o', str(path), *library,
+                    '-Wl,--no-as-needed,--allow-shlib-undefined', *(flag for flag in flags if flag)],
+                   input=text, text=True, check=True, capture_output=True)
     return path
 
 

@@ -18,7 +18,7 @@ from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine
 from lumi_hooks.doctor import place as place_checks
 
 EVERYTHING = ['build-space', 'checksums', 'downloads', 'file-system', 'folders', 'group', 'licence', 'licence-group',
-              'licence-variable', 'needs', 'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages',
+              'licence-variable', 'needs', 'network', 'node', 'overrides', 'prefix', 'prefixes',
               'space', 'tools', 'umask']
 
 
