@@ -168,6 +168,8 @@ def show(installation: Installation, site: Site) -> None:
             if there[name]:
                 say(f'{name}: {there[name]}', indent=2)
         return
+    # first, as it may end with a word on what is lacking
+    found = today(installation, site)
     place_of, size, times = record['site'], record['size'], record['times']
     say(bold(headline(record)))
     say(f'in {installation.folder}')
@@ -191,11 +193,9 @@ def show(installation: Installation, site: Site) -> None:
     say()
     say(bold('what it needs'))
     say(', '.join(needs) or 'nothing but the toolchain', indent=2, hang=2)
-    found = today(installation, site)
-    colour = COLOURS[found.status]
     say()
     say(bold('what would differ today'))
-    say(Styled(found.status, colour), f': {found.reason}', indent=2)
+    say(Styled(found.status, COLOURS[found.status]), f': {found.reason}', indent=2)
     for line in found.differences:
         say(line, indent=4)
     say()
