@@ -60,10 +60,10 @@ def lines(adaptation: Adaptation) -> List[str]:
             else:
                 hunks += _marked('-', old[i1:i2]) + _marked('+', new[j1:j2])
     told += [change for change in adaptation.changes if all(change is not other for other in told)]
-    end = '\r' if _of_dos(recipe) else ''
+    dos = '\r' if _of_dos(recipe) else ''
     return [*(in_line(line) for change in told for line in _explain(change, adaptation)),
             f'--- {_name(recipe.filename)}', f'+++ {_name(adaptation.filename)}',
-            *(line + end if line[0] in ' +-' and after[:1] != '\\' else line
+            *(line + dos if line[0] in ' +-' and after[:1] != '\\' else line
               for line, after in zip(hunks, [*hunks[1:], '']))]
 
 

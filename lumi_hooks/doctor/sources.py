@@ -12,7 +12,13 @@ from . import ERROR, WARNING, Situation, check, no_recipe
 SHOWN = 3
 
 
-@check('checksums', 'every source and patch has a checksum', no_recipe)
+def all_allowed(here: Situation) -> Optional[str]:
+    """What LUMI_HOOKS_ALLOW names may do without."""
+    return no_recipe(here) or (None if not all(here.site.allows(package.name) for package in here.packages) else
+                               'all that would be built is allowed to lack them (LUMI_HOOKS_ALLOW, --allow)')
+
+
+@check('checksums', 'every source and patch has a checksum', all_allowed)
 def checksums(here: Situation):
     """A file without a checksum may be any file; it is refused unless it is allowed by the software's name."""
     if not here.fetches:
