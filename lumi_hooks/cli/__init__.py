@@ -23,6 +23,7 @@ from . import (
     survey,
     verify,
 )
+from .command import without_colours
 from .console import safe_streams
 
 EXAMPLES = """examples:
@@ -45,6 +46,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line of lumi-eb."""
     found = argparse.ArgumentParser(prog='lumi-eb', description='Upstream EasyBuild recipes on LUMI\'s Cray PE.',
                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    without_colours(found)
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
