@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The errors of the library: each is one sentence that says what to do."""
-import os
 import sys
 
+# packages that lumi-eb can do without, as setup.cfg has them (extras)
+PACKAGES = {'cyclonedx-python-lib': '>=11,<12', 'zstandard': '>=0.20,<1'}
+FOLDER = '$HOME/.local/lib/lumi-hooks'
 
-def packages_remedy() -> str:
+
+def packages_remedy(name: str) -> str:
     """
-    How to get a Python with all that lumi-eb needs: an environment, as a package of one's own home depends on which
-    Python is loaded. Said seldom, so it is looked up then, and not when `eb` starts.
+    How to get a package for the Python that runs lumi-eb: into a folder of its own, as neither that Python nor the
+    clone need be the user's, and as what lies there is then found by this one command, and by no build.
+
+    :param name: one of PACKAGES
     """
-    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    source = here if os.path.isfile(os.path.join(here, 'setup.cfg')) else 'lumi-hooks'
-    return f'once "{sys.executable} -m venv DIR && DIR/bin/pip install {source}", and then ' \
-           '"export LUMI_HOOKS_PYTHON=DIR/bin/python"'
+    return f'once {sys.executable} -m pip install --target "{FOLDER}" "{name}{PACKAGES[name]}", and then ' \
+           f'PYTHONPATH="{FOLDER}${{PYTHONPATH:+:$PYTHONPATH}}" lumi-eb …'
 
 
 class LumiHooksError(Exception):

@@ -8,7 +8,7 @@ import sys
 from typing import List, Optional
 
 from .. import __version__
-from ..errors import LumiHooksError, packages_remedy
+from ..errors import LumiHooksError
 from . import (
     adapt,
     capture,
@@ -23,6 +23,8 @@ from . import (
     survey,
     verify,
 )
+from .command import without_colours
+from .console import safe_streams
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -44,6 +46,8 @@ def parser() -> argparse.ArgumentParser:
     """The command line of lumi-eb."""
     found = argparse.ArgumentParser(prog='lumi-eb', description='Upstream EasyBuild recipes on LUMI\'s Cray PE.',
                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
+    without_colours(found)
+    found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     adapt.add_parser(commands)
@@ -70,10 +74,21 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         # a terminal that has no arrows and dots is no reason to stop
         sys.stdout.reconfigure(errors='replace')
+    with safe_streams():
+        return _run(arguments)
+
+
+def _run(arguments: Optional[List[str]]) -> int:
+    """What main does, while whatever is printed is made safe for a terminal."""
     try:
         try:
-            options = parser().parse_args(arguments)
-            return (options.run if options.command else screen.run)(options)
+            commands = parser()
+            options = commands.parse_args(arguments)
+            if not options.command:
+                return screen.run(argparse.Namespace(json=options.status_json))
+            if options.status_json:
+                commands.error(f'--json goes behind the command: lumi-eb {options.command} --json …')
+            return options.run(options)
         finally:
             sys.stdout.flush()
     except LumiHooksError as err:
@@ -81,12 +96,10 @@ def main(arguments: Optional[List[str]] = None) -> int:
         return 2
     except ModuleNotFoundError as err:
         name = (err.name or str(err)).partition('.')[0]
-        if name == 'easybuild':
-            print(f'lumi-eb: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
-                  'EasyBuild-user', file=sys.stderr)
-        else:
-            print(f'lumi-eb: this Python ({sys.executable}) lacks the package {name} (--json needs none): '
-                  f'{packages_remedy()}', file=sys.stderr)
+        if name != 'easybuild':
+            raise
+        print(f'lumi-eb: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
+              'EasyBuild-user', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)

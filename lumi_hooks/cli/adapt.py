@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb adapt: what a recipe becomes, as a table, JSON, diff or file."""
 import argparse
-import json
 import os
 import sys
 from dataclasses import replace
@@ -20,6 +19,7 @@ from ..site import Site
 from ..store import with_checksums
 from . import diff, place
 from .command import add_command
+from .console import Output, Styled, bold, dim, print_json
 
 EXAMPLES = """examples:
   lumi-eb adapt mpi4py-4.1.0-gompi-2025a.eb
@@ -64,9 +64,7 @@ def run(options: argparse.Namespace) -> int:
         asked[len(found)] = path
         found.append(adaptation)
     if options.json:
-        print(json.dumps([as_json(adaptation, asked.get(position))
-                          for position, adaptation in enumerate(found)], indent=2,
-                         default=str))
+        print_json([as_json(adaptation, asked.get(position)) for position, adaptation in enumerate(found)])
     elif options.diff:
         diff.show(found)
     elif options.output:
@@ -138,29 +136,23 @@ def _resolve(text: str, values: Mapping[str, str]) -> str:
 
 def table(found: List[Adaptation]) -> None:
     """Show adaptations for reading."""
-    from rich.markup import escape
-    from rich.padding import Padding
-
-    from .console import Output
     console = Output()
     colours = {ADAPTED: 'green', UNCHANGED: 'cyan', REFUSED: 'red'}
     for adaptation in found:
         colour = colours[adaptation.status]
-        target = f' → [bold]{escape(adaptation.module)}[/]' if adaptation.status != REFUSED else ''
-        console.print(f'[{colour}]{adaptation.status}[/]  {escape(adaptation.recipe.filename)}{target}',
-                      soft_wrap=True)
+        arrow, target = (' → ', adaptation.module) if adaptation.status != REFUSED else ('', '')
+        console.say(Styled(adaptation.status, colour), '  ', adaptation.recipe.filename, arrow, bold(target))
         if adaptation.status != ADAPTED:
-            console.print(f'  {escape(adaptation.reason)}', soft_wrap=True)
+            console.say(adaptation.reason, indent=2, hang=2)
             continue
         for change in adaptation.changes:
-            console.print(f'  [bold]{escape(describe(change, adaptation))}[/]  '
-                          f'[dim]{change.parameter}, rule {change.rule}[/]', soft_wrap=True)
-            console.print(Padding(escape(change.reason), (0, 0, 0, 6), expand=False))
+            console.say(bold(describe(change, adaptation)), '  ', dim(f'{change.parameter}, rule {change.rule}'),
+                        indent=2)
+            console.say(change.reason, indent=6, hang=6)
         if adaptation.without:
-            console.print(f'  kept out of its build, as it does not use them: {", ".join(adaptation.without)}',
-                          soft_wrap=True)
+            console.say(f'kept out of its build, as it does not use them: {", ".join(adaptation.without)}', indent=2)
         for note in adaptation.notes:
-            console.print(f'  [magenta]note[/] {escape(note)}', soft_wrap=True)
+            console.say(Styled('note', 'magenta'), ' ', note, indent=2)
 
 
 def write(adaptation: Adaptation, folder: str) -> None:

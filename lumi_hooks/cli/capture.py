@@ -11,6 +11,7 @@ from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from .command import add_command
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb capture                        every cray-python of the machine, shown
@@ -50,13 +51,12 @@ def run(options: argparse.Namespace) -> int:
     for python in pythons:
         try:
             data = capture.as_data(capture.ask(python), options.where, datetime.date.today().isoformat())
-            text = json.dumps(data, indent=2, ensure_ascii=False) + '\n'
             if folder:
                 path = os.path.join(folder, f'{data["cray-python"]}.json')
-                write_atomic(path, text)
+                write_atomic(path, json.dumps(data, indent=2, ensure_ascii=False) + '\n')
                 print(f'{path}: {len(data["packages"])} packages')
             else:
-                print(text, end='')
+                print_json(data)
         except BrokenPipeError:
             raise  # nobody reads on: Python is not at fault
         except (LumiHooksError, OSError) as err:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb check-data: are overrides, or the data files of the library, as they should be?"""
 import argparse
-import json
 import os
 from typing import List
 
@@ -10,6 +9,7 @@ from ..errors import DataError
 from ..prefix.overrides import Overrides
 from ..schemas import data_files, problems
 from .command import add_command
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb check-data $EBU_USER_PREFIX/overrides/GROMACS.json    an override of yours, and the patches that it names
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     files = options.file or data_files()
     found = [problem for path in files for problem in (faults_of(path) if options.file else problems(path))]
     if options.json:
-        print(json.dumps({'files': files, 'problems': found}, indent=2, ensure_ascii=False))
+        print_json({'files': files, 'problems': found})
     else:
         for problem in found:
             print(problem)

@@ -22,10 +22,16 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
     width = shutil.get_terminal_size().columns - 2
     parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=examples,
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
+    without_colours(parser)
     if where_to:
         place.add_options(parser)
     parser.set_defaults(run=run)
     return parser
+
+
+def without_colours(parser: argparse.ArgumentParser) -> None:
+    """From Python 3.14 on argparse adds colours to its help, by control characters, which do not get through here."""
+    parser.color = False  # type: ignore[attr-defined]
 
 
 def number(text: str) -> int:

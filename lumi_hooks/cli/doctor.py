@@ -1,19 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb doctor: everything that an installation may fail for, before anything is built."""
 import argparse
-import json
 import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
 from .. import doctor
 from ..adapt import adapt
-from ..doctor import CHECKS, ERROR, Finding, Package, Situation
+from ..doctor import CHECKS, ERROR, Check, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
 from ..plan import BUILD, Plan, make_plan
 from ..recipe import read_recipe
 from . import place
 from .command import add_command
+from .console import Cell, Output, Styled, bold, dim, print_json
 
 EXAMPLES = """examples:
   lumi-eb doctor                                  is this a place to install software in?
@@ -58,11 +58,12 @@ def run(options: argparse.Namespace) -> int:
         plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
         packages = packages_of(plan)
     robot = tuple(path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path)
-    findings = doctor.examine(Situation(site, os.environ, packages, robot))
+    here = Situation(site, os.environ, packages, robot)
+    findings = doctor.examine(here)
     if plan:
         findings[:0] = [Finding('plan', ERROR, f'{node.module} can\'t be installed: {node.reason}')
                         for node in plan.nodes if node.module in plan.targets and node.blocks]
-    return _tell(options, findings, packages, site)
+    return _tell(options, findings, packages, here)
 
 
 def packages_of(plan: Plan) -> Tuple[Package, ...]:
@@ -78,42 +79,40 @@ def packages_of(plan: Plan) -> Tuple[Package, ...]:
     return tuple(found)
 
 
-def _tell(options: argparse.Namespace, findings: List[Finding], packages, site) -> int:
+def _tell(options: argparse.Namespace, findings: List[Finding], packages, here: Optional[Situation]) -> int:
     if options.json:
-        print(json.dumps(as_json(findings, packages, site), indent=2))
+        print_json(as_json(findings, packages, here))
     else:
-        show(findings, packages, site)
+        show(findings, packages, here)
     return 1 if any(finding.level == ERROR for finding in findings) else 0
 
 
-def as_json(findings: List[Finding], packages, site) -> Dict[str, Any]:
+def as_json(findings: List[Finding], packages, here: Optional[Situation]) -> Dict[str, Any]:
     """The findings as plain data; its fields are a contract."""
-    found = {finding.check for finding in findings}
-    return {'prefix': site.prefix if site else None,
+    return {'prefix': here.site.prefix if here else None,
             'packages': [package.module for package in packages],
             'findings': [{'check': finding.check, 'level': finding.level, 'text': finding.text}
                          for finding in findings],
-            'passed': [entry.id for entry in CHECKS.values() if entry.id not in found] if site else []}
+            'passed': [entry.id for entry in _passed(findings, here)]}
 
 
-def show(findings: List[Finding], packages, site) -> None:
-    """One table: what was found, then what is in order."""
-    from rich.markup import escape
-    from rich.table import Table
+def _passed(findings: List[Finding], here: Optional[Situation]) -> List[Check]:
+    """The checks that have looked and found nothing."""
+    told = {finding.check for finding in findings}
+    left_out = doctor.skipped(here) if here else {}
+    return [entry for entry in CHECKS.values() if here and entry.id not in told and entry.id not in left_out]
 
-    from .console import Output
+
+def show(findings: List[Finding], packages, here: Optional[Situation]) -> None:
+    """One table: what was found, then what is in order, then what was not looked at."""
     console = Output()
-    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    rows.add_column()
-    rows.add_column(style='bold', no_wrap=True)
-    rows.add_column(overflow='fold')
-    for finding in findings:
-        rows.add_row(f'[{COLOURS[finding.level]}]{finding.level}[/]', finding.check, escape(finding.text))
-    found = {finding.check for finding in findings}
-    for entry in CHECKS.values() if site else ():
-        if entry.id not in found:
-            rows.add_row('[green]ok[/]', entry.id, entry.title)
-    console.print(rows)
-    if site and packages:
-        console.print(f'\nlooked at for {len(packages)} module{"s" if len(packages) > 1 else ""} that would be built '
-                      f'in {escape(site.prefix)}', soft_wrap=True)
+    rows: List[List[Cell]] = [[Styled(finding.level, COLOURS[finding.level]), bold(finding.check), finding.text]
+                              for finding in findings]
+    rows += [[Styled('ok', 'green'), bold(entry.id), entry.title] for entry in _passed(findings, here)]
+    rows += [[dim('not checked'), bold(id), why] for id, why in (doctor.skipped(here) if here else {}).items()
+             if id not in {finding.check for finding in findings}]
+    console.table(rows)
+    if here and packages:
+        console.say()
+        console.say(f'looked at for {len(packages)} module{"s" if len(packages) > 1 else ""} that would be built in '
+                    f'{here.site.prefix}')

@@ -19,6 +19,7 @@ from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
 from . import place
 from .command import add_command
+from .console import Output, Styled, bold, dim, print_json
 from .progress import progress
 
 # how a comparison with today is shown
@@ -75,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
         print(f'repeat it with: {os.path.join(options.reproduce, SCRIPT)}    (--rebuild replaces what is installed)')
         return 0
     if options.json:
-        print(json.dumps([as_json(item, site) for item in found], indent=2, default=str))
+        print_json([as_json(item, site) for item in found])
     else:
         for number, item in enumerate(found):
             if number:
@@ -106,8 +107,8 @@ def overview(site: Site, json_wanted: bool) -> int:
                 wrong.append(str(err))
             told(number, len(paths))
     if json_wanted:
-        print(json.dumps([{'module': module, 'installation': path, 'today': state.as_json()}
-                          for module, path, state in found], indent=2))
+        print_json([{'module': module, 'installation': path, 'today': state.as_json()}
+                    for module, path, state in found])
     else:
         _show_overview(found, site)
     for problem in wrong:
@@ -116,22 +117,17 @@ def overview(site: Site, json_wanted: bool) -> int:
 
 
 def _show_overview(found: Sequence[Tuple[str, str, Today]], site: Site) -> None:
-    from rich.markup import escape
-
-    from .console import Output
     console = Output()
     for status, colour in COLOURS.items():
         for module, path, state in found:
             if state.status == status != SAME:
-                console.print(f'[{colour}]{status:8}[/] [bold]{escape(module)}[/]  [dim]{escape(path)}[/]\n'
-                              f'         {escape(state.reason)}', soft_wrap=True)
+                console.say(Styled(f'{status:8}', colour), ' ', bold(module), '  ', dim(path), hang=9)
+                console.say(state.reason, indent=9, hang=9)
     counts = [f'{number} {status}' for status in COLOURS
               if (number := sum(state.status == status for _, _, state in found))]
-    console.print(f'{len(found)} installation{"s" if len(found) != 1 else ""} in {escape(site.prefix)}: '
-                  f'{", ".join(counts)}', soft_wrap=True)
+    console.say(f'{len(found)} installation{"s" if len(found) != 1 else ""} in {site.prefix}: {", ".join(counts)}')
     if any(state.status == DIFFERS for _, _, state in found):
-        console.print('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it anew',
-                      soft_wrap=True)
+        console.say('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it anew')
 
 
 def _only(found: Sequence[Installation], what: str) -> Installation:
@@ -164,55 +160,51 @@ def files(installation: Installation) -> Dict[str, Any]:
 
 def show(installation: Installation, site: Site) -> None:
     """Explain an installation, for reading."""
-    from rich.markup import escape
-    from rich.padding import Padding
-
-    from .console import Output
-    console = Output()
-
-    def say(text: str, indent: int = 0) -> None:
-        console.print(' ' * indent + text, soft_wrap=True)
-
+    say = Output().say
     record, there = installation.record, files(installation)
     if not record:
-        say(f'[bold]{escape(installation.module)}[/]  {escape(installation.folder)}')
+        say(bold(installation.module), '  ', installation.folder)
         say('has no record: it was not installed with lumi-hooks, or by a version that made none.')
         for name in ('recipe', 'log'):
             if there[name]:
-                say(f'{name}: {escape(there[name])}', 2)
+                say(f'{name}: {there[name]}', indent=2)
         return
+    # first, as it may end with a word on what is lacking
+    found = today(installation, site)
     place_of, size, times = record['site'], record['size'], record['times']
-    say(f'[bold]{escape(headline(record))}[/]')
-    say(f'in {escape(installation.folder)}')
-    say(escape(f'installed into {where(record)}'))
+    say(bold(headline(record)))
+    say(f'in {installation.folder}')
+    say(f'installed into {where(record)}')
     seconds = times.get('seconds')
     took = f', in {seconds:.0f} s' if isinstance(seconds, (int, float)) else ''
-    say(escape(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders'))
-    say(escape(f'release {place_of["release"]}, partition {place_of["partition"]}, {place_of["toolchain"]}; EasyBuild '
-               f'{record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}'))
+    say(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders')
+    say(f'release {place_of["release"]}, partition {place_of["partition"]}, {place_of["toolchain"]}; EasyBuild '
+        f'{record["easybuild"]["version"]}, easyblock {record["easybuild"]["easyblock"]}')
     source = record.get('source')
     if source:
-        say(escape(f'source recipe: {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}'))
-    say('\n[bold]what was changed, and why[/]')
+        say(f'source recipe: {source["file"]}, of {source["origin"]}, sha256 {source["sha256"]}')
+    say()
+    say(bold('what was changed, and why'))
     for what, why in _changes(record):
-        say(f'[bold]{escape(what)}[/]', 2)
-        console.print(Padding(escape(why), (0, 0, 0, 6), expand=False))
+        say(bold(what), indent=2)
+        say(why, indent=6, hang=6)
     if record['kept_out']:
-        say(escape(f'kept out of its build, as it does not use them: {", ".join(record["kept_out"])}'), 2)
+        say(f'kept out of its build, as it does not use them: {", ".join(record["kept_out"])}', indent=2)
     needs = [item['module'] + (' (to build)' if item['build_only'] else '') for item in record['dependencies']]
-    say('\n[bold]what it needs[/]')
-    say(escape(', '.join(needs) or 'nothing but the toolchain'), 2)
-    found = today(installation, site)
-    colour = COLOURS[found.status]
-    say('\n[bold]what would differ today[/]')
-    say(f'[{colour}]{found.status}[/]: {escape(found.reason)}', 2)
+    say()
+    say(bold('what it needs'))
+    say(', '.join(needs) or 'nothing but the toolchain', indent=2, hang=2)
+    say()
+    say(bold('what would differ today'))
+    say(Styled(found.status, COLOURS[found.status]), f': {found.reason}', indent=2)
     for line in found.differences:
-        say(escape(line), 4)
-    say('\n[bold]more[/]')
+        say(line, indent=4)
+    say()
+    say(bold('more'))
     for name in ('changes', 'record', 'recipe', 'source', 'log'):
         if there[name]:
-            say(escape(f'{name:8} {there[name]}'), 2)
-    say(escape(f'repeat   lumi-eb explain --reproduce DIR {record["module"]}'), 2)
+            say(f'{name:8} {there[name]}', indent=2)
+    say(f'repeat   lumi-eb explain --reproduce DIR {record["module"]}', indent=2)
 
 
 def _changes(record: Mapping[str, Any]) -> List[Tuple[str, str]]:

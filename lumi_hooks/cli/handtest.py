@@ -2,7 +2,6 @@
 """lumi-eb handtest: install a recipe where you are, use it, and print a report that can be pasted back."""
 import argparse
 import datetime
-import json
 import os
 import re
 import shlex
@@ -20,6 +19,7 @@ from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
 from . import place, screen
 from .command import add_command
+from .console import print_json
 
 EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
@@ -73,7 +73,10 @@ def run(options: argparse.Namespace) -> int:
         interrupted = True
     found = {'facts': facts(site), 'tests': tests}
     text = report(found)
-    print(json.dumps(found, indent=1) if options.json else text)
+    if options.json:
+        print_json(found, 1)
+    else:
+        print(text)
     if options.output:
         try:
             with open(options.output, 'w', encoding='utf-8') as handle:

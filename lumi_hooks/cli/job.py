@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb job: a job script for a module, with the settings of the partition."""
 import argparse
-import json
 import os
 import re
 import sys
@@ -17,6 +16,7 @@ from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
 from .command import add_command, number
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account project_465000000 \\
@@ -83,7 +83,7 @@ def run(options: argparse.Namespace) -> int:
         print(f'lumi-eb: the script has no {" and no ".join(job.left_out)}: give --{" and --".join(job.left_out)}, or '
               'fill it in there; until then the script stops before it starts anything', file=sys.stderr)
     if options.json:
-        print(json.dumps(job.as_json(), indent=2, ensure_ascii=False))
+        print_json(job.as_json())
     elif options.output:
         try:
             write_atomic(options.output, job.script())

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb plan: everything that an installation needs, before anything is built."""
 import argparse
-import json
 import os
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
@@ -12,6 +11,7 @@ from ..record import Estimate, Experience
 from ..site import Site
 from . import place
 from .command import add_command
+from .console import Output, Styled, bold, dim, print_json
 
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         from ..plan.graph import draw
         draw(plan, options.graph)
     if options.json:
-        print(json.dumps(as_json(plan, estimates(plan)), indent=2, default=str))
+        print_json(as_json(plan, estimates(plan)))
     else:
         show(plan, estimates(plan))
         if options.graph:
@@ -100,13 +100,11 @@ def node_json(node: Node, site: Site, estimate: Optional[Estimate] = None) -> Di
 
 def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     """Show a plan for reading."""
-    from rich.markup import escape
-
-    from .console import Output
     console = Output()
     site = plan.site
-    console.print(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
-                  f'{site.partition}\n', soft_wrap=True)
+    console.say(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
+                f'{site.partition}')
+    console.say()
     groups = [(CRAY, 'from the Cray PE', plan.of(CRAY)), (CENTRAL, 'in the central stack', plan.of(CENTRAL))]
     groups += [(INSTALLED, f'in {name_of(prefix, site.prefixes)}',
                 tuple(node for node in plan.of(INSTALLED) if installed_in(node, site) == prefix))
@@ -114,31 +112,32 @@ def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     for status, text, nodes in groups:
         found = [node.module for node in nodes]
         if found:
-            console.print(f'[{COLOURS[status]}]{text}[/] ({len(found)}): {escape(", ".join(found))}')
+            console.say(Styled(text, COLOURS[status]), f' ({len(found)}): {", ".join(found)}')
     build = plan.of(BUILD)
-    console.print(f'[{COLOURS[BUILD]}]to build[/] ({len(build)})' + (', in this order' if len(build) > 1 else ''))
+    console.say(Styled('to build', COLOURS[BUILD]), f' ({len(build)})' + (', in this order' if len(build) > 1 else ''))
     for number, node in enumerate(build, 1):
-        console.print(f'  {number:3}  [bold]{escape(node.module)}[/]  [dim]from {escape(_from(node))}'
-                      f'{escape(_takes(expected.get(node.module)))}[/]', soft_wrap=True)
+        console.say(f'  {number:3}  ', bold(node.module), '  ',
+                    dim(f'from {_from(node)}{_takes(expected.get(node.module))}'), hang=7)
     known = [estimate for estimate in expected.values() if estimate]
     if known:
         unknown = len(expected) - len(known)
-        console.print(f'  [dim]going by earlier installations{escape(_takes(_sum(known)))}'
-                      + (f', and {unknown} that nothing is known of' if unknown else '') + '[/]', soft_wrap=True)
+        console.say(dim(f'going by earlier installations{_takes(_sum(known))}'
+                        + (f', and {unknown} that nothing is known of' if unknown else '')), indent=2)
     roots = _roots(plan)
     if roots:
-        console.print(f'[{COLOURS[REFUSED]}]refused[/] ({len(plan.of(REFUSED))})')
+        console.say(Styled('refused', COLOURS[REFUSED]), f' ({len(plan.of(REFUSED))})')
         for module, code, reason in roots:
-            console.print(f'  [bold]{escape(module)}[/]  [dim]{escape(code)}[/]\n       {escape(reason)}',
-                          soft_wrap=True)
+            console.say(bold(module), '  ', dim(code), indent=2)
+            console.say(reason, indent=7, hang=7)
         rest = [node.module for node in plan.of(REFUSED) if node.module not in {module for module, _, _ in roots}]
         if rest:
-            console.print(f'  and what needs it: {escape(", ".join(rest))}')
+            console.say(f'and what needs it: {", ".join(rest)}', indent=2)
     for warning in plan.warnings:
-        console.print(f'[magenta]note[/] {escape(warning)}')
+        console.say(Styled('note', 'magenta'), ' ', warning)
     asked = ', '.join(node.module for node in plan.of(REFUSED) if node.module in plan.targets)
     if plan.refused:
-        console.print(f'\n[red]can\'t be installed[/]: {escape(asked)}', soft_wrap=True)
+        console.say()
+        console.say(Styled('can\'t be installed', 'red'), f': {asked}')
 
 
 def installed_in(node: Node, site: Site) -> Optional[str]:

@@ -97,7 +97,7 @@ def as_cyclonedx(records: Sequence[Mapping[str, Any]]) -> str:
         from packageurl import PackageURL
     except ModuleNotFoundError as err:
         raise LumiHooksError(f'this Python ({sys.executable}) lacks the package cyclonedx-python-lib: '
-                             f'{packages_remedy()}') from err
+                             f'{packages_remedy("cyclonedx-python-lib")}') from err
     components: Dict[str, Component] = {}
 
     def needed(item: Mapping[str, Any]) -> Component:

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb alone: the first screen a support person wants."""
 import argparse
-import json
 import os
 import shutil
 import subprocess
-from typing import Any, Dict, Optional, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 from .. import __version__
+from ..doctor.place import why_unusable
 from ..errors import LumiHooksError
 from ..prefix import name_of, stack_of
 from ..prefix.closed import closed_folders, is_open
+from ..quote import shell
 from ..releases import default_release, toolchain_facts
 from ..site import is_lumi, node_partition, site_from_environment, stack_version, user_prefix
 from .command import add_command
+from .console import Cell, Output, Piece, Styled, bold, print_json
 
 EXAMPLES = """examples:
   lumi-eb                   for reading
   lumi-eb status --json     for programs
 
-exit code: 0 all right, 2 the environment contradicts itself
+exit code: 0 all right, 2 the environment contradicts itself, or the prefix cannot be written to
 """
 
 
@@ -34,8 +36,8 @@ def add_parser(commands) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show where we are; exit code 0, or 2 where the environment is contradictory."""
     facts = status()
-    if getattr(options, 'json', False):
-        print(json.dumps(facts, indent=2))
+    if options.json:
+        print_json(facts)
     else:
         show(facts)
     return 2 if facts['problem'] else 0
@@ -57,6 +59,9 @@ def status() -> Dict[str, Any]:
         except LumiHooksError as err:
             problem = str(err)
     closed = closed_folders(stack, stack_version(site), site.partition) if site else ()
+    if site and prefix and not problem:
+        # nothing that could be done next would work
+        problem = why_unusable(prefix)
     hooks = env.get('EASYBUILD_HOOKS')
     ours = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), 'hooks.py')
     return {
@@ -118,46 +123,45 @@ def chained(ours: str) -> Optional[str]:
 
 def show(facts: Dict[str, Any]) -> None:
     """The screen, for reading."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from .console import Output
     console = Output()
-    rows = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    rows.add_column(style='bold')
-    rows.add_column(overflow='fold')
+    rows: List[List[Cell]] = []
+
+    def row(title: str, *cell: Piece) -> None:
+        rows.append([bold(title), list(cell)])
+
     node = facts['node_partition'] or 'a login node or unknown'
     free = facts['space']
-    rows.add_row('stack', facts['stack'] or 'none loaded')
-    rows.add_row('partition', f'{facts["partition"] or "none"}   (this node, {facts["node"]}: {node})')
-    rows.add_row('toolchain', f'{facts["toolchain"]}   ({facts["compiler"]})' if facts['toolchain'] else '–')
-    rows.add_row('prefix', escape(facts['prefix'] or 'none') + (f'   ({facts["mode"]} mode)' if facts['mode'] else ''))
+    row('stack', facts['stack'] or 'none loaded')
+    row('partition', f'{facts["partition"] or "none"}   (this node, {facts["node"]}: {node})')
+    row('toolchain', f'{facts["toolchain"]}   ({facts["compiler"]})' if facts['toolchain'] else '–')
+    row('prefix', (facts['prefix'] or 'none') + (f'   ({facts["mode"]} mode)' if facts['mode'] else ''))
     for below in facts['prefixes'][1:]:
         name = name_of(below, facts['prefixes'])
-        rows.add_row('below it', escape(below) + (f'   ({name})' if below not in name else '')
-                     + ('' if is_open(below) else '   [red](not there, or closed to you)[/]'))
+        closed = '' if is_open(below) else '   (not there, or closed to you)'
+        row('below it', below + (f'   ({name})' if below not in name else ''), Styled(closed, 'red'))
     for found in facts['closed']:
-        rows.add_row('closed', f'[red]{escape(found["text"])}[/]')
+        row('closed', Styled(found['text'], 'red'))
     if free:
-        rows.add_row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; '
-                                   'your quota may be less)')
-    rows.add_row('EasyBuild', facts['easybuild'] or 'no eb on PATH')
-    rows.add_row('lumi-hooks', f'{facts["lumi_hooks"]}   ({escape(facts["hooks_file"])})')
-    rows.add_row('hooks', ('active for plain eb' if facts['hooks_active'] else 'not active for plain eb')
-                 + (f', chained behind: {escape(facts["chained"])}' if facts['chained'] else ''))
-    console.print(rows)
-    console.print()
+        row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; your quota '
+                          'may be less)')
+    row('EasyBuild', facts['easybuild'] or 'no eb on PATH')
+    row('lumi-hooks', f'{facts["lumi_hooks"]}   ({facts["hooks_file"]})')
+    row('hooks', ('active for plain eb' if facts['hooks_active'] else 'not active for plain eb')
+        + (f', chained behind: {facts["chained"]}' if facts['chained'] else ''))
+    console.table(rows)
+    console.say()
     if facts['problem']:
-        console.print(f'[red]problem[/]  {escape(facts["problem"])}', soft_wrap=True)
+        console.say(Styled('problem', 'red'), f'  {facts["problem"]}', hang=9)
     elif not facts['lumi']:
-        console.print(f'next     module load LUMI/{default_release().name} partition/C EasyBuild-user', soft_wrap=True)
+        console.exact(f'next     module load LUMI/{default_release().name} partition/C EasyBuild-user')
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
-        console.print('next     module load lumi-hooks      (once more: EasyBuild-user was loaded anew, with another '
-                      'partition or release, and names LUMI\'s hooks alone)', soft_wrap=True)
+        console.exact('next     module load lumi-hooks')
+        console.say('once more: EasyBuild-user was loaded anew, with another partition or release, and names LUMI\'s '
+                    'hooks alone', indent=9, hang=9)
     elif not facts['hooks_active']:
-        console.print(f'next     export EASYBUILD_HOOKS={escape(facts["hooks_file"])}', soft_wrap=True)
+        console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')
     else:
-        console.print('next     eb --search NAME        find a recipe\n'
-                      '         lumi-eb adapt X.eb      see what will be changed, and why\n'
-                      '         eb X.eb -r              install it', soft_wrap=True)
+        console.exact('next     eb --search NAME        find a recipe')
+        console.exact('         lumi-eb adapt X.eb      see what will be changed, and why')
+        console.exact('         eb X.eb -r              install it')

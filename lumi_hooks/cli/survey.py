@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb survey: which recipes of a whole collection can be installed, and what stands in the way of the others."""
 import argparse
-import json
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
 from . import place
 from .command import add_command, number
+from .console import Output, Styled, bold, print_json
 from .progress import progress
 
 EXAMPLES = """examples:
@@ -84,7 +84,7 @@ def run(options: argparse.Namespace) -> int:
     if options.write_docs:
         write_part(options.write_docs, found)
     if options.json:
-        print(json.dumps(found.as_json(), indent=2))
+        print_json(found.as_json())
     else:
         show(found)
         if options.report:
@@ -118,49 +118,31 @@ def counted(paths: Sequence[str], site: Site, jobs: int, title: str = 'recipes',
 
 def show(found: Survey) -> None:
     """Show a survey for reading."""
-    from rich.markup import escape
-    from rich.table import Table
-
-    from .console import Output
     data, console = found.as_json(), Output()
     again = ' (nothing has changed since the last survey)' if data['cached'] else ''
-    console.print(f'[bold]{data["recipes"]}[/] recipes for {data["toolchain"]}, release {data["release"]}, partition '
-                  f'{data["partition"]}, in {data["seconds"]} s{again}: [green]{data["planned"]} planned[/] (of these '
-                  f'{data["unchanged"]} SYSTEM, unchanged), [yellow]{sum(data["refused"].values())} refused[/], '
-                  f'[red]{len(data["failed"])} failed[/]', soft_wrap=True)
+    console.say(bold(str(data['recipes'])), f' recipes for {data["toolchain"]}, release {data["release"]}, partition '
+                f'{data["partition"]}, in {data["seconds"]} s{again}: ', Styled(f'{data["planned"]} planned', 'green'),
+                f' (of these {data["unchanged"]} SYSTEM, unchanged), ',
+                Styled(f'{sum(data["refused"].values())} refused', 'yellow'), ', ',
+                Styled(f'{len(data["failed"])} failed', 'red'))
     goal = data['goal']
     if goal['recipes']:
-        console.print(f'{goal["planned"]} of {goal["recipes"]} ({goal["share"]:.1%}) on '
-                      f'{", ".join(goal["toolchains"])} that need no CUDA are planned', soft_wrap=True)
+        console.say(f'{goal["planned"]} of {goal["recipes"]} ({goal["share"]:.1%}) on '
+                    f'{", ".join(goal["toolchains"])} that need no CUDA are planned')
+    counts = ('recipes', 'planned', 'refused', 'failed')
     for title, key in (('toolchain', 'by_toolchain'), ('generation', 'by_generation')):
-        table = Table(title=None, box=None, padding=(0, 2, 0, 0))
-        table.add_column(title)
-        for name in ('recipes', 'planned', 'refused', 'failed'):
-            table.add_column(name, justify='right')
-        for name, group in data[key].items():
-            table.add_row(name, *(str(group[column]) for column in ('recipes', 'planned', 'refused', 'failed')))
-        console.print()
-        console.print(table)
+        console.say()
+        console.table([[name, *(str(group[column]) for column in counts)] for name, group in data[key].items()],
+                      (title, *counts), (1, 2, 3, 4))
     if data['refused']:
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column('refused because')
-        table.add_column('recipes', justify='right')
-        table.add_column('which means')
-        for code, number in data['refused'].items():
-            table.add_row(code, str(number), data['reasons'][code])
-        console.print()
-        console.print(table)
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column('what blocks most')
-        table.add_column('')
-        for name in ('recipes', 'alone'):
-            table.add_column(name, justify='right')
-        for item in data['blockers'][:15]:
-            table.add_row(item['code'], item['what'], str(item['recipes']), str(item['alone']))
-        console.print()
-        console.print(table)
+        console.say()
+        console.table([[code, str(number), data['reasons'][code]] for code, number in data['refused'].items()],
+                      ('refused because', 'recipes', 'which means'), (1,))
+        console.say()
+        console.table([[item['code'], item['what'], str(item['recipes']), str(item['alone'])]
+                       for item in data['blockers'][:15]], ('what blocks most', '', 'recipes', 'alone'), (2, 3))
     for item in data['failed'][:20]:
-        console.print(f'[red]failed[/] {escape(item["recipe"])}: {escape(item["error"])}', soft_wrap=True)
+        console.say(Styled('failed', 'red'), f' {item["recipe"]}: {item["error"]}')
 
 
 def _write_report(found: Survey, path: str) -> None:

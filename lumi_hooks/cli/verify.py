@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb verify: is an installation linked as it has to be on this machine?"""
 import argparse
-import json
 import os
-import sys
 from typing import TYPE_CHECKING, Dict, List, Tuple
 
-from ..errors import LumiHooksError, packages_remedy
+from ..errors import LumiHooksError
 from ..releases import default_release, load_machine, release_names
 from .command import add_command, number
+from .console import Output, Styled, bold, dim, print_json
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -60,20 +59,16 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: something that was named does not exist or can't be read; a package is missing
+    :raises LumiHooksError: something that was named does not exist or can't be read
     """
-    try:
-        from ..verify.check import verify
-    except ModuleNotFoundError as err:
-        raise LumiHooksError(f'this Python ({sys.executable}) lacks the package pyelftools ({err.name}), which reads '
-                             f'ELF files: {packages_remedy()}') from err
+    from ..verify.check import verify
     reports = []
     for question in questions(options):
         with progress('files', MANY) as told:
             reports.append(verify(question, told))
     if options.json:
         found = [report.as_json() for report in reports]
-        print(json.dumps(found[0] if len(found) == 1 else found, indent=2))
+        print_json(found[0] if len(found) == 1 else found)
     else:
         for report in reports:
             show(report)
@@ -111,31 +106,27 @@ def questions(options: argparse.Namespace) -> List['Question']:
 
 def show(report: 'Report') -> None:
     """Show a report for reading: what it uses, then findings, the same one of many files once."""
-    from rich.markup import escape
-
     from ..verify.policy import reason
-    from .console import Output
     console = Output()
     root = report.question.places.root
-    console.print(f'[bold]{escape(root)}[/]: {report.elf} ELF files of {report.files} files, in '
-                  f'{report.seconds:.1f} s', soft_wrap=True)
+    console.say(bold(root), f': {report.elf} ELF files of {report.files} files, in {report.seconds:.1f} s')
     for name, values in report.summary.items():
         if isinstance(values, list):
             for number, value in enumerate(values):
                 label = name.replace('_', ' ') if number == 0 else ''
-                console.print(f'    [dim]{label:12}[/]{escape(value)}', soft_wrap=True)
+                console.say('    ', dim(f'{label:12}'), value)
     for (rule, severity, what, mend), files in _grouped(report.findings, root).items():
-        console.print(f'[{COLOURS[severity]}]{severity}[/] [bold]{rule}[/]  {escape(what)}', soft_wrap=True)
+        console.say(Styled(severity, COLOURS[severity]), ' ', bold(rule), f'  {what}', hang=6)
         for file in files[:SHOWN]:
-            console.print(f'    in    {escape(file)}', soft_wrap=True)
+            console.say('    in    ', file)
         if len(files) > SHOWN:
-            console.print(f'          and {len(files) - SHOWN} more files (--json lists them)')
-        console.print(f'    why   {escape(reason(rule))}', soft_wrap=True)
-        console.print(f'    mend  {escape(mend)}', soft_wrap=True)
+            console.say(f'          and {len(files) - SHOWN} more files (--json lists them)')
+        console.say('    why   ', reason(rule), hang=10)
+        console.say('    fix   ', mend, hang=10)
     warnings = len(report.findings) - report.errors
     colour = 'red' if report.errors else 'yellow' if warnings else 'green'
-    console.print(f'[{colour}]{report.errors or "no"} error{"" if report.errors == 1 else "s"}, {warnings or "no"} '
-                  f'warning{"" if warnings == 1 else "s"}[/]')
+    console.say(Styled(f'{report.errors or "no"} error{"" if report.errors == 1 else "s"}, {warnings or "no"} '
+                       f'warning{"" if warnings == 1 else "s"}', colour))
 
 
 def _grouped(findings: Tuple['Finding', ...], root: str) -> Dict[Tuple[str, str, str, str], List[str]]:

@@ -54,38 +54,55 @@ class Situation:
 
 @dataclass(frozen=True)
 class Check:
-    """A check: its id, what it asks, and the function."""
+    """A check: its id, what it asks, the function, and what says why it has nothing to look at."""
     id: str
     title: str
     function: Callable[[Situation], Iterable[Tuple[str, str]]]
+    unless: Callable[[Situation], Optional[str]] = lambda here: None
 
     def __call__(self, here: Situation) -> Iterator[Finding]:
-        """The findings in a situation."""
-        for level, text in self.function(here):
+        """The findings in a situation; none where it can't look."""
+        for level, text in () if self.unless(here) else self.function(here):
             yield Finding(self.id, level, text)
 
 
 CHECKS: Dict[str, Check] = {}
 
 
-def check(id: str, title: str):
+def check(id: str, title: str, unless: Callable[[Situation], Optional[str]] = lambda here: None):
     """
     Register a function as a check. It yields pairs of a level and a sentence.
 
-    :param title: what is so where it finds nothing
+    :param title: what is so where it has looked and finds nothing
+    :param unless: why it can't look in a situation; None where it can
     """
     def register(function: Callable[[Situation], Iterable[Tuple[str, str]]]) -> Check:
         assert id not in CHECKS, id
-        CHECKS[id] = Check(id, title, function)
+        CHECKS[id] = Check(id, title, function, unless)
         return CHECKS[id]
     return register
 
 
 def examine(here: Situation) -> List[Finding]:
-    """All findings of all checks, errors first."""
+    """All findings of all checks, errors first. A check that can't look is not asked."""
     from . import licences, node, place, room, shared, sources, tools  # noqa: F401 (they register their checks)
     found = [finding for entry in CHECKS.values() for finding in entry(here)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != ERROR)
+
+
+def skipped(here: Situation) -> Dict[str, str]:
+    """The checks that can't look, and why: such a check is not passed. For after `examine`."""
+    return {entry.id: why for entry in CHECKS.values() for why in [entry.unless(here)] if why}
+
+
+def no_prefix(here: Situation) -> Optional[str]:
+    """For checks of the prefix."""
+    return None if here.site.prefix else 'there is no prefix'
+
+
+def no_recipe(here: Situation) -> Optional[str]:
+    """For checks of what is to be built."""
+    return None if here.packages else 'no recipe was named that has to be built'
 
 
 def lines(findings: Iterable[Finding]) -> List[str]:

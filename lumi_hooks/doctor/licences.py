@@ -3,27 +3,53 @@
 import grp
 import os
 import re
+from typing import List, Optional, Tuple
 
-from . import ERROR, Situation, check
+from . import ERROR, Situation, check, no_recipe
 
 SERVER = r'\d*@[A-Za-z0-9.-]+'
 
 
-@check('licence', 'the licences that are needed are there')
-def licence(here: Situation):
-    """The licence file that a recipe or an override names can be read; a server (port@host) is not asked."""
+def _named(here: Situation) -> List[Tuple[str, str]]:
+    """Module and licence, for each that a recipe or an override names."""
+    found = []
     for package in here.packages:
         named = package.parameters.get('license_file')
-        for entry in named if isinstance(named, (list, tuple)) else [named]:
-            if not isinstance(entry, str) or not entry or '%(' in entry or re.fullmatch(SERVER, entry):
-                continue
-            if not os.access(entry, os.R_OK):
-                yield ERROR, f'{package.module} needs the licence {entry}, which is not there or cannot be read ' \
-                             'by you: ' \
-                             'put it there, or name yours in an override (license_file, docs/prefixes.md)'
+        found += [(package.module, entry) for entry in (named if isinstance(named, (list, tuple)) else [named])
+                  if isinstance(entry, str) and entry]
+    return found
 
 
-@check('licence-variable', 'LM_LICENSE_FILE names licences that are there')
+def _is_file(entry: str) -> bool:
+    return '%(' not in entry and not re.fullmatch(SERVER, entry)
+
+
+def no_licence(here: Situation) -> Optional[str]:
+    """Most software needs none; a server (port@host) is not asked."""
+    named = _named(here)
+    if not named:
+        return no_recipe(here) or 'nothing that would be built names a licence'
+    return None if any(_is_file(entry) for _, entry in named) else \
+        f'{named[0][1]} is no file; licence servers are not asked'
+
+
+@check('licence', 'the licence files that are needed are there', no_licence)
+def licence(here: Situation):
+    """The licence file that a recipe or an override names can be read."""
+    for module, entry in _named(here):
+        if _is_file(entry) and not os.access(entry, os.R_OK):
+            yield ERROR, f'{module} needs the licence {entry}, which is not there or cannot be read by you: put it ' \
+                         'there, or name yours in an override (license_file, docs/prefixes.md)'
+
+
+def no_variable(here: Situation) -> Optional[str]:
+    """It matters for licensed software."""
+    if not any(package.parameters.get('license_file') for package in here.packages):
+        return no_recipe(here) or 'nothing that would be built names a licence'
+    return None if here.env.get('LM_LICENSE_FILE') else 'LM_LICENSE_FILE is not set'
+
+
+@check('licence-variable', 'LM_LICENSE_FILE names licences that are there', no_variable)
 def variable(here: Situation):
     """Of the files that LM_LICENSE_FILE names, one has to be there, where a licensed package is to be built."""
     licensed = [package.module for package in here.packages if package.parameters.get('license_file')]
@@ -33,7 +59,13 @@ def variable(here: Situation):
                      'needs one'
 
 
-@check('licence-group', 'the groups that are to have licensed software to themselves exist')
+def no_group(here: Situation) -> Optional[str]:
+    """Most software is for everybody."""
+    return no_recipe(here) or (None if any(package.parameters.get('group') for package in here.packages) else
+                               'nothing that would be built is restricted to a group')
+
+
+@check('licence-group', 'the groups that are to have licensed software to themselves exist', no_group)
 def restricted(here: Situation):
     """The group that a recipe or an override restricts an installation to exists, and the user is in it."""
     for package in here.packages:

@@ -2,26 +2,40 @@
 """Checks of the node that builds."""
 import fnmatch
 import socket
+from typing import Optional
 
 from ..releases import load_machine
 from ..site import node_partition
 from . import WARNING, Situation, check
 
 
-@check('node', 'this node is one of those that the software is built for')
+def _name(here: Situation) -> str:
+    return (here.hostname or socket.gethostname()).split('.')[0]
+
+
+def _login(name: str) -> Optional[str]:
+    """The partition of a login node, None where it is none."""
+    return next((partition for partition, entry in load_machine()['partitions'].items()
+                 if any('*' in pattern and fnmatch.fnmatch(name, pattern) for pattern in entry['hosts'])), None)
+
+
+def no_node(here: Situation) -> Optional[str]:
+    """A partition without nodes of its own, or a node of another machine."""
+    if here.site.partition == 'common':
+        return 'partition common is for all nodes'
+    name = _name(here)
+    return None if node_partition(name) or _login(name) else f'this node, {name}, is of no partition that is known'
+
+
+@check('node', 'this node is one of those that the software is built for', no_node)
 def node(here: Situation):
     """Building for another kind of node works for most packages, but not for one that looks at the node it is on."""
-    name = (here.hostname or socket.gethostname()).split('.')[0]
-    target, facts = here.site.partition, load_machine()['partitions']
-    if target == 'common':
-        return
-    there = node_partition(name)
-    login = next((partition for partition, entry in facts.items()
-                  if any('*' in pattern and fnmatch.fnmatch(name, pattern) for pattern in entry['hosts'])), None)
-    if there == target or login == target or not (there or login):
+    name, target, facts = _name(here), here.site.partition, load_machine()['partitions']
+    there, login = node_partition(name), _login(name)
+    if target in (there, login):
         return
     kind = f'a node of partition {there}' if there else 'a login node'
-    gpu = facts[target]['gpu'] and not facts[there or login]['gpu']
+    gpu = facts[target]['gpu'] and not facts[str(there or login)]['gpu']
     more = 'it has no GPU, so packages that look for one, or test on one, go wrong' if gpu else \
         'packages that run what they have built may fail where the processors differ'
     yield WARNING, f'{name} is {kind}, and the target is partition {target}: {more}. Where a build fails, repeat ' \

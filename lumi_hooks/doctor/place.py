@@ -13,7 +13,7 @@ from ..prefix.permissions import umask
 from ..prefix.quota import existing
 from ..record import installations, read_record, software_folders
 from ..site import stack_version
-from . import ERROR, WARNING, Situation, check
+from . import ERROR, WARNING, Situation, check, no_prefix
 
 
 @check('prefix', 'the prefix can be written to')
@@ -24,15 +24,22 @@ def prefix(here: Situation):
         yield ERROR, 'there is no prefix: set EBU_USER_PREFIX to a folder of yours or of your project, and load the ' \
                      'LUMI module again'
         return
-    if os.path.lexists(path) and not os.path.isdir(path):
-        yield ERROR, f'{path}, the prefix, is no folder: set EBU_USER_PREFIX to one'
-        return
-    place = existing(path)
-    reason = why_unwritable(place)
+    reason = why_unusable(path)
     if reason:
-        what = f'the prefix {path}' if place == path else f'{place}, in which the prefix {path} would be made,'
-        yield ERROR, f'{what} cannot be written to ({reason}): choose another EBU_USER_PREFIX, or ask its owner for ' \
-                     'access'
+        yield ERROR, reason
+
+
+def why_unusable(prefix: str) -> Optional[str]:
+    """Why a prefix can neither be written to nor be made, and what to do; None where it can."""
+    if os.path.lexists(prefix) and not os.path.isdir(prefix):
+        return f'{prefix}, the prefix, is no folder: set EBU_USER_PREFIX to one'
+    place = existing(prefix)
+    below = os.path.join(place, os.path.relpath(prefix, place).split(os.sep)[0])
+    reason = f'{below} is no folder' if place != prefix and os.path.lexists(below) else why_unwritable(place)
+    if not reason:
+        return None
+    what = f'the prefix {prefix}' if place == prefix else f'{place}, in which the prefix {prefix} would be made,'
+    return f'{what} cannot be written to ({reason}): choose another EBU_USER_PREFIX, or ask its owner for access'
 
 
 def why_unwritable(folder: str) -> Optional[str]:
@@ -55,7 +62,12 @@ def own_umask(here: Situation):
                      'command again'
 
 
-@check('prefixes', 'the stack of prefixes is as it was when modules were loaded')
+def no_stack(here: Situation) -> Optional[str]:
+    """Without modules there is no MODULEPATH to compare with."""
+    return None if here.env.get('MODULEPATH') or here.site.prefixes[1:] else 'LUMI\'s modules are not loaded'
+
+
+@check('prefixes', 'the stack of prefixes is as it was when modules were loaded', no_stack)
 def stack(here: Situation):
     """Nothing was changed since LUMI's modules were loaded, the lower prefixes exist, nothing stale is searched."""
     changed = changes_since_loaded(here.site.prefixes, here.env)
@@ -74,11 +86,17 @@ def stack(here: Situation):
                        'are taken from there. Start in a new shell, or name its prefix in LUMI_HOOKS_PREFIXES'
 
 
-@check('needs', 'what is installed finds the modules that it needs')
+def no_modules(here: Situation) -> Optional[str]:
+    """Whether a module is there is known where modules are."""
+    return no_prefix(here) or (None if here.site.index.modulepath else
+                               'the modules of this release and partition are not loaded')
+
+
+@check('needs', 'what is installed finds the modules that it needs', no_modules)
 def needs(here: Situation):
     """Modules that went since, or lie in a prefix that is below no more; `eb` itself says what a build lacks."""
     index = here.site.index
-    if here.inside or not index.modulepath or not here.site.prefix:
+    if here.inside:
         return
     for folder in software_folders(here.site.prefix, here.site.release.name, here.site.partition):
         for path in installations(folder):
@@ -93,21 +111,32 @@ def needs(here: Situation):
                                'there: install that, or name the prefix that it is in in LUMI_HOOKS_PREFIXES'
 
 
-@check('file-system', 'the prefix lies on storage that lasts and that jobs see')
+def no_area(here: Situation) -> Optional[str]:
+    """Only of LUMI's own storage areas it is known what they are for."""
+    return no_prefix(here) or (None if area_of(here.site.prefix) else
+                               f'nothing is known of the storage that {here.site.prefix} lies on')
+
+
+@check('file-system', 'the prefix lies on storage that lasts and that jobs see', no_area)
 def file_system(here: Situation):
     """What LUMI says of each storage area."""
-    area = area_of(here.site.prefix) if here.site.prefix else None
+    area = area_of(here.site.prefix)
     if area and area['advice']:
         yield WARNING, f'the prefix {here.site.prefix} lies in {area["description"]}: {area["advice"]}'
 
 
-@check('group', 'in a project\'s folder what is installed belongs to the project')
+def no_project(here: Situation) -> Optional[str]:
+    """One's own folder is one's own."""
+    return no_prefix(here) or (None if project_of(here.site.prefix) else
+                               f'{here.site.prefix} lies in no project\'s folder')
+
+
+@check('group', 'in a project\'s folder what is installed belongs to the project', no_project)
 def group(here: Situation):
     """A project's prefix has the project's group and the set-gid bit, and the user is in that group."""
     path = here.site.prefix
-    project = project_of(path) if path else None
-    if not project:
-        return
+    project = project_of(path)
+    assert project
     try:
         wanted = grp.getgrnam(project).gr_gid
     except KeyError:

@@ -6,7 +6,7 @@ from typing import Optional, Tuple
 from ..prefix.quota import room
 from ..record import Experience
 from ..releases import load_machine
-from . import ERROR, WARNING, Situation, check
+from . import ERROR, WARNING, Situation, check, no_prefix
 
 
 def estimate(here: Situation) -> Tuple[int, int]:
@@ -20,11 +20,9 @@ def estimate(here: Situation) -> Tuple[int, int]:
             sum(item.inodes if item and item.inodes is not None else facts['inodes'] for item in found))
 
 
-@check('space', 'there is room for what is to be installed')
+@check('space', 'there is room for what is to be installed', no_prefix)
 def space(here: Situation):
     """Free bytes and inodes in the prefix, by quota and by file system."""
-    if not here.site.prefix:
-        return
     needed = dict(zip(('bytes', 'inodes'), estimate(here)))
     count = len(here.packages) or 1
     what = f'{count} installation{"s" if count > 1 else ""}'
@@ -45,13 +43,19 @@ def space(here: Situation):
                                f'{wanted}: {remedy}'
 
 
-@check('build-space', 'there is room to build in')
+def no_build_path(here: Situation) -> Optional[str]:
+    """EasyBuild-user says where it is built."""
+    path = here.buildpath or here.env.get('EASYBUILD_BUILDPATH')
+    return None if path and os.path.isabs(path) else \
+        'EASYBUILD_BUILDPATH names no folder to build in: module load EasyBuild-user'
+
+
+@check('build-space', 'there is room to build in', no_build_path)
 def build_space(here: Situation):
     """Free bytes where EasyBuild builds: on LUMI that is the node's memory."""
     path = here.buildpath or here.env.get('EASYBUILD_BUILDPATH')
+    assert path
     needed = load_machine()['estimate']['build_bytes']
-    if not path or not os.path.isabs(path):
-        return
     for found in room(path)[-1:]:
         if found.bytes is not None and found.bytes < needed:
             level = ERROR if found.bytes < needed // 100 else WARNING

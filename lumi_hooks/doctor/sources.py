@@ -2,16 +2,23 @@
 """Checks of what goes into a build: checksums, and whose the folders are that recipes and hooks come from."""
 import os
 import tempfile
+from typing import Optional
 
 from .. import schemas, trust
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
-from . import ERROR, WARNING, Situation, check
+from . import ERROR, WARNING, Situation, check, no_recipe
 
 SHOWN = 3
 
 
-@check('checksums', 'every source and patch has a checksum')
+def all_allowed(here: Situation) -> Optional[str]:
+    """What LUMI_HOOKS_ALLOW names may do without."""
+    return no_recipe(here) or (None if not all(here.site.allows(package.name) for package in here.packages) else
+                               'all that would be built is allowed to lack them (LUMI_HOOKS_ALLOW, --allow)')
+
+
+@check('checksums', 'every source and patch has a checksum', all_allowed)
 def checksums(here: Situation):
     """A file without a checksum may be any file; it is refused unless it is allowed by the software's name."""
     if not here.fetches:
@@ -29,7 +36,7 @@ def checksums(here: Situation):
                          'git repository, name the full commit)'
 
 
-@check('downloads', 'nothing is known to download while it is built')
+@check('downloads', 'nothing is known to download while it is built', no_recipe)
 def downloads(here: Situation):
     """Builds have no network (namespace.py): what is known to want it is told before it fails."""
     known = schemas.checked('downloads.json')
@@ -57,7 +64,14 @@ def work_folders(here: Situation):
                          'only you can write to, and load EasyBuild-user again'
 
 
-@check('folders', 'nobody else can write to where recipes and sources come from')
+def no_folders(here: Situation) -> Optional[str]:
+    """There is nothing to look at where no robot path is set and no prefix lies below one's own."""
+    if here.robot or here.site.prefixes[1:]:
+        return None
+    return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: module load EasyBuild-user'
+
+
+@check('folders', 'nobody else can write to where recipes and sources come from', no_folders)
 def folders(here: Situation):
     """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
     judge = trust.here(here.env)

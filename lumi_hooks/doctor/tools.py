@@ -1,15 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Checks of the tools around a build: EasyBuild, Lmod, and the Python packages of lumi-eb."""
-import importlib.util
+"""Checks of the tools around a build: EasyBuild, Lmod, and the network that builds are to be without."""
 import os
 import shutil
 
-from ..errors import packages_remedy
 from ..namespace import NoNetwork
 from . import ERROR, WARNING, Situation, check
-
-# package -> what lacks without it
-PACKAGES = {'rich': 'tables of lumi-eb', 'elftools': 'lumi-eb verify (pyelftools)'}
 
 
 @check('tools', 'EasyBuild and Lmod are there')
@@ -21,14 +16,6 @@ def tools(here: Situation):
         yield ERROR, 'there is no command eb on PATH: module load EasyBuild-user'
     if not (here.env.get('LMOD_CMD') and os.access(here.env['LMOD_CMD'], os.X_OK)):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
-
-
-@check('python-packages', 'the Python packages of lumi-eb are there')
-def packages(here: Situation):
-    """Inside `eb` none of them is needed."""
-    for name, purpose in PACKAGES.items() if not here.inside else ():
-        if importlib.util.find_spec(name) is None:
-            yield WARNING, f'this Python lacks the package {name}, for {purpose}: {packages_remedy()}'
 
 
 @check('network', 'what is built has no network but its recipe\'s sources')

@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What was installed is verified before its module is written: `lumi-eb verify`, in a process of its own, because the
-libraries that it reads ELF files with are lumi-eb's and not eb's.
+What was installed is verified before its module is written: `lumi-eb verify`, by the Python that runs eb.
+
+It is a process of its own, as a file that gets shorter while it is read ends the process that reads it, as it reads
+with several processes, which eb (with its open logs and the build's environment) should not be copied for, and as it
+looks at the environment that eb was started in.
 """
 import json
 import os
 import subprocess
 import sys
 import tempfile
-from functools import lru_cache
 from typing import Any, Dict, List, Mapping, Optional
 
 from easybuild.base import fancylogger
@@ -17,11 +19,10 @@ from easybuild.tools.config import build_option, build_path, install_path
 from easybuild.tools.environment import ORIG_OS_ENVIRON
 
 from ..data import ROOT
-from ..errors import packages_remedy
+from ..quote import terminal
 from ..site import Site
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
-PYTHON = 'LUMI_HOOKS_PYTHON'
 FAIL, WARN, OFF = 'error', 'warn', 'off'
 # what says where libraries are looked for, and where the system lies
 VARIABLES = ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LUMI_HOOKS_SYSTEM_ROOT')
@@ -56,12 +57,7 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     how = level()
     if how == OFF or easyblock.dry_run:
         return None
-    python = find_python()
-    if python is None:
-        _tell_once(f'what is installed is not verified, as no Python here has the package pyelftools: '
-                   f'{packages_remedy()} ({SWITCH}=off silences this)')
-        return None
-    report = _run(python, easyblock, site, environment)
+    report = _run(easyblock, site, environment)
     if report is None:
         return None
     errors = [one for one in report['findings'] if one['severity'] == 'error']
@@ -81,60 +77,19 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     return report
 
 
-@lru_cache(maxsize=None)
-def _tell_once(text: str) -> None:
-    print_warning('lumi-hooks: %s', text)
-
-
-@lru_cache(maxsize=None)
-def find_python() -> Optional[str]:
-    """
-    A Python that has pyelftools: $LUMI_HOOKS_PYTHON, the one that runs eb, that of the command lumi-eb, $EB_PYTHON,
-    python3. It runs outside of the modules of the build, in the environment that eb was started in.
-    """
-    env = _environment({})
-    candidates = [env.get(PYTHON), sys.executable, *_interpreter_of('lumi-eb', env), env.get('EB_PYTHON'), 'python3']
-    seen = set()
-    for python in candidates:
-        if python and os.sep in python:
-            # a path from where eb was started
-            python = os.path.join(env.get('PWD', ''), python)
-        if python and python not in seen:
-            seen.add(python)
-            try:
-                done = subprocess.run([python, '-c', 'import elftools.elf.elffile'], env=env, cwd=_AWAY, check=False,
-                                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            except OSError:
-                continue
-            if done.returncode == 0:
-                return python
-    return None
-
-
-def _interpreter_of(command: str, env: Mapping[str, str]) -> List[str]:
-    """The Python that a command on PATH is run by, as its first line says; empty where it says something else."""
-    for folder in env.get('PATH', '').split(':'):
-        try:
-            with open(os.path.join(folder, command), encoding='utf-8', errors='replace') as handle:
-                first = handle.readline()
-        except OSError:
-            continue
-        words = first[2:].split() if first.startswith('#!') else []
-        return words[:1] if words and 'python' in os.path.basename(words[0]) else []
-    return []
-
-
 def _environment(environment: Mapping[str, str]) -> Dict[str, str]:
     """What eb was started with, and the variables that verify asks for as the installation's module leaves them."""
     env = dict(ORIG_OS_ENVIRON)
     env.update({name: environment[name] for name in VARIABLES if name in environment and name != 'LD_LIBRARY_PATH'})
-    env['PYTHONPATH'] = ':'.join(path for path in (os.path.dirname(ROOT), env.get('PYTHONPATH')) if path)
+    # relative entries are of the folder that eb was started in, which may be anybody's
+    env['PYTHONPATH'] = ':'.join([os.path.dirname(ROOT), *(path for path in env.get('PYTHONPATH', '').split(':')
+                                                           if os.path.isabs(path))])
     return env
 
 
-def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:
+def _run(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:
     """The report; None where verify itself failed, which is told and is no reason to fail an installation."""
-    command = [python, '-m', 'lumi_hooks.cli', 'verify', easyblock.installdir, '--json',
+    command = [sys.executable, '-m', 'lumi_hooks.cli', 'verify', easyblock.installdir, '--json',
                '--library-path', environment.get('LD_LIBRARY_PATH', ''), '--partition', site.partition,
                '--release', site.release.name, '--software', easyblock.name, '--prefix', install_path()]
     for folder in (easyblock.builddir, build_path(), tempfile.gettempdir()):
@@ -146,8 +101,9 @@ def _run(python: str, easyblock, site: Site, environment: Mapping[str, str]) -> 
     try:
         return json.loads(done.stdout)
     except ValueError:
+        said = terminal(' '.join(done.stderr.split()[-40:])) or 'no output'
         print_warning('lumi-hooks: %s could not be verified (exit code %d of %s): %s', easyblock.full_mod_name,
-                      done.returncode, ' '.join(command[:4]), ' '.join(done.stderr.split()[-40:]) or 'no output')
+                      done.returncode, ' '.join(command[:4]), said)
         return None
 
 
@@ -158,8 +114,9 @@ def _count(things: List[Any], name: str) -> str:
 def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:
     lines = []
     for finding in findings[:SHOWN]:
-        lines.append(f'  * {os.path.relpath(finding["file"], root)}: [{finding["rule"]}] {finding["found"]}')
-        lines.append(f'    mend: {finding["mend"]}')
+        file = os.path.relpath(finding['file'], root)
+        lines.append(terminal(f'  * {file}: [{finding["rule"]}] {finding["found"]}'))
+        lines.append(terminal(f'    fix: {finding["mend"]}'))
     if len(findings) > SHOWN:
         lines.append(f'  and {len(findings) - SHOWN} more; the log lists them')
     return lines

@@ -11,6 +11,6 @@ policy.py          policy.json: names of libraries, severity of each rule
 rules/             the rules, a file a topic
 check.py           all of it for one folder -> Report
 
-Only lumi-eb imports this: it needs the package pyelftools. Inside `eb` it runs as a process of its own; places and
-policy need no more than the standard library, and `eb` asks them too.
+All of it needs no more than the standard library. `eb` asks places and policy, and has the rest run in a process of
+its own (eb/linkage.py says why).
 """

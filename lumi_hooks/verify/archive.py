@@ -4,16 +4,16 @@ Static libraries: the object files in an archive of `ar`, in the layout of Syste
 
 They are no part of any process yet; what is looked at is the GPU code that a program will get from them.
 """
-from typing import Iterator
+from typing import Iterator, Tuple
 
 MAGIC = b'!<arch>\n'
 # a header: name, date, owner, group, mode, size in bytes (48 to 58), two closing bytes
 _HEADER, _SIZE, _END = 60, slice(48, 58), b'`\n'
 
 
-def members(data) -> Iterator[bytes]:
+def members(data) -> Iterator[Tuple[int, int]]:
     """
-    The contents of an archive's members, one after the other, its own tables too.
+    Where the contents of an archive's members begin and end, one after the other, its own tables too.
 
     :param data: the file's contents: bytes or a memory map
     :raises ValueError: it is cut off, or no archive
@@ -27,5 +27,5 @@ def members(data) -> Iterator[bytes]:
         position += _HEADER
         if size < 0 or position + size > len(data):
             raise ValueError('a member lies outside of the archive')
-        yield data[position:position + size]
+        yield position, position + size
         position += size + size % 2

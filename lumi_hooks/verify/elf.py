@@ -2,34 +2,36 @@
 """
 The facts of one ELF file: what it needs, where it looks for it, which GPU code is in it.
 
-pyelftools reads the header and names the constants. The tables that the header points to are decoded here in one step
-each, because an object for every section and every tag costs ten times as much, and its ELFFile builds its parsers
-anew for every file: an installation may have 10,000.
+Layout: https://gabi.xinuos.com (System V ABI), elf(5). Each table is decoded in one step, because an object for every
+section and every tag costs ten times as much: an installation may have 10,000 files. A file may claim anything, so
+what it claims is measured against the file, and against what no sound file exceeds, before memory is taken for it.
 """
-import io
 import mmap
 import os
 import re
 import struct
-from typing import Any, BinaryIO, Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union, cast
-
-from elftools.common.exceptions import ELFError
-from elftools.common.utils import struct_parse
-from elftools.elf.elffile import ELFFile
-from elftools.elf.enums import ENUM_D_TAG, ENUM_P_TYPE_BASE
-from elftools.elf.structs import ELFStructs
+from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from ..files import open_regular
 from . import archive, fatbin
 
 MAGIC = b'\x7fELF'
 PROGRAM, LIBRARY, OBJECT, GPU, ARCHIVE = 'program', 'library', 'object', 'gpu', 'archive'
-_TAG = {number: name for name, number in ENUM_D_TAG.items()
-        if name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH', 'DT_STRTAB', 'DT_FLAGS_1')}
-_LOAD, _DYNAMIC, _INTERP, _NOTE = (ENUM_P_TYPE_BASE[f'PT_{name}'] for name in ('LOAD', 'DYNAMIC', 'INTERP', 'NOTE'))
+# a machine by its number in the header; others are told by the number (EM_4711)
+_MACHINES = {0: 'NONE', 2: 'SPARC', 3: '386', 8: 'MIPS', 20: 'PPC', 21: 'PPC64', 22: 'S390', 40: 'ARM', 43: 'SPARCV9',
+             50: 'IA_64', 62: 'X86_64', 183: 'AARCH64', 190: 'CUDA', 224: 'AMDGPU', 243: 'RISCV', 247: 'BPF',
+             258: 'LOONGARCH'}
+_RELOCATABLE, _EXECUTABLE = 1, 2
+_LOAD, _DYNAMIC, _INTERP, _NOTE = 1, 2, 3, 4
+_NEEDED, _STRTAB, _SONAME, _RPATH, _RUNPATH, _FLAGS_1 = 1, 5, 14, 15, 29, 0x6ffffffb
 _DF_1_PIE = 0x08000000
-_STRUCTS = ELFStructs(little_endian=True, elfclass=64)
-_STRUCTS.create_basic_structs()
+_SEGMENT, _SECTION = '<IIQQQQQQ', '<IIQQQQIIQQ'
+# number of sections that does not fit into the header, which the first section then holds
+_IN_FIRST = 0xffff
+# no sound file has more: sections; bytes of the dynamic segment, of its strings, of notes; of the sections' names;
+# sections of GPU code
+_MOST_SECTIONS, _MOST_DYNAMIC, _MOST_STRINGS, _MOST_NOTES, _MOST_NAMES, _MOST_CODE = (
+    1 << 18, 1 << 20, 1 << 22, 1 << 20, 1 << 26, 1 << 10)
 # sections that hold GPU code: HIP's fat binaries; tables of OpenMP offloading; NVIDIA's fat binaries
 HIP_SECTIONS = (b'.hip_fatbin',)
 OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
@@ -83,7 +85,7 @@ def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
                 return _bundle(path, data)
             try:
                 return (_archive if magic == archive.MAGIC else _elf)(path, data, processors)
-            except (ELFError, struct.error, ValueError, KeyError, IndexError, OverflowError, AssertionError) as err:
+            except (struct.error, ValueError, IndexError, OverflowError, MemoryError) as err:
                 what = 'static library' if magic == archive.MAGIC else 'ELF file'
                 raise NotReadable(f'not a sound {what} ({type(err).__name__}: {err})') from err
     finally:
@@ -100,31 +102,64 @@ def _bundle(path: str, data: mmap.mmap) -> Optional[Elf]:
         return Elf(path, 'EM_AMDGPU', GPU, unknown_gpu=str(err))
 
 
+class _Head(NamedTuple):
+    """The header of a file of 64 bit, little endian, behind its first 16 bytes."""
+    kind: int
+    machine: int
+    version: int
+    entry: int
+    segments: int
+    sections: int
+    flags: int
+    size: int
+    segment_size: int
+    segment_count: int
+    section_size: int
+    section_count: int
+    names: int
+
+
+def _head(data: Union[mmap.mmap, bytes]) -> _Head:
+    return _Head(*struct.unpack_from('<HHIQQQIHHHHHH', data, 16))
+
+
+def machine_name(number: int) -> str:
+    """The name of a machine as elf.h has it (EM_X86_64)."""
+    return f'EM_{_MACHINES.get(number, number)}'
+
+
 def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
-    stream = cast(BinaryIO, data)
+    if data[4] not in (1, 2) or data[5] not in (1, 2):
+        raise ValueError('neither of 32 nor of 64 bit')
     if data[4:6] != b'\2\1':  # not 64 bit, little endian: of another machine
-        return Elf(path, str(ELFFile(stream)['e_machine']), OBJECT)
-    head = struct_parse(_STRUCTS.Elf_Ehdr, stream, 0)
-    machine, kind = str(head['e_machine']), head['e_type']
-    segments = _table(data, head['e_phoff'], head['e_phentsize'], head['e_phnum'], '<IIQQQQQQ')
-    if machine == 'EM_AMDGPU':
-        notes = b''.join(data[offset:offset + size] for kind_, _, offset, _, _, size, _, _ in segments
-                         if kind_ == _NOTE)
-        target = fatbin.code_object_target(head['e_flags'], notes, processors)
+        (number,) = struct.unpack_from('<H' if data[5] == 1 else '>H', data, 18)
+        return Elf(path, machine_name(number), OBJECT)
+    head = _head(data)
+    machine = machine_name(head.machine)
+    segments = _table(data, head.segments, head.segment_size, head.segment_count, _SEGMENT)
+    if head.machine == fatbin.EM_AMDGPU:
+        target = fatbin.code_object_target(head.flags, _notes(data, segments), processors)
         return Elf(path, machine, GPU, gpu=(target,) if target else (),
-                   unknown_gpu='' if target else f'code for an unknown GPU (flags {head["e_flags"]:#x})')
+                   unknown_gpu='' if target else f'code for an unknown GPU (flags {head.flags:#x})')
     sections = _sections(data, head)
     gpu, unknown = _gpu(data, sections, processors)
     cuda = any(name in CUDA_SECTIONS for name, _, _ in sections)
-    if kind == 'ET_REL' or machine != 'EM_X86_64':
+    if head.kind == _RELOCATABLE or machine != 'EM_X86_64':
         return Elf(path, machine, OBJECT, gpu=gpu, cuda=cuda, unknown_gpu=unknown)
-    found = _dynamic(data, segments)
-    soname = found['DT_SONAME'][0] if found['DT_SONAME'] else ''
+    texts, flags = _dynamic(data, segments)
+    soname = texts[_SONAME][0] if texts[_SONAME] else ''
     interpreted = any(segment[0] == _INTERP for segment in segments)
-    pie = any(flags & _DF_1_PIE for flags in found['DT_FLAGS_1'])
-    program = kind == 'ET_EXEC' or pie or (interpreted and not soname)
-    return Elf(path, machine, PROGRAM if program else LIBRARY, soname, tuple(found['DT_NEEDED']),
-               _folders(found['DT_RPATH']), _folders(found['DT_RUNPATH']), gpu, cuda, unknown)
+    program = head.kind == _EXECUTABLE or bool(flags & _DF_1_PIE) or (interpreted and not soname)
+    return Elf(path, machine, PROGRAM if program else LIBRARY, soname, tuple(texts[_NEEDED]),
+               _folders(texts[_RPATH]), _folders(texts[_RUNPATH]), gpu, cuda, unknown)
+
+
+def _notes(data: mmap.mmap, segments: List[tuple]) -> bytes:
+    found = b''
+    for kind, _, offset, _, _, size, _, _ in segments:
+        if kind == _NOTE:
+            found += data[offset:offset + min(size, _MOST_NOTES - len(found))]
+    return found
 
 
 def _archive(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
@@ -132,11 +167,11 @@ def _archive(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
     targets: Set[str] = set()
     unknown, cuda = '', False
     names = [name for name in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS, fatbin.BUNDLE) if data.find(name) >= 0]
-    for member in archive.members(data):
-        if member[:6] != MAGIC + b'\2\1' or not any(name in member for name in names):
+    for start, end in archive.members(data):
+        if data[start:start + 6] != MAGIC + b'\2\1' or not any(data.find(name, start, end) >= 0 for name in names):
             continue
-        head = struct_parse(_STRUCTS.Elf_Ehdr, io.BytesIO(member), 0)
-        sections = _sections(member, head)
+        member = data[start:end]
+        sections = _sections(member, _head(member))
         found, why = _gpu(member, sections, processors)
         targets.update(found)
         unknown = unknown or why
@@ -171,12 +206,20 @@ def _table(data: Union[mmap.mmap, bytes], offset: int, size: int, count: int, fo
     return [struct.unpack_from(form, data, offset + size * number) for number in range(count)]
 
 
-def _sections(data: Union[mmap.mmap, bytes], head: Mapping[str, Any]) -> List[Tuple[bytes, int, int]]:
+def _sections(data: Union[mmap.mmap, bytes], head: _Head) -> List[Tuple[bytes, int, int]]:
     """Name, offset and size of the sections that rules look at; none where a file was stripped of its sections."""
-    table = _table(data, head['e_shoff'], head['e_shentsize'], head['e_shnum'], '<IIQQQQIIQQ')
-    if not table or head['e_shstrndx'] >= len(table):
+    count, names_of = head.section_count, head.names
+    if head.sections and (not count or names_of == _IN_FIRST):
+        (first,) = _table(data, head.sections, head.section_size, 1, _SECTION)
+        count, names_of = count or first[5], first[6] if names_of == _IN_FIRST else names_of
+    if count > _MOST_SECTIONS:
+        raise ValueError(f'it claims {count} sections')
+    table = _table(data, head.sections, head.section_size, count, _SECTION)
+    if names_of >= len(table):
         return []
-    start, size = table[head['e_shstrndx']][4:6]
+    start, size = table[names_of][4:6]
+    if size > _MOST_NAMES:
+        raise ValueError(f'it claims {size} bytes of names of sections')
     names = data[start:start + size]
     found: List[Tuple[bytes, int, int]] = []
     for wanted in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS):
@@ -185,8 +228,10 @@ def _sections(data: Union[mmap.mmap, bytes], head: Mapping[str, Any]) -> List[Tu
                          if names[row[0]:row[0] + len(wanted) + 1] == wanted + b'\0')
     # relocatable device code (-fgpu-rdc): a section for each target, which is a part of its name
     if fatbin.BUNDLE in names:
-        found.extend((names[row[0]:names.find(b'\0', row[0])], row[4], row[5]) for row in table
+        found.extend((names[row[0]:row[0] + fatbin.LONGEST_NAME].partition(b'\0')[0], row[4], row[5]) for row in table
                      if names[row[0]:row[0] + len(fatbin.BUNDLE)] == fatbin.BUNDLE)
+    if len(found) > _MOST_CODE:
+        raise ValueError(f'it claims {len(found)} sections of GPU code')
     return found
 
 
@@ -195,12 +240,12 @@ def _gpu(data: Union[mmap.mmap, bytes], sections: List[Tuple[bytes, int, int]],
     """Targets of the GPU code in a host file, and why they can't be told where that is so."""
     found: Set[str] = set()
     unknown = ''
+    if any(name in OFFLOAD_SECTIONS for name, _, _ in sections):
+        found.update(fatbin.embedded_targets(data, processors))
     for name, offset, size in sections:
         try:
             if name in HIP_SECTIONS:
                 found.update(fatbin.bundle_targets(data, offset, offset + size))
-            elif name in OFFLOAD_SECTIONS:
-                found.update(fatbin.embedded_targets(data, processors))
             elif name.startswith(fatbin.BUNDLE):
                 found.update(fatbin.entry_target(name))
         except fatbin.BundleError as err:
@@ -208,36 +253,43 @@ def _gpu(data: Union[mmap.mmap, bytes], sections: List[Tuple[bytes, int, int]],
     return tuple(sorted(found)), unknown
 
 
-def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Dict[str, List[Any]]:
-    """Values of the tags of the dynamic segment that matter, strings looked up."""
-    found: Dict[str, List[Any]] = {name: [] for name in _TAG.values()}
+def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Tuple[Dict[int, List[str]], int]:
+    """The strings of the dynamic segment by their tags, and its flags (DT_FLAGS_1)."""
+    texts: Dict[int, List[str]] = {tag: [] for tag in (_NEEDED, _SONAME, _RPATH, _RUNPATH)}
     place = next((segment for segment in segments if segment[0] == _DYNAMIC), None)
     if place is None:
-        return found
+        return texts, 0
     offset, size = place[2], place[5] - place[5] % 16
-    if offset + size > len(data):
-        raise ValueError('the dynamic segment lies outside of the file')
+    if offset + size > len(data) or size > _MOST_DYNAMIC:
+        raise ValueError('the dynamic segment lies outside of the file, or is too large')
+    flags, strings, where = 0, 0, []
     for tag, value in struct.iter_unpack('<QQ', data[offset:offset + size]):
         if tag == 0:
             break
-        name = _TAG.get(tag)
-        if name:
-            found[name].append(value)
-    if not found['DT_STRTAB']:
-        return found
-    address = found['DT_STRTAB'][0]
+        if tag in texts:
+            where.append((tag, value))
+        elif tag == _STRTAB:
+            strings = strings or value
+        elif tag == _FLAGS_1:
+            flags |= value
+    if not where:
+        return texts, flags
     load = next((segment for segment in segments
-                 if segment[0] == _LOAD and segment[3] <= address < segment[3] + segment[5]), None)
-    if load is None:
+                 if segment[0] == _LOAD and segment[3] <= strings < segment[3] + segment[5]), None)
+    if not strings or load is None:
         raise ValueError('the table of strings lies in no segment')
-    start = address - load[3] + load[2]
-    for name in ('DT_NEEDED', 'DT_SONAME', 'DT_RPATH', 'DT_RUNPATH'):
-        found[name][:] = [_string(data, start + value) for value in found[name]]
-    return found
+    left = _MOST_STRINGS
+    for tag, value in where:
+        text = _string(data, strings - load[3] + load[2] + value)
+        left -= len(text)
+        if left < 0:
+            raise ValueError('its strings are too long')
+        texts[tag].append(text)
+    return texts, flags
 
 
 def _string(data: mmap.mmap, start: int) -> str:
-    end = data.find(b'\0', start)
-    if not 0 < start < len(data) or end < 0 or end - start > 1 << 20:
+    end = data.find(b'\0', start, start + (1 << 20)) if 0 < start < len(data) else -1
+    if end < 0:
         raise ValueError('a string lies outside of the file')
     return data[start:end].decode('utf-8', 'surrogateescape')

@@ -134,7 +134,8 @@ def _zstd(packed: bytes) -> bytes:
     except ImportError as err:
         raise BundleError('a bundle is compressed with zstd, and this Python lacks the package zstandard') from err
     try:
-        return zstandard.ZstdDecompressor().decompressobj().decompress(packed)[:HEAD]
+        # no more than is needed: a few bytes may unpack to gigabytes
+        return zstandard.ZstdDecompressor().stream_reader(packed).read(HEAD)
     except zstandard.ZstdError as err:
         raise BundleError(f'a compressed bundle can\'t be unpacked ({err})') from err
 

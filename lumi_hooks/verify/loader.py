@@ -2,9 +2,11 @@
 """
 What the run-time loader would find, computed from what the files say: no program is run for it.
 
-The rules are those of ld.so(8): a name that is loaded already is taken; DT_RPATH of the file and of those that loaded
-it, unless the file has a DT_RUNPATH; LD_LIBRARY_PATH; DT_RUNPATH; the cache of /etc/ld.so.conf; the default folders.
-On top stand the machine's (machine.json, "loader").
+The rules are those of ld.so(8) and of _dl_map_object in glibc's elf/dl-load.c: a name that is loaded already is taken.
+Where the file that asks has a DT_RUNPATH, LD_LIBRARY_PATH is searched, then that DT_RUNPATH. Where it has none, the
+DT_RPATH of the file, of the one that loaded it and so on up to the program is searched before LD_LIBRARY_PATH; of these
+those that have a DT_RUNPATH give nothing (their DT_RPATH is ignored), but do not cut the others off. Then come the
+cache of /etc/ld.so.conf and the default folders. On top stand the machine's own rules (machine.json, "loader").
 """
 import os
 import re
@@ -84,7 +86,9 @@ class Loader:
         queue: Deque[Tuple[str, Elf, Tuple[str, ...]]] = deque([(path, first, ())])
         while queue:
             here, elf, inherited = queue.popleft()
-            rpath = () if elf.runpath else (*expand(elf.rpath, here), *inherited)
+            # of this file and of those that loaded it: handed on, also by a file that itself asks by its DT_RUNPATH
+            chain = inherited if elf.runpath else (*expand(elf.rpath, here), *inherited)
+            rpath = () if elf.runpath else chain
             runpath = expand(elf.runpath, here)
             for name in elf.needed:
                 if name in found or name in known:
@@ -96,7 +100,7 @@ class Loader:
                 if place and facts:
                     if facts.soname:
                         known.add(facts.soname)
-                    queue.append((place, facts, rpath))
+                    queue.append((place, facts, chain))
         return list(found.values())
 
     def _find(self, name: str, rpath: Tuple[str, ...], runpath: Tuple[str, ...]) -> Optional[str]:

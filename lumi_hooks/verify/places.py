@@ -77,16 +77,16 @@ def find_places(root: str, env: Mapping[str, str] = os.environ, system: Optional
     """
     The places for one installation.
 
-    :param system: folder that /opt/cray lies in; where not given $LUMI_HOOKS_SYSTEM_ROOT, else taken from $CRAYPE_DIR
+    :param system: folder that /opt/cray lies in; where not given (or empty) $LUMI_HOOKS_SYSTEM_ROOT, else taken from
+        $CRAYPE_DIR
     :param prefixes: more folders of installed software
     :param builds: more build folders
     """
-    if system is None:
-        system = env.get('LUMI_HOOKS_SYSTEM_ROOT')
-    if system is None:
+    system = system or env.get('LUMI_HOOKS_SYSTEM_ROOT')
+    if not system:
         match = re.match(r'(.*/)opt/cray/pe/', env.get('CRAYPE_DIR', '') + '/')
         system = match.group(1) if match else '/'
-    return Places(root, os.path.normpath(system), tuple(_folders(prefixes, env, PREFIXES)),
+    return Places(root, os.path.abspath(system), tuple(_folders(prefixes, env, PREFIXES)),
                   tuple(_folders(builds, env, BUILDS)), tuple(_folders((), env, ('ROCM_PATH',))))
 
 

@@ -3,9 +3,11 @@
 import os
 import signal
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
+from ..errors import LumiHooksError
 from .elf import Elf, NotReadable, read_elf
 
 # files that one process is handed at a time: few enough to share the work, many enough to pay the way
@@ -36,6 +38,7 @@ def scan(root: str, processors: Mapping[int, str], jobs: Optional[int] = None,
     :param processors: EF_AMDGPU_MACH -> gfx name
     :param jobs: number of processes; as many as there are processors for us where not given
     :param progress: called with the number of files read and of all files
+    :raises LumiHooksError: a process that read files was ended
     """
     found = Scan(root)
     paths = list(_walk(root, found))
@@ -92,6 +95,9 @@ def _read_all(batches: Sequence[Sequence[str]], processors: Mapping[int, str], j
     with ProcessPoolExecutor(jobs, initializer=_leave_interrupts) as pool:
         try:
             yield from pool.map(_read, batches, [processors] * len(batches))
+        except BrokenProcessPool as err:
+            raise LumiHooksError('a process that reads files was ended: a file became shorter while it was read, or '
+                                 'memory ran out; try again (--jobs 1 takes least memory)') from err
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb adapt: a contract that other tools build on."""
+import argparse
 import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from writing import put_module, put_recipe
 
 from lumi_hooks import __version__
 from lumi_hooks.catalogue import our_recipes
-from lumi_hooks.cli import main
+from lumi_hooks.cli import main, place
+from lumi_hooks.cli.adapt import look
 from lumi_hooks.data import ROOT
-from lumi_hooks.recipe import RECORD, read_recipe
+from lumi_hooks.recipe import RECORD, parse_recipe, read_recipe
 from lumi_hooks.releases import default_release, load_release
+from lumi_hooks.render import body
 
 FIELDS = ['recipe', 'status', 'reason', 'name', 'version', 'versionsuffix', 'toolchain', 'module', 'dependencies',
           'builddependencies', 'changes']
@@ -211,11 +215,12 @@ def test_native_recipe(as_json, tmp_path):
 def test_diff(adapt):
     code, out, _ = adapt('--release', '25.03', '--diff', HPCC)
     lines = out.splitlines()
-    assert code == 0 and lines[:2] == [f'--- {HPCC}', '+++ HPCC-1.5.0-cpeGNU-25.03.eb']
+    head = lines.index(f'--- {HPCC}')
+    assert code == 0 and lines[head + 1] == '+++ HPCC-1.5.0-cpeGNU-25.03.eb' and lines[head + 2].startswith('@@ -')
     assert "-toolchain = {'name': 'foss', 'version': '2022a'}" in lines
     assert "+toolchain = {'name': 'cpeGNU', 'version': '25.03'}" in lines
-    hunk = lines.index(next(line for line in lines if line.startswith('@@')))
-    assert lines[hunk + 1].startswith('# [toolchain] foss/2022a → cpeGNU/25.03')
+    assert lines[0].startswith('# [toolchain] foss/2022a → cpeGNU/25.03')
+    assert ' @@ toolchain' in lines[head + 2] and not [line for line in lines[head:] if line.startswith('#')]
 
 
 def test_diff_explains_every_change_once_with_its_link(adapt, as_json, tmp_path):
@@ -223,23 +228,36 @@ def test_diff_explains_every_change_once_with_its_link(adapt, as_json, tmp_path)
     _, out, _ = adapt('--diff', path)
     changes = as_json(path)[1][0]['changes']
     assert len(changes) >= 4
-    assert out.count('\n# [') == len(changes)
+    assert f'\n{out}'.count('\n# [') == len(changes)
     for change in changes:
         assert f'# [{change["rule"]}]' in out and change['reason'] in out
         assert not change['link'] or change['link'] in out
 
 
-def test_diff_applies(adapt, tmp_path):
-    """The diff, its comments aside, turns the recipe into the adapted one."""
+@pytest.mark.parametrize('end', ['\n', '\r\n'])
+@pytest.mark.parametrize('last', ["moduleclass = 'lib'\n", "moduleclass = 'lib'", '# a \x85 or \u2028 ends no line\n'])
+def test_U6_the_diff_is_a_patch(adapt, tmp_path, end, last):
+    """As it is printed, comments and all, it turns the recipe into the adapted one, whatever its line ends are."""
     path = put_recipe(tmp_path, more="sources = ['a']\ndependencies = [\n    ('HDF5', '1.14.5'),\n    ('zlib', '1'),\n"
-                                     "]\n"
-                                     "moduleclass = 'lib'\n")
+                                     "]\n# between\n# two\n# hunks\n# of it\nconfigopts = '--with-openblas'\n")
+    text = Path(path).read_text().rstrip('\n') + '\n' + last
+    with open(path, 'w', encoding='utf-8', newline='') as handle:
+        handle.write(text.replace('\n', end))
     _, out, _ = adapt('--release', '25.03', '--diff', path)
-    (tmp_path / 'changes.diff').write_text(''.join(line + '\n' for line in out.splitlines() if line[:1] != '#'))
-    done = subprocess.run(['patch', '--output', str(tmp_path / 'new.eb'), path, str(tmp_path / 'changes.diff')],
-                          capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout
+    assert 'is no patch' not in out
+    (tmp_path / 'changes.diff').write_bytes(out.encode())
+    done = subprocess.run(['patch', '--binary', '--output', str(tmp_path / 'new.eb'), path,
+                           str(tmp_path / 'changes.diff')], capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and 'fuzz' not in done.stdout and 'offset' not in done.stdout, done.stdout
+    site, _ = place.find_site(argparse.Namespace(release='25.03'))
+    assert (tmp_path / 'new.eb').read_bytes().decode() == body(look(path, site), parse_recipe).replace('\n', end)
     assert read_recipe(str(tmp_path / 'new.eb')).toolchain == ('cpeGNU', '25.03')
+
+
+def test_U6_a_diff_that_is_no_patch_says_so(adapt, tmp_path):
+    path = put_recipe(tmp_path, more="# a \x1b[2J\nconfigopts = '--with-openblas'\nbuildopts = 'NP=32'\n")
+    _, out, _ = adapt('--diff', path)
+    assert 'so this is no patch' in out.split('\n')[0] and '\\x1b[2J' in out and '\x1b' not in out
 
 
 def test_diff_of_what_is_not_adapted(adapt):

@@ -5,7 +5,6 @@ import sys
 import pytest
 
 from lumi_hooks.cli import main, parser
-from lumi_hooks.errors import packages_remedy
 
 ZLIB = 'zlib-1.3.1-GCCcore-14.2.0.eb'
 
@@ -63,19 +62,13 @@ def test_every_command_has_a_description_and_examples():
         assert examples.startswith('examples') and f'  lumi-eb {name} ' in examples.replace('\n', ' \n'), name
 
 
-@pytest.mark.parametrize('module, arguments, says', [
-    ('rich', 'status', f'lacks the package rich (--json needs none): {packages_remedy()}'),
-    ('easybuild', f'adapt {ZLIB}', 'has no EasyBuild, which reads recipes: load the module EasyBuild-user'),
-    ('graphviz', f'plan --graph x.svg {ZLIB}', f'drawing needs the Python package graphviz: {packages_remedy()}'),
-])
-def test_one_line_says_which_package_is_lacking(monkeypatch, capsys, tmp_path, module, arguments, says):
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in sys.modules if name.partition('.')[0] == module]:
+def test_one_line_says_that_easybuild_is_lacking(monkeypatch, capsys):
+    for name in [name for name in sys.modules if name.partition('.')[0] == 'easybuild']:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, module, None)
-    assert main(arguments.split()) == 2
+    monkeypatch.setitem(sys.modules, 'easybuild', None)
+    assert main(['adapt', ZLIB]) == 2
     err = capsys.readouterr().err
-    assert err.count('\n') == 1 and says in err
+    assert err.count('\n') == 1 and 'has no EasyBuild, which reads recipes: load the module EasyBuild-user' in err
 
 
 def test_a_survey_without_recipes_says_where_they_come_from(monkeypatch, capsys):

@@ -54,7 +54,7 @@ def test_screen_says_what_to_do_next(lumi, capsys, monkeypatch):
     monkeypatch.setenv('LOADEDMODULES', 'partition/G:EasyBuild-user/LUMI:lumi-hooks')
     assert main([]) == 0
     out = capsys.readouterr().out
-    assert 'next     module load lumi-hooks ' in out and 'export EASYBUILD_HOOKS' not in out
+    assert 'next     module load lumi-hooks\n' in out and 'export EASYBUILD_HOOKS' not in out
     monkeypatch.setenv('EASYBUILD_HOOKS', OURS)
     assert main([]) == 0
     out = capsys.readouterr().out
@@ -70,6 +70,31 @@ def test_a_prefix_below_that_is_not_there_is_told(lumi, capsys, monkeypatch, tmp
     assert main([]) == 0
     out = capsys.readouterr().out
     assert str(below) in out and 'not there' not in out
+
+
+@pytest.mark.parametrize('place, reason', [('/proc/nobody/EasyBuild', 'No such file or directory'),
+                                           ('/dev/null/EasyBuild', '/dev/null is no folder'),
+                                           ('/dev/null', 'is no folder')])
+def test_U1_a_prefix_that_cannot_be_made_is_told(lumi, capsys, place, reason):
+    lumi(EBU_USER_PREFIX=place)
+    code, found = facts(capsys)
+    assert code == 2 and place in found['problem'] and reason in found['problem']
+    assert main([]) == 2
+    out = capsys.readouterr().out
+    assert 'problem  ' in out and 'EBU_USER_PREFIX' in out and 'next ' not in out
+
+
+def test_U5_json_of_lumi_eb_alone(lumi, capsys):
+    lumi()
+    assert main(['--json']) == 0
+    alone = json.loads(capsys.readouterr().out)
+    alone.pop('space')
+    named = facts(capsys)[1]
+    named.pop('space')
+    assert alone == named
+    with pytest.raises(SystemExit) as caught:
+        main(['--json', 'status'])
+    assert caught.value.code == 2 and 'lumi-eb status --json' in capsys.readouterr().err
 
 
 def test_elsewhere(lumi, capsys):
@@ -135,6 +160,37 @@ def test_the_commands_of_a_checkout_run_no_code_of_the_current_folder(tmp_path, 
     done = subprocess.run(words, cwd=tmp_path, env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable},
                           capture_output=True, text=True, check=False)
     assert done.returncode == 0 and says in done.stdout, done.stderr
+
+
+@pytest.mark.security
+@pytest.mark.parametrize('path', [':', '.', 'x::y', './', '/nowhere:', ':/nowhere', '../{here}', '*', None])
+@pytest.mark.parametrize('link', [False, True])
+def test_S7_no_code_of_the_current_folder_by_way_of_pythonpath(tmp_path, path, link):
+    here = tmp_path / 'here'
+    here.mkdir()
+    for name in ('argparse.py', 'json.py', 'os.py', 'sitecustomize.py', 'usercustomize.py', 'encodings.py'):
+        (here / name).write_text(f'open({str(tmp_path / "ran")!r}, "w")\nraise SystemExit("planted code ran")\n')
+    command = os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb')
+    if link:
+        os.symlink(command, tmp_path / 'lumi-eb')
+        command = str(tmp_path / 'lumi-eb')
+    env = {**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable, 'PYTHONPATH': (path or '').format(here='here')}
+    if path is None:
+        del env['PYTHONPATH']
+    done = subprocess.run([command, '--version'], cwd=here, capture_output=True, text=True, check=False, env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f'lumi-hooks {__version__}\n', '')
+    assert not (tmp_path / 'ran').exists()
+
+
+def test_S7_absolute_entries_of_pythonpath_stay(tmp_path):
+    """EasyBuild is found by it on LUMI."""
+    kept = tmp_path / 'a folder * with blanks'
+    kept.mkdir()
+    (kept / 'sitecustomize.py').write_text('import sys; sys.stderr.write("kept")\n')
+    command = os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb')
+    done = subprocess.run([command, '--version'], capture_output=True, text=True, check=False,
+                          env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable, 'PYTHONPATH': f':{kept}:x'})
+    assert (done.returncode, done.stderr) == (0, 'kept')
 
 
 def test_ctrl_c_before_the_command_is_read_is_no_traceback(tmp_path):

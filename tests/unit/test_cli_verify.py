@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import stat
+import struct
 import subprocess
 import sys
 import time
@@ -13,7 +14,7 @@ import pytest
 from elves import Place
 
 from lumi_hooks.cli import main
-from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.errors import LumiHooksError, packages_remedy
 from lumi_hooks.verify import target
 
 FIELDS = {'root', 'files', 'elf', 'seconds', 'findings', 'summary'}
@@ -57,7 +58,7 @@ def test_errors(place, capsys):
     assert main(['verify', str(place.root), '--system-root', '/', '--prefix', str(place.software)]) == 1
     out = capsys.readouterr().out
     assert out.count('rpath-system') == 1, 'the same finding of many files stands once'
-    assert 'bin/thing0' in out and 'and 2 more files' in out and 'why' in out and 'mend' in out and '5 errors' in out
+    assert 'bin/thing0' in out and 'and 2 more files' in out and 'why' in out and 'fix ' in out and '5 errors' in out
 
 
 def test_json_is_the_contract(place, capsys):
@@ -98,13 +99,20 @@ def test_help_has_examples(capsys):
     assert 'lumi-eb verify GROMACS' in capsys.readouterr().out
 
 
-def test_without_pyelftools_it_says_what_to_install(place):
-    code = "import sys; sys.modules['elftools'] = None; from lumi_hooks.cli import main; sys.exit(main(sys.argv[1:]))"
-    done = subprocess.run([sys.executable, '-c', code, 'verify', str(place.root)], capture_output=True, text=True,
+def test_O12_it_needs_the_standard_library_alone(place):
+    place.program(runpath='/opt/rocm/lib', needs=[place.mpi()])
+    done = subprocess.run([sys.executable, '-S', '-c', 'from lumi_hooks.cli import main; import sys; sys.exit(main())',
+                           'verify', str(place.root), '--system-root', '/'], capture_output=True, text=True,
                           check=False, cwd=Path(__file__).parents[2])
-    assert done.returncode == 2 and 'lacks the package pyelftools' in done.stderr and 'Traceback' not in done.stderr
-    # the way that README tells, with the checkout that it is run from
-    assert f'DIR/bin/pip install {Path(__file__).parents[2]}"' in done.stderr and 'LUMI_HOOKS_PYTHON=' in done.stderr
+    assert (done.returncode, done.stderr) == (1, '') and 'rpath-system' in done.stdout
+
+
+def test_O12_gpu_code_that_needs_a_package_is_told_as_unknown_with_a_command(place, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'zstandard', None)
+    (place.root / 'x.hsaco').write_bytes(b'CCOB' + struct.pack('<HHIIQ', 2, 1, 40, 99, 7) + bytes(16))
+    assert main(arguments(place)) == 0
+    out = ' '.join(capsys.readouterr().out.split())
+    assert 'gpu-unknown' in out and packages_remedy('zstandard') in out and '-m pip install --target' in out
 
 
 def test_the_partition_decides_what_gtl_is(place, capsys):

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """eb/linkage: what is installed is verified, in a process of its own, and what comes of it."""
-import os
 import sys
 from types import SimpleNamespace
 
@@ -56,13 +55,13 @@ def test_a_sound_installation(place, check, capsys):
     assert 'lumi-hooks: verified 2 ELF files: no errors, no warnings' in capsys.readouterr().out
 
 
-def test_an_error_fails_the_installation_and_says_file_rule_and_mend(place, check):
+def test_an_error_fails_the_installation_and_says_file_rule_and_fix(place, check):
     place.program(runpath=f'{place.build}/lib')
     with pytest.raises(EasyBuildError) as caught:
         check()
     text = str(caught.value)
     assert 'Thing/1.0-cpeGNU-25.03' in text and '* bin/thing: [build-path]' in text and f'{place.build}/lib' in text
-    assert 'mend: build with' in text and 'LUMI_HOOKS_VERIFY=warn' in text
+    assert 'fix: build with' in text and 'LUMI_HOOKS_VERIFY=warn' in text
 
 
 def test_many_errors_are_cut_short(place, check):
@@ -115,63 +114,34 @@ def test_the_partition_counts(place, check):
         check('C')
 
 
-@pytest.fixture
-def forgetful():
-    """Which Python there is, and that none is, is found out anew."""
-    for when in range(2):
-        linkage.find_python.cache_clear()
-        linkage._tell_once.cache_clear()
-        if when == 0:
-            yield
-
-
-def test_without_pyelftools_one_line_says_so_once(place, check, capsys, monkeypatch, forgetful):
-    monkeypatch.setattr(linkage.sys, 'executable', '/nonexistent/python')
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent'})
+def test_O12_eb_verifies_with_its_own_python_and_nothing_else(place, check, tmp_path, monkeypatch):
+    """No package but the standard library, no command on PATH, and no LUMI_HOOKS_PYTHON."""
+    bare = tmp_path / 'python'
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
+    monkeypatch.setattr(linkage.sys, 'executable', str(bare))
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': '/bin/false'})
+    place.program(needs=[place.mpi()])
+    assert check()['elf'] == 1
     place.program(runpath=f'{place.build}/lib')
-    assert check() is None and check() is None
-    text = capsys.readouterr().err
-    assert text.count('no Python here has the package pyelftools') == 1
-    assert 'pip install' in text and 'export LUMI_HOOKS_PYTHON=' in text
+    with pytest.raises(EasyBuildError, match='build-path'):
+        check()
 
 
-@pytest.mark.parametrize('first', ['#!{python}', '#!{python} -sE'])
-def test_pythons_that_are_tried(tmp_path, monkeypatch, first, forgetful):
-    monkeypatch.setattr(linkage.sys, 'executable', '/nonexistent/python')
-    command = tmp_path / 'lumi-eb'
-    command.write_text(first.format(python=PYTHON) + '\nimport nothing\n')
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': f'/nonexistent:{tmp_path}'})
-    assert linkage.find_python() == PYTHON
-    linkage.find_python.cache_clear()
-    command.write_text('#!/bin/sh\n')
-    assert linkage.find_python() is None
-    linkage.find_python.cache_clear()
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': PYTHON})
-    assert linkage.find_python() == PYTHON
-    # a path from where eb was started, which is not where it is now
-    linkage.find_python.cache_clear()
-    folder, name = os.path.split(PYTHON)
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'PWD': os.path.dirname(folder),
-                                                     'LUMI_HOOKS_PYTHON': f'{os.path.basename(folder)}/{name}'})
-    assert linkage.find_python() == PYTHON
-
-
-def test_no_code_of_the_current_folder_is_run(place, check, tmp_path, monkeypatch, forgetful):
+def test_no_code_of_the_current_folder_is_run(place, check, tmp_path, monkeypatch):
     here = tmp_path / 'unpacked'
-    for name in ('lumi_hooks/__init__.py', 'elftools/__init__.py', 'json.py', 'argparse.py'):
+    for name in ('lumi_hooks/__init__.py', 'zstandard.py', 'json.py', 'argparse.py'):
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(f'open({str(tmp_path / "ran")!r}, "a").write({name!r})\n')
     monkeypatch.chdir(here)
+    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':.:'})
     place.program(needs=[place.mpi()])
     assert check()['elf'] == 1
     assert not (tmp_path / 'ran').exists(), (tmp_path / 'ran').read_text()
 
 
-PYTHON = sys.executable
-
-
 def test_verify_that_fails_itself_is_told_and_fails_nothing(place, check, capsys, monkeypatch):
-    monkeypatch.setattr(linkage, 'find_python', lambda: '/bin/false')
+    monkeypatch.setattr(linkage.sys, 'executable', '/bin/false')
     place.program(runpath=f'{place.build}/lib')
     assert check() is None
     assert 'could not be verified (exit code 1' in capsys.readouterr().err
@@ -216,3 +186,14 @@ def test_scope_keeps_the_environment_of_the_last_load(monkeypatch):
         assert SCOPE.environment['LD_LIBRARY_PATH'] == '/as/the/module/sets/it'
     finally:
         SCOPE.leave()
+
+
+@pytest.mark.security
+def test_S10_control_characters_of_file_names_do_not_reach_the_terminal(place, check, capsys, monkeypatch):
+    place.program('thing\x1b[2J\x9b', runpath=f'{place.build}/lib')
+    with pytest.raises(EasyBuildError) as caught:
+        check()
+    assert 'thing\\x1b[2J\\x9b: [build-path]' in str(caught.value) and '\x1b' not in str(caught.value)
+    monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'warn')
+    check()
+    assert '\x1b[2J' not in capsys.readouterr().err

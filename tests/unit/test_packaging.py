@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lumi_hooks.errors import PACKAGES
+
 ROOT = Path(__file__).resolve().parents[2]
 # package -> its folder in a checkout
 PLACES = {'lumi_hooks': 'lumi_hooks', 'lumi_hooks_toolchains': 'toolchains', 'lumi_hooks_easyblocks': 'easyblocks'}
@@ -48,3 +50,19 @@ def test_every_recipe_is_installed(metadata):
     installed = metadata['options.data_files']
     for path in (ROOT / 'easyconfigs').rglob('*.eb'):
         assert os.path.join('share', 'lumi-hooks', os.fspath(path.parent.relative_to(ROOT))) in installed, path
+
+
+def test_O12_nothing_is_required(metadata):
+    assert not metadata['options'].get('install_requires', '').split()
+
+
+def test_O12_extras_are_what_messages_and_contributing_name(metadata):
+    extras = metadata['options.extras_require']
+    own = {name: extras[name].split('\n')[1:] for name in ('sbom', 'zstd')}
+    assert [line.replace(' ', '') for lines in own.values() for line in lines] == \
+        [name + version for name, version in PACKAGES.items()]
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    for name in own:
+        assert f'(extra `{name}`' in text
+    for gone in ('rich', 'pyelftools', 'graphviz'):
+        assert f'| {gone} (' not in text

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pytest
 from writing import put_module, put_recipe
@@ -13,7 +14,7 @@ from lumi_hooks.cli import main
 from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.plan import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, make_plan
-from lumi_hooks.plan.graph import draw
+from lumi_hooks.plan.graph import MEANINGS, draw
 from lumi_hooks.plan.pins import cray_roots, module_tree
 from lumi_hooks.site import make_site
 
@@ -356,7 +357,21 @@ def test_graph(world, tmp_path):
     assert root.tag == '{http://www.w3.org/2000/svg}svg'
     words = {text.strip() for text in root.itertext()}
     assert words >= {item.module for item in plan.nodes}
-    assert path.read_text().count('class="edge"') == 4, 'one for each dependency but the toolchain'
+    assert path.read_text().count('class="edge"') == 4 + 2, 'one a dependency but the toolchain, two in the legend'
+    assert words >= {'legend', 'is needed to build', 'needs it', 'what was asked for'}
+    there = {node.status for node in plan.nodes}
+    assert words & set(MEANINGS.values()) == {MEANINGS[status] for status in there}, 'the colours that are there'
+    assert len(there) < len(MEANINGS)
+
+
+def test_graph_of_names_that_are_graphviz_s_own_language(world, tmp_path):
+    plan = world.plan(world.write('Top'))
+    node, *others = plan.nodes
+    odd = '"];evil [label="<b>\\N\x1b:</b>'
+    plan = replace(plan, nodes=(replace(node, module=odd, reason=odd), *others))
+    draw(plan, str(tmp_path / 'plan.svg'))
+    text = ''.join(ElementTree.parse(tmp_path / 'plan.svg').getroot().itertext())
+    assert '"];evil [label="<b>\\N\\x1b:</b>' in text
 
 
 def test_graph_without_graphviz(world, tmp_path, monkeypatch):

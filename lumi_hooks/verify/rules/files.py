@@ -2,7 +2,7 @@
 """Rules about paths: what is missing at run time, what points into build folders or into the system."""
 import os
 import shlex
-from typing import Dict, Iterator, List, Tuple
+from typing import Dict, Iterator, List, Set, Tuple
 
 from ..elf import PROGRAM, Elf
 from ..loader import Loaded, expand
@@ -88,9 +88,16 @@ def _without(elf: Elf) -> str:
 
 
 def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
-    """Files and what is not found for them; what a library of the installation lacks is told of that library alone."""
+    """
+    Files and what is not found for them. What a library of the installation lacks is told of that library alone, and
+    not at all where the installation's own programs that load it have it: by their run paths, or loaded before.
+    """
+    in_programs = _found_in_programs(installation)
+
     def names(path: str) -> Dict[str, Loaded]:
-        return {entry.name: entry for entry in installation.loader.closure(path) if not entry.path}
+        there = in_programs.get(os.path.realpath(path), ())
+        return {entry.name: entry for entry in installation.loader.closure(path)
+                if not entry.path and entry.name not in there}
 
     for elf in installation.binaries():
         lost = names(elf.path)
@@ -98,6 +105,19 @@ def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
             told = {name for path in installation.own_libraries(elf) for name in names(path)}
             direct = {entry.name for entry in lost.values() if entry.asked_by == elf.path}
             yield elf, [entry for name, entry in lost.items() if name not in told or name in direct]
+
+
+def _found_in_programs(installation: Installation) -> Dict[str, Set[str]]:
+    """Names that are found in the processes of the installation's programs, by the own libraries that they load."""
+    found: Dict[str, Set[str]] = {}
+    for elf in installation.binaries():
+        if elf.kind == PROGRAM:
+            closure = installation.closure(elf)
+            names = {entry.name for entry in closure if entry.path}
+            for entry in closure:
+                if entry.path and installation.places.is_own(entry.path):
+                    found.setdefault(os.path.realpath(entry.path), set()).update(names)
+    return found
 
 
 def _how_to_find(installation: Installation, name: str) -> str:

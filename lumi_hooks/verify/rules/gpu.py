@@ -4,6 +4,7 @@ import os
 import re
 from typing import Dict, Iterator, List
 
+from ...errors import packages_remedy
 from ...releases import load_machine
 from ..elf import ARCHIVE, GPU, LIBRARY, OBJECT, PROGRAM, Elf
 from ..policy import kind_of
@@ -84,8 +85,8 @@ def gpu_unknown(installation: Installation) -> Iterator[Problem]:
     """GPU code can be read."""
     for elf in installation.scan.elf.values():
         if elf.unknown_gpu:
-            yield Problem(elf.path, elf.unknown_gpu, 'look with llvm-objdump --offloading, or install the package that '
-                          'is named into lumi-eb\'s Python')
+            more = f'; or {packages_remedy("zstandard")}' if 'zstandard' in elf.unknown_gpu else ''
+            yield Problem(elf.path, elf.unknown_gpu, f'look with llvm-objdump --offloading{more}')
 
 
 @rule('gtl-missing')

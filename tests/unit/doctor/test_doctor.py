@@ -14,12 +14,12 @@ from writing import put_module, put_recipe
 from lumi_hooks import doctor
 from lumi_hooks.central import Index
 from lumi_hooks.cli import main
-from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine
+from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine, skipped
 from lumi_hooks.doctor import place as place_checks
 
 EVERYTHING = ['build-space', 'checksums', 'clone', 'downloads', 'file-system', 'folders', 'group', 'licence',
               'licence-group', 'licence-variable', 'needs', 'network', 'node', 'overrides', 'prefix', 'prefixes',
-              'python-packages', 'shared-folders', 'space', 'tools', 'umask', 'work-folders']
+              'shared-folders', 'space', 'tools', 'umask', 'work-folders']
 
 
 @pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])
@@ -200,3 +200,37 @@ def test_command_of_what_cannot_be(lumi, capsys, tmp_path):
     assert main(['doctor', '--json', recipe]) == 1
     assert json.loads(capsys.readouterr().out)['findings'][0]['check'] == 'plan'
     assert main(['doctor', '/nowhere/X.eb']) == 2
+
+
+def test_U6_a_check_that_cannot_look_is_not_passed(here):
+    bare = here(env={'PATH': os.environ['PATH']})
+    bare = replace(bare, site=replace(bare.site, prefix='/home/x/EasyBuild'))
+    examine(bare)
+    left_out = skipped(bare)
+    assert {'needs', 'group', 'licence', 'licence-variable', 'licence-group', 'checksums', 'downloads', 'build-space',
+            'folders', 'prefixes'} <= set(left_out) and all(left_out.values())
+    assert not {'umask', 'tools', 'overrides', 'space', 'prefix'} & set(left_out)
+    for name in left_out:
+        assert list(CHECKS[name](bare)) == []
+    # with something to look at they look
+    licensed = replace(bare, env={**bare.env, 'LM_LICENSE_FILE': '/nowhere', 'EASYBUILD_BUILDPATH': '/tmp',
+                                  'MODULEPATH': '/m'}, robot=('/r',),
+                       packages=(package(license_file='/nowhere/l', group='users', sources=['a']),))
+    assert not {'licence', 'licence-variable', 'licence-group', 'checksums', 'downloads', 'build-space', 'folders',
+                'prefixes'} & set(skipped(licensed))
+    # a server that is not asked is not in order
+    asked = replace(licensed, packages=(package(license_file='27000@server'),))
+    assert 'servers are not asked' in skipped(asked)['licence'] and 'licence-variable' not in skipped(asked)
+
+
+def test_U6_the_command_tells_them_apart(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path))
+    for name in ('EASYBUILD_ROBOT_PATHS', 'EASYBUILD_BUILDPATH', 'MODULEPATH'):
+        monkeypatch.delenv(name, raising=False)
+    main(['doctor'])
+    rows = {line[13:].split()[0]: line[:13].strip() for line in capsys.readouterr().out.splitlines() if line[13:]}
+    assert rows['checksums'] == rows['build-space'] == rows['licence'] == 'not checked'
+    assert rows['umask'] == rows['prefix'] == 'ok'
+    main(['doctor', '--json'])
+    passed = json.loads(capsys.readouterr().out)['passed']
+    assert 'umask' in passed and not {'checksums', 'build-space', 'licence'} & set(passed)

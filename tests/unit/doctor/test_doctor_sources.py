@@ -206,16 +206,9 @@ def test_wrong_overrides(here, tmp_path):
 
 
 def test_tools(here):
-    assert says('tools', here(inside=True)) == [] and says('python-packages', here(inside=True)) == []
+    assert says('tools', here(inside=True)) == []
     assert [level for level, _ in says('tools', here(env={'PATH': '/nowhere'}))] == [ERROR, ERROR]
     eb = shutil.which('eb')
     if eb:
         env = {'PATH': os.path.dirname(eb), 'LMOD_CMD': '/bin/sh'}
         assert says('tools', here(env=env)) == []
-
-
-def test_python_packages(here, monkeypatch):
-    from lumi_hooks.doctor import tools
-    monkeypatch.setattr(tools.importlib.util, 'find_spec', lambda name: None)
-    assert {word for word in ('rich', 'pyelftools') for _, text in says('python-packages', here())
-            if word in text and 'DIR/bin/pip install' in text} == {'rich', 'pyelftools'}
