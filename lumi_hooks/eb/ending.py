@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What is said when an installation ends: where it is and how to load it, or the first real error and what to do."""
+"""What is said when an installation ends: where it is and how to load it, or the first real error and what to try."""
 import hashlib
 import os
 import re
@@ -44,7 +44,7 @@ def succeeded(here, site: Site) -> None:
 
 
 def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> None:
-    """The first real error, the rule whose change it names, what to do, and where the log is."""
+    """The first real error, the rule whose change it names, what to try, and where the log is."""
     log, message = result[1], str(result[2])
     try:
         text = read_text(log) if log and os.path.isfile(log) else message
@@ -110,7 +110,7 @@ def report(module: str, found: Optional[Failure], message: str, change: Optional
         if change:
             lines.append(f'  it names what the rule {change[0]} changed: {change[1]}')
         if found.advice:
-            lines.append(f'  what to do: {found.advice}')
+            lines.append(f'  what to try: {found.advice}')
         lines += [f'  {note}' for note in notes]
     if log:
         lines.append(f'  the whole log{f", line {found.number}" if found else ""}: {log}')

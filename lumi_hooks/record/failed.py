@@ -8,12 +8,14 @@ may be anybody's.
 """
 import contextlib
 import glob
+import gzip
 import json
 import os
 import re
 import secrets
 import stat
 import time
+import zlib
 from dataclasses import dataclass
 from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
@@ -88,7 +90,7 @@ def _folder(prefix: str, make: bool = False) -> Iterator[int]:
     flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
     if make:
         os.makedirs(prefix, exist_ok=True)
-    handles = [os.open(prefix, os.O_RDONLY | os.O_DIRECTORY)]
+    handles = [os.open(prefix, os.O_PATH | os.O_DIRECTORY)]
     try:
         for name in (OVERLAY_FOLDER, FOLDER):
             made = False
@@ -97,7 +99,7 @@ def _folder(prefix: str, make: bool = False) -> Iterator[int]:
                     os.mkdir(name, dir_fd=handles[-1])
                     made = True
             handles.append(os.open(name, flags, dir_fd=handles[-1]))
-            if made:  # under the umask of a restricted package it would be closed to the project
+            if made and name == FOLDER:  # under the umask of a restricted package it would be closed to the project
                 os.fchmod(handles[-1], stat.S_IMODE(os.fstat(handles[-2]).st_mode))
         yield handles[-1]
     finally:
@@ -127,7 +129,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
 
 def read_log(path: str) -> str:
     """
-    The text of a log: a regular file's, the last 64 MB of it.
+    The text of a log, compressed or not: a regular file's, the last 64 MB of it (of a compressed one the first).
 
     :raises LumiHooksError: it is none, or can't be read
     """
@@ -136,10 +138,13 @@ def read_log(path: str) -> str:
             status = os.fstat(source.fileno())
             if not stat.S_ISREG(status.st_mode):
                 raise LumiHooksError(f'{path} is no file: name a log, or a module')
+            if path.endswith('.gz'):
+                with gzip.open(source) as unpacked:
+                    return unpacked.read(LARGEST_LOG).decode('utf-8', 'replace')
             source.seek(max(0, status.st_size - LARGEST_LOG))
             return source.read(LARGEST_LOG).decode('utf-8', 'replace')
-    except OSError as err:
-        raise LumiHooksError(f'{path}: cannot be read ({err.strerror})') from err
+    except (OSError, EOFError, zlib.error) as err:
+        raise LumiHooksError(f'{path}: cannot be read ({getattr(err, "strerror", None) or err})') from err
 
 
 def failed_builds(prefix: str) -> List[FailedBuild]:
