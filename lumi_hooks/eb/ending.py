@@ -17,7 +17,7 @@ from ..errors import DataError
 from ..files import read_text
 from ..record import read_record
 from ..record.failed import error_facts, keep
-from ..record.failure import Failure, first_error, nearest
+from ..record.failure import UNKNOWN, Failure, first_error, nearest
 from ..site import Site
 
 # letters of a message that are shown
@@ -103,7 +103,10 @@ def report(module: str, found: Optional[Failure], message: str, change: Optional
            notes: Sequence[str], log: Optional[str]) -> List[str]:
     """The lines that explain a failure."""
     what = message.splitlines()[0][:_LONGEST] if message else 'it failed'
-    lines = [f'{module} was not installed. The first error:' if found else f'{module} was not installed: {what}']
+    title = 'was not installed: ' + what
+    if found:
+        title = 'was not installed. ' + ('It ended with:' if found.kind == UNKNOWN else 'The first error:')
+    lines = [f'{module} {title}']
     if found:
         lines += [f'    {line}' for line in found.context]
         lines.append(f'  what it means: {found.means}')

@@ -24,7 +24,7 @@ from ..releases import load_machine
 from ..schemas import schema
 from ..schemas.plain import faults
 from ..site import OVERLAY_FOLDER
-from .failure import first_error
+from .failure import UNKNOWN, first_error
 
 FOLDER = 'failed'
 SCHEMA_VERSION = 1
@@ -209,11 +209,12 @@ def _facts(folder: int, name: str) -> Optional[Dict[str, Any]]:
 def _facts_of_log(path: str, module: str, when: float) -> Dict[str, Any]:
     """What can be said of a log alone."""
     try:
-        found = first_error(read_log(path))
-    except LumiHooksError:
-        found = None
+        error = error_facts(first_error(read_log(path)))
+    except LumiHooksError as err:
+        error = {'kind': UNKNOWN, 'line': '', 'number': 1, 'context': [str(err)], 'advice': '',
+                 'means': 'somebody else built it, perhaps licensed software, whose logs are nobody else\'s to read'}
     return {'schema_version': SCHEMA_VERSION, 'module': module, 'when': {'seconds': when, 'time': _iso(when)},
-            'error': error_facts(found)}
+            'error': error}
 
 
 def error_facts(found: Any) -> Optional[Dict[str, Any]]:

@@ -17,6 +17,7 @@ from ..schemas import checked
 _ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')
 _COMMAND_FAILED = re.compile(r'Shell command FAILED \(exit code')
 _OUTPUT = re.compile(r'^== .* Output of .* shell command')
+_TITLE = re.compile(r'Output( \(stdout.*\))?:$')
 # (5.1 names the place where it was logged, too)
 _ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error( \(at [^)]*\))?|crashed[^:]*): ')
 # what EasyBuild adds to a message of its own
@@ -27,12 +28,15 @@ _CALLS = re.compile(r'^Callstack:$')
 # programs that configure scripts, CMake and Meson try: they fail by design
 _TRIALS = re.compile(r'conftest\.|CMakeFiles/CMake(Tmp|Scratch)|meson-private/')
 _LONGEST = 300
+# the kind of what is none of failures.json's
+UNKNOWN = 'unknown'
 _OPTION = re.compile(r'(?<![\w-])-[A-Za-z][^\s"\']*')
 # how far behind a weak error make's word may stand that the command was not found, or not run
 _REACH = 6
 _NOT_RUN = re.compile(r'Error 12[67]\b')
 _UNKNOWN = ('nothing in the output of the command looks like an error that lumi-hooks knows; these are its last '
             'lines, and the log holds the rest')
+_SILENT = 'the command that failed printed nothing; the log shows it in full, above its failure'
 _UNKNOWN_MESSAGE = 'this is EasyBuild\'s own message, and none that lumi-hooks knows; the log says what led to it'
 
 
@@ -107,7 +111,8 @@ def first_error(log: str) -> Optional[Failure]:
     if found is None and output:
         found = _search(lines, output, own=False) or _last_lines(lines, output, _UNKNOWN)
     if found is None and message:
-        found = _search(lines, message, own=False) or _last_lines(lines, message, _UNKNOWN_MESSAGE)
+        found = _search(lines, message, own=False) or _last_lines(lines, message, _SILENT if output
+                                                                  else _UNKNOWN_MESSAGE)
     return found
 
 
@@ -117,7 +122,8 @@ def _output(lines: Sequence[str], spans: Sequence[Tuple[int, int]]) -> Optional[
         if _COMMAND_FAILED.search(lines[start]):
             if end - start == 1 and position + 1 < len(spans) and _OUTPUT.match(lines[spans[position + 1][0]]):
                 start, end = spans[position + 1]  # up to EasyBuild 5.2 it is an entry of its own
-            return start + 1, end
+            start += 1
+            return start + bool(start < end and _TITLE.match(lines[start])), end
     return None
 
 
@@ -171,7 +177,7 @@ def _last_lines(lines: Sequence[str], span: Tuple[int, int], means: str) -> Opti
     if not numbers:
         return None
     first = numbers[-5:][0]
-    return _failure(Kind('unknown', _CALLS, means), lines, first, numbers[-1] + 1)
+    return _failure(Kind(UNKNOWN, _CALLS, means), lines, first, numbers[-1] + 1)
 
 
 def _stripped(line: str) -> str:

@@ -2,6 +2,7 @@
 """The first real error, in excerpts of logs of builds that failed for real (tests/data/failures)."""
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -76,6 +77,14 @@ def test_what_is_not_known_is_shown_as_it_ends():
     assert found.kind == 'unknown' and found.context == tuple(f'line {number}' for number in range(15, 20))
 
 
+@pytest.mark.parametrize('title', ['Output:', 'Output (stdout + stderr):'])
+def test_a_command_that_printed_nothing(title):
+    log = log_of('').replace('Output:', title) + log_of("shell command 'false ...' failed with exit code 1 in configure "
+                                                        'step for x.eb', own=True)
+    found = first_error(log)
+    assert found.kind == 'unknown' and found.line.startswith("shell command 'false ...'") and 'nothing' in found.means
+
+
 def test_a_message_alone():
     found = first_error('Missing modules for dependencies (use --robot?): zlib/1.3.1')
     assert found.kind == 'modules' and 'lumi-eb plan' in found.advice
@@ -109,6 +118,12 @@ def test_a_real_message_is_known_and_a_near_miss_is_not(entry):
     assert bool(found.subject) is ('subject' in entry), found.subject
     missed = first_error(log_of(entry['near_miss'], entry.get('own', False)))
     assert missed.kind != entry['kind'] and (not missed.advice or missed.advice != found.advice)
+
+
+def test_the_page_on_troubleshooting_is_up_to_date():
+    command = [str(DATA.parents[2] / 'ci' / 'advice'), '--check']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_there_are_many_kinds_and_none_twice():
