@@ -79,8 +79,8 @@ def test_what_is_not_known_is_shown_as_it_ends():
 
 @pytest.mark.parametrize('title', ['Output:', 'Output (stdout + stderr):'])
 def test_a_command_that_printed_nothing(title):
-    log = log_of('').replace('Output:', title) + log_of("shell command 'false ...' failed with exit code 1 in configure "
-                                                        'step for x.eb', own=True)
+    log = log_of('').replace('Output:', title) + log_of("shell command 'false ...' failed with exit code 1 in "
+                                                        "configure step for x.eb", own=True)
     found = first_error(log)
     assert found.kind == 'unknown' and found.line.startswith("shell command 'false ...'") and 'nothing' in found.means
 
