@@ -10,7 +10,7 @@ from typing import Any, Iterator, List, Mapping, Optional, Tuple
 from .. import __version__, doctor, quote
 from ..doctor import Situation
 from ..errors import LumiHooksError
-from ..record.failed import FailedBuild, failed_builds, read_log, support
+from ..record.failed import LARGEST_LOG, FailedBuild, failed_builds, read_log, support
 from ..record.failure import Failure, first_error
 from ..record.scrub import kept, scrub
 from ..site import is_lumi, site_from_environment
@@ -105,15 +105,18 @@ def _find(what: Optional[str]) -> Tuple[Optional[FailedBuild], Optional[str]]:
 
 def report(build: Optional[FailedBuild], log: Optional[str]) -> str:
     """The report, as Markdown."""
-    text = scrub(read_log(log)) if log else ''
-    found = first_error(text) if text else None
+    text = read_log(log) if log else ''
+    # of a log that is larger the error may lie in what was not read: eb looked through all of it
+    whole_log = len(text.encode()) < LARGEST_LOG or build is None
+    text = scrub(text)
+    found = first_error(text) if text and whole_log else None
     parts = [*_head(build, log), *_site(), *_recipe(build), *_error(build, found, text)]
     if text:
         lines = [line[:_LONGEST_LINE] for line in text.splitlines()[-_LINES_END:]]
         parts += ['', f'## The end of the log ({len(lines)} lines of {len(text.splitlines())})', '',
                   fenced('\n'.join(lines)[-_END:])]
-    whole = quote.terminal(scrub('\n'.join(parts)))
-    return whole[:_ALL] + ('\n' if len(whole) <= _ALL else '\n… cut off\n')
+    page = quote.terminal(scrub('\n'.join(parts)))
+    return page[:_ALL] + ('\n' if len(page) <= _ALL else '\n… cut off\n')
 
 
 def _head(build: Optional[FailedBuild], log: Optional[str]) -> List[str]:

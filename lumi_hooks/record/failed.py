@@ -30,8 +30,8 @@ FOLDER = 'failed'
 SCHEMA_VERSION = 1
 # more is no file of facts
 _LARGEST = 4 * 1024 * 1024
-# of a log this much is looked through
-LARGEST_LOG = 64 * 1024 * 1024
+# of a log this much is looked through: a megabyte takes a second
+LARGEST_LOG = 16 * 1024 * 1024
 _PRIVATE, _PUBLIC = 0o600, 0o644
 
 
@@ -129,7 +129,7 @@ def _copy(source: IO[bytes], target: IO[bytes]) -> None:
 
 def read_log(path: str) -> str:
     """
-    The text of a log, compressed or not: a regular file's, the last 64 MB of it (of a compressed one the first).
+    The text of a log, compressed or not: a regular file's, the last 16 MB of it (of a compressed one the first).
 
     :raises LumiHooksError: it is none, or can't be read
     """

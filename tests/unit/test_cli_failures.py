@@ -172,6 +172,13 @@ def test_the_report_of_any_log(prefix, capsys, tmp_path):
     assert code == 0 and out.startswith('# a.log was not installed') and SECRET not in out and 'foo.h' in out
 
 
+def test_the_error_of_a_huge_log_is_the_one_that_eb_found(prefix, capsys):
+    put(prefix, log=LOG + 'x' * 50 + '\n' + ('y' * 99 + '\n') * 170_000 + 'a.c:1:1: error: later\n')
+    out = said(capsys, 'report')[1]
+    error = out.partition('## The first error')[2].partition('## The end')[0]
+    assert 'foo.h' in error and 'later' not in error and 'what to try: is what' in error
+
+
 def test_a_report_is_bounded(prefix, capsys):
     put(prefix, log=LOG + ('x' * 100_000 + '\n') * 50, recipe={'file': 'a.eb', 'text': 'y' * 190_000, 'given': 'b.eb',
                                                                'given_text': 'z' * 190_000})
