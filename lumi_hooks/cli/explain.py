@@ -250,6 +250,8 @@ def _explain_failed(options: argparse.Namespace, site: Site, error: LumiHooksErr
     """It is not installed: perhaps because its build failed."""
     try:
         builds = matching(options.what, failed_builds(site.prefix)) if site.prefix else []
+        # what was installed since is not found for another reason: it may be closed to the user
+        builds = [build for build in builds if build.since is None]
     except LumiHooksError:
         builds = []
     if not builds or options.reproduce:

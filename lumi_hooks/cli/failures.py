@@ -128,7 +128,7 @@ def told(build: FailedBuild) -> List[str]:
     rows.append(('try', error.get('advice') or ''))
     rows += [('', note) for note in facts.get('notes') or ()]
     if build.log:
-        rows.append(('log', build.log + (f' (line {error["number"]})' if error else '')))
+        rows.append(('log', build.log + (f' (line {error["number"]})' if error.get('line') else '')))
     rows.append(('report', f'lumi-eb report {build.module} --output report.md'))
     return [quote.line(build.module), *(f'  {key:8}{quote.line(text)}' for key, text in rows if text)]
 
@@ -137,8 +137,7 @@ def explained(builds: Sequence[FailedBuild]) -> List[str]:
     """What `lumi-eb explain` says of software that is not installed because its build failed."""
     lines = []
     for build in builds:
-        lines += [f'{quote.line(build.module)} is not installed: its build failed'
-                  if build.since is None else f'{quote.line(build.module)} failed once, and was installed since']
+        lines.append(f'{quote.line(build.module)} is not installed: its build failed')
         lines += told(build)[1:]
         lines.append(f'  {"support":8}{quote.line(whose(build))}')
     return lines
@@ -149,4 +148,4 @@ def whose(build: FailedBuild) -> str:
     given = (build.facts.get('recipe') or {}).get('given')
     text, contact = support().get('text', ''), support().get('contact', '')
     origin = f'derived by lumi-hooks from {given}' if given else 'built with lumi-hooks'
-    return origin + (f'; {text}' if text and given else '') + (f' ({contact})' if contact else '')
+    return origin + (f'; {text} ({contact})' if text and given else '')

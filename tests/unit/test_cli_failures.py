@@ -119,6 +119,9 @@ def test_explain_finds_a_failed_build(prefix, capsys):
     found, = json.loads(said(capsys, 'explain', '--json', 'Thing')[1])
     assert found['installation'] is None and found['failure']['error']['kind'] == 'header'
     assert said(capsys, 'explain', '--log', 'Thing')[:2] == (0, LOG)
+    install(prefix)  # by now it is there: what explain can't find has another reason
+    code, out, err = said(capsys, 'explain', 'Thing')
+    assert code == 2 and not out and 'is not installed in' in err
     assert said(capsys, 'explain', 'Nothing')[0] == 2
 
 
