@@ -15,9 +15,11 @@ from . import (
     check_data,
     doctor,
     explain,
+    failures,
     handtest,
     job,
     plan,
+    report,
     sbom,
     screen,
     survey,
@@ -33,6 +35,8 @@ EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
   lumi-eb doctor GROMACS-2025.2-foss-2025a.eb         what its installation may fail for
   lumi-eb explain HPCC                                what is installed, from what, changed why, and how to repeat it
+  lumi-eb failures                                    the builds that failed, why, and what to try
+  lumi-eb report --output report.md                   a failed build in one file, to send to support
   lumi-eb sbom --output software.cdx.json             a bill of materials of your prefix
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
@@ -53,6 +57,8 @@ def parser() -> argparse.ArgumentParser:
     adapt.add_parser(commands)
     plan.add_parser(commands)
     explain.add_parser(commands)
+    failures.add_parser(commands)
+    report.add_parser(commands)
     sbom.add_parser(commands)
     survey.add_parser(commands)
     verify.add_parser(commands)

@@ -5,19 +5,21 @@ import contextlib
 import gzip
 import json
 import os
-import shutil
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
+from .. import quote
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
 from ..record import CHANGES, FILE, headline, installations, software_folders, where
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, today
+from ..record.failed import failed_builds, matching
+from ..record.net import net_changes
 from ..record.reproduce import SCRIPT, write
 from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
-from . import place
+from . import failures, place
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .progress import progress
@@ -33,10 +35,11 @@ EXAMPLES = """examples:
   lumi-eb explain $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --json HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
+  lumi-eb explain --log easybuild-HPCC-1.5.0.log.gz           any log of EasyBuild's
   lumi-eb explain --reproduce again/ HPCC/1.5.0-cpeGNU-25.03  recipe, patches and the command that repeats it
 
-exit code: 0 explained, 1 it has no record of lumi-hooks or none that can be read, 2 bad use or there is no such
-installation
+exit code: 0 explained, 1 its build failed, or it has no record of lumi-hooks or none that can be read, 2 bad use or
+there is no such installation
 """
 
 
@@ -61,12 +64,17 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: there is no such installation, its record can't be used, DIR can't be written
     """
+    if options.what and os.path.isfile(options.what) and not options.what.endswith('.eb'):
+        return _print_file(options)
     site, folders = place.find_site(options)
     if not options.what:
         if options.reproduce or options.log:
             raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
         return overview(site, options.json)
-    found = find(options.what, site, site.prefixes, folders)
+    try:
+        found = find(options.what, site, site.prefixes, folders)
+    except LumiHooksError as err:
+        return _explain_failed(options, site, err)
     if options.reproduce or options.log:
         one = _only(found, options.what)
         if options.log:
@@ -213,7 +221,7 @@ def _changes(record: Mapping[str, Any]) -> List[Tuple[str, str]]:
         return [('by the rules ' + ', '.join(record['rules']), 'the head of the recipe says what and why')] \
             if record['rules'] else [('nothing', 'the recipe was installed as it is')]
     return [(f'{change["parameter"]}: {_value(change, "before", record)} → {_value(change, "after", record)}',
-             f'{change["reason"]} (rule {change["rule"]})') for change in record['changes']]
+             f'{change["reason"]} (rule {change["rule"]})') for change in net_changes(record['changes'])]
 
 
 def _value(change: Mapping[str, Any], side: str, record: Mapping[str, Any]) -> str:
@@ -231,20 +239,52 @@ def _value(change: Mapping[str, Any], side: str, record: Mapping[str, Any]) -> s
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
+def _explain_failed(options: argparse.Namespace, site: Site, error: LumiHooksError) -> int:
+    """It is not installed: perhaps because its build failed."""
+    try:
+        builds = matching(options.what, failed_builds(site.prefix)) if site.prefix else []
+        # what was installed since is not found for another reason: it may be closed to the user
+        builds = [build for build in builds if build.since is None]
+    except LumiHooksError:
+        builds = []
+    if not builds or options.reproduce:
+        raise error
+    if options.log:
+        if len(builds) > 1 or not builds[0].log:
+            raise error
+        return _print_text(builds[0].log)
+    if options.json:
+        print(json.dumps([{'module': build.module, 'installation': None, 'failure': build.as_json()}
+                          for build in builds], indent=2))
+    else:
+        print('\n'.join(failures.explained(builds)))
+    return 1
+
+
+def _print_file(options: argparse.Namespace) -> int:
+    """A file instead of an installation: a log is printed."""
+    if options.log:
+        return _print_text(options.what)
+    raise LumiHooksError(f'{options.what} is a file: "lumi-eb explain --log {options.what}" prints a log, "lumi-eb '
+                         'report" says what failed in it')
+
+
 def _print_log(installation: Installation) -> int:
     """Print EasyBuild's log."""
     if not installation.log:
         raise LumiHooksError(f'{installation.folder} holds no log')
+    return _print_text(installation.log)
+
+
+def _print_text(path: str) -> int:
+    """Print a log, compressed or not; what programs wrote into it can't move the cursor."""
     try:
-        if installation.log.endswith('.gz'):
-            with os.fdopen(open_regular(installation.log), 'rb') as packed, \
-                    gzip.open(packed, 'rt', encoding='utf-8', errors='replace') as text:
-                shutil.copyfileobj(text, sys.stdout)
-        else:
-            with os.fdopen(open_regular(installation.log), encoding='utf-8', errors='replace') as text:
-                shutil.copyfileobj(text, sys.stdout)
+        with os.fdopen(open_regular(path), 'rb') as raw, \
+                (gzip.open(raw) if path.endswith('.gz') else raw) as text:
+            for line in text:
+                sys.stdout.write(quote.terminal(line.decode('utf-8', 'replace')))
     except BrokenPipeError:
         raise  # nobody reads on: the log is not at fault
     except (OSError, EOFError) as err:
-        raise LumiHooksError(f'{installation.log} can\'t be read: {err}') from err
+        raise LumiHooksError(f'{path} can\'t be read: {err}') from err
     return 0

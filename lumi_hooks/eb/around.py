@@ -27,6 +27,7 @@ from .. import doctor, runpaths
 from ..doctor import ERROR, Package, Situation
 from ..prefix import holder, permissions
 from ..prefix.checksums import is_complete
+from ..prefix.licensed import is_licensed
 from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
@@ -88,7 +89,7 @@ def enter(here, app) -> None:
     """A package is going to be installed: permissions, checksums and sources as it needs them."""
     leave_all()
     group = permissions.shared_group(here.site.prefix)
-    licensed = bool(app.cfg['group'] or app.cfg.get('license_file'))
+    licensed = is_licensed(app.name, app.cfg['group'], app.cfg.get('license_file'))
     _option('enforce_checksums', _enforced(here, app))
     if group is not None:
         _option('set_gid_bit', True)

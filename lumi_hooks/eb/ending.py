@@ -1,22 +1,30 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is said when an installation ends: where it is and how to load it, or the first real error and what to try."""
+import hashlib
 import os
-import shutil
-from typing import Any, Optional
+import re
+import time
+from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import print_msg
 from easybuild.tools.config import build_option
+from easybuild.tools.version import VERSION as EASYBUILD
 
+from .. import __version__, quote
 from ..change import Adaptation
 from ..errors import DataError
-from ..files import at, open_folder, open_regular, read_text, replacing
+from ..files import read_text
 from ..record import read_record
-from ..record.failure import Failure, first_error, nearest
-from ..site import OVERLAY_FOLDER, Site
+from ..record.failed import error_facts, keep
+from ..record.failure import UNKNOWN, Failure, first_error, nearest
+from ..site import Site
 
 # letters of a message that are shown
 _LONGEST = 300
+# letters of a recipe that are kept
+_LARGEST_RECIPE = 200_000
+_CHECKSUM = re.compile(r'Checksum verification for (?P<path>.+) using (?P<old>.+) failed')
 
 _log = fancylogger.getLogger('lumi_hooks.ending', fname=False)
 
@@ -36,31 +44,80 @@ def succeeded(here, site: Site) -> None:
 
 
 def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> None:
-    """The first real error, the rule that is nearest to it, what to try, and where the log is."""
+    """The first real error, the rule whose change it names, what to try, and where the log is."""
     log, message = result[1], str(result[2])
     try:
         text = read_text(log) if log and os.path.isfile(log) else message
     except OSError:
         text = message
     found = first_error(text)
-    kept = _keep(log, here.module, site.prefix, here.restricted) if log else None
-    for line in report(here.module, found, message, adaptation, kept or log):
-        _say(line)
+    change = nearest(found, adaptation.changes) if found and adaptation else None
+    notes = checksum_notes(found) if found else []
+    kept = None
+    try:
+        kept = keep(log if log and os.path.isfile(log) else None,
+                    facts(here, site, found, change, notes, adaptation), site.prefix, here.restricted)
+    except (OSError, ValueError) as err:
+        _log.info('lumi-hooks: no copy of the log %s in %s: %s', log, site.prefix, err)
+    for line in report(here.module, found, message, change, notes, kept or log):
+        _say(quote.line(line))
 
 
-def report(module: str, found: Optional[Failure], message: str, adaptation: Optional[Adaptation],
-           log: Optional[str]) -> list:
+def facts(here, site: Site, found: Optional[Failure], change: Optional[Tuple[str, str]], notes: Sequence[str],
+          adaptation: Optional[Adaptation]) -> Dict[str, Any]:
+    """What is kept beside the log (schemas/failed.schema.json)."""
+    now = time.time()
+    given = adaptation.recipe if adaptation else None
+    return {'module': here.module, 'when': {'seconds': now, 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ',
+                                                                                  time.gmtime(now))},
+            'release': site.release.name, 'partition': site.partition, 'toolchain': site.toolchain,
+            'easybuild': str(EASYBUILD), 'lumi_hooks': __version__, 'node': os.uname().nodename,
+            'job': os.environ.get('SLURM_JOB_ID'), 'private': here.restricted,
+            'recipe': {'given': given.filename if given else None,
+                       'given_text': given.text[:_LARGEST_RECIPE] if given else None,
+                       'file': os.path.basename(here.recipe[0] or '') or None,
+                       'text': here.recipe[1][:_LARGEST_RECIPE]},
+            'error': error_facts(found), 'notes': list(notes),
+            'rule': {'rule': change[0], 'change': change[1]} if change else None}
+
+
+def checksum_notes(found: Failure) -> List[str]:
+    """Of a file whose checksum is another one: what it is, and the line for a recipe of one's own version."""
+    match = _CHECKSUM.search(found.line) if found.kind == 'checksum' else None
+    if not match or not os.path.isfile(match['path']):
+        return []
+    digest = hashlib.sha256()
+    try:
+        with open(match['path'], 'rb') as source:
+            for block in iter(lambda: source.read(1 << 20), b''):
+                digest.update(block)
+    except OSError:
+        return []
+    name, value = os.path.basename(match['path']), digest.hexdigest()
+    return [f'the sha256 of {name} is {value}',
+            f'if the version is your own change and you trust the file, write into your recipe, in checksums in the '
+            f'place of {match["old"]}: \'{value}\',  # {name}']
+
+
+def report(module: str, found: Optional[Failure], message: str, change: Optional[Tuple[str, str]],
+           notes: Sequence[str], log: Optional[str]) -> List[str]:
     """The lines that explain a failure."""
     what = message.splitlines()[0][:_LONGEST] if message else 'it failed'
-    lines = [f'{module} was not installed. The first error:' if found else f'{module} was not installed: {what}']
+    title = 'was not installed: ' + what
+    if found:
+        title = 'was not installed. ' + ('It ended with:' if found.kind == UNKNOWN else 'The first error:')
+    lines = [f'{module} {title}']
     if found:
         lines += [f'    {line}' for line in found.context]
-        change = nearest(found, adaptation.changes) if adaptation else None
+        lines.append(f'  what it means: {found.means}')
         if change:
-            lines.append(f'  nearest rule: {change[0]} ({change[1]})')
-        lines.append(f'  what to try: {found.advice}')
+            lines.append(f'  it names what the rule {change[0]} changed: {change[1]}')
+        if found.advice:
+            lines.append(f'  what to try: {found.advice}')
+        lines += [f'  {note}' for note in notes]
     if log:
         lines.append(f'  the whole log{f", line {found.number}" if found else ""}: {log}')
+        lines.append(f'  all of it in one file, for whoever helps you: lumi-eb report {module} --output report.md')
     return lines
 
 
@@ -71,23 +128,6 @@ def sizes(number: float) -> str:
             return f'{number:.0f} {unit}' if unit == 'bytes' or number >= 10 else f'{number:.1f} {unit}'
         number /= 1000
     raise AssertionError('not reached')
-
-
-def _keep(log: str, module: str, prefix: str, restricted: bool) -> Optional[str]:
-    """
-    A copy of the log in the prefix, one a module: the build's own folder is in memory and goes with the job. Of what
-    is a group's alone nobody else reads the log: compilers quote sources.
-    """
-    inner, name = os.path.join(OVERLAY_FOLDER, 'failed'), module.replace('/', '-') + '.log'
-    folder = os.path.join(prefix, inner)
-    try:
-        with open_folder(prefix, inner, make=True) as there, os.fdopen(open_regular(log), 'rb') as text, \
-                replacing(at(there, name), 0o600 if restricted else 0o644) as copy:
-            shutil.copyfileobj(text, copy)
-    except OSError as err:
-        _log.info('lumi-hooks: no copy of the log %s in %s: %s', log, folder, err)
-        return None
-    return os.path.join(folder, name)
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,7 @@ from easybuild.tools.filetools import det_lock_path
 from .. import tree
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
+from ..prefix.licensed import is_licensed
 from ..record import read_record
 from ..site import Site
 from . import ending, network
@@ -50,8 +51,9 @@ class Installation:
         base = install_path(DATA if ec['data_sources'] else SOFTWARE)
         extension = '.lua' if get_module_syntax() == 'Lua' else ''
         self.module = ec.full_mod_name
-        # is it for a group alone?
-        self.restricted = bool(ec['group'])
+        # is its log nobody else's to read?
+        self.restricted = is_licensed(ec['name'], ec['group'], ec.get('license_file'))
+        self.recipe = ec.path, ec.rawtxt
         self.installdir = os.path.join(os.path.abspath(base), ActiveMNS().det_install_subdir(ec))
         self.module_file = os.path.join(os.path.abspath(install_path('mod')), build_option('suffix_modules_path') or '',
                                         self.module + extension)

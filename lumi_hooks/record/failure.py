@@ -6,7 +6,7 @@ and what to try.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import List, Optional, Pattern, Sequence, Tuple
+from typing import Any, Mapping, Optional, Pattern, Sequence, Set, Tuple
 
 from ..change import Change
 from ..dependency import Dependency
@@ -17,6 +17,7 @@ from ..schemas import checked
 _ENTRY = re.compile(r'^== \d{4}-\d\d-\d\d \S+ \S+ (DEBUG|INFO|WARNING|ERROR) ')
 _COMMAND_FAILED = re.compile(r'Shell command FAILED \(exit code')
 _OUTPUT = re.compile(r'^== .* Output of .* shell command')
+_TITLE = re.compile(r'Output( \(stdout.*\))?:$')
 # (5.1 names the place where it was logged, too)
 _ERROR = re.compile(r'^== .* ERROR EasyBuild (encountered an error( \(at [^)]*\))?|crashed[^:]*): ')
 # what EasyBuild adds to a message of its own
@@ -27,8 +28,15 @@ _CALLS = re.compile(r'^Callstack:$')
 # programs that configure scripts, CMake and Meson try: they fail by design
 _TRIALS = re.compile(r'conftest\.|CMakeFiles/CMake(Tmp|Scratch)|meson-private/')
 _LONGEST = 300
+# the kind of what is none of failures.json's
+UNKNOWN = 'unknown'
+_OPTION = re.compile(r'(?<![\w-])-[A-Za-z][^\s"\']*')
+# how far behind a weak error make's word may stand that the command was not found, or not run
+_REACH = 6
+_NOT_RUN = re.compile(r'Error 12[67]\b')
 _UNKNOWN = ('nothing in the output of the command looks like an error that lumi-hooks knows; these are its last '
             'lines, and the log holds the rest')
+_SILENT = 'the command that failed printed nothing; the log shows it in full, above its failure'
 _UNKNOWN_MESSAGE = 'this is EasyBuild\'s own message, and none that lumi-hooks knows; the log says what led to it'
 
 
@@ -37,15 +45,17 @@ class Failure:
     """
     An error in a log.
 
-    `context` are the lines to show, the error's own among them; `number` counts the log's lines from 1; `rules` are
-    the rules that may have to do with errors of this kind.
+    `context` are the lines to show, the error's own among them; `number` counts the log's lines from 1; `means` is
+    what it means, `advice` what to do ('': nothing right can be said); `subject` is what the error says is missing or
+    wrong ('': it names nothing).
     """
     kind: str
     line: str
     number: int
     context: Tuple[str, ...]
-    advice: str
-    rules: Tuple[str, ...] = ()
+    means: str
+    advice: str = ''
+    subject: str = ''
 
 
 @dataclass(frozen=True)
@@ -53,17 +63,23 @@ class Kind:
     """A kind of error, from failures.json."""
     name: str
     pattern: Pattern
-    advice: str
-    rules: Tuple[str, ...]
-    lines: int
-    own: bool
+    means: str
+    advice: str = ''
+    lines: int = 1
+    own: bool = False
+    weak: bool = False
+    within: Optional[Pattern] = None
+    subject: Optional[Pattern] = None
 
 
 @lru_cache(maxsize=None)
 def kinds() -> Tuple[Kind, ...]:
     """The kinds of errors that are known; where one line fits two, the first counts."""
-    return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['advice'], tuple(entry.get('rules', ())),
-                      entry.get('lines', 1), entry.get('own', False))
+    def compiled(entry: Mapping[str, Any], key: str) -> Optional[Pattern]:
+        return re.compile(entry[key]) if key in entry else None
+    return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['means'], entry.get('advice', ''),
+                      entry.get('lines', 1), entry.get('own', False), entry.get('weak', False),
+                      compiled(entry, 'within'), compiled(entry, 'subject'))
                  for entry in checked('failures.json')['failures'])
 
 
@@ -95,7 +111,8 @@ def first_error(log: str) -> Optional[Failure]:
     if found is None and output:
         found = _search(lines, output, own=False) or _last_lines(lines, output, _UNKNOWN)
     if found is None and message:
-        found = _search(lines, message, own=False) or _last_lines(lines, message, _UNKNOWN_MESSAGE)
+        found = _search(lines, message, own=False) or _last_lines(lines, message, _SILENT if output
+                                                                  else _UNKNOWN_MESSAGE)
     return found
 
 
@@ -105,24 +122,35 @@ def _output(lines: Sequence[str], spans: Sequence[Tuple[int, int]]) -> Optional[
         if _COMMAND_FAILED.search(lines[start]):
             if end - start == 1 and position + 1 < len(spans) and _OUTPUT.match(lines[spans[position + 1][0]]):
                 start, end = spans[position + 1]  # up to EasyBuild 5.2 it is an entry of its own
-            return start + 1, end
+            start += 1
+            return start + bool(start < end and _TITLE.match(lines[start])), end
     return None
 
 
 def _search(lines: Sequence[str], span: Tuple[int, int], own: bool) -> Optional[Failure]:
-    """The first line of a span that is an error of some kind."""
+    """
+    The first line of a span that is an error of some kind. A weak one, which builds survive, counts where make stops
+    for it, or where there is no other.
+    """
     start, end = span
-    some = _some_kind(own)
+    some, weak = _some_kind(own), None
     for number in range(start, end):
         if _CALLS.match(lines[number]):
-            return None
+            break
         line = _stripped(lines[number])
         if not some.search(line) or _TRIALS.search(line):
             continue
-        kind = next((kind for kind in kinds() if kind.own == own and kind.pattern.search(line)), None)
-        if kind:
-            return _failure(kind, lines, number, min(end, number + kind.lines))
-    return None
+        for kind in kinds():
+            if kind.own != own or not kind.pattern.search(line):
+                continue
+            found = _failure(kind, lines, number, min(end, number + kind.lines))
+            if kind.within and not kind.within.search('\n'.join(found.context)):
+                continue
+            if not kind.weak or any(map(_NOT_RUN.search, lines[number:min(end, number + _REACH)])):
+                return found
+            weak = weak or found
+            break
+    return weak
 
 
 def _failure(kind: Kind, lines: Sequence[str], number: int, end: int) -> Failure:
@@ -133,10 +161,12 @@ def _failure(kind: Kind, lines: Sequence[str], number: int, end: int) -> Failure
         context.append(_stripped(line)[:_LONGEST].rstrip())
     while len(context) > 1 and not context[-1]:
         context.pop()
-    return Failure(kind.name, context[0].strip(), number + 1, tuple(context), kind.advice, kind.rules)
+    match = kind.subject.search('\n'.join(context)) if kind.subject else None
+    subject = next((group for group in match.groups() if group), '') if match else ''
+    return Failure(kind.name, context[0].strip(), number + 1, tuple(context), kind.means, kind.advice, subject)
 
 
-def _last_lines(lines: Sequence[str], span: Tuple[int, int], advice: str) -> Optional[Failure]:
+def _last_lines(lines: Sequence[str], span: Tuple[int, int], means: str) -> Optional[Failure]:
     """Where nothing is known: the last lines that say something."""
     numbers = []
     for number in range(*span):
@@ -147,7 +177,7 @@ def _last_lines(lines: Sequence[str], span: Tuple[int, int], advice: str) -> Opt
     if not numbers:
         return None
     first = numbers[-5:][0]
-    return _failure(Kind('unknown', _CALLS, advice, (), 5, False), lines, first, numbers[-1] + 1)
+    return _failure(Kind(UNKNOWN, _CALLS, means), lines, first, numbers[-1] + 1)
 
 
 def _stripped(line: str) -> str:
@@ -157,26 +187,37 @@ def _stripped(line: str) -> str:
 
 def nearest(failure: Failure, changes: Sequence[Change]) -> Optional[Tuple[str, str]]:
     """
-    The change that is nearest to an error, as (rule, what it did): one that names something in the error, else the
-    first by a rule that may have to do with errors of this kind.
+    The change that has to do with an error, as (rule, what it did): one that took away, put in or replaced just what
+    the error's subject names, the name of a software or an option. None where no change does: no rule is to blame for
+    everything else.
     """
-    text = ' '.join(failure.context).lower()
+    words = _words(failure.subject)
+    options = set(_OPTION.findall(failure.subject))
     for change in changes:
-        if any(re.search(rf'(?<![a-z0-9]){re.escape(name)}(?![a-z0-9])', text) for name in _names(change)):
+        if words & _names(change) or options & _options(change):
             return change.rule, describe(change)
-    for rule in failure.rules:
-        for change in changes:
-            if change.rule == rule:
-                return rule, describe(change)
     return None
 
 
-def _names(change: Change) -> List[str]:
-    """Names of software in a change, as they may stand in an error: lower case, without what libraries begin with."""
-    found = []
+def _words(subject: str) -> Set[str]:
+    """The words of a subject that may be the name of a software: lower case, versions behind them left out too."""
+    found = {word for word in re.split(r'[^a-z0-9]+', subject.lower()) if word}
+    found |= {word[3:] for word in found if word.startswith('lib')} | {word.rstrip('0123456789') for word in found}
+    return {word for word in found if len(word) > 2} - set(checked('failures.json')['ordinary_words'])
+
+
+def _names(change: Change) -> Set[str]:
+    """Names of the software that a change is about, as words of a subject."""
+    found = set()
     after = change.after if isinstance(change.after, tuple) else (change.after,)
     for item in (change.before, *after):
         if isinstance(item, Dependency):
             name = item.name.lower()
-            found += [name, name[5:] if name.startswith('cray-') else name, f'lib{name}', f'l{name}']
-    return [name for name in dict.fromkeys(found) if len(name) > 2]
+            found |= {name, name[5:] if name.startswith('cray-') else name}
+    return found
+
+
+def _options(change: Change) -> Set[str]:
+    """The options of a command line that a change took away or put in."""
+    before, after = (set(_OPTION.findall(str(side or ''))) for side in (change.before, change.after))
+    return before ^ after

@@ -26,6 +26,7 @@ KINDS = {
     'releases/compilers.json': 'compilers',
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
+    'licensed.json': 'licensed',
     'downloads.json': 'downloads',
     'releases/pythonbuild.json': 'pythonbuild',
     'easyblocks.json': 'easyblocks',

@@ -2,6 +2,7 @@
 """The first real error, in excerpts of logs of builds that failed for real (tests/data/failures)."""
 import os
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumi_hooks.change import Change
+from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
-from lumi_hooks.record.failure import Failure, first_error, kinds, nearest
-from lumi_hooks.rules import RULES
+from lumi_hooks.record.failure import first_error, kinds, nearest
 
 DATA = Path(__file__).resolve().parents[1] / 'data' / 'failures'
 EXPECTED = {
@@ -23,7 +24,7 @@ EXPECTED = {
     'linkmpi': ('mpi-symbol', 'undefined reference to `MPI_Init'),
     'linklib': ('library', 'cannot find -lfftw3_nope'),
     'configure': ('configure', 'configure: error: HDF5 not found, use --with-hdf5'),
-    'cmake': ('cmake', 'CMake Error at CMakeLists.txt:4 (find_package):'),
+    'cmake': ('cmake-find', 'CMake Error at CMakeLists.txt:4 (find_package):'),
     'cmakeold': ('cmake', 'CMake Error at CMakeLists.txt:1 (cmake_minimum_required):'),
     'command': ('command', 'nosuchcommand: No such file or directory'),
     'norule': ('rule-missing', "No rule to make target 'missing.c'"),
@@ -33,7 +34,7 @@ EXPECTED = {
     'sanity': ('sanity', 'Sanity check failed: sanity check command bin/nothere --version failed'),
     'sanitypath': ('sanity', "Sanity check failed: no file found at 'bin/x'"),
     'python': ('python-module', "ModuleNotFoundError: No module named 'nosuchpackage'"),
-    'killed': ('memory', 'Killed'),
+    'killed': ('killed', 'Killed'),
     'nospace': ('space', "error writing '/dev/full': No space left on device"),
     'testfail': ('test', 'FAIL: two'),
     'loaded': ('loaded', 'Module is already loaded (EBROOTLZ4 is set)'),
@@ -76,6 +77,14 @@ def test_what_is_not_known_is_shown_as_it_ends():
     assert found.kind == 'unknown' and found.context == tuple(f'line {number}' for number in range(15, 20))
 
 
+@pytest.mark.parametrize('title', ['Output:', 'Output (stdout + stderr):'])
+def test_a_command_that_printed_nothing(title):
+    log = log_of('').replace('Output:', title) + log_of("shell command 'false ...' failed with exit code 1 in "
+                                                        "configure step for x.eb", own=True)
+    found = first_error(log)
+    assert found.kind == 'unknown' and found.line.startswith("shell command 'false ...'") and 'nothing' in found.means
+
+
 def test_a_message_alone():
     found = first_error('Missing modules for dependencies (use --robot?): zlib/1.3.1')
     assert found.kind == 'modules' and 'lumi-eb plan' in found.advice
@@ -95,29 +104,94 @@ def test_trials_of_configure_and_cmake_are_no_errors():
     assert first_error(log).line == 'configure: error: no foo'
 
 
-def failure(*context, rules=()):
-    return Failure('library', context[0], 1, context, 'advice', rules)
+def log_of(text, own=False):
+    """A log whose command failed with this output, or that ends with EasyBuild's own message."""
+    if own:
+        return f'== 2026-11-24 06:00:00,000 build_log.py:233 ERROR EasyBuild encountered an error: {text}\n'
+    return f'== 2026-11-24 06:00:00,000 run.py:652 WARNING Shell command FAILED (exit code 2)\nOutput:\n{text}\n'
 
 
-def test_the_nearest_rule():
-    hdf5 = Change('dependencies', Dependency('HDF5', '1.14.6'), Dependency.external_module('cray-hdf5/1.14.3'),
-                  'cray-provided', 'x')
-    chain = Change('toolchain', {'name': 'GCC', 'version': '14'}, {'name': 'cpeGNU', 'version': '25'}, 'toolchain', 'x')
-    fftw = Change('dependencies', None, Dependency.external_module('cray-fftw/3'), 'toolchain-fft', 'x')
-    changes = (chain, fftw, hdf5)
-    assert nearest(failure('cannot find -lhdf5'), changes)[0] == 'cray-provided'
-    assert nearest(failure('configure: error: HDF5 not found'), changes)[0] == 'cray-provided'
-    assert nearest(failure('CMake Error at x', '  Could NOT find FFTW (missing: X)'), changes)[0] == 'toolchain-fft'
-    # no name: by the kind of error; and nothing is made up
-    assert nearest(failure('cannot find -lfoo', rules=('release-version', 'toolchain')), changes)[0] == 'toolchain'
-    assert nearest(failure('cannot find -lfoo'), changes) is None
-    assert nearest(failure('cannot find -lhdf5x'), (hdf5,)) is None
+@pytest.mark.parametrize('entry', load_json('failures.json')['failures'], ids=lambda entry: entry['kind'])
+def test_a_real_message_is_known_and_a_near_miss_is_not(entry):
+    found = first_error(log_of(entry['example']['text'], entry.get('own', False)))
+    assert found.kind == entry['kind'] and found.advice == entry.get('advice', '')
+    assert bool(found.subject) is ('subject' in entry), found.subject
+    missed = first_error(log_of(entry['near_miss'], entry.get('own', False)))
+    assert missed.kind != entry['kind'] and (not missed.advice or missed.advice != found.advice)
 
 
-def test_rules_that_are_named_exist():
-    known = {rule.id for rule in RULES}
-    for kind in kinds():
-        assert set(kind.rules) <= known, f'{kind.name}: {set(kind.rules) - known}'
+def test_the_page_on_troubleshooting_is_up_to_date():
+    command = [str(DATA.parents[2] / 'ci' / 'advice'), '--check']
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_are_many_kinds_and_none_twice():
+    names = [kind.name for kind in kinds()]
+    assert len(names) == len(set(names)) >= 60
+    sources = [entry['example']['source'] for entry in load_json('failures.json')['failures']]
+    for source in sources:
+        if source.startswith('tests/'):
+            assert (DATA.parents[2] / source).is_file(), source
+
+
+@pytest.mark.parametrize('text,kind,silent', [  # R7 and B7: what was told before
+    ('ftn-78 ftn: ERROR in command line\n  The -f option has an invalid argument, "ree".', 'command-line',
+     'allow-argument-mismatch'),
+    ("ImportError: /usr/lib64/libstdc++.so.6: version `GLIBCXX_3.4.20' not found (required by /x/y.so)", 'glibcxx',
+     'Python package'),
+    ("clang: error: cannot determine amdgcn architecture: /opt/rocm/llvm/bin/amdgpu-arch: Failed to get device count; "
+     "consider passing it via '-march'", 'gpu-arch-node', 'newer version'),
+    ("error: unknown target CPU 'gfx90a'", 'gpu-arch-unknown', 'newer version'),
+    ('checking for wannier90\n*** Unable to download wannier90. Test whether curl or wget is installed and working,\n'
+     '*** if you have direct access to internet. If not, copy into archive/ the file\nmake: *** [x] Error 1',
+     'download-manual', 'saying why')])
+def test_advice_that_was_wrong(text, kind, silent):
+    found = first_error(log_of(text))
+    assert found.kind == kind and silent not in found.advice + found.means and found.advice
+
+
+@pytest.mark.parametrize('text,kind', [
+    # configure went on without a tool: not what it ended for
+    ('./configure: line 12: gfind: command not found\nchecking for x... yes\nchecking for y... no\n'
+     'checking for z... no\nchecking for u... no\nchecking for v... no\nconfigure: error: HDF5 not found', 'configure'),
+    # make stopped for it
+    ('/bin/sh: line 1: nosuch: command not found\nmake: *** [Makefile:2: all] Error 127\na.c:1:1: error: other job',
+     'command'),
+    ('/bin/sh: line 1: mpirun: command not found\nmake: *** [check] Error 127', 'mpirun'),
+    ('make: *** [Makefile:2: all] Error 1', 'make')])
+def test_the_real_error_and_not_one_that_the_build_survived(text, kind):
+    assert first_error(log_of(text)).kind == kind
+
+
+HDF5 = Change('dependencies', Dependency('HDF5', '1.14.6'), Dependency.external_module('cray-hdf5/1.14.3'),
+              'cray-provided', 'x')
+CHAIN = Change('toolchain', {'name': 'GCC', 'version': '14'}, {'name': 'cpeGNU', 'version': '25'}, 'toolchain', 'x')
+FFTW = Change('dependencies', None, Dependency.external_module('cray-fftw/3'), 'toolchain-fft', 'x')
+BINUTILS = Change('builddependencies', Dependency('binutils', '2.42'), None, 'toolchain-provided', 'x')
+MAKE = Change('builddependencies', Dependency('make', '4.4.1'), Dependency.external_module('buildtools/25.03'),
+              'central-tools', 'x')
+WORDS = Change('configopts', 'FC=gfortran FFLAGS=-mpc64', 'FC=ftn FFLAGS="-h fp0"', 'fortran-words', 'x')
+CHANGES = (BINUTILS, MAKE, CHAIN, FFTW, HDF5, WORDS)
+
+
+@pytest.mark.parametrize('text,rule', [
+    ('/usr/bin/ld: cannot find -lhdf5', 'cray-provided'), ('/usr/bin/ld: cannot find -lhdf5_hl', 'cray-provided'),
+    ('configure: error: HDF5 not found', 'cray-provided'),
+    ('a.c:1:10: fatal error: hdf5.h: No such file or directory', 'cray-provided'),
+    ('CMake Error at x:1 (message):\n  Could NOT find FFTW (missing: X)', 'toolchain-fft'),
+    ('/usr/bin/ld: cannot find -lfftw3', 'toolchain-fft'),
+    ('gcc: error: unrecognized command-line option ‘-mpc64’', 'fortran-words'),
+    # silent: the error names nothing that a rule took away or changed
+    ('a.c:1:10: fatal error: foo.h: No such file or directory', None),
+    ('/opt/cray/binutils/bin/ld: a.o: undefined reference to `x\'', None),
+    ('/build/HDF5/1.14/src/a.c:1:10: fatal error: foo/bar.h: No such file or directory', None),
+    ('configure: error: make sure that foo is there', None), ('make: *** [all] Error 1', None),
+    ('/usr/bin/ld: cannot find -lhdf5x', None), ('gcc: error: unrecognized command-line option ‘-mpc65’', None),
+    ("ModuleNotFoundError: No module named 'nosuch'", None)])
+def test_a_rule_is_named_where_the_error_names_what_it_changed(text, rule):
+    found = nearest(first_error(log_of(text)), CHANGES)
+    assert (found[0] if found else None) == rule
 
 
 @given(st.text(alphabet='= 2026-1:,.aERROROutputFAILED(exit code)\n\té\0', max_size=400))
