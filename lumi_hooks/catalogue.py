@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where recipes lie: upstream's, ours, and those of LUMI and the user."""
 import os
-import shutil
-import site as python_site
 import sys
 from typing import List, Mapping, Optional, Sequence
 
+from . import loaded
 from .data import ROOT
 from .errors import RecipeError
 from .prefix.trust import trusted_here, why_not
@@ -14,20 +13,11 @@ from .site import OVERLAY_FOLDER as FOLDER
 
 def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
     """
-    Folders with upstream's recipes: $LUMI_HOOKS_UPSTREAM (a list like PATH) where it is set, else those that were
-    installed with EasyBuild. LUMI keeps them off its robot path.
+    Folders with upstream's recipes, for `eb` and lumi-eb alike: $LUMI_HOOKS_UPSTREAM (a list like PATH) where it is
+    set, else those of the EasyBuild that is loaded, and no others. LUMI keeps them off its robot path.
     """
     given = env.get('LUMI_HOOKS_UPSTREAM')
-    if given:
-        return [path for path in given.split(os.pathsep) if path]
-    roots = [env.get('EBROOTEASYBUILD'), sys.prefix]
-    command = shutil.which('eb', path=env.get('PATH'))
-    if command:
-        roots += [os.path.dirname(os.path.dirname(command)),
-                  os.path.dirname(os.path.dirname(os.path.realpath(command)))]
-    roots += [*sys.path, python_site.getuserbase()]
-    found = [os.path.realpath(os.path.join(root, 'easybuild', 'easyconfigs')) for root in roots if root]
-    return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+    return [path for path in given.split(os.pathsep) if path] if given else loaded.recipes(env)
 
 
 def our_recipes() -> Optional[str]:
