@@ -154,10 +154,13 @@ class Index:
         two of one name the first folder's. Archived copies are none.
         """
         if name not in self._own_sources:
-            found = (parse_filename(name, paths[0]) for paths in self._own_recipes(name).values()
-                     if paths and not is_archive(paths[0]))
+            found = (parse_filename(name, path) for path in self.own_files(name))
             self._own_sources[name] = tuple(source for source in found if source.toolchain)
         return self._own_sources[name]
+
+    def own_files(self, name: str) -> Tuple[str, ...]:
+        """Paths of all recipes of the user's and LUMI's of one software, archived copies left out."""
+        return tuple(paths[0] for paths in self._own_recipes(name).values() if paths and not is_archive(paths[0]))
 
     def names(self) -> FrozenSet[str]:
         """Names of all software that there is a recipe or a module of."""

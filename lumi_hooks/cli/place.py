@@ -2,13 +2,16 @@
 """The site that a command is about: what the user says, else the environment, else LUMI's defaults."""
 import argparse
 import os
+import sys
 from dataclasses import replace
-from typing import List, Mapping, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
+from .. import quote
 from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
 from ..central import Index, is_archive
-from ..errors import RecipeError, SiteError
+from ..errors import RecipeError, SiteError, TrustError
 from ..gpu import known_without
+from ..naming import Choice, choose
 from ..packages import package
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
@@ -81,18 +84,40 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
 
 def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
     """
-    Path of a recipe that the user names. As in `eb`, a copy in the archive is meant only where it is given by its
-    path: by its name it is the recipe that it was made of, or LUMI's or the user's of that name.
+    Path of a recipe that the user names: a path, a file name, or the name of a software (naming.py), for which it is
+    told which recipe is taken. As in `eb`, a copy in the archive is meant only where it is given by its path: by its
+    name it is the recipe that it was made of, or LUMI's or the user's of that name.
 
     :raises RecipeError: it is nowhere, not to be trusted or can't be read
     """
     if name.endswith(('.yaml', '.yml')):
         raise RecipeError(f'{name} is no recipe; if it is an easystack, name the recipes that it lists')
-    path = find_recipe(name, folders)
+    path, choice = look_up(name, site, folders)
+    if choice:
+        print(f'lumi-eb: {quote.line(name)} is {quote.line(choice)}', file=sys.stderr, flush=True)
+    return path
+
+
+def look_up(name: str, site: Site, folders: Sequence[str]) -> Tuple[str, Optional[Choice]]:
+    """
+    Path of a recipe that the user names, and why it is this one where it is named by its software.
+
+    :raises RecipeError: it is nowhere, not to be trusted or can't be read
+    """
+    if os.path.isfile(name) or name.endswith('.eb') or name.startswith(('.', os.sep)):
+        path, choice = find_recipe(name, folders), None
+    else:
+        try:
+            path, choice = find_recipe(f'{name}.eb', folders), None
+        except TrustError:
+            raise
+        except RecipeError:
+            choice = choose(name, site)
+            path = find_recipe(choice.path, folders)
     if os.path.isfile(name):
-        return path
+        return path, choice
     newer = archive.newer(read_recipe(path), site) if is_archive(path) else None
-    return newer.path if newer and newer.path else path
+    return (newer.path if newer and newer.path else path), choice
 
 
 def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:

@@ -106,7 +106,7 @@ def test_sources_of_versions_in_order(place):
 
 
 def test_a_source_of_ones_own(place):
-    """A recipe of one's own for upstream's toolchains is a source for what asks for its version, and for nothing else."""
+    """A recipe of one's own for upstream's toolchains is a source for what asks for its version, for nothing else."""
     folders, asked = place.folders, Dependency('Thing', '1.0')
     put_recipe(folders['upstream'], 'Thing', '1.1', ('gompi', '2025a'))
     own = put_recipe(folders['recipes'], 'Thing', '7.0.99', ('gompi', '2025a'))
