@@ -128,6 +128,8 @@ def show(found: Survey) -> None:
                   f'{data["partition"]}, in {data["seconds"]} s{again}: [green]{data["planned"]} planned[/] (of these '
                   f'{data["unchanged"]} SYSTEM, unchanged), [yellow]{sum(data["refused"].values())} refused[/], '
                   f'[red]{len(data["failed"])} failed[/]', soft_wrap=True)
+    held = data['collection']
+    console.print(f'upstream\'s recipes: {escape(held["name"])}, {held["recipes"]:,} of them', soft_wrap=True)
     goal = data['goal']
     if goal['recipes']:
         console.print(f'{goal["planned"]} of {goal["recipes"]} ({goal["share"]:.1%}) on '
