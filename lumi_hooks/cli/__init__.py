@@ -16,16 +16,20 @@ from . import (
     doctor,
     explain,
     handtest,
+    install,
     job,
     plan,
     sbom,
     screen,
+    search,
     survey,
     verify,
 )
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
+  lumi-eb search gromacs                              which recipes there are, and what each becomes here
+  lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -46,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
+    install.add_parser(commands)
+    search.add_parser(commands)
     adapt.add_parser(commands)
     plan.add_parser(commands)
     explain.add_parser(commands)
@@ -72,7 +78,9 @@ def main(arguments: Optional[List[str]] = None) -> int:
         sys.stdout.reconfigure(errors='replace')
     try:
         try:
-            options = parser().parse_args(arguments)
+            given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
+            options = parser().parse_args(given)
+            options.rest = rest
             return (options.run if options.command else screen.run)(options)
         finally:
             sys.stdout.flush()
