@@ -87,11 +87,13 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps(as_json(plan, targets, options.rest), indent=2, default=str))
         return 1 if plan.refused else 0
+    wanted = not plan.refused and bool(plan.of(BUILD) or options.rest)
+    if wanted and not (options.yes or options.dry_run or sys.stdin.isatty()):
+        raise LumiHooksError('there is no terminal to ask on: add --yes to install this, or --dry-run to see what it '
+                             'takes')
     show(plan, targets, options.rest)
-    if plan.refused:
-        return 1
-    if not (plan.of(BUILD) or options.rest):
-        return 0
+    if not wanted:
+        return 1 if plan.refused else 0
     if options.dry_run:
         print(f'\nwould run: {" ".join(map(quote.shell, command(targets, options.rest, "eb")))}')
         return 0
@@ -217,13 +219,7 @@ def ready(site: Site) -> str:
 
 
 def agreed() -> bool:
-    """
-    Does the user agree?
-
-    :raises LumiHooksError: there is no terminal to ask on
-    """
-    if not sys.stdin.isatty():
-        raise LumiHooksError('there is no terminal to ask on: add --yes to install this')
+    """Does the user agree?"""
     try:
         return input('install this? [y/N] ').strip().lower() in ('y', 'yes')
     except EOFError:
