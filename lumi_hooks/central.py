@@ -174,9 +174,13 @@ class Index:
                     found.update(self._entries(os.path.join(folder, entry)))
                 elif '.' not in entry:
                     found.add(entry)
-        for folder in self.modulepath:
-            found.update(self._entries(folder))
-        return frozenset(name for name in found if not name.startswith(('.', '_')) and not name.endswith('.lua'))
+        found.update(self.installed_names())
+        return frozenset(name for name in found if not name.startswith(('.', '_')))
+
+    def installed_names(self) -> FrozenSet[str]:
+        """Names of all software that there is a module of; a folder of modules may hold other folders, too."""
+        return frozenset(name for folder in self.modulepath for name in self._entries(folder)
+                         if not name.startswith(('.', '_')) and not name.endswith('.lua'))
 
     def extensions(self, source: Source) -> Dict[str, str]:
         """

@@ -14,8 +14,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .data import ROOT
 from .site import is_lumi
 
+# the eb that the module lumi-hooks puts onto PATH: it starts the next one there, with the hooks
+OUR_EB = os.path.join(os.path.dirname(ROOT), 'libexec', 'eb')
 RECIPES = os.path.join('easybuild', 'easyconfigs')
 # how `Collection.origin` is put in words
 LOADED, NAMED, PYTHON, GIVEN = 'loaded', 'named by LUMI_HOOKS_UPSTREAM', 'of this Python', 'given'
@@ -75,8 +78,13 @@ def roots(env: Mapping[str, str] = os.environ) -> List[str]:
 
 
 def _eb(env: Mapping[str, str]) -> Optional[str]:
-    """The `eb` that runs (its script says where it is), or else would run."""
-    return env.get('EB_SCRIPT_PATH') or shutil.which('eb', path=env.get('PATH', ''))
+    """The `eb` that runs (its script says where it is), or else would run; not ours, which starts another one."""
+    if env.get('EB_SCRIPT_PATH'):
+        return env['EB_SCRIPT_PATH']
+    ours = os.path.realpath(OUR_EB)
+    folders = [folder for folder in env.get('PATH', '').split(os.pathsep)
+               if folder and os.path.realpath(os.path.join(folder, 'eb')) != ours]
+    return shutil.which('eb', path=os.pathsep.join(folders))
 
 
 def recipes(env: Mapping[str, str] = os.environ) -> List[str]:

@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
         if options.reproduce or options.log:
             raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
         return overview(site, options.json)
-    found = find(options.what, site, site.prefixes, folders)
+    found = find(place.installed_name(options.what, site), site, site.prefixes, folders)
     if options.reproduce or options.log:
         one = _only(found, options.what)
         if options.log:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import List, Mapping, Optional, Sequence, Tuple
 
 from .. import quote
-from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
+from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
 from ..central import Index, is_archive
 from ..errors import RecipeError, SiteError, TrustError
 from ..gpu import known_without
@@ -17,7 +17,7 @@ from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..prefix.trust import trusted, why_not
 from ..recipe import read_recipe
-from ..record import archive
+from ..record import archive, is_open, software_folders
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
 
@@ -118,6 +118,31 @@ def look_up(name: str, site: Site, folders: Sequence[str]) -> Tuple[str, Optiona
         return path, choice
     newer = archive.newer(read_recipe(path), site) if is_archive(path) else None
     return (newer.path if newer and newer.path else path), choice
+
+
+def installed_name(what: str, site: Site) -> str:
+    """
+    What the user says of something installed, with the name of the software as its module is called: in whatever
+    letters, and with a dash before the version (gromacs-2024.4).
+
+    :raises RecipeError: nothing is called so, and something similar is
+    """
+    if os.path.exists(what) or what.endswith('.eb') or os.path.isabs(what):
+        return what
+    names = set(site.index.installed_names())
+    names.update(name for prefix in site.prefixes for folder in software_folders(prefix)
+                 for name in (os.listdir(folder) if is_open(folder) else ()))
+    name, slash, rest = what.partition('/')
+    parts = [name] if slash else name.split('-')
+    for size in range(len(parts), 0, -1):
+        head, tail = '-'.join(parts[:size]), rest if slash else '-'.join(parts[size:])
+        found = [head] if head in names else [known for known in names if known.lower() == head.lower()]
+        if len(found) == 1:
+            return f'{found[0]}/{tail}' if tail else found[0]
+    near = similar(name, names)
+    if near:
+        raise RecipeError(f'{name} is not installed in {", ".join(site.prefixes)}: did you mean {" or ".join(near)}?')
+    return what
 
 
 def _trusted(folders: Sequence[str], site: Site, env: Mapping[str, str]) -> List[str]:

@@ -26,6 +26,11 @@ def prefix(here: Situation):
         yield ERROR, f'{path}, the prefix, is no folder: set EBU_USER_PREFIX to one'
         return
     place = existing(path)
+    # what comes next on the way to it, where that exists, is a file or a link to nowhere
+    way = os.path.join(place, os.path.relpath(path, place).split(os.sep)[0])
+    if place != path and os.path.lexists(way):
+        yield ERROR, f'{way} is no folder, so the prefix {path} cannot be made in it: set EBU_USER_PREFIX to another'
+        return
     reason = why_unwritable(place)
     if reason:
         what = f'the prefix {path}' if place == path else f'{place}, in which the prefix {path} would be made,'

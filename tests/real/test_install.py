@@ -140,3 +140,21 @@ echo '{"name": "MUMPS", "overrides": [{"reason": "tested", "dependencies": {"SCO
     assert 'SCOTCH/7.0.99-cpeGNU-25.03' in done.stdout, done.stdout[-3000:]
     assert 'no recipe' not in done.stdout
     assert '[ ] ' in done.stdout and 'SCOTCH-7.0.99-cpeGNU-25.03.eb' in done.stdout.partition('Dry run')[2]
+
+
+def test_the_hooks_survive_another_partition(stranger):
+    """LUMI's EasyBuild-user names LUMI's own hooks file anew with each partition; plain eb goes on with ours (U4)."""
+    done = stranger.run(f'''
+module load partition/G >/dev/null 2>&1; echo "hooks: $EASYBUILD_HOOKS"
+eb -D {LZ4}; lumi-eb status --json | grep '"hooks_active"'
+module load LUMI/25.09 partition/C >/dev/null 2>&1; eb -D {LZ4}; eb --version
+EASYBUILD_HOOKS=/mine.py eb --show-config | grep ^hooks
+module unload lumi-hooks; command -v eb; eb -D {LZ4}''')
+    here, partition, release = done.stdout.partition('"hooks_active": true')
+    assert partition and '/LUMI-SoftwareStack/easybuild/hooks/' in here.splitlines()[0], done.stdout
+    assert 'lz4/1.10.0-cpeGNU-25.03' in here
+    assert 'lz4/1.10.0-cpeGNU-25.09' in release and 'This is EasyBuild 5.2.0' in release
+    # a file that somebody names stays, and without the module nothing of it is left
+    assert '= /mine.py' in release
+    assert any(line.endswith('/EasyBuild/5.2.0/bin/eb') for line in release.splitlines())
+    assert 'files not found' in release
