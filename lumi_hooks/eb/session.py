@@ -184,7 +184,8 @@ class Session:
         self._note(adaptation)
         self._tell_changed(adaptation, site)
         source = source_recipe(recipe.name, recipe.version, adaptation.versionsuffix, site)
-        same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
+        same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path) \
+            and source not in site.index.own_sources(recipe.name)  # which somebody may be working on
         path = self.overlay.add(adaptation, given=not same)
         self._tell(adaptation)
         with open(path, encoding='utf-8') as handle:
