@@ -104,16 +104,22 @@ def look_up(name: str, site: Site, folders: Sequence[str]) -> Tuple[str, Optiona
 
     :raises RecipeError: it is nowhere, not to be trusted or can't be read
     """
-    if os.path.isfile(name) or name.endswith('.eb') or name.startswith(('.', os.sep)):
-        path, choice = find_recipe(name, folders), None
+    choice = None
+    # a program or folder that lies in the current folder and is called like a software is not meant
+    if name.endswith('.eb') or name.startswith(('.', os.sep)) or os.sep in name and os.path.isfile(name):
+        path = find_recipe(name, folders)
     else:
         try:
-            path, choice = find_recipe(f'{name}.eb', folders), None
+            path = find_recipe(f'{name}.eb', folders)
         except TrustError:
             raise
         except RecipeError:
-            choice = choose(name, site)
-            path = find_recipe(choice.path, folders)
+            try:
+                choice = choose(name, site)
+            except RecipeError:
+                if not os.path.isfile(name):
+                    raise
+            path = find_recipe(choice.path if choice else name, folders)
     if os.path.isfile(name):
         return path, choice
     newer = archive.newer(read_recipe(path), site) if is_archive(path) else None

@@ -60,8 +60,8 @@ def stranger(standin, sources):
 def test_lumi_eb_sees_what_eb_sees(stranger):
     """5.1.2's collection, which the release's EasyBuild-user loads; a recipe that came later is there for neither."""
     # the Python of the tests holds EasyBuild 5.4.1, as a virtual environment of somebody's may
-    done = stranger.run('lumi-eb plan --json lz4 2>/dev/null; echo; echo $EBROOTEASYBUILD; lumi-eb adapt '
-                        'Kokkos-5.0.2-GCC-14.2.0.eb; eb Kokkos-5.0.2-GCC-14.2.0.eb -D', LUMI_HOOKS_PYTHON=sys.executable)
+    done = stranger.run('lumi-eb plan --json lz4 2>/dev/null; echo; echo $EBROOTEASYBUILD; '
+                        'r=Kokkos-5.0.2-GCC-14.2.0.eb; lumi-eb adapt $r; eb $r -D', LUMI_HOOKS_PYTHON=sys.executable)
     text, _, rest = done.stdout.partition('\n\n')
     root = rest.splitlines()[0]
     said = json.loads(text)['collection']

@@ -118,6 +118,12 @@ def test_commands_take_names(place, capsys, monkeypatch):
     # a file name without .eb, and nothing is to be said
     assert main(['adapt', '--json', '--release', '25.03', 'Thing-2024.4-foss-2024a']) == 0
     assert capsys.readouterr().err == ''
+    # a program that lies in the current folder is not meant, a recipe without the ending is
+    monkeypatch.chdir(place.upstream)
+    (place.upstream / 'Thing').write_bytes(b'\x7fELF')
+    os.rename(place.upstream / 'o/Only/Only-1.0-foss-2024a-extra.eb', place.upstream / 'mine')
+    assert main(['adapt', '--json', '--release', '25.03', 'Thing', 'mine']) == 0
+    assert [item['name'] for item in json.loads(capsys.readouterr().out)] == ['Thing', 'Only']
     assert main(['adapt', 'Thnig']) == 2
     assert capsys.readouterr().err == 'lumi-eb: there is no recipe or module of Thnig: did you mean Thing?\n'
     assert main(['doctor', 'Thing-2025.1-fos-2025a.eb']) == 2
