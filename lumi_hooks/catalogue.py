@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where recipes lie: upstream's, ours, and those of LUMI and the user."""
+import difflib
 import os
-import shutil
-import site as python_site
+import re
 import sys
-from typing import List, Mapping, Optional, Sequence
+from typing import Iterable, List, Mapping, Optional, Sequence
 
+from . import loaded
+from .central import Index
 from .data import ROOT
 from .errors import RecipeError
 from .site import OVERLAY_FOLDER as FOLDER
@@ -13,20 +15,11 @@ from .site import OVERLAY_FOLDER as FOLDER
 
 def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
     """
-    Folders with upstream's recipes: $LUMI_HOOKS_UPSTREAM (a list like PATH) where it is set, else those that were
-    installed with EasyBuild. LUMI keeps them off its robot path.
+    Folders with upstream's recipes, for `eb` and lumi-eb alike: $LUMI_HOOKS_UPSTREAM (a list like PATH) where it is
+    set, else those of the EasyBuild that is loaded, and no others. LUMI keeps them off its robot path.
     """
     given = env.get('LUMI_HOOKS_UPSTREAM')
-    if given:
-        return [path for path in given.split(os.pathsep) if path]
-    roots = [env.get('EBROOTEASYBUILD'), sys.prefix]
-    command = shutil.which('eb', path=env.get('PATH'))
-    if command:
-        roots += [os.path.dirname(os.path.dirname(command)),
-                  os.path.dirname(os.path.dirname(os.path.realpath(command)))]
-    roots += [*sys.path, python_site.getuserbase()]
-    found = [os.path.realpath(os.path.join(root, 'easybuild', 'easyconfigs')) for root in roots if root]
-    return [path for path in dict.fromkeys(found) if os.path.isdir(path)]
+    return [path for path in given.split(os.pathsep) if path] if given else loaded.recipes(env)
 
 
 def our_recipes() -> Optional[str]:
@@ -66,8 +59,38 @@ def find_recipe(recipe: str, folders: Sequence[str]) -> str:
                     path = os.path.join(place, name)
                     if os.path.isfile(path):
                         return path
-    hint = '"eb --search NAME" lists what exists'
+    raise RecipeError(f'there is no recipe {recipe} {_nowhere(recipe, folders)}')
+
+
+def _nowhere(recipe: str, folders: Sequence[str]) -> str:
+    """Where a recipe was looked for, and what may be meant."""
+    if os.sep in recipe:
+        return '(no such file; "lumi-eb search NAME" finds one by its name)'
     if not set(upstream_recipes()) & set(folders):
-        hint = 'upstream\'s recipes are not among them: load the module EasyBuild, or name their folder by ' \
-               'LUMI_HOOKS_UPSTREAM'
-    raise RecipeError(f'there is no recipe {recipe} (looked in {", ".join(["the current folder", *folders])}); {hint}')
+        return 'in the current folder or the folders of recipes; upstream\'s are not among these: load the module ' \
+               'EasyBuild-user, or name their folder by LUMI_HOOKS_UPSTREAM'
+    index = Index((), (), folders)
+    name = os.path.basename(recipe)
+    # the longest beginning of the file name that is a software
+    parts = name.split('-')
+    known = next((found for size in range(len(parts), 0, -1)
+                  for found in ['-'.join(parts[:size])] if index.sources(found)), None)
+    if known:
+        files = [os.path.basename(source.path) for source in index.sources(known)]
+        near = difflib.get_close_matches(name, files, 3, 0.6)
+        return 'in the current folder, nor among LUMI\'s, yours and upstream\'s: ' \
+            + (f'did you mean {" or ".join(near)}?' if near else f'"lumi-eb search {known}" shows what there is')
+    base = re.sub(r'(-v?\d.*)?(\.eb)?$', '', name, count=1)
+    return f'in the current folder, nor any of {base or "that name"} elsewhere: {did_you_mean(base, index.names())}'
+
+
+def similar(name: str, names: Iterable[str], number: int = 3) -> List[str]:
+    """The names that a mistyped one may stand for, the likeliest first, whatever the case of their letters."""
+    by_case = {known.lower(): known for known in sorted(names)}
+    return [by_case[found] for found in difflib.get_close_matches(name.lower(), by_case, number, 0.7)]
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """The end of a sentence about a name that is not known."""
+    found = similar(name, names)
+    return f'did you mean {" or ".join(found)}?' if found else '"lumi-eb search WORD" looks for parts of names'

@@ -41,6 +41,8 @@ def is_archive(path: str) -> bool:
     return any(part in ARCHIVES for part in path.split(os.sep))
 
 
+# the name of the software in a recipe's file name, where the folder does not say it
+_NAME = re.compile(r'(.+?)-\d')
 # what EasyBuild calls a module file that it keeps before it writes another one, without the .lua of it
 _KEPT = re.compile(r'\.bak_\d{14}_\d+$')
 
@@ -70,6 +72,7 @@ class Index:
         # of the paths in there, those that were seen not to be derived ones
         self._own: Set[str] = set()
         self._sources: Dict[str, Tuple[Source, ...]] = {}
+        self._own_sources: Dict[str, Tuple[Source, ...]] = {}
         self._texts: Dict[str, str] = {}
         self._extensions: Dict[str, Dict[str, str]] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
@@ -78,7 +81,7 @@ class Index:
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._recipes, self._listings, self._flats, self._texts):
+        for known in (self._modules, self._recipes, self._own_sources, self._listings, self._flats, self._texts):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -144,6 +147,40 @@ class Index:
                 found.setdefault(os.path.basename(path), path)
             self._sources[name] = tuple(parse_filename(name, path) for path in found.values())
         return self._sources[name]
+
+    def own_sources(self, name: str) -> Tuple[Source, ...]:
+        """
+        The recipes of the user's or LUMI's of one software that are for upstream's toolchains, by their file names; of
+        two of one name the first folder's. Archived copies are none.
+        """
+        if name not in self._own_sources:
+            found = (parse_filename(name, path) for path in self.own_files(name))
+            self._own_sources[name] = tuple(source for source in found if source.toolchain)
+        return self._own_sources[name]
+
+    def own_files(self, name: str) -> Tuple[str, ...]:
+        """Paths of all recipes of the user's and LUMI's of one software, archived copies left out."""
+        return tuple(paths[0] for paths in self._own_recipes(name).values() if paths and not is_archive(paths[0]))
+
+    def names(self) -> FrozenSet[str]:
+        """Names of all software that there is a recipe or a module of."""
+        found: Set[str] = set()
+        for folder in (*self.recipes, *self.upstream):
+            for entry in self._entries(folder):
+                if entry.endswith('.eb'):
+                    match = _NAME.match(entry)
+                    found.update(match.groups() if match else ())
+                elif len(entry) == 1:
+                    found.update(self._entries(os.path.join(folder, entry)))
+                elif '.' not in entry:
+                    found.add(entry)
+        found.update(self.installed_names())
+        return frozenset(name for name in found if not name.startswith(('.', '_')))
+
+    def installed_names(self) -> FrozenSet[str]:
+        """Names of all software that there is a module of; a folder of modules may hold other folders, too."""
+        return frozenset(name for folder in self.modulepath for name in self._entries(folder)
+                         if not name.startswith(('.', '_')) and not name.endswith('.lua'))
 
     def extensions(self, source: Source) -> Dict[str, str]:
         """

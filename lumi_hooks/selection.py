@@ -2,7 +2,7 @@
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 from .central import Source, choose_source
 from .dependency import Dependency
@@ -63,7 +63,9 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         if found:
             version = max(found, key=version_key)
             return Chosen(version, f'{version} {where} for {site.toolchain} of release {release}')
-    sources = [item for item in _sources(name, suffix, site) if allowed(item.version)]
+    # a version of one's own is for what asks for it: the release's version is upstream's, where upstream has any
+    sources = [item for item in _sources(name, suffix, site) if allowed(item.version)] \
+        or [item for item in _sources(name, suffix, site, site.index.own_sources(name)) if allowed(item.version)]
     if policy == 'not-newer' and sources:
         newest = max((item.version for item in sources), key=version_key)
         return Chosen(newest, f'{newest} is upstream\'s newest that is not newer than the release\'s '
@@ -76,9 +78,15 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
 
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:
-    """The upstream recipe that stands for name, version and suffix, None where upstream has none to adapt."""
-    found = [source for source in _sources(name, suffix, site) if source.version == version]
-    return choose_source(found, site.release.generation)
+    """
+    The recipe that stands for name, version and suffix, None where there is none to adapt: one of the user's or LUMI's
+    for upstream's toolchains before upstream's own, whatever its generation.
+    """
+    for candidates in (_sources(name, suffix, site, site.index.own_sources(name)), _sources(name, suffix, site)):
+        found = choose_source([source for source in candidates if source.version == version], site.release.generation)
+        if found:
+            return found
+    return None
 
 
 def site_suffix(suffix: str, site: Site) -> str:
@@ -117,12 +125,12 @@ def _policy(name: str) -> str:
     return (found.versions if found and found.versions else {}).get('policy', 'any')
 
 
-def _sources(name: str, suffix: str, site: Site) -> List[Source]:
-    """Upstream's recipes of a software whose suffix reads the same at the site."""
-    sources = site.index.sources(name)
+def _sources(name: str, suffix: str, site: Site, among: Optional[Sequence[Source]] = None) -> List[Source]:
+    """The recipes of a software whose suffix reads the same at the site, among upstream's where no others are given."""
+    sources = site.index.sources(name) if among is None else among
     rest, tail = split_suffix(suffix)
     if tail == ROCM:
-        return _gpu_sources(name, rest, site)
+        return _gpu_sources(name, rest, site, sources)
     suffix = rest if tail == CPU else suffix
     if not suffix:
         return [source for source in sources if not source.versionsuffix]
@@ -130,14 +138,14 @@ def _sources(name: str, suffix: str, site: Site) -> List[Source]:
             or site_suffix(source.versionsuffix, site) == site_suffix(suffix, site)]
 
 
-def _gpu_sources(name: str, suffix: str, site: Site) -> List[Source]:
+def _gpu_sources(name: str, suffix: str, site: Site, sources: Sequence[Source]) -> List[Source]:
     """
-    Upstream's recipes that can become the GPU variant of a software: those for GPUs, and where a version has none of
+    Those recipes that can become the GPU variant of a software: those for GPUs, and where a version has none of
     them, its others.
     """
     found: Dict[str, List[Source]] = {}
     plain: Dict[str, List[Source]] = {}
-    for source in site.index.sources(name):
+    for source in sources:
         rest, kind = split_suffix(source.versionsuffix)
         family = load_upstream()['toolchains'].get(source.toolchain[0] if source.toolchain else '', {}).get('family')
         if site_suffix(rest, site) == site_suffix(suffix, site) and back_end(name, source.version):

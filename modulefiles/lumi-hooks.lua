@@ -5,8 +5,8 @@ With this module loaded, `eb X.eb -r` installs unmodified upstream EasyBuild rec
 loaded release of the Cray PE while EasyBuild reads them. `lumi-eb` shows where you are and what to do next,
 `lumi-eb adapt X.eb` what will be changed in a recipe, and why.
 
-After loading another partition or release, load this module once more: EasyBuild-user, which is loaded anew with it,
-names LUMI's hooks file alone.
+It holds for other partitions and releases that are loaded afterwards, too: `eb` is the loaded EasyBuild's with the
+hooks. EASYBUILD_HOOKS itself is LUMI's own again then; load this module once more where something else reads it.
 
 Prefixes below your own ($LUMI_HOOKS_PREFIXES, or the file .lumi-hooks/prefixes in your prefix) are put onto MODULEPATH
 behind yours: their modules can be loaded too.
@@ -34,6 +34,9 @@ if chained and chained ~= pathJoin(root, "lumi_hooks/hooks.py") then
 end
 pushenv("EASYBUILD_HOOKS", pathJoin(root, "lumi_hooks/hooks.py"))
 prepend_path("PATH", pathJoin(root, "bin"))
+-- An eb that keeps the hooks when another partition or release is loaded: EasyBuild-user and EasyBuild are loaded anew
+-- then, and this module is not. The priority keeps it before the eb of an EasyBuild that is loaded later.
+prepend_path{"PATH", pathJoin(root, "libexec"), priority=100}
 
 -- The stack of prefixes, by the same rules as lumi_hooks/prefix/__init__.py, which complains of what is wrong in it.
 local function split(text)

@@ -17,11 +17,13 @@ from . import (
     explain,
     failures,
     handtest,
+    install,
     job,
     plan,
     report,
     sbom,
     screen,
+    search,
     survey,
     verify,
 )
@@ -30,6 +32,8 @@ from .console import safe_streams
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
+  lumi-eb search gromacs                              which recipes there are, and what each becomes here
+  lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -54,6 +58,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
+    install.add_parser(commands)
+    search.add_parser(commands)
     adapt.add_parser(commands)
     plan.add_parser(commands)
     explain.add_parser(commands)
@@ -89,7 +95,9 @@ def _run(arguments: Optional[List[str]]) -> int:
     try:
         try:
             commands = parser()
-            options = commands.parse_args(arguments)
+            given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
+            options = commands.parse_args(given)
+            options.rest = rest
             if not options.command:
                 return screen.run(argparse.Namespace(json=options.status_json))
             if options.status_json:

@@ -6,6 +6,7 @@ import sys
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional
 
+from .. import older
 from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from ..change import Adaptation, change_json
 from ..closure import Closure
@@ -35,7 +36,7 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'adapt', run, 'what would be changed in a recipe, and why',
                          'Shows what a recipe becomes on LUMI. Nothing is installed.', EXAMPLES)
-    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
+    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, a file name, or the name of a software')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print a list with an object for each recipe')
     form.add_argument('--diff', action='store_true', help='print what changes, with rule and reason at each place')
@@ -80,7 +81,9 @@ def look(path: str, site: Site) -> Adaptation:
     The adaptation of a recipe file; where LUMI or the user has a recipe of the same module name, that one wins and
     this one stays unchanged.
     """
-    adaptation = adapt(read_recipe(path), site)
+    recipe = read_recipe(path)
+    adaptation = adapt(recipe, site)
+    adaptation = replace(adaptation, notes=(*adaptation.notes, *older.notes(recipe)))
     if adaptation.status != ADAPTED or adaptation.recipe.toolchain == adaptation.toolchain:
         return adaptation
     own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site.on(adaptation.toolchain[0]))
@@ -114,6 +117,7 @@ def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, An
                               for item in adaptation.dependencies('builddependencies')],
         'changes': [change_json(change) for change in adaptation.changes],
         'kept_out': list(adaptation.without),
+        'notes': list(adaptation.notes),
     }
 
 

@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from .. import doctor
+from .. import doctor, older
 from ..adapt import adapt
 from ..doctor import CHECKS, ERROR, Check, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
@@ -33,7 +33,8 @@ def add_parser(commands) -> None:
     parser = add_command(commands, 'doctor', run, 'what an installation may fail for, before anything is built',
                          'Looks at the prefix, its room and permissions, this node, licences, checksums and whose '
                          'the recipes are. Nothing is installed or changed.', EXAMPLES)
-    parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='what is to be installed')
+    parser.add_argument('recipe', nargs='*', metavar='RECIPE',
+                        help='what is to be installed: a path, a file name, or the name of a software')
     parser.add_argument('--json', action='store_true', help='print the findings as one JSON object')
     parser.add_argument('--allow', metavar='NAME,…', default='',
                         help='software whose sources may lack checksums, and that may download while it is built')
@@ -57,10 +58,13 @@ def run(options: argparse.Namespace) -> int:
     if options.recipe:
         plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
         packages = packages_of(plan)
+        lacks = [Finding('easyblocks', doctor.WARNING, text)
+                 for text in older.of_files(node.source for node in plan.of(BUILD) if node.source)]
     robot = tuple(path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path)
     here = Situation(site, os.environ, packages, robot)
     findings = doctor.examine(here)
     if plan:
+        findings += lacks
         findings[:0] = [Finding('plan', ERROR, f'{node.module} can\'t be installed: {node.reason}')
                         for node in plan.nodes if node.module in plan.targets and node.blocks]
     return _tell(options, findings, packages, here)

@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
         return overview(site, options.json)
     try:
-        found = find(options.what, site, site.prefixes, folders)
+        found = find(place.installed_name(options.what, site), site, site.prefixes, folders)
     except LumiHooksError as err:
         return _explain_failed(options, site, err)
     if options.reproduce or options.log:

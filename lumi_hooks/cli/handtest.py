@@ -10,11 +10,9 @@ import sys
 import time
 from typing import Any, Dict, List, Tuple
 
-from ..catalogue import find_recipe
-from ..central import choose_source
 from ..data import ROOT
 from ..dependency import root_variable
-from ..errors import RecipeError, SiteError
+from ..errors import SiteError
 from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
 from . import place, screen
@@ -62,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
                         '(--no-build shows plans anywhere)')
     site, folders = place.find_site(options)
     # a wrong name ends it before anything is built
-    recipes = {name: recipe_of(name, site, folders) for name in options.recipe}
+    recipes = {name: place.given_recipe(name, site, folders) for name in options.recipe}
     tests: List[Dict[str, Any]] = []
     interrupted = False
     try:
@@ -88,21 +86,6 @@ def run(options: argparse.Namespace) -> int:
               'on with the others', file=sys.stderr)
         return 130
     return 0 if all(item['outcome'] in ('planned', 'installed') for item in tests) else 1
-
-
-def recipe_of(name: str, site: Site, folders: List[str]) -> str:
-    """
-    Path of a recipe; for the name of a software the one that stands for it at the site.
-
-    :raises RecipeError: there is none
-    """
-    if not name.endswith('.eb'):
-        sources = [source for source in site.index.sources(name) if not source.versionsuffix]
-        source = choose_source(sources, site.release.generation)
-        if source:
-            return source.path
-        raise RecipeError(f'upstream has no recipe of {name} that can be derived: name a recipe (*.eb)')
-    return find_recipe(name, folders)
 
 
 def facts(site: Site) -> Dict[str, Any]:

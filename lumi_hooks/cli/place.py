@@ -2,19 +2,21 @@
 """The site that a command is about: what the user says, else the environment, else LUMI's defaults."""
 import argparse
 import os
+import sys
 from dataclasses import replace
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple
 
-from .. import trust
-from ..catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
+from .. import quote, trust
+from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
 from ..central import Index, is_archive
-from ..errors import RecipeError, SiteError
+from ..errors import RecipeError, SiteError, TrustError
 from ..gpu import known_without
+from ..naming import Choice, choose
 from ..packages import package
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..recipe import read_recipe
-from ..record import archive
+from ..record import archive, is_open, software_folders
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
 
@@ -81,18 +83,71 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
 
 def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
     """
-    Path of a recipe that the user names. As in `eb`, a copy in the archive is meant only where it is given by its
-    path: by its name it is the recipe that it was made of, or LUMI's or the user's of that name.
+    Path of a recipe that the user names: a path, a file name, or the name of a software (naming.py), for which it is
+    told which recipe is taken. As in `eb`, a copy in the archive is meant only where it is given by its path: by its
+    name it is the recipe that it was made of, or LUMI's or the user's of that name.
 
     :raises RecipeError: it is nowhere, not to be trusted or can't be read
     """
     if name.endswith(('.yaml', '.yml')):
         raise RecipeError(f'{name} is no recipe; if it is an easystack, name the recipes that it lists')
-    path = find_recipe(name, folders)
+    path, choice = look_up(name, site, folders)
+    if choice:
+        print(f'lumi-eb: {quote.line(name)} is {quote.line(choice)}', file=sys.stderr, flush=True)
+    return path
+
+
+def look_up(name: str, site: Site, folders: Sequence[str]) -> Tuple[str, Optional[Choice]]:
+    """
+    Path of a recipe that the user names, and why it is this one where it is named by its software.
+
+    :raises RecipeError: it is nowhere, not to be trusted or can't be read
+    """
+    choice = None
+    # a program or folder that lies in the current folder and is called like a software is not meant
+    if name.endswith('.eb') or name.startswith(('.', os.sep)) or os.sep in name and os.path.isfile(name):
+        path = find_recipe(name, folders)
+    else:
+        try:
+            path = find_recipe(f'{name}.eb', folders)
+        except TrustError:
+            raise
+        except RecipeError:
+            try:
+                choice = choose(name, site)
+            except RecipeError:
+                if not os.path.isfile(name):
+                    raise
+            path = find_recipe(choice.path if choice else name, folders)
     if os.path.isfile(name):
-        return path
+        return path, choice
     newer = archive.newer(read_recipe(path), site) if is_archive(path) else None
-    return newer.path if newer and newer.path else path
+    return (newer.path if newer and newer.path else path), choice
+
+
+def installed_name(what: str, site: Site) -> str:
+    """
+    What the user says of something installed, with the name of the software as its module is called: in whatever
+    letters, and with a dash before the version (gromacs-2024.4).
+
+    :raises RecipeError: nothing is called so, and something similar is
+    """
+    if os.path.exists(what) or what.endswith('.eb') or os.path.isabs(what):
+        return what
+    names = set(site.index.installed_names())
+    names.update(name for prefix in site.prefixes for folder in software_folders(prefix)
+                 for name in (os.listdir(folder) if is_open(folder) else ()))
+    name, slash, rest = what.partition('/')
+    parts = [name] if slash else name.split('-')
+    for size in range(len(parts), 0, -1):
+        head, tail = '-'.join(parts[:size]), rest if slash else '-'.join(parts[size:])
+        found = [head] if head in names else [known for known in names if known.lower() == head.lower()]
+        if len(found) == 1:
+            return f'{found[0]}/{tail}' if tail else found[0]
+    near = similar(name, names)
+    if near:
+        raise RecipeError(f'{name} is not installed in {", ".join(site.prefixes)}: did you mean {" or ".join(near)}?')
+    return what
 
 
 def _trusted(folders: Sequence[str]) -> List[str]:

@@ -2,9 +2,12 @@
 """lumi-eb plan: everything that an installation needs, before anything is built."""
 import argparse
 import os
+from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
+from .. import older
 from ..change import change_json
+from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..prefix import holder, name_of
 from ..record import Estimate, Experience
@@ -32,7 +35,7 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'plan', run, 'everything that an installation needs, and where it comes from',
                          'Shows what is there, what will be built and what can\'t be. Nothing is installed.', EXAMPLES)
-    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, or a file name of upstream\'s')
+    parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, a file name, or the name of a software')
     parser.add_argument('--json', action='store_true', help='print the plan as one JSON object')
     parser.add_argument('--graph', metavar='FILE.svg', help='draw it, with Graphviz')
 
@@ -44,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: a recipe can't be read, the site is unknown, the graph can't be drawn
     """
     site, folders = place.find_site(options)
-    plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
+    plan = planned([place.given_recipe(name, site, folders) for name in options.recipe], site)
     if options.graph:
         from ..plan.graph import draw
         draw(plan, options.graph)
@@ -55,6 +58,17 @@ def run(options: argparse.Namespace) -> int:
         if options.graph:
             print(f'drawn in {os.path.abspath(options.graph)}')
     return 1 if plan.refused else 0
+
+
+def planned(paths: Sequence[str], site: Site) -> Plan:
+    """
+    The plan for recipes, with notes on what the loaded EasyBuild lacks for them.
+
+    :raises RecipeError: one of them can't be read
+    """
+    plan = make_plan(paths, site)
+    lacks = older.of_files(node.source for node in plan.of(BUILD) if node.source)
+    return replace(plan, warnings=(*plan.warnings, *lacks))
 
 
 def estimates(plan: Plan) -> Dict[str, Optional[Estimate]]:
@@ -71,6 +85,7 @@ def as_json(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> Dict[str,
         'release': plan.site.release.name,
         'partition': plan.site.partition,
         'toolchain': f'{plan.site.toolchain}/{plan.site.toolchain_version}',
+        'collection': collection(plan.site.index.upstream).as_json(),
         'targets': list(plan.targets),
         'counts': {status: len(plan.of(status)) for status in COLOURS},
         'estimate': {'known': len(known), 'unknown': len(expected) - len(known), 'seconds': total.seconds,
@@ -103,7 +118,7 @@ def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     console = Output()
     site = plan.site
     console.say(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
-                f'{site.partition}')
+                f'{site.partition}; upstream\'s recipes: {collection(site.index.upstream)}')
     console.say()
     groups = [(CRAY, 'from the Cray PE', plan.of(CRAY)), (CENTRAL, 'in the central stack', plan.of(CENTRAL))]
     groups += [(INSTALLED, f'in {name_of(prefix, site.prefixes)}',

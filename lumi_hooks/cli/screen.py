@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Sequence
 from .. import __version__
 from ..doctor.place import why_unusable
 from ..errors import LumiHooksError
+from ..loaded import OUR_EB
 from ..prefix import name_of, stack_of
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
@@ -82,7 +83,8 @@ def status() -> Dict[str, Any]:
         'easybuild': easybuild_version(),
         'lumi_hooks': __version__,
         'hooks_file': ours,
-        'hooks_active': hooks is not None and os.path.realpath(hooks) == os.path.realpath(ours),
+        'hooks_active': hooks is not None and (os.path.realpath(hooks) == os.path.realpath(ours)
+                                               or keeps_hooks(shutil.which('eb'), hooks)),
         'chained': chained(ours),
     }
 
@@ -110,6 +112,13 @@ def easybuild_version() -> Optional[str]:
     done = subprocess.run([command, '--version'], capture_output=True, text=True, check=False)
     words = done.stdout.split()
     return words[words.index('EasyBuild') + 1] if 'EasyBuild' in words else None
+
+
+def keeps_hooks(eb: Optional[str], hooks: str) -> bool:
+    """Is this the eb that uses our hooks although LUMI's EasyBuild-user names LUMI's own file again (libexec/eb)?"""
+    return eb is not None and os.path.realpath(eb) == os.path.realpath(OUR_EB) and (
+        hooks in os.environ.get('LUMI_HOOKS_CHAIN', '').split(os.pathsep)
+        or '/LUMI-SoftwareStack/easybuild/hooks/' in hooks)
 
 
 def chained(ours: str) -> Optional[str]:

@@ -125,6 +125,8 @@ def show(found: Survey) -> None:
                 f' (of these {data["unchanged"]} SYSTEM, unchanged), ',
                 Styled(f'{sum(data["refused"].values())} refused', 'yellow'), ', ',
                 Styled(f'{len(data["failed"])} failed', 'red'))
+    held = data['collection']
+    console.say(f'upstream\'s recipes: {held["name"]}, {held["recipes"]:,} of them')
     goal = data['goal']
     if goal['recipes']:
         console.say(f'{goal["planned"]} of {goal["recipes"]} ({goal["share"]:.1%}) on '

@@ -24,6 +24,7 @@ from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
+from ..record.since import told
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
@@ -164,6 +165,7 @@ class Session:
             return text, path
         adaptation = adapt(recipe, self.site)
         if adaptation.status == UNCHANGED:
+            self._tell_changed(adaptation, self.site)
             if recipe.toolchain[0] != 'system':
                 self._write(adaptation)
                 self._note(adaptation)
@@ -182,6 +184,7 @@ class Session:
             return self._adapted(read_recipe(own))
         self._write(adaptation)
         self._note(adaptation)
+        self._tell_changed(adaptation, site)
         source = source_recipe(recipe.name, recipe.version, adaptation.versionsuffix, site)
         same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
         path, text = self.store.put(adaptation)
@@ -196,6 +199,12 @@ class Session:
         if lines:
             self._announce(f'{archived.path} is what was installed once, and differs from {newer.path}, which is used: '
                            'give the first by its path to install that\n' + '\n'.join(f'     {line}' for line in lines))
+
+    def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
+        """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
+        changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
+        if changed:
+            self._announce(changed)
 
     def _write(self, adaptation: Adaptation) -> None:
         """Store the recipes that have to be derived for one, where the robot finds them."""

@@ -10,6 +10,7 @@ from ..catalogue import our_recipes
 from ..change import Adaptation
 from ..errors import LumiHooksError
 from ..files import read_text
+from ..prefix import holder
 from ..recipe import parse_recipe, read_recipe
 from ..render import render
 from ..site import Site
@@ -52,6 +53,9 @@ def find_source(noted: Mapping[str, Any], name: str, beside: Optional[str], site
 
 
 def _places(file: str, name: str, beside: Optional[str], site: Site) -> Iterator[Tuple[str, str]]:
+    for source in site.index.own_sources(name):
+        if os.path.basename(source.path) == file:
+            yield source.path, USER if holder(source.path, site.prefixes) else LUMI
     for source in site.index.sources(name):
         if os.path.basename(source.path) == file:
             yield source.path, UPSTREAM

@@ -117,7 +117,7 @@ def _carries(site: Site, name: str, least: str) -> bool:
 def _added(draft: Draft, site: Site, module: str, reason: str, link: Optional[str]) -> Iterator[Change]:
     """A dependency more, where the recipe has none of that name and upstream has a recipe of it."""
     if module == draft.name or module in {item.name for item in draft.dependencies('dependencies')} \
-            or not site.index.sources(module):
+            or not (site.index.sources(module) or site.index.own_sources(module)):
         return
     chosen = choose_version(Dependency(module, ''), site)
     yield Change('dependencies', None, Dependency(module, chosen.version), RUN_TIME, reason, link)

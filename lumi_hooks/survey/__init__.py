@@ -7,7 +7,6 @@ The recipes are spread over processes, each with a planner of its own that looks
 import datetime
 import multiprocessing
 import os
-import re
 import signal
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .. import __version__
 from ..errors import LumiHooksError, RecipeError
+from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
 from ..releases import generation_of, load_upstream
@@ -123,12 +123,12 @@ class Survey:
 
 
 def versions(site: Site) -> Dict[str, Any]:
-    """What the figures of a site are true of."""
+    """What the figures of a site are true of: its collection of upstream's recipes, and who looked at them."""
     from easybuild.tools.version import EASYBLOCKS_VERSION, FRAMEWORK_VERSION
-    found = next((match.group(1) for path in site.index.upstream
-                  for match in [re.search(r'EasyBuild[/-](\d[\d.]*\d)', path)] if match), str(FRAMEWORK_VERSION))
+    found = collection(site.index.upstream)
     return {'release': site.release.name, 'partition': site.partition, 'toolchain': site.toolchain,
-            'versions': {'lumi-hooks': __version__, 'easybuild': found,
+            'collection': {**found.as_json(), 'name': str(found)},
+            'versions': {'lumi-hooks': __version__, 'easybuild': found.easybuild or str(FRAMEWORK_VERSION),
                          'easybuild-framework': str(FRAMEWORK_VERSION),
                          'easybuild-easyblocks': str(EASYBLOCKS_VERSION)}}
 

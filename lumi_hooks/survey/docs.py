@@ -15,6 +15,9 @@ HEAD = """# Survey of upstream's recipes
 Written by `lumi-eb survey --write-docs docs/survey.md` on {date}, with {versions}: run it again instead of editing this
 page.
 
+These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
+EasyBuild that is loaded, or those that `LUMI_HOOKS_UPSTREAM` names.
+
 {scope} was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
 stack (what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
@@ -74,7 +77,8 @@ def page(found: Sequence[Survey], sample: int = 1) -> str:
     first = data[0]
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
     scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
-    lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu))]
+    lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu,
+                                 collection=of_collection(first['collection'])))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
              f'{item["goal"]["planned"]:,} of {item["goal"]["recipes"]:,}', _share(item['goal']['share']))
@@ -84,6 +88,11 @@ def page(found: Sequence[Survey], sample: int = 1) -> str:
     last = data[_default(found)]
     lines.extend(_details(last))
     return ''.join(lines)
+
+
+def of_collection(found: Mapping[str, Any]) -> str:
+    """A collection as the page says it: its EasyBuild and how many recipes it holds; no paths of this machine."""
+    return f'EasyBuild {found["easybuild"] or "of unknown version"} ({found["recipes"]:,} recipes)'
 
 
 def _filled(text: str) -> str:

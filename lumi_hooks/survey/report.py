@@ -38,7 +38,9 @@ def page(found: Mapping[str, Any], refused: Sequence[Mapping[str, str]] = ()) ->
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
         f'<title>{html(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{html(title)}</h1>\n',
-        f'<p>{html(found["date"])}; {html(_versions(found["versions"]))}; made in {found["seconds"]} s.</p>\n']
+        f'<p>{html(found["date"])}; {html(_versions(found["versions"]))}; made in {found["seconds"]} s.</p>\n',
+        f'<p>True of the recipes of {html(found["collection"]["name"])}: {found["collection"]["recipes"]:,} of them.'
+        '</p>\n']
     if found['interrupted']:
         parts.append(f'<p class="note">Interrupted: {found["recipes"]} of {found["of"]} recipes were looked at.</p>\n')
     parts.append('<ul class="facts">\n')

@@ -9,18 +9,18 @@ import time
 
 import pytest
 
-from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.cli import handtest, main
 from lumi_hooks.data import ROOT
-from lumi_hooks.errors import RecipeError
 from lumi_hooks.site import make_site
 
 
-def test_a_name_is_enough(upstream_site, upstream):
-    path = handtest.recipe_of('libpng', upstream_site, upstream)
-    assert path == find_recipe(path.rpartition('/')[2], upstream)
-    with pytest.raises(RecipeError, match='name a recipe'):
-        handtest.recipe_of('NoSuchThing', upstream_site, upstream)
+def test_a_name_is_enough(capsys):
+    assert main(['handtest', '--no-build', '--json', 'libpng']) == 0
+    done = capsys.readouterr()
+    test, = json.loads(done.out)['tests']
+    assert test['recipe'].startswith('libpng-') and f'libpng is {test["recipe"]}: ' in done.err
+    assert main(['handtest', '--no-build', 'NoSuchThing']) == 2
+    assert 'there is no recipe or module of NoSuchThing' in capsys.readouterr().err
 
 
 def test_plans_only(capsys):

@@ -18,7 +18,7 @@ from lumi_hooks.cli import explain, main
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
-from lumi_hooks.record import archive, reproduce
+from lumi_hooks.record import archive, reproduce, since
 from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
 from lumi_hooks.record.source import find_source
 from lumi_hooks.site import make_site
@@ -306,3 +306,53 @@ def test_a_bill_of_materials(tmp_path, capsys):
 def test_a_change_in_a_few_words(parameter, value, text):
     record = {'toolchain': {'name': 'cpeGNU', 'version': '25.03'}}
     assert explain._value({'parameter': parameter, 'after': value}, 'after', record) == text
+
+
+def test_names_as_users_type_them(tmp_path, monkeypatch, capsys):
+    """Whatever the letters, with a dash before the version; a mistyped name says what may be meant."""
+    installed(tmp_path)
+    monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'p'))
+    for typed in ('thing', 'THING/1.0-cpeGNU-25.03', 'thing-1.0-cpeGNU-25.03'):
+        assert main(['explain', '--json', typed]) == 0
+        assert json.loads(capsys.readouterr().out)[0]['module'] == 'Thing/1.0-cpeGNU-25.03'
+    assert main(['explain', 'Thnig']) == 2
+    assert capsys.readouterr().err == f'lumi-eb: Thnig is not installed in {tmp_path}/p: did you mean Thing?\n'
+
+
+@pytest.mark.parametrize('change, status, told', [
+    (None, SAME, ''), ('recipe', DIFFERS, 'has changed since it was installed'),
+    ('override', DIFFERS, 'has changed since it was installed'),
+    ('other', DIFFERS, 'it was installed from Thing-1.0-foss'),
+    ('refused', IS_REFUSED, 'is refused today'), ('gone', UNKNOWN, '')])
+def test_what_has_changed_since(tmp_path, change, status, told):
+    """Of what was named: its recipe, an override, another recipe that becomes the same module (O16)."""
+    folder, site = installed(tmp_path)
+    path = str(tmp_path / 'mine' / 'Thing-1.0-foss-2025a.eb')
+    module_file = tmp_path / 'modules' / 'Thing' / '1.0-cpeGNU-25.03.lua'
+    module_file.parent.mkdir(parents=True)
+    module_file.write_text(f'local root = "{folder}"\n')
+    site = replace(site, index=Index([str(tmp_path / 'modules')]))
+    if change == 'recipe':
+        path = put_recipe(tmp_path / 'mine', more="configopts = '--second'\n", flat=True)
+    elif change == 'override':
+        (tmp_path / 'p' / 'overrides').mkdir()
+        (tmp_path / 'p' / 'overrides' / 'Thing.json').write_text(json.dumps({'name': 'Thing', 'overrides': [
+            {'reason': 'tested', 'parameters': {'configopts': '--third'}}]}))
+        site = replace(site, overrides=overrides_of(site.prefixes, {}))
+    elif change == 'other':
+        path = put_recipe(tmp_path / 'mine', toolchain=('foss', '2024a'), more="configopts = '--x'\n", flat=True)
+    elif change == 'refused':
+        path = put_recipe(tmp_path / 'mine', more="dependencies = [('CUDA', '12')]\n", flat=True)
+    elif change == 'gone':
+        path = str(tmp_path / 'nowhere.eb')
+    found = since.since('Thing/1.0-cpeGNU-25.03', path, site)
+    assert (found.status, told in found.reason) == (status, True), found
+    named = [path, '-r']
+    line = since.told('Thing/1.0-cpeGNU-25.03', path, site, named)
+    assert (line is not None) == (status == DIFFERS)
+    if line:
+        assert 'add --rebuild' in line and '\n' not in line
+    # nothing is said of what was not named, or is installed anew
+    assert since.told('Thing/1.0-cpeGNU-25.03', path, site, ['Other.eb']) is None
+    assert since.told('Thing/1.0-cpeGNU-25.03', path, site, [path, '--rebuild']) is None
+    assert since.told('Thing/2.0-cpeGNU-25.03', path, site, named) is None

@@ -126,11 +126,15 @@ def test_find_recipe(tmp_path, monkeypatch):
     for missing in ('Nothing-1.0.eb', 'tree/Nothing.eb', '', 'tree'):
         with pytest.raises(RecipeError, match='there is no recipe'):
             find_recipe(missing, folders)
-    with pytest.raises(RecipeError, match='upstream\'s recipes are not among them: load the module EasyBuild'):
+    with pytest.raises(RecipeError, match='upstream\'s are not among these: load the module EasyBuild'):
         find_recipe('Nothing-1.0.eb', [])
     monkeypatch.setenv('LUMI_HOOKS_UPSTREAM', folders[0])
-    with pytest.raises(RecipeError, match=f'looked in the current folder, {folders[0]}, .*"eb --search NAME"'):
-        find_recipe('Nothing-1.0.eb', folders)
+    for typed, meant in (('netCDF-Fortran-4.6.1-fos-2025a.eb', 'did you mean netCDF-Fortran-4.6.1-foss-2025a.eb?'),
+                         ('netCDF-Fotran-4.6.1.eb', 'did you mean netCDF-Fortran'), ('Zz.eb', 'lumi-eb search WORD')):
+        with pytest.raises(RecipeError, match='there is no recipe') as told:
+            find_recipe(typed, folders)
+        # one line, without the paths of all folders
+        assert meant in str(told.value) and len(str(told.value)) < 300 and str(tmp_path) not in str(told.value)
 
 
 def test_other_recipes(tmp_path):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which version of a library a release holds, and which recipe stands for it: a total order, whoever asks."""
 import itertools
+from dataclasses import replace
 
 import pytest
 from writing import put_module, put_recipe
@@ -102,6 +103,60 @@ def test_sources_of_versions_in_order(place):
     put_module(folders['modules'], 'Thing', '8.0-cpeGNU-24.03')
     found = choose_version(asked, place())
     assert found.version == '1.01' and 'is installed' in found.reason
+
+
+def test_a_source_of_ones_own(place):
+    """A recipe of one's own for upstream's toolchains is a source for what asks for its version, for nothing else."""
+    folders, asked = place.folders, Dependency('Thing', '1.0')
+    put_recipe(folders['upstream'], 'Thing', '1.1', ('gompi', '2025a'))
+    own = put_recipe(folders['recipes'], 'Thing', '7.0.99', ('gompi', '2025a'))
+    assert source_recipe('Thing', '7.0.99', '', place()).path == own
+    assert choose_version(asked, place()).version == '1.1'
+    # where upstream has none of it, it is the release's
+    alone = put_recipe(folders['recipes'], 'Alone', '2.0', ('foss', '2022a'), flat=True)
+    assert choose_version(Dependency('Alone', '1.0'), place()).version == '2.0'
+    assert source_recipe('Alone', '2.0', '', place()).path == alone
+
+
+def test_ones_own_source_comes_before_upstreams(place):
+    """Of one version one's own comes first, whatever its generation; then the order of recipes counts, as ever."""
+    folders = place.folders
+    upstream = [put_recipe(folders['upstream'], 'Thing', '1.1', toolchain)
+                for toolchain in (('foss', '2025a'), ('GCC', '14.2.0'))]
+    assert source_recipe('Thing', '1.1', '', place()).path == upstream[1]
+    far = put_recipe(folders['recipes'], 'Thing', '1.1', ('foss', '2022a'))
+    assert source_recipe('Thing', '1.1', '', place()).path == far
+    same_name = put_recipe(folders['recipes'], 'Thing', '1.1', ('foss', '2025a'), flat=True)
+    assert source_recipe('Thing', '1.1', '', place()).path == same_name
+    # what can't be adapted is no choice, and an archived copy is none
+    archive = folders['recipes'] / 'ebfiles_repo'
+    put_recipe(folders['recipes'], 'Other', '1.1', ('NVHPC', '25.1'))
+    put_recipe(archive, 'Other', '1.1', ('foss', '2025a'))
+    wanted = put_recipe(folders['upstream'], 'Other', '1.1', ('foss', '2024a'))
+    index = Index((), [str(archive), str(folders['recipes'])], [str(folders['upstream'])])
+    assert source_recipe('Other', '1.1', '', replace(place(), index=index)).path == wanted
+
+
+def test_of_two_folders_of_ones_own_the_first_counts(place, tmp_path):
+    near = put_recipe(tmp_path / 'near', 'Thing', '1.1', ('foss', '2025a'))
+    put_recipe(tmp_path / 'far', 'Thing', '1.1', ('foss', '2025a'))
+    for folders, path in ((('near', 'far'), near), (('far', 'near'), near.replace('/near/', '/far/'))):
+        index = Index((), [str(tmp_path / name) for name in folders], ())
+        assert source_recipe('Thing', '1.1', '', replace(place(), index=index)).path == path
+
+
+def test_order_with_ones_own_does_not_depend_on_the_order_of_listing(place, monkeypatch):
+    toolchains = [('GCC', '14.2.0'), ('foss', '2025a'), ('foss', '2016a')]
+    for root in ('upstream', 'recipes'):
+        for toolchain in toolchains:
+            put_recipe(place.folders[root], 'Thing', '1.0', toolchain)
+    found, chosen = place().index.own_sources('Thing'), set()
+    assert len(found) == 3
+    for order in itertools.permutations(found):
+        site = place()
+        monkeypatch.setattr(site.index, 'own_sources', lambda name, order=order: order)
+        chosen.add(source_recipe('Thing', '1.0', '', site).path)
+    assert chosen == {str(place.folders['recipes'] / 't/Thing/Thing-1.0-GCC-14.2.0.eb')}
 
 
 def test_newest_of_the_installed(place):
