@@ -17,6 +17,7 @@ from . import (
     explain,
     handtest,
     job,
+    pilot_facts,
     plan,
     sbom,
     screen,
@@ -57,6 +58,7 @@ def parser() -> argparse.ArgumentParser:
     handtest.add_parser(commands)
     check_data.add_parser(commands)
     capture.add_parser(commands)
+    pilot_facts.add_parser(commands)
     screen.add_parser(commands)
     return found
 

@@ -33,6 +33,7 @@ KINDS = {
     'packages/gpu.json': 'gpu',
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
+    'pilot/assumptions.json': 'assumptions',
 }
 # the same of files that users write
 USERS = {'overrides/*.json': 'override'}
