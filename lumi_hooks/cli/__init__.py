@@ -19,6 +19,7 @@ from . import (
     handtest,
     install,
     job,
+    pilot_facts,
     plan,
     report,
     sbom,
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     handtest.add_parser(commands)
     check_data.add_parser(commands)
     capture.add_parser(commands)
+    pilot_facts.add_parser(commands)
     screen.add_parser(commands)
     return found
 

@@ -35,6 +35,7 @@ KINDS = {
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
     'record/environment.json': 'environment',
+    'pilot/assumptions.json': 'assumptions',
 }
 # the same of files that users write
 USERS = {'overrides/*.json': 'override'}
