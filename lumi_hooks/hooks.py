@@ -7,6 +7,10 @@ Without LUMI's variables in the environment none of them does anything.
 import os
 import sys
 
+# set for eb alone by what starts it (libexec/eb, lumi-eb install): programs of builds import from beside their script
+if os.environ.pop('LUMI_HOOKS_SAFEPATH', None):
+    os.environ.pop('PYTHONSAFEPATH', None)
+
 # "python -m", as `eb` does it, has put the current folder first, which may be somebody else's: until that is known
 # nothing is imported from there
 _FIRST = sys.path[0] if sys.path and sys.path[0] in ('', os.path.realpath(os.curdir)) else None

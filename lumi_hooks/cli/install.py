@@ -237,7 +237,9 @@ def run_eb(words: Sequence[str], more: Mapping[str, str]) -> int:
     :param more: variables of its environment
     """
     sys.stdout.flush()
-    with subprocess.Popen(words, env={**os.environ, **more, 'PYTHONSAFEPATH': '1'}) as process:
+    # the hooks take these away again before anything is built (hooks.py)
+    safe = {} if 'PYTHONSAFEPATH' in os.environ else {'PYTHONSAFEPATH': '1', 'LUMI_HOOKS_SAFEPATH': '1'}
+    with subprocess.Popen(words, env={**os.environ, **more, **safe}) as process:
         before = signal.signal(signal.SIGTERM, lambda number, frame: process.send_signal(number))
         try:
             while True:

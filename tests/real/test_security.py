@@ -247,6 +247,21 @@ def test_S7_eb_in_a_strangers_folder(people, mark):
     assert said.stdout.count('"lumi_hooks"') == 2, said.stdout
 
 
+def test_S7_with_the_module_eb_imports_nothing_from_there(people, mark):
+    """Not even what EasyBuild imports before the hooks; and what is built may import from beside its own script."""
+    victim = people['one']
+    public = folder(people['base'] / 'planted', owner=STRANGER)
+    planted = public / 'optparse.py'
+    planted.write_text(f"open({str(mark)!r}, 'w').close()\n")
+    owned(planted, STRANGER)
+    path = tiny(people['recipes'], name='moduled', extra="""
+prebuildopts += "printf 'import sibling\\n' > script.py; printf 'x = 1\\n' > sibling.py; $EB_PYTHON script.py && "
+""")
+    load = f'module use {HOOKS.parents[1]}/modulefiles; module load lumi-hooks'
+    said = victim.run(f'{load}; cd {public} && eb {path}')
+    assert 'moduled/1.0-cpeGNU-25.03 is in' in said.stdout, said.stdout[-3000:]
+
+
 def test_S9_a_build_path_that_somebody_else_prepared(people, mark):
     victim = people['one']
     path = tiny(people['recipes'], name='placed')
