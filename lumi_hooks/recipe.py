@@ -5,7 +5,6 @@ A recipe (easyconfig) as it is written: its raw parameters and its text.
 The readers at the end are the only place below `adapt` that imports EasyBuild.
 """
 import hashlib
-import json
 import os
 import re
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from . import trust
 from .dependency import Dependency
 from .errors import RecipeError, TrustError, UntrustedRecipeError
+from .files import read_json, read_text
 
 # what the library writes about itself into an adapted recipe; EasyBuild ignores variables named local_*
 RECORD = 'local_lumi_hooks'
@@ -92,12 +92,11 @@ def read_recipe(path: str) -> Recipe:
     :raises RecipeError: no such file, or its contents are no recipe
     """
     try:
-        with open(path, encoding='utf-8') as handle:
-            text = handle.read()
-    except (OSError, UnicodeDecodeError) as err:
+        text = read_text(path, errors='strict')
+    except (OSError, ValueError) as err:
         reason = err.strerror if isinstance(err, OSError) else 'it is not text'
         raise RecipeError(f'recipe {path} cannot be read: {reason}') from err
-    return parse_recipe(text, path)
+    return parse_recipe(text.replace('\r\n', '\n').replace('\r', '\n'), path)
 
 
 def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
@@ -109,6 +108,8 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     :raises UntrustedRecipeError: others could have written the file: the text was not run
     :raises RecipeError: the text is no recipe
     """
+    if '\0' in text:
+        raise RecipeError(f'{path or "the recipe"} is not a readable recipe: it holds a NUL byte')
     if path:
         try:
             trust.check(path, 'the recipe')
@@ -207,8 +208,7 @@ def checksums_in(folder: str) -> Mapping[str, str]:
         return {}
     trust.check(path, 'the list of checksums')
     try:
-        with open(path, encoding='utf-8') as handle:
-            found = json.load(handle)
+        found = read_json(path)
     except (OSError, ValueError) as err:
         raise RecipeError(f'{path} is no valid list of checksums: {err}') from err
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}

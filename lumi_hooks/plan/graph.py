@@ -89,7 +89,7 @@ def _arrow(start: str, end: str, build_only: bool) -> str:
 
 def _text(text: str) -> str:
     """A quoted string of Graphviz that is shown as it is."""
-    return '"' + dot(text).replace('"', '\\"').replace('\n', '\\n') + '"'
+    return '"' + dot(text).replace('\n', '\\n') + '"'
 
 
 def _name(module: str) -> str:

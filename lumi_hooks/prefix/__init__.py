@@ -12,6 +12,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from ..areas import area_of, project_of
 from ..errors import DataError, SiteError, TrustError
+from ..files import read_text
 from ..trust.judge import Judge
 from ..trust.whom import trusted
 
@@ -67,8 +68,7 @@ def read_file(path: str) -> Tuple[str, ...]:
     :raises DataError: it can't be read, or a line is no such path; the message names it
     """
     try:
-        with open(path, encoding='utf-8') as handle:
-            lines = handle.read().split('\n')
+        lines = read_text(path, errors='strict').split('\n')
     except (OSError, UnicodeDecodeError) as err:
         reason = err.strerror if isinstance(err, OSError) else 'it is not text'
         raise DataError(f'{path}: cannot be read ({reason})') from err

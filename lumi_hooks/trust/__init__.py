@@ -14,7 +14,7 @@ from ..errors import LumiHooksError, TrustError
 from .judge import Judge
 from .whom import Trusted, trusted
 
-__all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'read_code', 'trusted', 'why_not', 'why_not_in']
+__all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'trusted', 'why_not', 'why_not_in']
 
 # what decides on whom files are taken from
 _DECIDE = ('EBU_USER_PREFIX', 'HOME', 'LUMI_EASYBUILD_MODE', 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
@@ -65,17 +65,3 @@ def check(path: str, what: str) -> None:
     reason = why_not(path)
     if reason:
         raise TrustError(f'{what} {path} is not read, as it decides on what is run: {reason}')
-
-
-def read_code(path: str, what: str) -> str:
-    """
-    The text of a file that is read as code.
-
-    :param what: it is, for the message
-    :raises TrustError: others could have written it
-    :raises OSError: it can't be read
-    :raises UnicodeDecodeError: it is not text
-    """
-    check(path, what)
-    with open(path, encoding='utf-8') as handle:
-        return handle.read()

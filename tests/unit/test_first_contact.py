@@ -48,7 +48,7 @@ def test_O12_commands_run_from_somebody_else_s_clone(account):
             ('lumi-eb', 0, 'next     module load LUMI/'), ('lumi-eb --json', 0, '"lumi_hooks"'),
             ('lumi-eb check-data', 0, 'data files, no problems'),
             (f'lumi-eb verify --system-root / {place.root}', 1, 'rpath-system'),
-            ('lumi-eb job GROMACS/2025.4-cpeGNU-25.03', 0, '#SBATCH')):
+            ('lumi-eb job --account project_465000001 --program gmx GROMACS/2025.4-cpeGNU-25.03', 0, '#SBATCH')):
         done = account(command)
         assert (done.returncode, done.stderr) == (code, '') and says in done.stdout, command
     assert not list((account.path / 'clone').rglob('__pycache__'))

@@ -241,6 +241,7 @@ def test_a_survey_has_no_elements_of_others(text):
         return Page(page({
             'toolchain': word, 'release': word, 'partition': word, 'date': word, 'versions': {word: word}, 'seconds': 1,
             'goal': {'share': 0.5, 'recipes': 1, 'toolchains': [word]}, 'interrupted': False, 'recipes': 2, 'of': 2,
+            'collection': {'name': word, 'recipes': 2},
             'planned': 1, 'unchanged': 0, 'refused': {word: 1}, 'reasons': {word: word},
             'failed': [{'recipe': word, 'error': word}], 'by_generation': {word: groups[text]},
             'by_toolchain': {word: groups[text]},
@@ -276,7 +277,10 @@ def test_a_drawing_shows_what_was_meant(tmp_path, text):
         text = quote.terminal(text)
     draw(Drawn(text), str(path))
     root = ElementTree.parse(path).getroot()
-    shown = [element.text or '' for element in root.iter('{http://www.w3.org/2000/svg}text')]
+    svg = '{http://www.w3.org/2000/svg}'
+    node, = (element for element in root.iter(f'{svg}g')
+             if element.findtext(f'{svg}title') == 'm' + text.encode().hex())
+    shown = [element.text or '' for element in node.iter(f'{svg}text')]
     assert shown[-1] == 'build'
 
     def plain(lines):

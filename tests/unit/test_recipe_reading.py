@@ -96,7 +96,7 @@ def test_bad_recipes(tmp_path, text, says):
 def test_missing_folder_and_binary(tmp_path):
     with pytest.raises(RecipeError, match='nowhere.eb cannot be read: No such file'):
         read_recipe(str(tmp_path / 'nowhere.eb'))
-    with pytest.raises(RecipeError, match='cannot be read: Is a directory'):
+    with pytest.raises(RecipeError, match='cannot be read: not a regular file'):
         read_recipe(str(tmp_path))
     (tmp_path / 'binary.eb').write_bytes(b'\xff\xfe\x00')
     with pytest.raises(RecipeError, match='it is not text'):

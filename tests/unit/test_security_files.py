@@ -661,19 +661,21 @@ result = 0
 @pytest.mark.parametrize('restricted', [False, True])
 def test_S4_S15_a_log_goes_where_it_belongs(tmp_path, restricted):
     """The copy of a failed build's log: a link in its place is replaced, one in the folder's place is not followed."""
-    from lumi_hooks.eb import ending
+    from lumi_hooks.record.failed import keep
     log, secret, prefix = tmp_path / 'eb.log', tmp_path / 'secret', tmp_path / 'prefix'
     log.write_text('it failed')
     secret.write_text('secret')
     folder = prefix / '.lumi-hooks' / 'failed'
     folder.mkdir(parents=True)
     (folder / 'x-1.0.log').symlink_to(secret)
-    kept = ending._keep(str(log), 'x/1.0', str(prefix), restricted)
+    kept = keep(str(log), {'module': 'x/1.0'}, str(prefix), restricted)
     assert kept == str(folder / 'x-1.0.log') and not os.path.islink(kept) and secret.read_text() == 'secret'
     assert oct(stat.S_IMODE(os.stat(kept).st_mode)) == ('0o600' if restricted else '0o644')
-    assert os.listdir(folder) == ['x-1.0.log']
+    assert sorted(os.listdir(folder)) == ['x-1.0.json', 'x-1.0.log']
     os.rename(folder, tmp_path / 'elsewhere')
     folder.symlink_to(tmp_path / 'elsewhere')
-    os.unlink(tmp_path / 'elsewhere' / 'x-1.0.log')
-    assert ending._keep(str(log), 'x/1.0', str(prefix), restricted) is None
+    for name in os.listdir(tmp_path / 'elsewhere'):
+        os.unlink(tmp_path / 'elsewhere' / name)
+    with pytest.raises(OSError):
+        keep(str(log), {'module': 'x/1.0'}, str(prefix), restricted)
     assert os.listdir(tmp_path / 'elsewhere') == []
