@@ -32,7 +32,7 @@ from ..recipe import parse_recipe
 from ..site import Site
 from ..verify import policy
 from ..verify.places import find_places
-from . import install, network, parents, stack
+from . import install, messages, network, parents, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -77,10 +77,9 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
     errors = [finding for finding in findings if finding.level == ERROR]
     for finding in findings:
         if finding.level != ERROR:
-            print_warning('lumi-hooks (%s): %s', finding.check, finding.text, silent=build_option('silent'))
+            messages.warn(finding.text, finding.check)
     if errors:
-        raise EasyBuildError('lumi-hooks: nothing was built, as it would have gone wrong:\n%s',
-                             '\n'.join(doctor.lines(errors)))
+        raise messages.error('nothing was built, as it would have gone wrong:\n' + '\n'.join(doctor.lines(errors)))
     _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
               '; '.join(doctor.lines(findings)) or 'no findings')
 

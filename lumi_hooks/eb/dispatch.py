@@ -13,7 +13,7 @@ from easybuild.tools.hooks import load_source
 
 from .. import trust
 from ..errors import LumiHooksError
-from . import places
+from . import messages, places
 
 _owner: Optional[str] = None
 # what each hook returned when it was run last, by its name
@@ -70,7 +70,7 @@ def clear_errors(hook: Callable) -> Callable:
         try:
             result = _results[hook.__name__] = hook(*args, **kwargs)
         except LumiHooksError as err:
-            raise EasyBuildError('lumi-hooks: %s', err) from err
+            raise messages.error(err) from err
         return result
     run.__name__, run.__doc__, run.__module__ = hook.__name__, hook.__doc__, hook.__module__
     return run
@@ -87,7 +87,7 @@ class Chain:
                 trust.check(path, 'the hooks file')
                 module = load_source(f'lumi_hooks_chained_{number}', path)
             except LumiHooksError as err:
-                raise EasyBuildError('lumi-hooks: %s', err) from err
+                raise messages.error(err) from err
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it
                 raise EasyBuildError('the hooks file %s, which runs behind lumi-hooks, cannot be loaded: %s',
                                      path, err) from err

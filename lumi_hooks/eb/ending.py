@@ -7,7 +7,6 @@ import time
 from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 from easybuild.base import fancylogger
-from easybuild.tools.build_log import print_msg
 from easybuild.tools.config import build_option
 from easybuild.tools.version import VERSION as EASYBUILD
 
@@ -19,6 +18,7 @@ from ..record import read_record
 from ..record.failed import error_facts, keep
 from ..record.failure import UNKNOWN, Failure, first_error, nearest
 from ..site import Site
+from . import messages
 
 # letters of a message that are shown
 _LONGEST = 300
@@ -131,4 +131,4 @@ def sizes(number: float) -> str:
 
 
 def _say(text: str) -> None:
-    print_msg(f'lumi-hooks: {text}', log=_log, silent=build_option('silent'))
+    messages.say(text)

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
-from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
+from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
 from .. import library
@@ -31,7 +31,7 @@ from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
-from . import around, install, linkage, live, places, stack, trust
+from . import around, install, linkage, live, messages, places, stack, trust
 from .guard import refuse_options
 from .jobs import refuse_before_submitting
 from .modules import SCOPE, watch_loads
@@ -231,14 +231,13 @@ class Session:
         """
         if self.refused:
             lines = [f'  * {name}: {reason}' for name, reason in sorted(self.refused.items())]
-            raise EasyBuildError('lumi-hooks can not install what you asked for, and nothing was built:\n%s',
-                                 '\n'.join(lines))
+            raise messages.error('what you asked for cannot be installed, and nothing was built:\n' + '\n'.join(lines))
 
     def _refuse(self, name: str, reason: str) -> None:
         """Note a refusal and show it at once: a dry run goes on."""
         if name not in self.refused:
             self.refused[name] = reason
-            print_warning('lumi-hooks refuses %s: %s', name, reason, silent=build_option('silent'))
+            messages.warn(f'{name} is refused: {reason}')
 
     def enter(self, ec) -> None:
         """A package is installed from now on: what its build must not see is kept out."""
@@ -278,7 +277,7 @@ class Session:
     def _announce(self, text: str) -> None:
         if text not in self._announced and not build_option('terse', default=False):
             self._announced.add(text)
-            print_msg(f'lumi-hooks: {text}', log=_log)
+            messages.say(text)
 
 
 _session: Optional[Session] = None

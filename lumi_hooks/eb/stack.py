@@ -4,8 +4,7 @@ import os
 from dataclasses import replace
 from typing import List, Sequence
 
-from easybuild.tools.build_log import print_warning
-from easybuild.tools.config import ConfigurationVariables, build_option, source_paths, source_paths_data
+from easybuild.tools.config import ConfigurationVariables, source_paths, source_paths_data
 from easybuild.tools.environment import setvar
 
 from .. import prefix as prefixes
@@ -14,7 +13,7 @@ from ..central import Index
 from ..prefix import closed
 from ..prefix.overrides import overrides_of
 from ..site import Site, stack_version
-from . import trust
+from . import messages, trust
 
 
 def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
@@ -29,7 +28,7 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
     """
     found = [path for path in os.environ.get('MODULEPATH', '').split(':') if path]
     for sentence in closed.sentences(site.prefixes, stack_version(site), site.partition):
-        print_warning('lumi-hooks: %s', sentence, silent=build_option('silent'))
+        messages.warn(sentence)
     modulepath = prefixes.module_path(found, site.prefixes, stack_version(site), site.partition)
     if modulepath != found:
         setvar('MODULEPATH', ':'.join(modulepath), verbose=False)

@@ -12,13 +12,12 @@ import sys
 from typing import Iterable, List, Optional, Sequence, Set
 
 from easybuild.framework.easyconfig.parser import EasyConfigParser
-from easybuild.tools.build_log import EasyBuildError, print_warning
-from easybuild.tools.config import build_option
 
 from .. import trust
 from ..errors import LumiHooksError, TrustError
 from ..recipe import Recipe, checksums_beside, files_beside
 from ..trust.whom import CHECKOUT
+from . import messages
 
 # how EasyBuild (tools/include.py) names the folders that it links included files into, on sys.path
 _INCLUDED = 'included-'
@@ -107,8 +106,7 @@ def without_strangers(paths: Sequence[str], what: str = 'recipes') -> List[str]:
             found.append(path)
         elif path not in _told:
             _told.add(path)
-            print_warning('lumi-hooks takes no %s from %s, as they decide on what is run: %s', what, path, reason,
-                          silent=build_option('silent'))
+            messages.warn(f'no {what} are taken from {path}, as they decide on what is run: {reason}')
     return found
 
 
@@ -172,7 +170,7 @@ def watch() -> None:
             if filename:
                 trust.check(filename, 'the recipe')
         except LumiHooksError as err:
-            raise EasyBuildError('lumi-hooks: %s', err) from err
+            raise messages.error(err) from err
         original(self, filename, *args, **kwargs)
 
     setattr(read, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)

@@ -137,7 +137,7 @@ def test_sources_of_the_project(both):
     # whoever may write there decides on what is built
     (base / 'project' / 'sources').chmod(0o777)
     done = user.eb(f'{base}/{name} --rebuild', check=False)
-    assert done.returncode != 0 and f'takes no sources from {base}/project/sources' in done.stdout
+    assert done.returncode != 0 and f'no sources are taken from {base}/project/sources' in done.stdout
 
 
 def test_a_closed_prefix_is_told_by_eb(tmp_path, standin, sources, upstream):

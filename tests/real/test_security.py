@@ -178,7 +178,7 @@ def test_S2_a_list_of_prefixes_that_everybody_can_write(people, mark, trap):
     # one's own list that names a stranger's prefix: it lends no trust to what lies there
     owned(own / '.lumi-hooks' / 'prefixes', ONE, mode=0o644)
     said = at(victim, own).run(f'eb --hooks={HOOKS} lent-1.0-GCCcore-14.2.0.eb')
-    assert said.returncode != 0 and 'takes no recipes from' in said.stdout, said.stdout
+    assert said.returncode != 0 and 'no recipes are taken from' in said.stdout, said.stdout
 
 
 def copied(people, name, owner=ONE, group=None):
