@@ -77,6 +77,12 @@ end
 
 local stack, partition = os.getenv("LUMI_STACK_VERSION"), os.getenv("LUMI_STACK_PARTITION")
 local found = prefixes()
+-- EasyBuild-user makes it; where it could not, eb ends with "No files found using glob pattern" before it loads any hook
+if mode() == "load" and found[1] and not isDir(found[1]) then
+    LmodMessage("lumi-hooks: the prefix " .. found[1] .. " is not there and could not be made, so eb will not start. Set "
+                .. "EBU_USER_PREFIX to a folder that you can write to, in a new shell, and load the modules again; "
+                .. "\"lumi-eb doctor\" says why")
+end
 if stack and partition and os.getenv("LUMI_EASYBUILD_MODE") == "user" then
     -- the last comes first: each is put in front of the ones before, one's own in front of all
     for number = #found, 1, -1 do
