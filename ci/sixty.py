@@ -115,7 +115,7 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(prog='ci/packages', epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description='Where the packages stand that LUMI has most recipes of.')
-    parser.add_argument('--json', action='store_true', help='print it as one JSON list')
+    parser.add_argument('--json', action='store_true', help='print it as one JSON object')
     parser.add_argument('--write-docs', action='store_true', help='write docs/packages.md')
     options = parser.parse_args(argv)
     with open(LIST, encoding='utf-8') as handle:
@@ -126,9 +126,14 @@ def main(argv=None) -> int:
         write_atomic(DOCS, page(rows, known['source'].partition(':')[0]))
         print(DOCS, file=sys.stderr)
     else:
-        print(json.dumps(rows, indent=1) if options.json else page(rows, known['source'].partition(':')[0]))
+        from lumi_hooks.cli.console import print_json
+        if options.json:
+            print_json({'packages': rows}, 1)
+        else:
+            print(page(rows, known['source'].partition(':')[0]))
     return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from lumi_hooks.cli.ending import ended
+    sys.exit(ended('ci/packages', main))

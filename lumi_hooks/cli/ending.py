@@ -8,12 +8,13 @@ from typing import Callable
 from ..errors import LumiHooksError
 
 
-def ended(name: str, run: Callable[[], int]) -> int:
+def ended(name: str, run: Callable[[], int], interrupted: str = 'nothing was changed') -> int:
     """
     Run a command, and tell what ends it in one line.
 
     :param name: of the program, before the line
     :param run: returns the exit code
+    :param interrupted: what is said after Ctrl-C
     :return: that of `run`; 2 where something can't be read or written, 130 after Ctrl-C, 0 where nobody reads on
     """
     try:
@@ -32,7 +33,7 @@ def ended(name: str, run: Callable[[], int]) -> int:
               'EasyBuild-user', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f'{name}: interrupted; nothing was changed', file=sys.stderr)
+        print(f'{name}: interrupted; {interrupted}', file=sys.stderr)
         return 130
     except BrokenPipeError:
         # nobody reads on (lumi-eb … | head)

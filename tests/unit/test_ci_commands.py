@@ -163,6 +163,6 @@ def test_every_script_has_a_help_with_examples_that_can_be_copied(command):
 def test_numbers_of_plans_for_programs():
     command = [sys.executable, os.path.join(CI, 'plans'), '--no-eb', '--json', 'zlib-1.3.1-GCCcore-14.2.0.eb']
     said = subprocess.run(command, capture_output=True, text=True, check=True)
-    row, = json.loads(said.stdout)
+    row, = json.loads(said.stdout)['recipes']
     assert row['recipe'].startswith('zlib') and row['upstream'] is None
     assert (row['empty']['build'], row['empty']['modules'], row['full']['build']) == (1, ['zlib/1.3.1-cpeGNU-25.03'], 0)
