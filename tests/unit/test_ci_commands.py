@@ -19,6 +19,7 @@ from benchmarks.measure import MeasureError, alternating, cost_of  # noqa: E402
 from benchmarks.registry import BENCHMARKS, benchmark, compared, single  # noqa: E402
 
 from lumi_hooks.catalogue import find_recipe  # noqa: E402
+from lumi_hooks.cli.partial import Partial  # noqa: E402
 
 
 def test_a_limit_is_kept_or_not():
@@ -96,7 +97,8 @@ def test_the_shell_is_clean_and_quotes(monkeypatch):
 
 
 def test_the_sixty_packages():
-    rows = sixty.look([{'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools', 'CUDA')])
+    rows = sixty.look([{'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools', 'CUDA')],
+                      Partial('name'))
     assert [row['stands'] for row in rows] == [sixty.READY, sixty.NONE, sixty.NONE]
     assert rows[0]['recipe'].startswith('METIS-') and rows[0]['modules'] == 1
 
