@@ -63,7 +63,7 @@ facts_of_eb() {
     fact easybuild.python "$(limited 20 "${EB_PYTHON:-python3}" --version 2>&1 | sed 's/^Python //')"
     fact easybuild.recipes "$(limited 300 find -L "${EBROOTEASYBUILD:-/nonexistent}" -name '*.eb' 2>/dev/null | grep -c .)"
     limited 60 "$root/bin/lumi-eb" --version 2>&1 | fact lumi-eb.version
-    limited 120 "$root/bin/lumi-eb" status --json 2>/dev/null | fact lumi-eb.status
+    limited 120 "$root/bin/lumi-eb" status --json 2>&1 | fact lumi-eb.status
     for name in rich elftools zstandard graphviz cyclonedx; do
         if limited 30 "${EB_PYTHON:-python3}" -c "import $name" 2>/dev/null; then fact "easybuild.python.$name" yes; else fact "easybuild.python.$name" no; fi
     done

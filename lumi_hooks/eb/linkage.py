@@ -100,9 +100,10 @@ def _run(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict
                           check=False)
     try:
         report = json.loads(done.stdout)
-        report['findings']  # where it failed, the object holds errors instead
+        if 'findings' not in report:
+            raise ValueError('it failed, and the object holds errors')
         return report
-    except (ValueError, KeyError):
+    except ValueError:
         said = terminal(' '.join(done.stderr.split()[-40:])) or 'no output'
         print_warning('lumi-hooks: %s could not be verified (exit code %d of %s): %s', easyblock.full_mod_name,
                       done.returncode, ' '.join(command[:4]), said)
