@@ -274,7 +274,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--list', action='store_true', help='list the recipes, and stop')
     parser.add_argument('--show', action='store_true', help='show what came out so far, and stop')
     parser.add_argument('--again', action='store_true', help='remove what was built, and build everything anew')
-    parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON list')
+    parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON object')
     parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md')
     options = parser.parse_args(argv)
     notes = listed()
@@ -292,7 +292,8 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         interrupted = build_all(wanted, results, Builder(folder))
     chosen = [results.found[name] for name in wanted if name in results.found]
     if options.json:
-        print(json.dumps([asdict(item) for item in chosen], indent=1))
+        from lumi_hooks.cli.console import print_json
+        print_json({'recipes': [asdict(item) for item in chosen]}, 1)
     else:
         print('\n'.join(table(chosen, notes)))
     if options.write_docs and not interrupted:
@@ -325,4 +326,5 @@ def build_all(wanted: Sequence[str], results: Results, builder: Builder) -> bool
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from lumi_hooks.cli.ending import ended
+    sys.exit(ended('ci/collection', main, 'what was built stays'))

@@ -10,6 +10,10 @@ from typing import Any, Dict, List, Sequence
 
 from lumishell import ROOT
 
+from lumi_hooks.cli.console import print_json
+from lumi_hooks.cli.ending import ended
+from lumi_hooks.cli.partial import Partial
+
 LIST = os.path.join(ROOT, 'ci', 'packages.json')
 DOCS = os.path.join(ROOT, 'docs', 'packages.md')
 BUILT, READY, REFUSED, NONE = 'built here', 'ready for a hand test', 'refused', 'no upstream recipe'
@@ -63,8 +67,8 @@ def built() -> Dict[str, str]:
     return found
 
 
-def look(packages: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
-    """What is to be said of each package."""
+def look(packages: Sequence[Dict[str, Any]], failed: Partial) -> List[Dict[str, Any]]:
+    """What is to be said of each package; `failed` is told of those that no plan could be made for."""
     from lumi_hooks.catalogue import upstream_recipes
     from lumi_hooks.central import Index, choose_source
     from lumi_hooks.plan import BUILD, make_plan
@@ -84,13 +88,15 @@ def look(packages: Sequence[Dict[str, Any]]) -> List[Dict[str, Any]]:
         if source is None:
             row['note'] = 'one of LUMI\'s own, or upstream\'s recipes are for SYSTEM only'
             continue
-        plan = make_plan([source.path], site)
-        target = next(node for node in plan.nodes if node.module == plan.targets[0])
-        row.update(recipe=os.path.basename(source.path), modules=len(plan.of(BUILD)), stands=READY)
-        if plan.refused:
-            row.update(stands=REFUSED, note=target.reason, modules=0)
-        elif name in here:
-            row.update(stands=BUILT, note=here[name])
+        row['note'] = 'no plan could be made'
+        with failed.of(name):
+            plan = make_plan([source.path], site)
+            target = next(node for node in plan.nodes if node.module == plan.targets[0])
+            row.update(recipe=os.path.basename(source.path), modules=len(plan.of(BUILD)), stands=READY, note='')
+            if plan.refused:
+                row.update(stands=REFUSED, note=target.reason, modules=0)
+            elif name in here:
+                row.update(stands=BUILT, note=here[name])
     return rows
 
 
@@ -115,20 +121,24 @@ def main(argv=None) -> int:
     parser = argparse.ArgumentParser(prog='ci/packages', epilog=EXAMPLES,
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description='Where the packages stand that LUMI has most recipes of.')
-    parser.add_argument('--json', action='store_true', help='print it as one JSON list')
+    parser.add_argument('--json', action='store_true', help='print it as one JSON object')
     parser.add_argument('--write-docs', action='store_true', help='write docs/packages.md')
     options = parser.parse_args(argv)
     with open(LIST, encoding='utf-8') as handle:
         known = json.load(handle)
-    rows = look(known['packages'])
+    failed = Partial('name')
+    rows = look(known['packages'], failed)
     if options.write_docs:
         from lumi_hooks.files import write_atomic
         write_atomic(DOCS, page(rows, known['source'].partition(':')[0]))
         print(DOCS, file=sys.stderr)
     else:
-        print(json.dumps(rows, indent=1) if options.json else page(rows, known['source'].partition(':')[0]))
-    return 0
+        if options.json:
+            print_json({'packages': rows, 'errors': failed.errors}, 1)
+        else:
+            print(page(rows, known['source'].partition(':')[0]))
+    return failed.code(0, 1)
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    sys.exit(ended('ci/packages', main))

@@ -50,7 +50,7 @@ class Job:
 
     def as_json(self) -> Dict[str, Any]:
         """The job as plain data."""
-        return {'schema_version': 1, 'module': self.module, 'release': self.site.release.name,
+        return {'module': self.module, 'release': self.site.release.name,
                 'partition': self.site.partition,
                 'queue': self.queue, 'nodes': self.nodes, 'tasks_per_node': self.tasks,
                 'threads_per_task': self.threads, 'gpus_per_node': self.gpus, 'cpu_bind': self.binding,

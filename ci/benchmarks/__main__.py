@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The command line of ci/bench."""
 import argparse
-import json
 import os
 import shutil
 import sys
 import tempfile
 import time
+
+from lumi_hooks.cli.console import print_json
+from lumi_hooks.cli.ending import ended
 
 from . import page
 from .measure import MeasureError
@@ -60,7 +62,7 @@ def main(argv=None) -> int:
             shutil.rmtree(work, ignore_errors=True)
         print(f'   {time.monotonic() - start:.0f} s', file=sys.stderr, flush=True)
     if options.json:
-        print(json.dumps(page.as_json(found), indent=2))
+        print_json(page.as_json(found))
     else:
         print(page.tables(found))
     if options.write_docs:
@@ -70,7 +72,4 @@ def main(argv=None) -> int:
 
 
 if __name__ == '__main__':
-    try:
-        sys.exit(main())
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(ended('ci/bench', main))

@@ -75,7 +75,7 @@ install() {
     code=$?
     say "   $name, verify: exit code $code"
     [ $code -le 1 ] || cat "$results/verify.$2.$1.err"
-    limited 120 "$root/bin/lumi-eb" explain --json "$name" >"$results/explain.$2.$1.json" 2>&1
+    limited 120 "$root/bin/lumi-eb" explain --json "$name" >"$results/explain.$2.$1.json" 2>"$results/explain.$2.$1.err"
     { echo "inodes $(find "$(software "$1" "$2")" | wc -l)"; echo "KiB $(du -sk "$(software "$1" "$2")" | cut -f 1)"; } >"$results/size.$2.$1.txt"
 }
 

@@ -3,12 +3,10 @@
 import argparse
 import contextlib
 import io
-import os
 import sys
 from typing import List, Optional
 
 from .. import __version__
-from ..errors import LumiHooksError
 from . import (
     adapt,
     capture,
@@ -29,7 +27,8 @@ from . import (
     verify,
 )
 from .command import without_colours
-from .console import safe_streams
+from .console import data_alone, safe_streams
+from .ending import ended
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
@@ -89,49 +88,18 @@ def main(arguments: Optional[List[str]] = None) -> int:
         # a terminal that has no arrows and dots is no reason to stop
         sys.stdout.reconfigure(errors='replace')
     with safe_streams():
-        return _run(arguments)
+        return ended('lumi-eb', lambda: _run(arguments))
 
 
 def _run(arguments: Optional[List[str]]) -> int:
     """What main does, while whatever is printed is made safe for a terminal."""
-    try:
-        try:
-            commands = parser()
-            given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
-            options = commands.parse_args(given)
-            options.rest = rest
-            if not options.command:
-                return screen.run(argparse.Namespace(json=options.status_json))
-            if options.status_json:
-                commands.error(f'--json goes behind the command: lumi-eb {options.command} --json …')
-            return options.run(options)
-        finally:
-            sys.stdout.flush()
-    except LumiHooksError as err:
-        print(f'lumi-eb: {err}', file=sys.stderr)
-        return 2
-    except ModuleNotFoundError as err:
-        name = (err.name or str(err)).partition('.')[0]
-        if name != 'easybuild':
-            raise
-        print(f'lumi-eb: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
-              'EasyBuild-user', file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print('lumi-eb: interrupted; nothing was changed', file=sys.stderr)
-        return 130
-    except BrokenPipeError:
-        # nobody reads on (lumi-eb … | head)
-        _write_nowhere()
-        return 0
-    except OSError as err:
-        # a full disk, a quota that is used up, a folder that can't be read
-        _write_nowhere()
-        print(f'lumi-eb: {f"{err.filename}: " if err.filename else ""}{err.strerror or err}', file=sys.stderr)
-        return 2
-
-
-def _write_nowhere() -> None:
-    """What is left to write goes nowhere: Python tries once more when it ends."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    commands = parser()
+    given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
+    options = commands.parse_args(given)
+    options.rest = rest
+    if not options.command:
+        options.run, options.json = screen.run, options.status_json
+    elif options.status_json:
+        commands.error(f'--json goes behind the command: lumi-eb {options.command} --json …')
+    with data_alone() if getattr(options, 'json', False) else contextlib.nullcontext():
+        return options.run(options)

@@ -21,6 +21,7 @@ from ..store import with_checksums
 from . import diff, place
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb adapt mpi4py-4.1.0-gompi-2025a.eb
@@ -38,7 +39,7 @@ def add_parser(commands) -> None:
                          'Shows what a recipe becomes on LUMI. Nothing is installed.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, a file name, or the name of a software')
     form = parser.add_mutually_exclusive_group()
-    form.add_argument('--json', action='store_true', help='print a list with an object for each recipe')
+    form.add_argument('--json', action='store_true', help='print one JSON object')
     form.add_argument('--diff', action='store_true', help='print what changes, with rule and reason at each place')
     form.add_argument('--output', metavar='DIR', help='write plain recipes that install without this library')
     parser.add_argument('--with-dependencies', action='store_true',
@@ -49,23 +50,26 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: a recipe can't be read, the site is unknown, DIR can't be written
+    :raises LumiHooksError: the site is unknown, DIR can't be written
     """
     site, folders = place.find_site(options)
     found: List[Adaptation] = []
     asked: Dict[int, str] = {}
     closure = Closure(site)
+    failed = Partial('recipe')
     for name in options.recipe:
-        path = place.given_recipe(name, site, folders)
-        adaptation = look(path, site)
-        derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
-        if adaptation.module in closure.refused:
-            adaptation = replace(adaptation, status=REFUSED, reason=closure.refused[adaptation.module])
-        found.extend(derived if options.with_dependencies else ())
-        asked[len(found)] = path
-        found.append(adaptation)
+        with failed.of(name):
+            path = place.given_recipe(name, site, folders)
+            adaptation = look(path, site)
+            derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
+            if adaptation.module in closure.refused:
+                adaptation = replace(adaptation, status=REFUSED, reason=closure.refused[adaptation.module])
+            found.extend(derived if options.with_dependencies else ())
+            asked[len(found)] = path
+            found.append(adaptation)
     if options.json:
-        print_json([as_json(adaptation, asked.get(position)) for position, adaptation in enumerate(found)])
+        print_json({'recipes': [as_json(adaptation, asked.get(position)) for position, adaptation in enumerate(found)],
+                    'errors': failed.errors})
     elif options.diff:
         diff.show(found)
     elif options.output:
@@ -73,7 +77,7 @@ def run(options: argparse.Namespace) -> int:
             write(adaptation, options.output)
     else:
         table(found)
-    return 1 if any(adaptation.status == REFUSED for adaptation in found) else 0
+    return failed.code(1 if any(adaptation.status == REFUSED for adaptation in found) else 0)
 
 
 def look(path: str, site: Site) -> Adaptation:
@@ -98,7 +102,7 @@ def look(path: str, site: Site) -> Adaptation:
 
 def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, Any]:
     """
-    One recipe in the JSON list; the fields are a contract with other tools.
+    One of the recipes of --json; the fields are a contract with other tools.
 
     :param asked: path of the recipe that was asked for, where another one stands for it
     """

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb capture: what the Cray PE's Python carries, asked of itself, for the rules."""
 import argparse
+import contextlib
 import datetime
 import json
 import os
-import sys
+from typing import Iterator
 
 from .. import capture
 from ..data import ROOT
@@ -12,6 +13,7 @@ from ..errors import LumiHooksError
 from ..files import write_atomic
 from .command import add_command
 from .console import print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb capture                        every cray-python of the machine, shown
@@ -27,7 +29,7 @@ exit code: 0 done, 1 a Python could not be asked, 2 bad use or none found
 def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'capture', run, 'on LUMI: note which packages its cray-python carries',
-                         'Asks a cray-python which packages it carries, and prints it as JSON.', EXAMPLES,
+                         'Asks a cray-python which packages it carries, and prints it as one JSON object.', EXAMPLES,
                          where_to=False)
     parser.add_argument('--python', action='append', metavar='PATH', help='the interpreter (default: the loaded '
                         'cray-python, else all of the machine)')
@@ -47,19 +49,27 @@ def run(options: argparse.Namespace) -> int:
     pythons = options.python or capture.interpreters(dict(os.environ))
     if not pythons:
         raise LumiHooksError(f'there is no cray-python in {capture.PLACES}: name one with --python')
-    failed = 0
+    found = []
+    failed = Partial('python')
     for python in pythons:
-        try:
+        with failed.of(python), _readable():
             data = capture.as_data(capture.ask(python), options.where, datetime.date.today().isoformat())
+            found.append(data)
             if folder:
                 path = os.path.join(folder, f'{data["cray-python"]}.json')
                 write_atomic(path, json.dumps(data, indent=2, ensure_ascii=False) + '\n')
                 print(f'{path}: {len(data["packages"])} packages')
-            else:
-                print_json(data)
-        except BrokenPipeError:
-            raise  # nobody reads on: Python is not at fault
-        except (LumiHooksError, OSError) as err:
-            failed = 1
-            print(f'lumi-eb: {err}', file=sys.stderr)
-    return failed
+    if not folder:
+        print_json({'pythons': found, 'errors': failed.errors})
+    return failed.code(0, 1)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """A Python that can't be started, and a file that can't be written, are errors of that one alone."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # nobody reads on: Python is not at fault
+    except OSError as err:
+        raise LumiHooksError(str(err)) from err

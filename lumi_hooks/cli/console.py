@@ -7,12 +7,27 @@ a terminal but those that this file adds.
 """
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
 import sys
 import unicodedata
-from typing import IO, Any, Callable, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple, Union, cast
+from typing import (
+    IO,
+    Any,
+    Callable,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+    Union,
+    cast,
+)
 
 from ..quote import line, terminal
 
@@ -20,6 +35,8 @@ _CODES = {'bold': '1', 'dim': '2', 'red': '31', 'green': '32', 'yellow': '33', '
           'cyan': '36'}
 # blanks between the columns of a table; the least width of the last one, in which texts stand
 _GAP, _LEAST = 2, 20
+# of what --json prints: a key that goes, or that changes its meaning, makes a new one
+SCHEMA_VERSION = 1
 
 
 class Styled(NamedTuple):
@@ -85,9 +102,43 @@ def is_terminal(stream: IO[str]) -> bool:
     return stream.isatty() and os.environ.get('TERM') != 'dumb'
 
 
-def print_json(data: Any, indent: int = 2) -> None:
-    """Print data as JSON, of ASCII alone: a control character in it is an escape of JSON's."""
-    print(json.dumps(data, indent=indent, default=str).replace('\x7f', '\\u007f'))
+class _Aside(Safe):
+    """Standard output, while it is for data alone: what is printed goes to standard error."""
+
+    def __init__(self, data: IO[str], beneath: IO[str]):
+        super().__init__(beneath)
+        self.data = data
+
+
+@contextlib.contextmanager
+def data_alone() -> Iterator[None]:
+    """
+    As long as the block runs, standard output is for `print_json` alone. Whatever else is printed goes to standard
+    error: recipes are code, and some print.
+    """
+    before = sys.stdout
+    sys.stdout = cast(Any, _Aside(before, beneath(sys.stderr)))
+    try:
+        yield
+    finally:
+        sys.stdout = before
+
+
+def print_json(data: Mapping[str, Any], indent: int = 2) -> None:
+    """
+    Print data as one JSON object that begins with its schema_version (docs/json.md). It is of ASCII alone: a control
+    character in it is an escape of JSON's. JSON has no NaN and no infinity, which become null.
+    """
+    text = json.dumps(_strict({'schema_version': SCHEMA_VERSION, **data}), indent=indent, default=str, allow_nan=False)
+    print(text.replace('\x7f', '\\u007f'), file=getattr(sys.stdout, 'data', sys.stdout))
+
+
+def _strict(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    return [_strict(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
 class Output:

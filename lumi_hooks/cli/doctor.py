@@ -14,6 +14,7 @@ from ..recipe import read_recipe
 from . import place
 from .command import add_command
 from .console import Cell, Output, Styled, bold, dim, print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb doctor                                  is this a place to install software in?
@@ -44,19 +45,21 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: a recipe can't be read, the release or partition is unknown
+    :raises LumiHooksError: the release or partition is unknown
     """
+    failed = Partial('recipe')
     try:
         site, folders = place.find_site(options)
     except LumiHooksError as err:
         # a contradictory environment is a finding, too
         findings = [Finding('environment', ERROR, str(err))]
-        return _tell(options, findings, [], None)
+        return _tell(options, findings, [], None, failed)
     site = replace(site, allow=site.allow | {name for name in options.allow.split(',') if name})
     packages: Tuple[Package, ...] = ()
     plan: Optional[Plan] = None
-    if options.recipe:
-        plan = make_plan([place.given_recipe(name, site, folders) for name in options.recipe], site)
+    paths = place.given_recipes(options.recipe, site, folders, failed)
+    if paths:
+        plan = make_plan(paths, site)
         packages = packages_of(plan)
         lacks = [Finding('easyblocks', doctor.WARNING, text)
                  for text in older.of_files(node.source for node in plan.of(BUILD) if node.source)]
@@ -67,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
         findings += lacks
         findings[:0] = [Finding('plan', ERROR, f'{node.module} can\'t be installed: {node.reason}')
                         for node in plan.nodes if node.module in plan.targets and node.blocks]
-    return _tell(options, findings, packages, here)
+    return _tell(options, findings, packages, here, failed)
 
 
 def packages_of(plan: Plan) -> Tuple[Package, ...]:
@@ -83,12 +86,13 @@ def packages_of(plan: Plan) -> Tuple[Package, ...]:
     return tuple(found)
 
 
-def _tell(options: argparse.Namespace, findings: List[Finding], packages, here: Optional[Situation]) -> int:
+def _tell(options: argparse.Namespace, findings: List[Finding], packages, here: Optional[Situation],
+          failed: Partial) -> int:
     if options.json:
-        print_json(as_json(findings, packages, here))
+        print_json({**as_json(findings, packages, here), 'errors': failed.errors})
     else:
         show(findings, packages, here)
-    return 1 if any(finding.level == ERROR for finding in findings) else 0
+    return failed.code(1 if any(finding.level == ERROR for finding in findings) else 0)
 
 
 def as_json(findings: List[Finding], packages, here: Optional[Situation]) -> Dict[str, Any]:

@@ -13,7 +13,7 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
 from ..record import CHANGES, FILE, headline, installations, software_folders, where
-from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, today
+from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, folders_of, today
 from ..record.failed import failed_builds, matching
 from ..record.net import net_changes
 from ..record.reproduce import SCRIPT, write
@@ -22,6 +22,7 @@ from ..site import Site
 from . import failures, place
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
+from .partial import Partial
 from .progress import progress
 
 # how a comparison with today is shown
@@ -38,8 +39,8 @@ EXAMPLES = """examples:
   lumi-eb explain --log easybuild-HPCC-1.5.0.log.gz           any log of EasyBuild's
   lumi-eb explain --reproduce again/ HPCC/1.5.0-cpeGNU-25.03  recipe, patches and the command that repeats it
 
-exit code: 0 explained, 1 its build failed, or it has no record of lumi-hooks or none that can be read, 2 bad use or
-there is no such installation
+exit code: 0 explained, 1 its build failed, it has no record of lumi-hooks, or others of its installations can't be
+read; 2 bad use, or there is no such installation that can be read
 """
 
 
@@ -52,7 +53,7 @@ def add_parser(commands) -> None:
                         'the folder of an installation, or a recipe; without it all that is in the prefix is compared '
                         'with what would be installed today')
     form = parser.add_mutually_exclusive_group()
-    form.add_argument('--json', action='store_true', help='print a list with an object for each installation')
+    form.add_argument('--json', action='store_true', help='print one JSON object')
     form.add_argument('--reproduce', metavar='DIR', help='write the recipe as it was installed, its patches and the '
                       'command into this folder')
     form.add_argument('--log', action='store_true', help='print EasyBuild\'s log')
@@ -71,10 +72,17 @@ def run(options: argparse.Namespace) -> int:
         if options.reproduce or options.log:
             raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
         return overview(site, options.json)
+    failed = Partial('installation')
+    found: List[Installation] = []
     try:
-        found = find(place.installed_name(options.what, site), site, site.prefixes, folders)
+        there = folders_of(place.installed_name(options.what, site), site, site.prefixes, folders)
+        if len(there) == 1:
+            found.append(Installation.read(there[0]))
     except LumiHooksError as err:
         return _explain_failed(options, site, err)
+    for folder in there if len(there) > 1 else ():
+        with failed.of(folder):
+            found.append(Installation.read(folder))
     if options.reproduce or options.log:
         one = _only(found, options.what)
         if options.log:
@@ -84,13 +92,18 @@ def run(options: argparse.Namespace) -> int:
         print(f'repeat it with: {os.path.join(options.reproduce, SCRIPT)}    (--rebuild replaces what is installed)')
         return 0
     if options.json:
-        print_json([as_json(item, site) for item in found])
+        _print_json([as_json(item, site) for item in found], errors=failed.errors)
     else:
         for number, item in enumerate(found):
             if number:
                 print()
             show(item, site)
-    return 0 if all(item.record for item in found) else 1
+    return failed.code(0 if all(item.record for item in found) else 1, 1 if found else 2)
+
+
+def _print_json(found: Sequence[Mapping[str, Any]], failures_of: Sequence[Mapping[str, Any]] = (),
+                errors: Sequence[Mapping[str, str]] = ()) -> None:
+    print_json({'installations': found, 'failures': failures_of, 'errors': errors})
 
 
 def overview(site: Site, json_wanted: bool) -> int:
@@ -105,23 +118,19 @@ def overview(site: Site, json_wanted: bool) -> int:
     if not paths:
         raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')
     found: List[Tuple[str, str, Today]] = []
-    wrong = []
+    failed = Partial('installation', 'left out: ')
     with progress('installations', 50) as told:
         for number, path in enumerate(paths, 1):
-            try:
+            with failed.of(path):
                 one = Installation.read(path)
                 found.append((one.module, path, today(one, site)))
-            except LumiHooksError as err:
-                wrong.append(str(err))
             told(number, len(paths))
     if json_wanted:
-        print_json([{'module': module, 'installation': path, 'today': state.as_json()}
-                    for module, path, state in found])
+        _print_json([{'module': module, 'installation': path, 'today': state.as_json()}
+                     for module, path, state in found], errors=failed.errors)
     else:
         _show_overview(found, site)
-    for problem in wrong:
-        print(f'lumi-eb: left out: {problem}', file=sys.stderr)
-    return 1 if wrong else 0
+    return failed.code(0, 1)
 
 
 def _show_overview(found: Sequence[Tuple[str, str, Today]], site: Site) -> None:
@@ -247,6 +256,11 @@ def _explain_failed(options: argparse.Namespace, site: Site, error: LumiHooksErr
         builds = [build for build in builds if build.since is None]
     except LumiHooksError:
         builds = []
+    if options.json and not builds:
+        failed = Partial('installation')
+        failed.add(options.what, str(error))
+        _print_json([], errors=failed.errors)
+        return 2
     if not builds or options.reproduce:
         raise error
     if options.log:
@@ -254,8 +268,7 @@ def _explain_failed(options: argparse.Namespace, site: Site, error: LumiHooksErr
             raise error
         return _print_text(builds[0].log)
     if options.json:
-        print(json.dumps([{'module': build.module, 'installation': None, 'failure': build.as_json()}
-                          for build in builds], indent=2))
+        _print_json([], [build.as_json() for build in builds])
     else:
         print('\n'.join(failures.explained(builds)))
     return 1

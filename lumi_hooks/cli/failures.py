@@ -2,7 +2,6 @@
 """lumi-eb failures: the builds of a prefix that failed, why, and what to do next."""
 import argparse
 import difflib
-import json
 import os
 from typing import List, Sequence
 
@@ -11,6 +10,7 @@ from ..errors import LumiHooksError
 from ..record.failed import FailedBuild, clear, failed_builds, matching, support
 from ..site import is_lumi, site_from_environment, user_prefix
 from .command import add_command
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb failures                                 the builds that failed, the newest first
@@ -46,8 +46,7 @@ def run(options: argparse.Namespace) -> int:
     if options.what and (builds or not options.json):
         builds = named(options.what, builds, prefix)
     if options.json:
-        print(json.dumps({'schema_version': 1, 'prefix': prefix, 'failures': [build.as_json() for build in builds]},
-                         indent=2))
+        print_json({'prefix': prefix, 'failures': [build.as_json() for build in builds]})
         return 0
     if not builds:
         print(f'no failed build is kept in {quote.line(prefix)}')

@@ -18,6 +18,7 @@ from ..site import Site, is_lumi
 from . import place, screen
 from .command import add_command
 from .console import print_json
+from .partial import Partial
 
 EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
@@ -53,23 +54,31 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: LUMI's modules are not loaded, a recipe can't be found, FILE can't be written
+    :raises LumiHooksError: LUMI's modules are not loaded, FILE can't be written
     """
     if not is_lumi() and not options.no_build:
         raise SiteError('LUMI\'s modules are not loaded: module load LUMI partition/C EasyBuild-user, and try again '
                         '(--no-build shows plans anywhere)')
     site, folders = place.find_site(options)
-    # a wrong name ends it before anything is built
-    recipes = {name: place.given_recipe(name, site, folders) for name in options.recipe}
+    failed = Partial('recipe')
+    recipes = {}
+    for name in options.recipe:
+        with failed.of(name):
+            recipes[name] = place.given_recipe(name, site, folders)
+    if failed.errors and not options.no_build:
+        recipes = {}  # a wrong name ends it before anything is built
     tests: List[Dict[str, Any]] = []
     interrupted = False
     try:
         for name, path in recipes.items():
             print(f'lumi-eb: {name} …', file=sys.stderr, flush=True)
-            tests.append(test(path, site, not options.no_build, options.program))
+            with failed.of(name):
+                tests.append(test(path, site, not options.no_build, options.program))
     except KeyboardInterrupt:
         interrupted = True
-    found = {'facts': facts(site), 'tests': tests}
+    if not recipes and not options.json:
+        return 2
+    found = {'facts': facts(site), 'tests': tests, 'errors': failed.errors}
     text = report(found)
     if options.json:
         print_json(found, 1)
@@ -85,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
         print(f'lumi-eb: interrupted at {name}; modules that were finished stay installed, and the same command goes '
               'on with the others', file=sys.stderr)
         return 130
-    return 0 if all(item['outcome'] in ('planned', 'installed') for item in tests) else 1
+    return failed.code(0 if all(item['outcome'] in ('planned', 'installed') for item in tests) else 1)
 
 
 def facts(site: Site) -> Dict[str, Any]:
@@ -175,6 +184,7 @@ def report(found: Dict[str, Any]) -> str:
         if item['build']:
             lines.append(f'  built: {" ".join(item["build"])}')
         lines += [f'  | {line}' for line in item['said'].splitlines()]
+    lines += ['', *(f'{item["recipe"]}: {item["error"]}' for item in found['errors'])] if found['errors'] else []
     return '\n'.join([*lines, END])
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb install: find the recipe that suits the release, show what it takes, and run eb."""
 import argparse
-import json
 import os
 import shutil
 import signal
@@ -23,6 +22,8 @@ from ..site import Site, is_lumi
 from . import place
 from . import plan as plans
 from .command import add_command
+from .console import print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb install lz4                              the recipe that suits the loaded release best
@@ -77,16 +78,26 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: a name or recipe is not known, LUMI's modules are not loaded, the prefix can't be written,
+    :raises LumiHooksError: LUMI's modules are not loaded, the prefix can't be written,
         there is nobody to ask
     """
     site, folders = place.find_site(options)
-    looked_up = [(name, *place.look_up(name, site, folders)) for name in options.recipe]
-    plan = plans.planned([path for _, path, _ in looked_up], site)
-    targets = [target(name, path, choice, site) for name, path, choice in looked_up]
+    targets: List[Target] = []
+    failed = Partial('recipe')
+    for name in options.recipe:
+        with failed.of(name):
+            targets.append(target(name, *place.look_up(name, site, folders), site))
+    plan = plans.planned([item.path for item in targets], site)
     if options.json:
-        print(json.dumps(as_json(plan, targets, options.rest), indent=2, default=str))
-        return 1 if plan.refused else 0
+        print_json({**as_json(plan, targets, [] if failed.errors else command(targets, options.rest, 'eb')),
+                    'errors': failed.errors})
+        return failed.code(1 if plan.refused else 0)
+    if failed.errors:
+        # all of it or nothing: what was named may need each other
+        if targets:
+            show(plan, targets, options.rest)
+            print('lumi-eb: nothing was installed', file=sys.stderr)
+        return 2
     wanted = not plan.refused and bool(plan.of(BUILD) or options.rest)
     if wanted and not (options.yes or options.dry_run or sys.stdin.isatty()):
         raise LumiHooksError('there is no terminal to ask on: add --yes to install this, or --dry-run to see what it '
@@ -130,15 +141,18 @@ def command(targets: Sequence[Target], rest: Sequence[str], eb: str) -> List[str
     return [eb, f'--hooks={os.path.join(ROOT, "hooks.py")}', *(item.path for item in targets), '-r', *rest]
 
 
-def as_json(plan: Plan, targets: Sequence[Target], rest: Sequence[str] = ()) -> Dict[str, Any]:
-    """The plan as plain data, with what was chosen for each name; its fields are a contract."""
+def as_json(plan: Plan, targets: Sequence[Target], words: Sequence[str]) -> Dict[str, Any]:
+    """
+    The plan as plain data, with what was chosen for each name; its fields are a contract.
+
+    :param words: the command line that would be run; none where it would not be
+    """
     return {
-        'schema_version': 1,
         'chosen': [{'asked': item.asked, 'recipe': item.path, 'module': item.module,
                     'reason': item.choice.reason if item.choice else None,
                     'others': list(item.choice.others) if item.choice else [], 'installed': item.installed,
                     'today': item.today.as_json() if item.today else None} for item in targets],
-        'command': command(targets, rest, 'eb'),
+        'command': list(words),
         'plan': plans.as_json(plan, plans.estimates(plan)),
     }
 

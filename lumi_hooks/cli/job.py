@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from .. import quote
+from ..catalogue import similar
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..gpu import ROCM, split_suffix
@@ -114,9 +115,11 @@ def installed(module: str, site: Site) -> str:
     if not version and there:
         found = max(there, key=_by_software)
     if found is None:
-        known = ', '.join(f'{name}/{item}' for item in sorted(there, key=_by_software)) or 'no version of it'
+        near = [] if there else similar(name, site.index.installed_names())
+        known = ', '.join(f'{name}/{item}' for item in sorted(there, key=_by_software)) or (
+            f'did you mean {" or ".join(near)}?' if near else 'no version of it')
         raise LumiHooksError(f'the module {module} is not installed for LUMI/{site.release.name} partition/'
-                             f'{site.partition}; installed: {known}')
+                             f'{site.partition}{": " if near else "; installed: "}{known}')
     return f'{name}/{found}'
 
 

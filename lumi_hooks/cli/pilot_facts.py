@@ -2,7 +2,6 @@
 """lumi-eb pilot-facts: what a run of ci/pilot found on LUMI, beside what the project assumes."""
 import argparse
 import dataclasses
-import json
 import shutil
 import textwrap
 from typing import Iterator, List, Sequence
@@ -11,6 +10,7 @@ from .. import quote
 from ..pilot.compare import MISSING, RIGHT, WRONG, Fact, judge
 from ..pilot.probe import read_probe
 from .command import add_command
+from .console import print_json
 
 EXAMPLES = """examples:
   lumi-eb pilot-facts probe.tsv               what is not as the project assumed, with the file to change
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
     """
     facts = judge(read_probe(options.file))
     if options.json:
-        print(json.dumps({'schema_version': 1, 'facts': [dataclasses.asdict(one) for one in facts]}, indent=2))
+        print_json({'facts': [dataclasses.asdict(one) for one in facts]})
     else:
         print('\n'.join(report(facts, options.all)))
     return 1 if any(one.state == WRONG for one in facts) else 0

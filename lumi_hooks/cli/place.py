@@ -13,12 +13,14 @@ from ..errors import RecipeError, SiteError, TrustError
 from ..gpu import known_without
 from ..naming import Choice, choose
 from ..packages import package
+from ..plan import Planner
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
 from ..recipe import read_recipe
 from ..record import archive, is_open, software_folders
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
+from .partial import Partial
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -95,6 +97,17 @@ def given_recipe(name: str, site: Site, folders: Sequence[str]) -> str:
     if choice:
         print(f'lumi-eb: {quote.line(name)} is {quote.line(choice)}', file=sys.stderr, flush=True)
     return path
+
+
+def given_recipes(names: Sequence[str], site: Site, folders: Sequence[str], failed: Partial) -> List[str]:
+    """Paths of the recipes that the user names, as far as a plan can read them; `failed` is told of the others."""
+    found, planner = [], Planner(site)
+    for name in names:
+        with failed.of(name):
+            path = given_recipe(name, site, folders)
+            planner.asked(path)
+            found.append(path)
+    return found
 
 
 def look_up(name: str, site: Site, folders: Sequence[str]) -> Tuple[str, Optional[Choice]]:

@@ -15,6 +15,7 @@ from ..site import Site
 from . import place
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb
@@ -44,20 +45,22 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: a recipe can't be read, the site is unknown, the graph can't be drawn
+    :raises LumiHooksError: the site is unknown, the graph can't be drawn
     """
     site, folders = place.find_site(options)
-    plan = planned([place.given_recipe(name, site, folders) for name in options.recipe], site)
-    if options.graph:
+    failed = Partial('recipe')
+    paths = place.given_recipes(options.recipe, site, folders, failed)
+    plan = planned(paths, site)
+    if options.graph and paths:
         from ..plan.graph import draw
         draw(plan, options.graph)
     if options.json:
-        print_json(as_json(plan, estimates(plan)))
-    else:
+        print_json({**as_json(plan, estimates(plan)), 'errors': failed.errors})
+    elif paths:
         show(plan, estimates(plan))
         if options.graph:
             print(f'drawn in {os.path.abspath(options.graph)}')
-    return 1 if plan.refused else 0
+    return failed.code(1 if plan.refused else 0)
 
 
 def planned(paths: Sequence[str], site: Site) -> Plan:

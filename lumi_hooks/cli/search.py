@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb search: LUMI's recipes, one's own, upstream's and what is installed, and what each would become here."""
 import argparse
-import json
 import os
-import sys
 from dataclasses import dataclass
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from .. import quote, trust
 from ..adapt import REFUSED, adapt
@@ -19,16 +17,18 @@ from ..site import Site
 from ..versions import version_key
 from . import place
 from .command import add_command
+from .console import print_json
+from .partial import Partial
 
 EXAMPLES = """examples:
   lumi-eb search gromacs              its recipes and modules, and what each recipe becomes here
   lumi-eb search --all gromacs        all of them
   lumi-eb search hdf                  what has hdf in its name
-  lumi-eb search --json netcdf
+  lumi-eb search --json netcdf hdf5   several names
 
 The recipe that "lumi-eb install NAME" takes is marked with *.
 
-exit code: 0 something was found, 1 nothing was found, 2 bad use
+exit code: 0 something was found, 1 nothing was found for a name, 2 bad use
 """
 # rows and names that are shown without --all
 _ROWS, _NAMES = 12, 12
@@ -60,12 +60,19 @@ class Row:
                 'best': self.best, 'installed': self.installed}
 
 
+class Found(NamedTuple):
+    """What there is of a name: rows, the number of those that were left out, other software with it in the name."""
+    rows: List[Row]
+    left: int
+    others: List[str]
+
+
 def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'search', run, 'which recipes and modules there are, and what each becomes here',
                          'Looks for software by its name, in capital or small letters, or by a part of the name.',
                          EXAMPLES)
-    parser.add_argument('name', metavar='NAME', help='the name of a software, or a part of it')
+    parser.add_argument('name', nargs='+', metavar='NAME', help='the name of a software, or a part of it')
     parser.add_argument('--all', action='store_true', help='show everything that was found')
     parser.add_argument('--json', action='store_true', help='print what was found as one JSON object')
 
@@ -76,26 +83,36 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the name is empty, or the site is unknown
     """
-    if not options.name.strip('-_.* '):
+    if not all(word.strip('-_.* ') for word in options.name):
         raise LumiHooksError('name a software, or a part of its name')
     site, _ = place.find_site(options)
-    names = matches(options.name, site)
-    if not names and not options.json:
-        near = similar(options.name, site.index.names())
-        print(f'lumi-eb: nothing has {quote.line(options.name)} in its name'
-              + (f': did you mean {" or ".join(near)}?' if near else ''), file=sys.stderr)
-        return 1
-    exact = [name for name in names if name.lower() == options.name.lower()]
-    alone = exact or (names if len(names) == 1 else [])
-    others = [name for name in names if name not in alone]
-    rows, left = (several if alone else briefly)(alone or names, site, options.all)
+    failed = Partial('name')
+    found: Dict[str, Found] = {}
+    for word in options.name:
+        with failed.of(word):
+            found[word] = look(word, site, options.all)
     if options.json:
-        print(json.dumps(as_json(options.name, site, rows, left, others if alone else []), indent=2))
+        print_json({**as_json(options.name, site, list(found.values())), 'errors': failed.errors})
     else:
-        show(rows, site, left, options.name)
-        if alone and others:
-            print(f'\nother names with {quote.line(options.name)}: {_some(others, options.all)}')
-    return 0 if names else 1
+        show(found, site, options.all)
+    return failed.code(0, 1)
+
+
+def look(word: str, site: Site, everything: bool) -> Found:
+    """
+    What there is of a name.
+
+    :raises RecipeError: nothing has it in its name
+    """
+    names = matches(word, site)
+    if not names:
+        near = similar(word, site.index.names())
+        raise RecipeError(quote.line(f'nothing has {word} in its name')
+                          + (f': did you mean {" or ".join(near)}?' if near else ''))
+    exact = [name for name in names if name.lower() == word.lower()]
+    alone = exact or (names if len(names) == 1 else [])
+    rows, left = (several if alone else briefly)(alone or names, site, everything)
+    return Found(rows, left, [name for name in names if name not in alone] if alone else [])
 
 
 def matches(word: str, site: Site) -> List[str]:
@@ -165,18 +182,29 @@ def _best(name: str, site: Site) -> Optional[str]:
         return None
 
 
-def as_json(word: str, site: Site, rows: Sequence[Row], left: int, others: Sequence[str]) -> Dict[str, Any]:
-    """What was found as plain data; its fields are a contract."""
-    return {'schema_version': 1, 'name': word, 'release': site.release.name, 'partition': site.partition,
+def as_json(words: Sequence[str], site: Site, found: Sequence[Found]) -> Dict[str, Any]:
+    """What was found as plain data; its fields are a contract. What two names find is there once."""
+    return {'name': ' '.join(words), 'release': site.release.name, 'partition': site.partition,
             'toolchain': f'{site.toolchain}/{site.toolchain_version}',
-            'collection': str(collection(site.index.upstream)), 'found': [item.as_json() for item in rows],
-            'left_out': left, 'other_names': list(others)}
+            'collection': str(collection(site.index.upstream)),
+            'found': [item.as_json() for item in dict.fromkeys(row for one in found for row in one.rows)],
+            'left_out': sum(one.left for one in found),
+            'other_names': list(dict.fromkeys(name for one in found for name in one.others))}
 
 
-def show(rows: Sequence[Row], site: Site, left: int, word: str) -> None:
-    """A table for reading."""
-    print(f'for {site.toolchain}/{site.toolchain_version}, partition {site.partition}; upstream\'s recipes: '
-          f'{quote.line(collection(site.index.upstream))}\n')
+def show(found: Mapping[str, Found], site: Site, everything: bool) -> None:
+    """A table for each name, for reading."""
+    if found:
+        print(f'for {site.toolchain}/{site.toolchain_version}, partition {site.partition}; upstream\'s recipes: '
+              f'{quote.line(collection(site.index.upstream))}')
+    for word, one in found.items():
+        print()
+        _table(one.rows, one.left, word)
+        if one.others:
+            print(f'\nother names with {quote.line(word)}: {_some(one.others, everything)}')
+
+
+def _table(rows: Sequence[Row], left: int, word: str) -> None:
     table = [('', 'recipe', 'from', 'becomes')]
     for item in rows:
         becomes = f'refused ({item.refused[0]})' if item.refused else str(item.module)

@@ -2,12 +2,13 @@
 """lumi-eb verify: is an installation linked as it has to be on this machine?"""
 import argparse
 import os
-from typing import TYPE_CHECKING, Dict, List, Tuple
+from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
 from ..errors import LumiHooksError
 from ..releases import default_release, load_machine, release_names
 from .command import add_command, number
 from .console import Output, Styled, bold, dim, print_json
+from .partial import Partial
 from .progress import progress
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def add_parser(commands) -> None:
                          'Reads every ELF file of an installation and checks MPI, libfabric, GTL, GPU code, OpenMP, '
                          'BLAS, CUDA, run paths, and what would be missing at run time.', EXAMPLES, where_to=False)
     parser.add_argument('target', nargs='+', metavar='MODULE|DIR', help='an installed module, or any folder')
-    parser.add_argument('--json', action='store_true', help='print an object for the installation (a list for several)')
+    parser.add_argument('--json', action='store_true', help='print one JSON object')
     group = parser.add_argument_group('what holds there', 'taken from the environment and the module where not given')
     group.add_argument('--library-path', metavar='PATH',
                        help='LD_LIBRARY_PATH of a process that uses it (default: as its module sets it; for a folder '
@@ -59,27 +60,31 @@ def run(options: argparse.Namespace) -> int:
     """
     Run the command.
 
-    :raises LumiHooksError: something that was named does not exist or can't be read
+    :raises LumiHooksError: the release or partition that is asked for is unknown
     """
     from ..verify.check import verify
+    release, gpu = machine(options)
     reports = []
-    for question in questions(options):
-        with progress('files', MANY) as told:
-            reports.append(verify(question, told))
+    failed = Partial('target')
+    for name in options.target:
+        with failed.of(name), progress('files', MANY) as told:
+            reports.append(verify(question(name, options, release, gpu), told))
     if options.json:
         found = [report.as_json() for report in reports]
-        print_json(found[0] if len(found) == 1 else found)
+        # of one installation the object is its report
+        print_json(found[0] if found and len(options.target) == 1 else {'reports': found, 'errors': failed.errors})
     else:
         for report in reports:
             show(report)
-    return 1 if any(report.errors for report in reports) else 0
+    return failed.code(1 if any(report.errors for report in reports) else 0)
 
 
-def questions(options: argparse.Namespace) -> List['Question']:
-    """What is asked for, one question an installation, with what the environment says."""
-    from ..verify.check import Question, own_folders
-    from ..verify.places import find_places
-    from ..verify.target import environment_path, find_target
+def machine(options: argparse.Namespace) -> Tuple[str, Optional[bool]]:
+    """
+    The release that installations are judged by, and whether their partition has GPUs (None where it is not known).
+
+    :raises LumiHooksError: the release or partition that is asked for is unknown
+    """
     partition = options.partition or os.environ.get('LUMI_STACK_PARTITION')
     partitions = load_machine()['partitions']
     if options.partition and partition not in partitions:
@@ -89,19 +94,28 @@ def questions(options: argparse.Namespace) -> List['Question']:
                              f'{", ".join(release_names())}')
     gpu = partitions[partition]['gpu'] if partition in partitions else None
     release = options.release or os.environ.get('LUMI_STACK_VERSION', '').replace('.dev', '') or default_release().name
-    found = []
-    for name in options.target:
-        target = find_target(name, load=options.library_path is None)
-        env = {**os.environ, **target.environment}
-        if options.library_path is not None:
-            path: Tuple[str, ...] = tuple(folder for folder in options.library_path.split(':') if folder)
-        else:
-            path = environment_path(target)
-            path = path if target.environment else (*own_folders(target.root), *path)
-        places = find_places(target.root, env, options.system_root, options.prefix, options.build_dir)
-        found.append(Question(places, path, release, gpu, tuple(options.gpu_target),
-                              options.software or target.software, options.jobs))
-    return found
+    return release, gpu
+
+
+def question(name: str, options: argparse.Namespace, release: str, gpu: Optional[bool]) -> 'Question':
+    """
+    What is asked of an installation, with what the environment says.
+
+    :raises LumiHooksError: there is no such module or folder
+    """
+    from ..verify.check import Question, own_folders
+    from ..verify.places import find_places
+    from ..verify.target import environment_path, find_target
+    target = find_target(name, load=options.library_path is None)
+    env = {**os.environ, **target.environment}
+    if options.library_path is not None:
+        path: Tuple[str, ...] = tuple(folder for folder in options.library_path.split(':') if folder)
+    else:
+        path = environment_path(target)
+        path = path if target.environment else (*own_folders(target.root), *path)
+    places = find_places(target.root, env, options.system_root, options.prefix, options.build_dir)
+    return Question(places, path, release, gpu, tuple(options.gpu_target), options.software or target.software,
+                    options.jobs)
 
 
 def show(report: 'Report') -> None:

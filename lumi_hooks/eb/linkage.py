@@ -99,7 +99,10 @@ def _run(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict
     done = subprocess.run(command, env=_environment(environment), cwd=_AWAY, capture_output=True, text=True,
                           check=False)
     try:
-        return json.loads(done.stdout)
+        report = json.loads(done.stdout)
+        if 'findings' not in report:
+            raise ValueError('it failed, and the object holds errors')
+        return report
     except ValueError:
         said = terminal(' '.join(done.stderr.split()[-40:])) or 'no output'
         print_warning('lumi-hooks: %s could not be verified (exit code %d of %s): %s', easyblock.full_mod_name,

@@ -98,7 +98,16 @@ class Installation:
 
 def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] = ()) -> List[Installation]:
     """
-    The installations that are meant by a folder, a module or a recipe.
+    The installations that are meant by a folder, a module or a recipe: `folders_of` them, read.
+
+    :raises LumiHooksError: there is none, or one can't be read
+    """
+    return [Installation.read(folder) for folder in folders_of(what, site, prefixes, recipes)]
+
+
+def folders_of(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] = ()) -> List[str]:
+    """
+    Folders of the installations that are meant by a folder, a module or a recipe.
 
     :param what: as the user says it
     :param prefixes: where to look, the first ones first
@@ -106,7 +115,7 @@ def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] 
     :raises LumiHooksError: there is none; the message says where it was looked for
     """
     if os.path.isdir(what):
-        return [Installation.read(what)]
+        return [what]
     if os.path.isabs(what) and not what.endswith('.eb'):
         raise LumiHooksError(f'{what}: there is no such folder')
     found: List[str] = []
@@ -121,8 +130,7 @@ def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] 
         where = ', '.join(prefix for prefix in prefixes if prefix) or 'no prefix at all'
         raise LumiHooksError(f'{what} is not installed in {where}, nor among the modules that can be loaded now; '
                              'give its module as "module avail" shows it, or the folder of its installation')
-    return [Installation.read(folder) for folder in dict.fromkeys(map(os.path.realpath, filter(is_open, found)))] or \
-        [Installation.read(found[0])]
+    return list(dict.fromkeys(map(os.path.realpath, filter(is_open, found)))) or found[:1]
 
 
 def _made_of(recipe: str, prefix: str) -> Iterator[str]:

@@ -50,6 +50,11 @@ def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = Tru
         version = next(iter(there))
     file = there.get(version)
     if file is None:
+        from ..catalogue import similar
+        near = [] if there else similar(software, index.installed_names())
+        if near:
+            raise LumiHooksError(f'{name} is neither a folder nor a module on MODULEPATH: did you mean '
+                                 f'{" or ".join(near)}?')
         fitting = ', '.join(f'{software}/{known}' for known in sorted(there)) or 'none of that name'
         raise LumiHooksError(f'{name} is neither a folder nor one module on MODULEPATH (there: {fitting}); load the '
                              'LUMI modules that it was installed with, or give the folder of its installation')

@@ -83,7 +83,7 @@ def test_record_explain_reproduce(fresh, standin, sources, upstream, tmp_path):
     assert all(os.lstat(item).st_mode & 0o070 >= 0o060 for item in (where / 'easybuild/lumi').rglob('*'))
     named = (MODULE, 'tiny', where, path.name, path)
     for text in lumi_eb(fresh, *(('explain', '--json', what) for what in named)):
-        explained, = json.loads(text)
+        explained, = json.loads(text)['installations']
         assert explained['record'] == found and explained['today']['status'] == 'same', explained['today']
     again = tmp_path / 'again'
     shown, log, _ = lumi_eb(fresh, ('explain', 'tiny'), ('explain', '--log', 'tiny'),
@@ -92,7 +92,7 @@ def test_record_explain_reproduce(fresh, standin, sources, upstream, tmp_path):
     # a rule of today that acts otherwise is told; what it took is what the plan expects of it
     text, plan = lumi_eb(fresh, ('explain', '--json', 'tiny'), ('plan', '--json', path), MODULEPATH='',
                          LUMI_HOOKS_DISABLE='cray-provided')
-    today = json.loads(text)[0]['today']
+    today = json.loads(text)['installations'][0]['today']
     assert today['status'] == 'differs' and any("('HDF5', '1.14.6')" in line for line in today['differences'])
     plan = json.loads(plan)
     node, = (node for node in plan['nodes'] if node['module'] == MODULE)
@@ -118,7 +118,7 @@ def test_software_of_the_quickstart_is_explained_and_repeated(fresh, tmp_path):
     folders = sorted(path.parents[2] for path in fresh.prefix.rglob('record.json'))
     assert {'lz4', 'netCDF-C++4'} <= {folder.parent.name for folder in folders}
     for text in lumi_eb(fresh, *(('explain', '--json', folder) for folder in folders)):
-        explained, = json.loads(text)
+        explained, = json.loads(text)['installations']
         assert explained['today']['status'] == 'same', explained['today']
         assert explained['record']['source']['origin'] == 'upstream' and explained['record']['changes']
     lz4, = (folder for folder in folders if folder.parent.name == 'lz4')

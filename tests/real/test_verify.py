@@ -46,8 +46,8 @@ def verify(lumi, *modules):
     done = lumi.run(f'PYTHONPATH={ROOT} {sys.executable} -m lumi_hooks.cli verify {" ".join(modules)} --json > '
                     f'{lumi.home}/verify.json')
     text = (lumi.home / 'verify.json').read_text()
-    found = json.loads(text) if text else []
-    return done.returncode, found if isinstance(found, list) else [found]
+    found = json.loads(text) if text else {}
+    return done.returncode, found.get('reports', [found] if 'root' in found else [])
 
 
 def fails_as_it_should(done):

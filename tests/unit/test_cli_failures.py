@@ -116,8 +116,8 @@ def test_explain_finds_a_failed_build(prefix, capsys):
         for words in ('2001-09-09', 'foo.h', 'try     ', log, 'lumi-eb report Thing/1.0-cpeGNU-25.03',
                       'derived by lumi-hooks from Thing-1.0-foss-2025a.eb; not supported by LUST'):
             assert words in out, words
-    found, = json.loads(said(capsys, 'explain', '--json', 'Thing')[1])
-    assert found['installation'] is None and found['failure']['error']['kind'] == 'header'
+    found = json.loads(said(capsys, 'explain', '--json', 'Thing')[1])
+    assert found['installations'] == [] and found['failures'][0]['error']['kind'] == 'header'
     assert said(capsys, 'explain', '--log', 'Thing')[:2] == (0, LOG)
     install(prefix)  # by now it is there: what explain can't find has another reason
     code, out, err = said(capsys, 'explain', 'Thing')

@@ -110,7 +110,7 @@ def test_S10_whatever_is_printed_is_safe(capsys):
     out, err = capsys.readouterr()
     assert forbidden(out) == forbidden(err) == [] and '\\x1b]0;title\\x07' in out and 'tab\there' in out
     assert '\\x1b]0;title' in err
-    assert json.loads(out[out.index('{\n'):]) == {HOSTILE: [HOSTILE]}
+    assert json.loads(out[out.index('{\n'):]) == {'schema_version': 1, HOSTILE: [HOSTILE]}
 
 
 @pytest.fixture

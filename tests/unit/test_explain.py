@@ -103,8 +103,11 @@ def test_what_of_a_prefix_is_stale(tmp_path, capsys, monkeypatch):
     put(tmp_path / 'p', 'no record', 'Broken')
     assert main(['explain', '--json']) == 1
     out, err = capsys.readouterr()
-    assert [(item['module'], item['today']['status']) for item in json.loads(out)] == \
+    found = json.loads(out)
+    assert [(item['module'], item['today']['status']) for item in found['installations']] == \
         [('Thing/1.0-cpeGNU-25.03', DIFFERS)] and 'left out' in err and 'Broken' in err
+    assert [os.path.basename(item['installation']) for item in found['errors']] == ['1.0-cpeGNU-25.03']
+    assert '/Broken/' in found['errors'][0]['installation']
     assert main(['explain', '--log']) == 2 and 'name an installation' in capsys.readouterr().err
     monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'nowhere'))
     assert main(['explain']) == 2 and 'no installation with a record' in capsys.readouterr().err
@@ -131,7 +134,7 @@ def test_the_command(tmp_path, capsys, monkeypatch):
                  'what would differ today', 'the same recipe would be installed today', folder):
         assert text in out
     assert main(['explain', '--json', 'Thing']) == 0
-    assert json.loads(capsys.readouterr().out)[0]['record']['module'] == 'Thing/1.0-cpeGNU-25.03'
+    assert json.loads(capsys.readouterr().out)['installations'][0]['record']['module'] == 'Thing/1.0-cpeGNU-25.03'
     assert main(['explain', '--log', 'Thing']) == 0 and capsys.readouterr().out == 'the log\n'
     assert main(['explain', 'Nothing']) == 2 and 'is not installed in' in capsys.readouterr().err
     os.unlink(os.path.join(folder, 'easybuild/lumi/record.json'))
@@ -314,7 +317,7 @@ def test_names_as_users_type_them(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv('EBU_USER_PREFIX', str(tmp_path / 'p'))
     for typed in ('thing', 'THING/1.0-cpeGNU-25.03', 'thing-1.0-cpeGNU-25.03'):
         assert main(['explain', '--json', typed]) == 0
-        assert json.loads(capsys.readouterr().out)[0]['module'] == 'Thing/1.0-cpeGNU-25.03'
+        assert json.loads(capsys.readouterr().out)['installations'][0]['module'] == 'Thing/1.0-cpeGNU-25.03'
     assert main(['explain', 'Thnig']) == 2
     assert capsys.readouterr().err == f'lumi-eb: Thnig is not installed in {tmp_path}/p: did you mean Thing?\n'
 

@@ -123,7 +123,7 @@ def test_commands_take_names(place, capsys, monkeypatch):
     (place.upstream / 'Thing').write_bytes(b'\x7fELF')
     os.rename(place.upstream / 'o/Only/Only-1.0-foss-2024a-extra.eb', place.upstream / 'mine')
     assert main(['adapt', '--json', '--release', '25.03', 'Thing', 'mine']) == 0
-    assert [item['name'] for item in json.loads(capsys.readouterr().out)] == ['Thing', 'Only']
+    assert [item['name'] for item in json.loads(capsys.readouterr().out)['recipes']] == ['Thing', 'Only']
     assert main(['adapt', 'Thnig']) == 2
     assert capsys.readouterr().err == 'lumi-eb: there is no recipe or module of Thnig: did you mean Thing?\n'
     assert main(['doctor', 'Thing-2025.1-fos-2025a.eb']) == 2

@@ -76,7 +76,7 @@ def test_commands_tell(tmp_path, easybuild, capsys, monkeypatch):
     path = put_recipe(tmp_path / 'new', 'Thing', toolchain=('foss', '2025a'), more="easyblock = 'ROCmComponent'\n")
     assert main(['adapt', '--json', path]) == 0
     told = capsys.readouterr().out
-    assert 'the easyblock ROCmComponent' in json.loads(told)[0]['notes'][-1]
+    assert 'the easyblock ROCmComponent' in json.loads(told)['recipes'][0]['notes'][-1]
     assert main(['plan', '--json', 'thing']) == 0
     found = json.loads(capsys.readouterr().out)
     assert ['ROCmComponent' in text for text in found['warnings']] == [True]
