@@ -171,6 +171,6 @@ def show(facts: Dict[str, Any]) -> None:
     elif not facts['hooks_active']:
         console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')
     else:
-        console.exact('next     eb --search NAME        find a recipe')
-        console.exact('         lumi-eb adapt X.eb      see what will be changed, and why')
-        console.exact('         eb X.eb -r              install it')
+        console.exact('next     lumi-eb search NAME     what there is, and what it becomes here')
+        console.exact('         lumi-eb adapt NAME      what will be changed in the recipe, and why')
+        console.exact('         lumi-eb install NAME    install it (or: eb X.eb -r)')
