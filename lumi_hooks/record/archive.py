@@ -43,7 +43,8 @@ def _instead(recipe: Recipe, site: Site) -> Optional[Recipe]:
     if own and not is_archive(own) and not site.derives(recipe.name):
         candidates.append(own)
     source = recipe.record.get('source')
-    candidates += [item.path for item in site.index.sources(recipe.name) if os.path.basename(item.path) == source]
+    candidates += [item.path for item in (*site.index.own_sources(recipe.name), *site.index.sources(recipe.name))
+                   if os.path.basename(item.path) == source]
     for path in candidates:
         try:
             return read_recipe(path)
