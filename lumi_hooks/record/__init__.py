@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..files import read_json
 from ..prefix import name_of
 from ..prefix.closed import is_open
+from ..releases import load_machine
 from ..versions import version_key
 
 SCHEMA_VERSION = 1
@@ -231,10 +232,16 @@ def where(record: Mapping[str, Any]) -> str:
     return name if prefix in name else f'{name}, {prefix}'
 
 
+def whose(record: Mapping[str, Any]) -> str:
+    """Whose derived software is, and whom to ask (site data); empty for what was not derived."""
+    said, source = load_machine().get('support'), record.get('source')
+    return f'Derived by lumi-hooks from {source["file"]}; {said["text"]} ({said["contact"]})' if source and said else ''
+
+
 def help_text(record: Mapping[str, Any]) -> str:
     """The short form, for the module's help. The same for the same record, whenever it is made."""
     source = record.get('source')
-    lines = [headline(record) + '.', f'Installed into {where(record)}.']
+    lines = [headline(record) + '.', f'Installed into {where(record)}.', *filter(None, [whose(record)])]
     if source:
         lines.append(f'Source recipe: sha256 {source["sha256"]}.')
         rules = ', '.join(record['rules'])
