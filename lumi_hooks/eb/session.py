@@ -25,6 +25,7 @@ from ..gpu import site_for
 from ..prefix import held
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
+from ..record.lost import lost
 from ..record.since import told
 from ..releases import load_machine, load_toolchains
 from ..render import describe
@@ -214,6 +215,9 @@ class Session:
 
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
+        half = lost(adaptation.module, site)
+        if half:
+            self._announce(half)
         changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)

@@ -12,7 +12,7 @@ import os
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import SiteError
 from ..files import at, open_folder, read_json, write_atomic
@@ -145,6 +145,11 @@ def drop(note: Note) -> None:
 def notes(prefix: str) -> List[Note]:
     """The notes of a prefix, the newest first."""
     return sorted(_notes(prefix), key=lambda note: (-note.when, note.name))
+
+
+def due_in(prefix: str) -> FrozenSet[str]:
+    """Folders of the installations of a prefix that are due for removal, without links."""
+    return frozenset(os.path.realpath(note.held.installdir) for note in _notes(prefix) if note.held.kind == REMOVED)
 
 
 def _notes(prefix: str) -> Iterator[Note]:

@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..files import read_json
 from ..prefix import name_of
 from ..prefix.closed import is_open
+from ..prefix.held import due_in
 from ..releases import load_machine
 from ..versions import version_key
 
@@ -116,16 +117,18 @@ def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:
 
 def installations(folder: str, name: str = '') -> Iterator[str]:
     """
-    Folders of installations that hold a record.
+    Folders of installations that hold a record; those that are due for removal are left out.
 
     :param folder: folder with software (…/SW/LUMI-25.03/C), in EasyBuild's layout name/version
     :param name: only this software
     """
     names = [name] if name else sorted(_listing(folder))
+    due = due_in(folder.rpartition(f'{os.sep}SW{os.sep}')[0])
     for software in names:
         for version in sorted(_listing(os.path.join(folder, software))):
             path = os.path.join(folder, software, version)
-            if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)):
+            if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)) \
+                    and not (due and os.path.realpath(path) in due):
                 yield path
 
 
