@@ -54,6 +54,11 @@ class Asked:
             return
         print_msg(f'lumi-hooks: module avail lists {module} from now on', log=_log, silent=build_option('silent'))
 
+    def refresh(self) -> None:
+        """The list of what is hidden is as it should be, also after an eb that was killed."""
+        with suppress(OSError):
+            visibility.refresh(self._site.prefix, self._tree)
+
     def __contains__(self, module: str) -> bool:
         return module in self._modules
 

@@ -90,6 +90,7 @@ class Session:
         watch_presence(site.index)
         install.watch(session)
         install.restore_left(site)
+        session.asked.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)

@@ -62,8 +62,7 @@ def show(prefix: str, tree: str, module: str, kind: str) -> bool:
             open_folder(prefix, os.path.join(_HIDDEN, kind, _below(prefix, tree), name)) as folder:
         os.unlink(at(folder, version.replace(os.sep, '%')))
         found = True
-    if found:
-        refresh(prefix, tree)
+    refresh(prefix, tree)  # also where one that was killed came no further than this
     return found
 
 
@@ -87,9 +86,11 @@ def refresh(prefix: str, tree: str) -> None:
 
     :raises OSError: the tree can't be written
     """
+    path = os.path.join(tree, FILE)
+    if not os.path.isdir(os.path.join(prefix, _HIDDEN)) or not os.path.isdir(tree):
+        return  # nothing was ever hidden
     with _alone(prefix):
         names = sorted({module for kind in _KINDS for module in hidden(prefix, tree, kind)})
-        path = os.path.join(tree, FILE)
         try:
             before = read_text(path)
         except FileNotFoundError:
