@@ -24,7 +24,7 @@ from typing import Iterator, Optional, Tuple
 
 from .. import tree
 from ..errors import DataError, LumiHooksError
-from ..files import at, open_folder, open_regular, read_json, read_text, replacing, write_atomic
+from ..files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
 from ..prefix import held
 from ..record import read_record
 from ..site import OVERLAY_FOLDER
@@ -123,7 +123,8 @@ class Aside:
                 write_atomic(at(folder, _FROM), kept)
                 if not _is_there(self.installdir):
                     os.rename(at(source, _SOFTWARE), self.installdir)
-                write_atomic(self.hidden, without_notice(read_text(at(source, _MODULE))))
+                write_atomic(self.hidden, without_notice(
+                    read_bytes(_MODULE, below=at(source, '')).decode('utf-8', 'surrogateescape')))
         except OSError as err:
             raise LumiHooksError(f'{self.installdir} cannot be brought back from {kept}: {err.strerror}') from err
 

@@ -96,8 +96,9 @@ class Installation:
             self.aside.reveal()
             self.aside.commit(self.keep_earlier)
             removal.settle_installation(self.prefix, self.installdir)
-        if replaced:
-            _tell_kept(self)
+        kept = removal.kept(self.prefix, self.installdir) if replaced else None
+        if kept:
+            _tell(kept)
 
 
 def started() -> float:
@@ -229,14 +230,6 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         os.environ.pop(TOKEN, None)
         _held.pop(here.lock_name, None)
         here.lock.release()
-
-
-def _tell_kept(here: Installation) -> None:
-    """What was there before is on disk still: how much, until when, and how to get it back or rid of it."""
-    newest = next((note for note in held.notes(here.prefix) if note.held.installdir == here.installdir), None)
-    if newest and newest.held.kind == held.REBUILT:
-        _tell(f'the earlier {here.module} is kept until {newest.day} ({newest.size}), as jobs may use it: "lumi-eb '
-              f'remove --undo {here.module}" brings it back, "lumi-eb remove --expire --now {here.module}" frees it')
 
 
 def _recorded_recipe(installdir: str) -> Optional[Tuple[str, str]]:

@@ -15,9 +15,9 @@ from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
 from .. import tree
 from ..errors import LumiHooksError
-from ..files import read_text, write_atomic
+from ..files import LARGEST, read_bytes, write_atomic
 from ..prefix import held, visibility
-from ..prefix.held import REMOVED, UNDONE, Held, Note
+from ..prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
 from ..standing import is_due, is_gone, with_notice, without_notice
 from .aside import Aside, user_name
 from .locks import Lock
@@ -68,7 +68,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
     lock = _lock(target.lock, target.module, tell)
     try:
         Aside(target.installdir, target.module_file, target.prefix, target.lock).recover()
-        text = read_text(target.module_file)
+        text = _read(target.prefix, target.module_file)
         if is_due(text):
             earlier = [note for note in held.notes(target.prefix) if note.held.kind == REMOVED
                        and note.held.installdir == target.installdir]
@@ -81,7 +81,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
         try:
             # from here on it is not installed any more
             write_atomic(target.module_file, with_notice(text, _said(note), target.module_file.endswith('.lua')),
-                         os.stat(target.module_file).st_mode & 0o777)
+                         os.lstat(target.module_file).st_mode & 0o777)
         except OSError:
             held.drop(note)
             raise
@@ -113,7 +113,7 @@ def settle(note: Note) -> None:
             held.drop(note)
         return
     try:
-        due: Optional[bool] = is_due(read_text(about.module_file))
+        due: Optional[bool] = is_due(_read(note.prefix, about.module_file))
     except FileNotFoundError:
         due = None
     if due is None:
@@ -121,16 +121,37 @@ def settle(note: Note) -> None:
     if due:
         visibility.hide(note.prefix, folder, about.module, visibility.REMOVED)
         if about.archive and os.path.lexists(about.archive):
-            write_atomic(note.recipe, read_text(about.archive))
+            write_atomic(note.recipe, _read(note.prefix, about.archive))
             os.unlink(about.archive)
     else:
         # it was brought back, or something else was installed in its place
         if os.path.lexists(note.recipe):
             if about.archive and not os.path.lexists(about.archive):
-                write_atomic(about.archive, read_text(note.recipe))
+                write_atomic(about.archive, _read(note.prefix, note.recipe))
             os.unlink(note.recipe)
         visibility.show(note.prefix, folder, about.module, visibility.REMOVED)
         held.become(note, UNDONE)
+
+
+def _is_settled(note: Note) -> bool:
+    """Is there nothing to finish, as far as a look tells it without the lock?"""
+    about = note.held
+    if about.kind != REMOVED:
+        return not about.kept or os.path.lexists(os.path.join(about.kept, 'software'))
+    try:
+        folder = os.path.dirname(os.path.dirname(about.module_file))
+        return is_due(_read(note.prefix, about.module_file)) \
+            and not (about.archive and os.path.lexists(about.archive)) \
+            and visibility.is_hidden(note.prefix, folder, about.module, visibility.REMOVED)
+    except OSError:
+        return True
+
+
+def _read(prefix: str, path: str) -> str:
+    """A text file of a prefix; no link in its place, to a secret of this user's, is followed."""
+    top, (folder, name) = os.path.realpath(prefix), os.path.split(path)
+    below = os.path.relpath(os.path.join(os.path.realpath(folder), name), top)
+    return read_bytes(below, LARGEST, top).decode('utf-8', 'surrogateescape')
 
 
 def undo(notes: Sequence[Note], module: str, tell: Callable[[str], None] = print) -> str:
@@ -163,8 +184,8 @@ def _bring_back(note: Note) -> str:
     about = note.held
     if is_gone(about.installdir):
         raise LumiHooksError(f'{about.module} cannot be brought back: somebody deleted {about.installdir}')
-    text = read_text(about.module_file)
-    write_atomic(about.module_file, without_notice(text), os.stat(about.module_file).st_mode & 0o777)
+    text = _read(note.prefix, about.module_file)
+    write_atomic(about.module_file, without_notice(text), os.lstat(about.module_file).st_mode & 0o777)
     settle(note)
     return f'{about.module} is back'
 
@@ -199,14 +220,19 @@ def expire(notes: Iterable[Note], now: Optional[float] = None, bound: Optional[i
     for note in notes:
         if bound is not None and len(found) >= bound:
             break
+        time_is_up = note.until <= (time.time() if now is None else now)
+        mine = note.uid in (0, os.geteuid())
+        if not (time_is_up or mine and not _is_settled(note)):
+            continue
         lock = Lock(note.held.lock, note.held.module)
         try:
             lock.acquire(limit=0, tell=lambda text: None)
         except LumiHooksError:
             continue
         try:
-            settle(note)
-            if note.until <= (time.time() if now is None else now) and _may_delete(note) and _delete(note):
+            if mine:  # what somebody else had begun is finished by that user
+                settle(note)
+            if time_is_up and _may_delete(note) and _delete(note):
                 found.append(note)
         except OSError:
             continue  # somebody else's files
@@ -232,7 +258,7 @@ def _delete(note: Note) -> bool:
         return False  # settled to something else meanwhile
     if about.kind == REMOVED:
         with suppress(FileNotFoundError):
-            if not is_due(read_text(about.module_file)):
+            if not is_due(_read(note.prefix, about.module_file)):
                 return False
             os.unlink(about.module_file)
         files = about.installdir
@@ -257,6 +283,16 @@ def settle_installation(prefix: str, installdir: str) -> None:
     """After an installation stands: what was noted of an earlier one in its place. Only for the holder of the lock."""
     with suppress(OSError):
         _settle_all([note for note in held.notes(prefix) if note.held.installdir == installdir])
+
+
+def kept(prefix: str, installdir: str) -> Optional[str]:
+    """What was replaced last is on disk still: how much, until when, and how to get it back or rid of it."""
+    newest = next((note for note in held.notes(prefix) if note.held.installdir == installdir), None)
+    if newest is None or newest.held.kind != REBUILT:
+        return None
+    module = newest.held.module
+    return f'the earlier {module} is kept until {newest.day} ({newest.size}), as jobs may use it: "lumi-eb remove ' \
+           f'--undo {module}" brings it back, "lumi-eb remove --expire --now {module}" frees it'
 
 
 def _settle_all(notes: Iterable[Note]) -> None:

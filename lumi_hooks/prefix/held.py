@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from ..central import is_archive
 from ..errors import SiteError
 from ..files import at, open_folder, read_json, write_atomic
 from ..releases import load_machine
@@ -153,6 +154,8 @@ def due_in(prefix: str) -> FrozenSet[str]:
 
 
 def _notes(prefix: str) -> Iterator[Note]:
+    if not prefix:
+        return
     try:
         names = os.listdir(os.path.join(prefix, FOLDER))
     except OSError:
@@ -184,6 +187,8 @@ def _checked(found: object, prefix: str) -> Optional[Held]:
         values[item.name] = value
     held = Held(**values)  # type: ignore[arg-type]
     paths = [held.module_file, held.installdir, held.lock, *filter(None, (held.archive, held.kept))]
+    if held.archive and not (held.archive.endswith('.eb') and is_archive(os.path.relpath(held.archive, prefix))):
+        return None
     if not held.module.isprintable() or not 0 <= held.keep_days <= 3650 or held.bytes < 0 or held.inodes < 0:
         return None
     top = os.path.realpath(prefix) + os.sep

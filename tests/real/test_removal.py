@@ -12,6 +12,8 @@ import pytest
 
 from .conftest import ROOT
 from .faults import MODULE, RECIPE, User, base_folder, remove, wait_for
+from .members import ONE, PROJECT_ID, STRANGER, TWO, Member, folder
+from .test_job import slurm  # noqa: F401 (a fixture)
 
 NEEDED = 'needed/1.0-cpeGNU-25.03'
 TOP = 'fault-1.0-GCCcore-14.2.0.eb'
@@ -167,6 +169,57 @@ def test_what_came_in_as_a_dependency_is_not_listed_until_it_is_asked_for(user):
     assert listed(user, 'needed') == [NEEDED]
     user.eb(f'{top} {robot} --rebuild')
     assert listed(user, 'needed') == [NEEDED]
+
+
+def test_jobs_of_slurm(fresh, slurm, tmp_path):  # noqa: F811
+    """eb --job gives each recipe to an eb of its own; and a job goes on when what it uses is removed."""
+    for name, more in (('needed', ''), ('fault', "dependencies = [('needed', '1.0')]\n")):
+        text = RECIPE.format(generation='one', build='true').replace("'fault'", f"'{name}'")
+        (tmp_path / f'{name}-1.0-GCCcore-14.2.0.eb').write_text(text + more)
+    (tmp_path / 'jobs').mkdir()
+    fresh.eb(f'{tmp_path}/{TOP} --robot={tmp_path} --job --job-backend=Slurm --job-cores=1 --job-max-walltime=1 '
+             f'--job-output-dir={tmp_path}/jobs', **slurm)
+    wait_for(lambda: not fresh.run('squeue -h', load=False, **slurm).stdout.strip(), 300)
+    logs = '\n'.join(path.read_text()[-2000:] for path in (tmp_path / 'jobs').rglob('*') if path.is_file())
+    assert listed(fresh) == [MODULE], logs
+    assert listed(fresh, 'needed') == [] and (fresh.software('needed', '1.0-cpeGNU-25.03') / 'share/f1').exists(), logs
+    script = tmp_path / 'job.sh'
+    script.write_text(f'#!/bin/bash\nmodule load {MODULE} && touch {tmp_path}/started\n'
+                      f'while ! test -e {tmp_path}/go; do sleep 0.2; done\ncat $EBROOTFAULT/share/f1\necho it-went-on\n')
+    fresh.run(f'sbatch --output={tmp_path}/out {script}', check=True, **slurm)
+    wait_for((tmp_path / 'started').exists)
+    lumi_eb(fresh, 'remove --yes fault')
+    assert listed(fresh) == []
+    (tmp_path / 'go').touch()
+    wait_for(lambda: not fresh.run('squeue -h', load=False, **slurm).stdout.strip())
+    assert (tmp_path / 'out').read_text().split()[-2:] == ['one', 'it-went-on']
+
+
+def test_two_members_of_a_project(standin, sources, upstream):
+    """One installs, the other asks by name, removes and brings back; nothing that one of them did is lost."""
+    base = base_folder()
+    try:
+        prefix = folder(base / 'project', ONE, PROJECT_ID, 0o2775)
+        one, two = (Member(standin, sources, upstream, prefix, folder(base / f'home{user}', user), user)
+                    for user in (ONE, TWO))
+        recipes = folder(base / 'recipes')
+        for name, more in (('needed', ''), ('fault', "dependencies = [('needed', '1.0')]\n")):
+            text = RECIPE.format(generation='one', build='true').replace("'fault'", f"'{name}'")
+            (recipes / f'{name}-1.0-GCCcore-14.2.0.eb').write_text(text + more)
+        one.eb(f'{recipes}/{TOP} --robot={recipes}')
+        assert listed(two, 'needed') == []
+        done = two.eb(f'{recipes}/needed-1.0-GCCcore-14.2.0.eb', check=False)
+        assert listed(one, 'needed') == [NEEDED], done.stdout[-3000:]
+        assert 'stays on disk until' in lumi_eb(two, 'remove --yes fault').stdout
+        assert listed(one) == []
+        assert 'is back' in lumi_eb(one, 'remove --undo fault').stdout
+        assert listed(two) == [MODULE]
+        # a stranger
+        away = Member(standin, sources, upstream, prefix, folder(base / 'homeless', STRANGER), STRANGER, ())
+        done = lumi_eb(away, 'remove --yes fault', check=False)
+        assert done.returncode == 2 and 'Traceback' not in done.stdout and listed(two) == [MODULE], done.stdout
+    finally:
+        remove(base)
 
 
 def test_it_can_be_switched_off(user):

@@ -211,7 +211,8 @@ def test_notes_that_are_none(target, text):
 
 
 @pytest.mark.parametrize('change', [
-    {'installdir': '/etc'}, {'module_file': '/etc/passwd'}, {'archive': '/etc/passwd'}, {'kept': '/tmp'},
+    {'installdir': '/etc'}, {'module_file': '/etc/passwd'}, {'archive': '/etc/passwd'},
+    {'archive': '{prefix}/sources/secret'}, {'archive': '{prefix}/sources/secret.eb'}, {'kept': '/tmp'},
     {'installdir': '{prefix}/SW/../../x'}, {'keep_days': -1}, {'keep_days': True}, {'kind': 'other'},
     {'kind': 'rebuilt', 'kept': '{prefix}/SW/LUMI-25.03/C/other/1.0'}, {'kind': 'rebuilt', 'kept': ''}])
 def test_a_note_says_nothing_about_what_lies_elsewhere(target, change):
@@ -222,6 +223,25 @@ def test_a_note_says_nothing_about_what_lies_elsewhere(target, change):
                   for key, value in change.items()})
     path.write_text(json.dumps(found))
     assert held.notes(target.prefix) == []
+
+
+def test_no_link_is_followed(target, tmp_path):
+    """In a project's prefix anybody may put a link to a secret of this user's in the place of what is copied."""
+    secret = tmp_path / 'secret'
+    secret.write_text('secret')
+    os.unlink(target.archive)
+    os.symlink(secret, target.archive)
+    with pytest.raises(LumiHooksError, match='not a regular file|symbolic'):
+        removal.remove(target, 4, print)
+    rebuild(target)
+    kept = next(note.held.kept for note in held.notes(target.prefix) if note.held.kept)
+    os.unlink(os.path.join(kept, 'module'))
+    os.symlink(secret, os.path.join(kept, 'module'))
+    with pytest.raises(LumiHooksError):
+        removal.undo([note for note in held.notes(target.prefix) if note.held.kept], MODULE, print)
+    assert Path(target.installdir, 'bin/tiny').read_text() == 'new' and is_installed(target)
+    assert not [path for path in Path(target.prefix).rglob('*') if path.is_file() and not path.is_symlink()
+                and 'secret' in path.read_text()]
 
 
 def test_a_note_of_somebody_else_does_not_delete_ones_own(target, monkeypatch):
