@@ -185,7 +185,8 @@ def test_jobs_of_slurm(fresh, slurm, tmp_path):  # noqa: F811
     assert listed(fresh, 'needed') == [] and (fresh.software('needed', '1.0-cpeGNU-25.03') / 'share/f1').exists(), logs
     script = tmp_path / 'job.sh'
     script.write_text(f'#!/bin/bash\nmodule load {MODULE} && touch {tmp_path}/started\n'
-                      f'while ! test -e {tmp_path}/go; do sleep 0.2; done\ncat $EBROOTFAULT/share/f1\necho it-went-on\n')
+                      f'while ! test -e {tmp_path}/go; do sleep 0.2; done\n'
+                      'cat $EBROOTFAULT/share/f1\necho it-went-on\n')
     fresh.run(f'sbatch --output={tmp_path}/out {script}', check=True, **slurm)
     wait_for((tmp_path / 'started').exists)
     lumi_eb(fresh, 'remove --yes fault')
