@@ -92,7 +92,7 @@ def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
     elif not blocked and (options.yes or not options.json and _agreed('remove this?')):
         done = [removal.remove(item, days, _tell) for item in targets]
         if not days:
-            removal.expire(done)
+            removal.expire(done, tell=_tell)
     if options.json:
         print_json({'schema_version': 1, 'prefix': site.prefix, 'removed': bool(done),
                     'modules': [_target_json(item, needed[item.module]) for item in targets],
@@ -129,7 +129,7 @@ def _expire(options: argparse.Namespace, site: Site, notes: Sequence[Note]) -> i
         return 1
     busy = {aside.installdir for aside in pending(site.prefix)}
     free = [note for note in notes if note.held.installdir not in busy]
-    gone = removal.expire(free, math.inf if options.now else None)
+    gone = removal.expire(free, math.inf if options.now else None, tell=_tell)
     if options.json:
         print_json({'schema_version': 1, 'prefix': site.prefix, 'deleted': [note_json(note) for note in gone],
                     'kept': [note_json(note) for note in held.notes(site.prefix)]})

@@ -157,10 +157,10 @@ def restore_left(site: Site) -> None:
     """
     for aside in pending(site.prefix):
         _under_lock(aside.lock, os.path.basename(aside.installdir), partial(_recover, aside))
-    removal.expire(held.notes(site.prefix), bound=removal.BOUND)
     for path in glob.glob(os.path.join(glob.escape(os.path.dirname(det_lock_path('x'))), '*.lock')):
         if judge(read_owner(path)) == DEAD:
             _under_lock(path, os.path.basename(path))
+    removal.expire(held.notes(site.prefix), bound=removal.BOUND, tell=_tell)
 
 
 def _under_lock(path: str, what: str, work: Optional[Callable[[], None]] = None) -> None:

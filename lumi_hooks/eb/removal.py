@@ -208,12 +208,14 @@ def _swap(note: Note) -> str:
     return f'{about.module} is back as it was before it was installed anew; what took its place is kept for some days'
 
 
-def expire(notes: Iterable[Note], now: Optional[float] = None, bound: Optional[int] = None) -> List[Note]:
+def expire(notes: Iterable[Note], now: Optional[float] = None, bound: Optional[int] = None,
+           tell: Callable[[str], None] = print) -> List[Note]:
     """
     Delete what was kept long enough, as far as this user may, and where nobody is at work.
 
     :param now: the time, in seconds since 1970; infinity deletes everything
     :param bound: how many are deleted at most
+    :param tell: is told which locks of dead processes were cleared
     :return: what is gone
     """
     found: List[Note] = []
@@ -226,7 +228,7 @@ def expire(notes: Iterable[Note], now: Optional[float] = None, bound: Optional[i
             continue
         lock = Lock(note.held.lock, note.held.module)
         try:
-            lock.acquire(limit=0, tell=lambda text: None)
+            lock.acquire(limit=0, tell=tell)
         except LumiHooksError:
             continue
         try:
