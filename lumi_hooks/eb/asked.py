@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from contextlib import suppress
-from typing import Iterable, Optional, Set
+from typing import Iterable, List, Optional, Set
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import print_msg, print_warning
@@ -20,6 +20,10 @@ from ..prefix.visibility import DEPENDENCY
 from ..site import Site
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
+# where EasyBuild (framework/easyconfig/tweak.py) puts what --try-* makes of the recipes that were asked for
+_TWEAKED = 'tweaked_easyconfigs'
+# options that are followed by a folder which is not asked for
+_WITH_FOLDER = re.compile(r'-r|--robot|--prefix|--tmpdir|--.*(path|paths|dir|modules|software)')
 # bytes of an easystack
 _LARGEST = 1 << 22
 
@@ -33,12 +37,19 @@ class Asked:
 
     def __init__(self, site: Site, store: str, arguments: Optional[Iterable[str]] = None):
         self._site, self._store = site, os.path.realpath(store)
-        self._words = set(_words(sys.argv[1:] if arguments is None else arguments))
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        self._words = set(_words(words))
+        self._folders = _folders(words)
+        # --from-pr and the like: whatever is read may have been asked for
+        self._everything = not self._folders and not any(word.endswith(('.eb', '.yaml', '.yml')) for word in words)
         self._modules: Set[str] = set()
 
     def given(self, path: Optional[str]) -> bool:
-        """Was a recipe given by its path or name?"""
-        return os.path.basename(path or '') in self._words
+        """Was a recipe given by its path or name, by its folder, or made of one that was (--try-*)?"""
+        real = os.path.realpath(path or '')
+        names = {os.path.basename(real), os.path.basename(path or '')}
+        return self._everything or bool(names & self._words) or _TWEAKED in real.split(os.sep) \
+            or any(real.startswith(folder + os.sep) for folder in self._folders)
 
     def note(self, module: str, path: Optional[str]) -> None:
         """A module is asked for by the recipe of that path; where it was hidden, it is listed from now on."""
@@ -97,6 +108,12 @@ class Asked:
 
     def _in_store(self, path: Optional[str]) -> bool:
         return bool(path) and os.path.realpath(path or '').startswith(self._store + os.sep)
+
+
+def _folders(words: List[str]) -> List[str]:
+    """Folders among the arguments of eb, all of whose recipes are asked for."""
+    return [os.path.realpath(word) for before, word in zip(['', *words], words)
+            if not word.startswith('-') and os.path.isdir(word) and not _WITH_FOLDER.fullmatch(before)]
 
 
 def _words(arguments: Iterable[str]) -> Iterable[str]:
