@@ -18,6 +18,7 @@ from ..files import read_text
 from ..prefix import visibility
 from ..prefix.visibility import DEPENDENCY
 from ..site import Site
+from ..standing import is_due
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 # where EasyBuild (framework/easyconfig/tweak.py) puts what --try-* makes of the recipes that were asked for
@@ -108,6 +109,14 @@ class Asked:
 
     def _in_store(self, path: Optional[str]) -> bool:
         return bool(path) and os.path.realpath(path or '').startswith(self._store + os.sep)
+
+
+def was_there(module_file: str) -> bool:
+    """Was a module there before, if only as what is left where somebody deleted the files?"""
+    try:
+        return not is_due(read_text(module_file))
+    except OSError:
+        return os.path.lexists(module_file)  # closed to this user
 
 
 def _folders(words: List[str]) -> List[str]:

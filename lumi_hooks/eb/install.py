@@ -32,10 +32,10 @@ from ..prefix import held
 from ..prefix.licensed import is_licensed
 from ..record import read_record
 from ..site import Site
-from ..standing import fallen, is_due
+from ..standing import fallen
 from . import ending, network, removal
 from .aside import COMPLETED, RESTORED, Aside, pending
-from .asked import Asked
+from .asked import Asked, was_there
 from .commands import TOKEN, end_processes
 from .locks import DEAD, Lock, judge, read_owner
 
@@ -64,8 +64,7 @@ class Installation:
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
         self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
         self.prefix = site.prefix
-        # was the module there before, if only as what is left where somebody deleted the files?
-        self.before = _was_there(self.module_file)
+        self.before = was_there(self.module_file)
         self.module_only = bool(build_option('module_only') or ec['module_only'])
         # by two clocks: the first can be set while a build runs
         self.started, self.ticks = time.time(), time.monotonic()
@@ -362,13 +361,6 @@ def _wait_limit() -> int:
 def _is_empty(folder: str) -> bool:
     """Is there nothing? EasyBuild makes the folder early on, to see whether it may."""
     return not os.path.lexists(folder) or (os.path.isdir(folder) and not os.listdir(folder))
-
-
-def _was_there(path: str) -> bool:
-    try:
-        return not is_due(read_text(path))
-    except OSError:
-        return os.path.lexists(path)  # closed to this user
 
 
 def _stamp(path: str) -> Optional[Tuple[int, int]]:

@@ -203,7 +203,7 @@ def test_two_members_of_a_project(standin, sources, upstream):
         prefix = folder(base / 'project', ONE, PROJECT_ID, 0o2775)
         one, two = (Member(standin, sources, upstream, prefix, folder(base / f'home{user}', user), user)
                     for user in (ONE, TWO))
-        recipes = folder(base / 'recipes')
+        recipes = folder(base / 'recipes', 0)
         for name, more in (('needed', ''), ('fault', "dependencies = [('needed', '1.0')]\n")):
             text = RECIPE.format(generation='one', build='true').replace("'fault'", f"'{name}'")
             (recipes / f'{name}-1.0-GCCcore-14.2.0.eb').write_text(text + more)
