@@ -15,6 +15,7 @@ from .errors import RecipeError
 from .files import read_bytes, read_text
 from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
+from .standing import fallen
 from .versions import version_key
 
 # what LUMI calls the archive of recipes in a prefix, today and before September 2024; and the store of adapted ones
@@ -68,6 +69,8 @@ class Index:
         # an archived copy says what was installed once: any other recipe of its name comes first
         self._by_rank = sorted(self.recipes, key=is_archive)
         self._modules: Dict[str, Dict[str, str]] = {}
+        # module files that stand for no installation, with the reason (standing.py), by name of the software
+        self._fallen: Dict[str, Dict[str, Tuple[str, str]]] = {}
         self._recipes: Dict[str, Dict[str, List[str]]] = {}
         # of the paths in there, those that were seen not to be derived ones
         self._own: Set[str] = set()
@@ -81,11 +84,15 @@ class Index:
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._recipes, self._own_sources, self._listings, self._flats, self._texts):
+        for known in (self._modules, self._fallen, self._recipes, self._own_sources, self._listings, self._flats,
+                      self._texts):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
-        """Installed modules of one software: version part of the module name -> module file."""
+        """
+        Installed modules of one software: version part of the module name -> module file. Those whose installation is
+        gone or due for removal are left out (`fallen` tells them); what they hide in folders further back is, too.
+        """
         if name not in self._modules:
             found: Dict[str, str] = {}
             for folder in (folder for folder in self.modulepath if name in self._entries(folder)):
@@ -93,8 +100,22 @@ class Index:
                     version = module_version(entry)
                     if version:
                         found.setdefault(version, os.path.join(folder, name, entry))
-            self._modules[name] = found
+            reasons = {version: fallen(self._text(path)) for version, path in found.items()}
+            self._fallen[name] = {version: (path, reasons[version] or '') for version, path in found.items()
+                                  if reasons[version]}
+            self._modules[name] = {version: path for version, path in found.items() if not reasons[version]}
         return self._modules[name]
+
+    def fallen(self, name: str) -> Dict[str, Tuple[str, str]]:
+        """Module files of one software that stand for no installation: version -> path, and DUE or GONE."""
+        self.modules(name)
+        return self._fallen[name]
+
+    def why_fallen(self, module: str) -> Optional[str]:
+        """DUE or GONE where a module file of that full name stands for no installation, else None."""
+        name, _, version = module.partition('/')
+        found = self.fallen(name).get(version)
+        return found[1] if found else None
 
     def module_file(self, module: str) -> Optional[str]:
         """Module file of an installed module given by its full name, None where it is not installed."""
@@ -104,12 +125,15 @@ class Index:
     def module_text(self, module: str) -> str:
         """Text of an installed module's file, empty where it is not installed or can't be read."""
         path = self.module_file(module)
-        if path and path not in self._texts:
+        return self._text(path) if path else ''
+
+    def _text(self, path: str) -> str:
+        if path not in self._texts:
             try:
                 self._texts[path] = read_text(path, 'replace')
             except OSError:
                 self._texts[path] = ''
-        return self._texts[path] if path else ''
+        return self._texts[path]
 
     def recipe(self, name: str, filename: str) -> Optional[str]:
         """The recipe of that file name on the user's or LUMI's recipe folders, None where there is none."""

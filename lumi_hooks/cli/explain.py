@@ -12,7 +12,7 @@ from .. import quote
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
-from ..record import CHANGES, FILE, headline, installations, software_folders, where
+from ..record import CHANGES, FILE, headline, installations, software_folders, where, whose
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, folders_of, today
 from ..record.failed import failed_builds, matching
 from ..record.net import net_changes
@@ -192,6 +192,8 @@ def show(installation: Installation, site: Site) -> None:
     say(bold(headline(record)))
     say(f'in {installation.folder}')
     say(f'installed into {where(record)}')
+    if whose(record):
+        say(whose(record))
     seconds = times.get('seconds')
     took = f', in {seconds:.0f} s' if isinstance(seconds, (int, float)) else ''
     say(f'on {times["finished"]}{took}; {size["bytes"]:,} bytes, {size["inodes"]:,} files and folders')

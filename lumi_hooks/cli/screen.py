@@ -10,11 +10,11 @@ from .. import __version__
 from ..doctor.place import why_unusable
 from ..errors import LumiHooksError
 from ..loaded import OUR_EB
-from ..prefix import name_of, stack_of
+from ..prefix import held, module_folders, name_of, stack_of, visibility
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
 from ..releases import default_release, toolchain_facts
-from ..site import is_lumi, node_partition, site_from_environment, stack_version, user_prefix
+from ..site import Site, is_lumi, node_partition, site_from_environment, stack_version, user_prefix
 from .command import add_command
 from .console import Cell, Output, Piece, Styled, bold, print_json
 
@@ -80,6 +80,8 @@ def status() -> Dict[str, Any]:
         'prefixes': list(stack),
         'closed': [{'folder': one.folder, 'text': one.sentence(stack)} for one in closed],
         'space': space(prefix),
+        'hidden': unlisted(prefix, site),
+        'kept': kept(prefix),
         'easybuild': easybuild_version(),
         'lumi_hooks': __version__,
         'hooks_file': ours,
@@ -87,6 +89,20 @@ def status() -> Dict[str, Any]:
                                                or keeps_hooks(shutil.which('eb'), hooks)),
         'chained': chained(ours),
     }
+
+
+def unlisted(prefix: str, site: Optional[Site]) -> int:
+    """Number of modules of the prefix that module avail does not list, as they came in as dependencies alone."""
+    folders = module_folders(prefix, stack_version(site), site.partition) if site else []
+    return sum(len(visibility.hidden(prefix, folder, visibility.DEPENDENCY)) for folder in folders
+               if os.path.isdir(folder))
+
+
+def kept(prefix: str) -> Dict[str, int]:
+    """What was removed or replaced and is on disk still: how much, in bytes and inodes."""
+    notes = [note for note in held.notes(prefix) if note.held.kept or note.held.kind == held.REMOVED]
+    return {'modules': len(notes), 'bytes': sum(note.held.bytes for note in notes),
+            'inodes': sum(note.held.inodes for note in notes)}
 
 
 def space(path: str) -> Optional[Dict[str, int]]:
@@ -153,6 +169,12 @@ def show(facts: Dict[str, Any]) -> None:
     if free:
         row('free there', f'{free["bytes"] / 1e9:,.0f} GB, {free["inodes"]:,} inodes (of the file system; your quota '
                           'may be less)')
+    if facts['hidden']:
+        row('not listed', f'{facts["hidden"]} modules that came in as dependencies alone (module --show_hidden avail; '
+                          'LUMI_HOOKS_HIDE=off lists what is installed from then on)')
+    if facts['kept']['modules']:
+        row('kept', f'{facts["kept"]["modules"]} that were removed or replaced, {facts["kept"]["bytes"] / 1e6:,.0f} MB '
+                    f'in {facts["kept"]["inodes"]:,} files (lumi-eb remove lists them)')
     row('EasyBuild', facts['easybuild'] or 'no eb on PATH')
     row('lumi-hooks', f'{facts["lumi_hooks"]}   ({facts["hooks_file"]})')
     row('hooks', ('active for plain eb' if facts['hooks_active'] else 'not active for plain eb')

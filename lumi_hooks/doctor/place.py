@@ -12,6 +12,7 @@ from ..prefix.closed import closed_folders
 from ..prefix.permissions import umask
 from ..prefix.quota import existing
 from ..record import installations, read_record, software_folders
+from ..record.lost import all_lost
 from ..site import stack_version
 from . import ERROR, WARNING, Situation, check, no_prefix
 
@@ -109,6 +110,13 @@ def needs(here: Situation):
             if missing and index.module_file(found['module']):
                 yield WARNING, f'{found["module"]} can\'t be loaded, as it needs {", ".join(missing)}, which is not ' \
                                'there: install that, or name the prefix that it is in in LUMI_HOOKS_PREFIXES'
+
+
+@check('lost', 'what is installed has its module and its files', no_modules)
+def half(here: Situation):
+    """What somebody deleted by hand; `eb` installs that again."""
+    for text in all_lost(here.site) if not here.inside else ():
+        yield WARNING, text
 
 
 def no_area(here: Situation) -> Optional[str]:

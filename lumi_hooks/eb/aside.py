@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 The earlier installation of a package, set aside while a new one is made in its place, and brought back if that fails.
+When the new one stands, the earlier one is kept for some days (prefix/held.py), unlisted.
 
 EasyBuild (5.1.2 to 5.4.1, EasyBlock.make_installdir) deletes the earlier prefix before the new one stands, and its
 module when the build starts. Here both are renamed when the new one begins to be written, and a module never points to
@@ -10,26 +11,31 @@ Everything is done by renames, in an order in which every state says what is to 
 next run finishes it (`recover`). Imports nothing of EasyBuild.
 """
 import errno
+import getpass
 import hashlib
 import json
 import os
 import shutil
 import stat
 import time
+import uuid
 from contextlib import suppress
-from typing import Iterator, Optional
+from typing import Iterator, Optional, Tuple
 
 from .. import tree
-from ..errors import LumiHooksError
-from ..files import at, open_folder, open_regular, read_json, replacing, write_atomic
+from ..errors import DataError, LumiHooksError
+from ..files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
+from ..prefix import held
+from ..record import read_record
 from ..site import OVERLAY_FOLDER
+from ..standing import without_notice
 
 RESTORED, COMPLETED = 'restored', 'completed'
 _NOTES = os.path.join(OVERLAY_FOLDER, 'aside')
 # bytes of a note: three paths
 _LARGEST_NOTE = 1 << 16
 # in the folder of what is set aside
-_SOFTWARE, _MODULE, _HALF = 'software', 'module', 'half'
+_SOFTWARE, _MODULE, _HALF, _FROM = 'software', 'module', 'half', 'from'
 
 
 class Aside:
@@ -65,7 +71,7 @@ class Aside:
 
     def take(self) -> None:
         """
-        Set the installation aside.
+        Set the installation aside; where there is none, that is noted all the same.
 
         :raises LumiHooksError: it can't be moved; it is where it was then
         """
@@ -79,7 +85,8 @@ class Aside:
             with self._open() as folder:
                 if os.path.lexists(self.module):
                     _move(self.module, at(folder, _MODULE))
-                os.rename(self.installdir, at(folder, _SOFTWARE))
+                if _is_there(self.installdir):
+                    os.rename(self.installdir, at(folder, _SOFTWARE))
         except OSError as err:
             self.undo()
             raise LumiHooksError(f'the earlier installation {self.installdir} cannot be set aside: {err.strerror}; '
@@ -103,11 +110,30 @@ class Aside:
             raise LumiHooksError(f'{self.installdir}, which this recipe builds on (keeppreviousinstall), cannot be '
                                  f'copied: {err.strerror}; it was left as it is') from err
 
+    def bring(self, kept: str) -> None:
+        """
+        Put in its place what was set aside before, and is kept; its module is ready to be revealed. The kept folder
+        keeps its module file, and is emptied of the rest: `undo` puts it back there.
+
+        :param kept: as `commit` made it
+        :raises LumiHooksError: it can't be moved
+        """
+        try:
+            with self._open() as folder, open_folder(*os.path.split(kept)) as source:
+                write_atomic(at(folder, _FROM), kept)
+                if not _is_there(self.installdir):
+                    os.rename(at(source, _SOFTWARE), self.installdir)
+                write_atomic(self.hidden, without_notice(
+                    read_bytes(_MODULE, below=at(source, '')).decode('utf-8', 'surrogateescape')))
+        except OSError as err:
+            raise LumiHooksError(f'{self.installdir} cannot be brought back from {kept}: {err.strerror}') from err
+
     def undo(self) -> None:
         """Bring the earlier installation back; what was half made in its place goes."""
         tree.remove(self.hidden)
         if self.taken:
             with self._open() as folder:
+                self._return_to_kept(at(folder, _FROM))
                 software, module, half = (at(folder, name) for name in (_SOFTWARE, _MODULE, _HALF))
                 if _is_there(software):
                     tree.remove(half)
@@ -119,6 +145,19 @@ class Aside:
         tree.remove(self.folder)
         self._forget()
 
+    def _return_to_kept(self, path: str) -> None:
+        """What was brought from a kept folder, and is not revealed, goes back there."""
+        try:
+            kept = read_text(path, largest=_LARGEST_NOTE)
+        except FileNotFoundError:
+            return
+        parent, name = os.path.split(self.installdir)
+        if os.path.dirname(kept) == parent and os.path.basename(kept).startswith(f'.{name}.kept.'):
+            with suppress(FileNotFoundError), open_folder(parent, os.path.basename(kept)) as target:
+                if not _is_there(at(target, _SOFTWARE)):
+                    os.rename(self.installdir, at(target, _SOFTWARE))
+        os.unlink(path)
+
     def reveal(self) -> None:
         """The new module appears, in one step; nothing happens where none was made."""
         if os.path.lexists(self.hidden):
@@ -126,23 +165,54 @@ class Aside:
 
     def commit(self, keep: bool = False) -> None:
         """
-        The new installation stands: the earlier one goes.
+        The new installation stands: the earlier one is kept for some days, or goes where it is 0 days.
 
         :param keep: it stays, beside it and with the time in its name, as recipes with cleanupoldinstall = False want
         """
+        kind = held.REBUILT
         if self.taken:
             with self._open() as folder:
                 if keep and _is_there(at(folder, _SOFTWARE)):
                     os.rename(at(folder, _SOFTWARE), f'{self.installdir}.{time.strftime("%Y%m%d-%H%M%S")}')
-            tree.remove(self._done)
-            try:
-                os.rename(self.folder, self._done)
-            except OSError as err:
-                raise LumiHooksError(f'{self.installdir} is installed, but what was there before cannot be removed '
-                                     f'from {self.folder}: {self._done} is in the way ({err.strerror}); remove '
-                                     'both') from err
-        tree.remove(self._done)
+                if _is_there(at(folder, _FROM)):
+                    kind = held.UNDONE
+                whole = _is_there(at(folder, _SOFTWARE))
+            if not (whole and self._hold(kind)):
+                self._delete()
         self._forget()
+
+    def _hold(self, kind: str) -> bool:
+        """Keep what was set aside, in one step and with a note before it; False where nothing is kept, or can't be."""
+        days = held.keep_days()
+        if not days:
+            return False
+        name = uuid.uuid4().hex[:12]
+        parent, version = os.path.split(self.installdir.rstrip(os.sep))
+        kept = os.path.join(parent, f'.{version}.kept.{name}')
+        size = _recorded_size(os.path.join(self.folder, _SOFTWARE))
+        module = os.path.join(*self.module.split(os.sep)[-2:])
+        try:
+            note = held.write(self._prefix, name, held.Held(
+                kind, module[:-4] if module.endswith('.lua') else module, self.module, self.installdir, self.lock,
+                kept=kept, keep_days=days, bytes=size[0], inodes=size[1], user=user_name()))
+        except OSError:
+            return False  # a full disk: what was there goes
+        try:
+            os.rename(self.folder, kept)
+        except OSError:
+            held.drop(note)
+            return False
+        return True
+
+    def _delete(self) -> None:
+        tree.remove(self._done)
+        try:
+            os.rename(self.folder, self._done)
+        except OSError as err:
+            raise LumiHooksError(f'{self.installdir} is installed, but what was there before cannot be removed '
+                                 f'from {self.folder}: {self._done} is in the way ({err.strerror}); remove '
+                                 'both') from err
+        tree.remove(self._done)
 
     def recover(self) -> Optional[str]:
         """
@@ -159,7 +229,7 @@ class Aside:
             return None
         # the earlier module was hidden before: one that is visible is the new one's, which appears last
         with self._open() as folder:
-            replaced = _is_there(at(folder, _SOFTWARE)) and os.path.lexists(self.module)
+            replaced = any(_is_there(at(folder, name)) for name in (_SOFTWARE, _FROM)) and os.path.lexists(self.module)
         if replaced:
             self.commit()
             return COMPLETED
@@ -193,6 +263,22 @@ def pending(prefix: str) -> Iterator[Aside]:
             continue  # of another version of the library
         if sound:  # a note says nothing about what lies elsewhere, whoever wrote it
             yield Aside(paths[0], paths[1], prefix, paths[2])
+
+
+def _recorded_size(installation: str) -> Tuple[int, int]:
+    """Bytes and inodes of an installation, as its record has them; 0 where it has none."""
+    with suppress(DataError, KeyError, TypeError):
+        size = (read_record(installation) or {})['size']
+        return max(0, size['bytes']), max(0, size['inodes'])
+    return 0, 0
+
+
+def user_name() -> str:
+    """Name of this user."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _is_there(path: str) -> bool:

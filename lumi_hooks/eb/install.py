@@ -28,11 +28,14 @@ from easybuild.tools.filetools import det_lock_path
 from .. import tree
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
+from ..prefix import held
 from ..prefix.licensed import is_licensed
 from ..record import read_record
 from ..site import Site
-from . import ending, network
+from ..standing import fallen
+from . import ending, network, removal
 from .aside import COMPLETED, RESTORED, Aside, pending
+from .asked import Asked, was_there
 from .commands import TOKEN, end_processes
 from .locks import DEAD, Lock, judge, read_owner
 
@@ -60,6 +63,8 @@ class Installation:
         self.lock_name = self.installdir.replace('/', '_')
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
         self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
+        self.prefix = site.prefix
+        self.before = was_there(self.module_file)
         self.module_only = bool(build_option('module_only') or ec['module_only'])
         # by two clocks: the first can be set while a build runs
         self.started, self.ticks = time.time(), time.monotonic()
@@ -79,14 +84,20 @@ class Installation:
             if taken:
                 _tell(f'the earlier installation of {self.module} is back as it was')
 
-    def finish(self) -> None:
-        """It is done: the module appears and the earlier installation goes."""
+    def finish(self, asked: Asked) -> None:
+        """It is done: the module appears, listed where it was asked for, and the earlier installation is put away."""
         with _undisturbed():
             if build_option('stop') and self.aside.taken:
                 self.undo()
                 return
+            replaced = self.aside.taken
+            asked.installed(self.module, self.before)
             self.aside.reveal()
             self.aside.commit(self.keep_earlier)
+            removal.settle_installation(self.prefix, self.installdir)
+        kept = removal.kept(self.prefix, self.installdir) if replaced else None
+        if kept:
+            _tell(kept)
 
 
 def started() -> float:
@@ -148,6 +159,7 @@ def restore_left(site: Site) -> None:
     for path in glob.glob(os.path.join(glob.escape(os.path.dirname(det_lock_path('x'))), '*.lock')):
         if judge(read_owner(path)) == DEAD:
             _under_lock(path, os.path.basename(path))
+    removal.expire(held.notes(site.prefix), bound=removal.BOUND, tell=_tell)
 
 
 def _under_lock(path: str, what: str, work: Optional[Callable[[], None]] = None) -> None:
@@ -205,7 +217,7 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         if result[0]:
             if recipe:
                 _put_back(*recipe)
-            here.finish()
+            here.finish(session.asked)
             ending.succeeded(here, site)
         else:
             here.undo()
@@ -352,9 +364,11 @@ def _is_empty(folder: str) -> bool:
 
 
 def _stamp(path: str) -> Optional[Tuple[int, int]]:
-    """Tells whether a file is the same as before; None where it is not there."""
+    """Tells whether a module file is the same as before; None where it is not there, or stands for nothing."""
     try:
         status = os.stat(path)
+        if fallen(read_text(path)):
+            return None
     except OSError:
         return None
     return status.st_ino, status.st_mtime_ns

@@ -8,12 +8,15 @@ unloaded are back. So this acts after *every* load of modules, in one place. It 
 on every load (`ModulesTool.load`) and knows modules to be kept out.
 """
 import os
-from typing import Dict, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 from easybuild.tools.environment import setvar, unset_env_vars
-from easybuild.tools.modules import ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
+from easybuild.tools.modules import Lmod, ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
 
+from ..central import Index
+from ..files import read_text
 from ..releases import CrayModule
+from ..standing import fallen
 
 
 class Scope:
@@ -107,3 +110,41 @@ def watch_loads() -> None:
     setattr(load, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
     load.__doc__ = original.__doc__
     ModulesTool.load = load
+
+
+def watch_presence(index: Index) -> None:
+    """
+    Have EasyBuild take modules whose installation is gone or due for removal for what they are: not installed, so that
+    it installs them anew. It asks Lmod, which sees the module file. Can go when EasyBuild looks for the installation,
+    too. Idempotent.
+    """
+    _indices.append(index)
+    if getattr(ModulesTool.exist, 'lumi_hooks', False):
+        return
+    exist, available = ModulesTool.exist, Lmod.available
+
+    def exist_with_files(self, mod_names, *args, **kwargs):
+        found = exist(self, mod_names, *args, **kwargs)
+        return [there and not _is_fallen(name) for name, there in zip(mod_names, found)]
+
+    def available_with_files(self, *args, **kwargs):
+        return [name for name in available(self, *args, **kwargs) if not _is_fallen(name)]
+
+    setattr(exist_with_files, 'lumi_hooks', True)  # noqa: B010
+    exist_with_files.__doc__, available_with_files.__doc__ = exist.__doc__, available.__doc__
+    ModulesTool.exist, Lmod.available = exist_with_files, available_with_files
+
+
+# the index of the session; a later session of the same process has its own
+_indices: List[Index] = []
+
+
+def _is_fallen(module: str) -> bool:
+    name, _, version = module.partition('/')
+    found = _indices[-1].fallen(name).get(version) if version else None
+    if not found:
+        return False
+    try:
+        return fallen(read_text(found[0])) is not None  # it may have been installed in this very run
+    except OSError:
+        return True

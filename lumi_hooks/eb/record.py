@@ -64,7 +64,7 @@ class Records:
             adaptation = adapted_again(ec.rawtxt, origin, session.site) if origin else None
         source = origin.as_json(noted['source'], noted['sha256']) if origin else None
         found = write(easyblock, session.site, adaptation, source, install.started(),
-                      session.linkage.get(easyblock.full_mod_name))
+                      session.linkage.get(easyblock.full_mod_name), easyblock.full_mod_name in session.asked)
         self._texts[easyblock.full_mod_name] = record.help_text(found)
 
     def with_help(self, easyblock, path: str, text: str) -> str:
@@ -76,7 +76,7 @@ class Records:
 
 
 def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]], started: float,
-          linkage: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
+          linkage: Optional[Mapping[str, Any]] = None, asked_for: bool = True) -> Dict[str, Any]:
     """
     Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
     record of the installation stays, and that its module was made anew is noted in it.
@@ -84,6 +84,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
     :param adaptation: how its recipe was derived, None where it was not or that is not known
     :param source: the recipe that it was derived from: file, sha256, origin and text (None: not found again)
     :param started: when the installation began, in seconds since 1970
+    :param asked_for: was it asked for by name, or did it come in as a dependency alone?
     :return: the record; it is not in the installation where that can't be written with --module-only
     :raises LumiHooksError: it can't be written
     """
@@ -94,7 +95,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
         found = dict(earlier, module_only=[*earlier.get('module_only', ()), {
             'finished': _now(), 'library': __version__, 'easybuild': str(FRAMEWORK_VERSION)}])
     else:
-        found = collect(easyblock, site, adaptation, source, started, linkage, module_only)
+        found = collect(easyblock, site, adaptation, source, started, linkage, module_only, asked_for)
     if not os.path.isdir(installation):
         return found  # a recipe that installs nothing but a module
     try:
@@ -115,7 +116,8 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
 
 
 def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]],
-            started: float, linkage: Optional[Mapping[str, Any]], module_only: bool) -> Dict[str, Any]:
+            started: float, linkage: Optional[Mapping[str, Any]], module_only: bool,
+            asked_for: bool = True) -> Dict[str, Any]:
     """The record of what is being installed, as schemas/record.schema.json describes it."""
     ec = easyblock.cfg
     noted = parse_recipe(ec.rawtxt, ec.path).record
@@ -129,6 +131,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'versionsuffix': ec['versionsuffix'] or '',
         'toolchain': {'name': easyblock.toolchain.name, 'version': str(easyblock.toolchain.version)},
         'installation': easyblock.installdir,
+        'asked_for': asked_for,
         'library': {'version': __version__, 'commit': commit, 'modified': modified},
         'easybuild': {'version': str(FRAMEWORK_VERSION), 'easyblocks': str(EASYBLOCKS_VERSION),
                       'easyblock': type(easyblock).__name__, 'settings': _settings()},

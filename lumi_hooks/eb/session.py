@@ -22,8 +22,10 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
+from ..prefix import held
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
+from ..record.lost import lost
 from ..record.since import told
 from ..releases import load_machine, load_toolchains
 from ..render import describe
@@ -32,9 +34,10 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
 from . import around, install, linkage, live, messages, places, stack, trust
+from .asked import Asked
 from .guard import refuse_options
 from .jobs import refuse_before_submitting
-from .modules import SCOPE, watch_loads
+from .modules import SCOPE, watch_loads, watch_presence
 from .names import name_external_modules
 from .record import Records
 from .view import View
@@ -48,6 +51,7 @@ class Session:
     def __init__(self, site: Site, upstream: List[str]):
         self.site, self.upstream, self.store, self.view = site, upstream, Store(site.prefix), View()
         self.closure = Closure(site)
+        self.asked = Asked(site, self.store.root)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
         self.records = Records(self)
@@ -67,6 +71,7 @@ class Session:
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
+        held.keep_days()  # a wrong value is told before anything is built
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
@@ -81,9 +86,11 @@ class Session:
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
-        refuse_before_submitting(session.raise_refusals)
+        refuse_before_submitting(session.raise_refusals, session.asked.dependencies)
+        watch_presence(site.index)
         install.watch(session)
         install.restore_left(site)
+        session.asked.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)
@@ -144,26 +151,33 @@ class Session:
             return
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
+            given = self.asked.given(ec.path)
             recipe = live.glance(ec)
             trust.check_beside(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 recipe = parse_recipe(ec.rawtxt, ec.path)
-            self._texts[key] = self._adapted(recipe)
+            self._texts[key] = self._adapted(recipe, given)
             # read once more (copies of the object) it is what it is
             self._texts[self._texts[key]] = self._texts[key]
         text, path = self._texts[key]
         if text != ec.rawtxt:
             live.replace(ec, text, path)
 
-    def _adapted(self, recipe: Recipe) -> Tuple[str, str]:
-        """The text that stands for a recipe, and its path; notes a refusal for later."""
+    def _adapted(self, recipe: Recipe, given: bool) -> Tuple[str, str]:
+        """
+        The text that stands for a recipe, and its path; notes a refusal for later.
+
+        :param given: was it asked for by name?
+        """
         newer = archive.newer(recipe, self.site, sys.argv[1:])
         if newer:
-            text, path = self._adapted(newer)
+            text, path = self._adapted(newer, given)
             self._compare(recipe, newer, text)
             return text, path
         adaptation = adapt(recipe, self.site)
+        if given and adaptation.status != REFUSED:
+            self.asked.note(adaptation.module, recipe.path)
         if adaptation.status == UNCHANGED:
             self._tell_changed(adaptation, self.site)
             if recipe.toolchain[0] != 'system':
@@ -181,7 +195,7 @@ class Session:
         if own:
             self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
                            f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
-            return self._adapted(read_recipe(own))
+            return self._adapted(read_recipe(own), given)
         self._write(adaptation)
         self._note(adaptation)
         self._tell_changed(adaptation, site)
@@ -202,6 +216,9 @@ class Session:
 
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
+        half = lost(adaptation.module, site)
+        if half:
+            self._announce(half)
         changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)

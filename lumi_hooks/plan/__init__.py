@@ -16,6 +16,7 @@ from ..dependency import SYSTEM, Dependency
 from ..errors import RecipeError
 from ..gpu import site_for
 from ..prefix import closed, holder
+from ..record.lost import lost
 from ..selection import own_recipe, source_recipe
 from ..site import Site, stack_version
 from .outline import Block, Need, Outline, read_outline
@@ -92,6 +93,7 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
         planner.visit(planner.given[module])
     nodes = tuple(planner.nodes.values())
     warnings.extend(not_together(nodes, site))
+    warnings.extend(said for node in nodes if node.status == BUILD for said in [lost(node.module, site)] if said)
     warnings.extend(closed.sentences(site.prefixes, stack_version(site), site.partition))
     return Plan(site, nodes, tuple(dict.fromkeys(targets)), tuple(warnings))
 

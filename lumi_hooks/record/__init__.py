@@ -16,6 +16,8 @@ from ..errors import DataError
 from ..files import read_json
 from ..prefix import name_of
 from ..prefix.closed import is_open
+from ..prefix.held import due_in
+from ..releases import load_machine
 from ..versions import version_key
 
 SCHEMA_VERSION = 1
@@ -115,16 +117,18 @@ def same(first: Mapping[str, Any], second: Mapping[str, Any]) -> List[str]:
 
 def installations(folder: str, name: str = '') -> Iterator[str]:
     """
-    Folders of installations that hold a record.
+    Folders of installations that hold a record; those that are due for removal are left out.
 
     :param folder: folder with software (…/SW/LUMI-25.03/C), in EasyBuild's layout name/version
     :param name: only this software
     """
     names = [name] if name else sorted(_listing(folder))
+    due = due_in(folder.rpartition(f'{os.sep}SW{os.sep}')[0])
     for software in names:
         for version in sorted(_listing(os.path.join(folder, software))):
             path = os.path.join(folder, software, version)
-            if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)):
+            if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)) \
+                    and not (due and os.path.realpath(path) in due):
                 yield path
 
 
@@ -231,10 +235,16 @@ def where(record: Mapping[str, Any]) -> str:
     return name if prefix in name else f'{name}, {prefix}'
 
 
+def whose(record: Mapping[str, Any]) -> str:
+    """Whose derived software is, and whom to ask (site data); empty for what was not derived."""
+    said, source = load_machine().get('support'), record.get('source')
+    return f'Derived by lumi-hooks from {source["file"]}; {said["text"]} ({said["contact"]})' if source and said else ''
+
+
 def help_text(record: Mapping[str, Any]) -> str:
     """The short form, for the module's help. The same for the same record, whenever it is made."""
     source = record.get('source')
-    lines = [headline(record) + '.', f'Installed into {where(record)}.']
+    lines = [headline(record) + '.', f'Installed into {where(record)}.', *filter(None, [whose(record)])]
     if source:
         lines.append(f'Source recipe: sha256 {source["sha256"]}.')
         rules = ', '.join(record['rules'])

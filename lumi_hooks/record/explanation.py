@@ -20,12 +20,12 @@ from ..prefix.closed import is_open
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import render
 from ..site import Site, make_site
+from ..standing import root_of
 from ..store import with_checksums
 from . import FOLDER, installations, read_record, software_folders
 from .archive import differences
 
 SAME, DIFFERS, IS_REFUSED, UNKNOWN = 'same', 'differs', 'refused', 'unknown'
-_ROOT = re.compile(r'^(?:local root = "([^"\n]+)"|set root "?([^"\n]+?)"?\s*$)', re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -163,10 +163,9 @@ def _folders(name: str, version: str, site: Site, prefixes: Sequence[str]) -> It
 def _root(module_file: str) -> Optional[str]:
     """The folder that a module file of EasyBuild's says it is for; the file is read, not run."""
     try:
-        match = _ROOT.search(read_text(module_file))
+        return root_of(read_text(module_file))
     except OSError:
         return None
-    return (match[1] or match[2]) if match else None
 
 
 def record_site(record: Mapping[str, Any], site: Site) -> Site:

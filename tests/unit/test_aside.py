@@ -10,10 +10,18 @@ from lumi_hooks import tree
 from lumi_hooks.eb import aside as module_of_aside
 from lumi_hooks.eb.aside import COMPLETED, RESTORED, Aside, notes, pending
 from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.prefix import held
 
 
 class Killed(BaseException):
     """Stands for kill -9: nothing behind it is done."""
+
+
+@pytest.fixture(autouse=True, params=[0, 4])
+def days(request, monkeypatch):
+    """Every guarantee holds whether what is replaced is kept for some days, or goes at once."""
+    monkeypatch.setenv('LUMI_HOOKS_KEEP_DAYS', str(request.param))
+    return request.param
 
 
 @pytest.fixture
@@ -54,7 +62,14 @@ def litter(aside):
     parent = os.path.dirname(aside.installdir)
     noted = notes(os.path.dirname(os.path.dirname(parent)))
     return [name for folder in (parent, os.path.dirname(aside.module)) for name in os.listdir(folder)
-            if name.startswith('.')] + (os.listdir(noted) if os.path.isdir(noted) else [])
+            if name.startswith('.') and '.kept.' not in name] + (os.listdir(noted) if os.path.isdir(noted) else [])
+
+
+def kept(aside):
+    """What is kept of earlier installations, and noted."""
+    prefix = os.path.dirname(os.path.dirname(notes(os.path.dirname(aside.lock).rpartition('/')[0])))
+    found = [note for note in held.notes(prefix) if os.path.isdir(note.held.kept)]
+    return [Path(note.held.kept, 'software/bin/tiny').read_text() for note in found]
 
 
 def test_a_new_one_takes_its_place(place):
@@ -113,7 +128,7 @@ def killed_at(moment, monkeypatch, *names):
 
 
 @pytest.mark.parametrize('moment', range(1, 40))
-def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, moment):
+def test_killed_at_any_moment_the_next_one_finishes_it(place, days, monkeypatch, moment):
     with killed_at(moment, monkeypatch, 'rename', 'replace', 'mkdir', 'unlink', 'rmdir', 'makedirs', 'chmod'):
         try:
             install(place)
@@ -122,6 +137,7 @@ def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, momen
             done = False
     if done:
         assert moment > 8, 'fewer moments than there are'
+        assert kept(place) == (['old'] if days else [])
         return
     seen = state(place)
     assert seen in ('old', 'new', None)
@@ -134,6 +150,8 @@ def test_killed_at_any_moment_the_next_one_finishes_it(place, monkeypatch, momen
     assert found in (RESTORED, COMPLETED, None)
     assert state(place) == ('new' if seen == 'new' else 'old')
     assert litter(place) == [] and not place.taken
+    # the earlier one is kept, wherever it was killed; a kill while it is deleted may leave a rest of nothing
+    assert kept(place) == (['old'] if days and seen == 'new' else [])
 
 
 @pytest.mark.parametrize('moment', range(1, 12))
