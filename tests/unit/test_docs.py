@@ -59,7 +59,8 @@ def test_broken_links_are_found(tmp_path):
 def test_every_page_is_in_the_index():
     index = (ROOT / 'docs/README.md').read_text()
     for path in (ROOT / 'docs').glob('*.md'):
-        assert path.name == 'README.md' or f'[{path.name}]({path.name})' in index or f'`{path.name}`' in index, path.name
+        name = path.name
+        assert name == 'README.md' or f'[{name}]({name})' in index or f'`{name}`' in index, name
 
 
 def test_U7_readme_is_short_and_says_first_what_counts():
