@@ -75,7 +75,7 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     name, version = recipe.toolchain
     without = tuple(recipe.record.get('without', ()))
     if version != site.toolchain_version:
-        reason = f'it is for {name}/{version}, and the stack that is loaded is release {site.release.name}: load ' \
+        reason = f'it is for {name}/{version}, but the stack that is loaded is release {site.release.name}: load ' \
                  f'LUMI/{version}, or take the upstream recipe of the same software'
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('release', reason, 'toolchain'),))
     if name not in site.partition_facts['toolchains']:

@@ -229,7 +229,7 @@ def run(arguments):
         print(f'wrote {path}')
     for path in old:
         os.unlink(path)
-        print(f'removed {path}: not in the release data any more')
+        print(f'removed {path}: no longer in the release data')
     print(
         f'{len(recipes)} generated files in {output}, {len(written)} written, '
         f'{len(recipes) - len(written)} unchanged'

@@ -72,7 +72,7 @@ class Store:
             try:
                 contents[os.path.basename(patch)] = read_text(patch)
             except OSError as err:
-                raise RecipeError(f'{patch}, beside {recipe.filename}, cannot be read: {err.strerror}') from err
+                raise RecipeError(f'{patch}, next to {recipe.filename}, cannot be read: {err.strerror}') from err
         links = {os.path.basename(source): source for source in sources_beside(recipe)}
         folder = self._folder(contents, links)
         try:
@@ -169,5 +169,5 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
         return adaptation
     after = [checksum or {name: found[name]} for name, checksum in zip(names, known)]
     parameters['checksums'] = after
-    change = Change('checksums', before, after, 'beside', 'the checksums.json beside the source recipe holds them')
+    change = Change('checksums', before, after, 'beside', 'the checksums.json next to the source recipe has them')
     return replace(adaptation, parameters=parameters, changes=adaptation.changes + (change,))

@@ -79,7 +79,7 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         if finding.level != ERROR:
             print_warning('lumi-hooks (%s): %s', finding.check, finding.text, silent=build_option('silent'))
     if errors:
-        raise EasyBuildError('lumi-hooks: nothing was built, as it would have gone wrong:\n%s',
+        raise EasyBuildError('lumi-hooks: nothing was built, because it would have failed:\n%s',
                              '\n'.join(doctor.lines(errors)))
     _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
               '; '.join(doctor.lines(findings)) or 'no findings')
@@ -121,7 +121,7 @@ def repair(here, app) -> None:
     if app.dry_run:
         return
     for path in permissions.repair_programs(app.installdir):
-        print_msg(f'lumi-hooks: {path} was readable by its owner alone (mode 600), and is executable again', log=_log)
+        print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
     if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
         mended = _without_system_run_paths(app)
         if mended:

@@ -89,7 +89,7 @@ class Chain:
             except LumiHooksError as err:
                 raise EasyBuildError('lumi-hooks: %s', err) from err
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it
-                raise EasyBuildError('the hooks file %s, which runs behind lumi-hooks, cannot be loaded: %s',
+                raise EasyBuildError('the hooks file %s, which runs after lumi-hooks, cannot be loaded: %s',
                                      path, err) from err
             for name, value in vars(module).items():
                 if name.endswith('_hook') and callable(value):

@@ -110,7 +110,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
         problem = f'the record of {easyblock.full_mod_name} cannot be written into {installation}: {err.strerror}'
         if not module_only:
             raise LumiHooksError(problem) from err
-        print_warning('lumi-hooks: %s; the module is made all the same', problem)
+        print_warning('lumi-hooks: %s; the module is written anyway', problem)
     return found
 
 

@@ -78,9 +78,9 @@ def read_file(path: str) -> Tuple[str, ...]:
         if not line or line.startswith('#'):
             continue
         if not line.startswith('/') or os.pathsep in line or not line.isprintable():
-            raise DataError(f'{path}, line {number}: {line!r} is no prefix: it takes an absolute path without a colon')
+            raise DataError(f'{path}, line {number}: {line!r} is not a prefix: give an absolute path without a colon')
         if line in found:
-            raise DataError(f'{path}, line {number}: {line} stands there twice; remove one of them')
+            raise DataError(f'{path}, line {number}: {line} is there twice: remove one of them')
         found.append(line)
     if len(found) > LIMIT:
         raise DataError(f'{path} names {len(found)} prefixes; up to {LIMIT} can be stacked')

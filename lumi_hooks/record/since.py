@@ -68,5 +68,5 @@ def told(module: str, path: str, site: Site, arguments: Iterable[str]) -> Option
     found = since(module, path, site)
     if found.status != DIFFERS:
         return None
-    return f'{module} is installed already, but {found.reason}: add --rebuild to install it anew ' \
+    return f'{module} is installed already, but {found.reason}: add --rebuild to install it again ' \
            f'("lumi-eb install {os.path.basename(path)}" shows what differs)'

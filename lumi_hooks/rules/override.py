@@ -124,7 +124,7 @@ def _value(before: Any, wanted: Any) -> Any:
         new = [one for one in what if one not in before] if isinstance(what, list) else None
         if new is not None:
             return [*before, *new] if how == 'append' else [*new, *before]
-    raise TypeError(f'{what!r} can\'t be put beside what the recipe says, {before!r}')
+    raise TypeError(f'{what!r} cannot be combined with what the recipe says, {before!r}')
 
 
 def _holds(text: str, what: str) -> bool:

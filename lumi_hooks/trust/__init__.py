@@ -64,7 +64,7 @@ def check(path: str, what: str) -> None:
     """
     reason = why_not(path)
     if reason:
-        raise TrustError(f'{what} {path} is not read, as it decides on what is run: {reason}')
+        raise TrustError(f'{what} {path} is not read, because it decides what is run: {reason}')
 
 
 def read_code(path: str, what: str) -> str:

@@ -83,7 +83,7 @@ def test_chained_hooks_of_lumi_still_run(fresh, tmp_path):
     path = tiny(tmp_path, toolchain='cpeGNU', toolchain_version='24.03')
     done = fresh.eb(str(path), check=False)
     assert done.returncode != 0 and 'Traceback' not in done.stdout
-    assert 'it is for cpeGNU/24.03, and the stack that is loaded is release 25.03' in done.stdout
+    assert 'it is for cpeGNU/24.03, but the stack that is loaded is release 25.03' in done.stdout
     dry = fresh.eb(f'{path} --dry-run')
     assert 'lumi-hooks refuses tiny-1.0-cpeGNU-24.03.eb' in dry.stdout
     stranger = tmp_path / 'hooks.py'

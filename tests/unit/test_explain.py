@@ -175,7 +175,7 @@ def test_what_repeats_it(tmp_path, capsys):
     assert main(['explain', '--reproduce', str(target), folder]) == 0
     (target / 'Thing-1.0-cpeGNU-25.03.eb').write_text('mine')
     assert main(['explain', '--reproduce', str(target), folder]) == 2
-    assert 'exists and says something else' in capsys.readouterr().err
+    assert 'exists with different contents' in capsys.readouterr().err
 
 
 def test_what_was_changed_since_is_not_repeated(tmp_path, capsys):

@@ -84,7 +84,7 @@ def test_good_file(put):
 
 
 @pytest.mark.parametrize('text, says', [
-    ('{"name": "Thing", "name": "Thing"}', 'stands there twice'),
+    ('{"name": "Thing", "name": "Thing"}', 'duplicate'),
     ('{"name": "Thing"', 'not valid JSON'),
     ('[]', 'top level: \\[\\] is no object'),
     ('{"name": "Thing"}', '"overrides" is missing'),

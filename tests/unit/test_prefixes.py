@@ -68,10 +68,10 @@ def test_a_variable_that_is_wrong(three, named, says):
 
 
 @pytest.mark.parametrize('text, says', [
-    ('project', 'line 1: \'project\' is no prefix'),
-    ('# good\n/a:/b', 'line 2: \'/a:/b\' is no prefix'),
+    ('project', 'line 1: \'project\' is not a prefix'),
+    ('# good\n/a:/b', 'line 2: \'/a:/b\' is not a prefix'),
     ('/a\x00b', 'line 1'),
-    ('/a\n/a', 'line 2: /a stands there twice'),
+    ('/a\n/a', 'line 2: /a is there twice'),
     ('\n'.join(f'/p{number}' for number in range(40)), 'names 40 prefixes'),
     (b'/\xff\xfe', 'it is not text'),
 ])

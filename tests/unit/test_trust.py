@@ -61,7 +61,7 @@ def test_what_everybody_can_write(file):
 
 def test_folders_further_up(file, tmp_path):
     tmp_path.chmod(0o777)
-    assert f'everybody can write to {tmp_path}, and so put something else' in why_not(str(file), MINE)
+    assert f'everybody can write to {tmp_path}, and so can replace what is in it' in why_not(str(file), MINE)
     tmp_path.chmod(0o1777)
     assert why_not(str(file), MINE) is None
 
@@ -140,7 +140,7 @@ def test_every_link_is_looked_at(file, tmp_path):
     (open_place / 'way').symlink_to(inner)
     assert why_not(str(open_place / 'way' / 'link.eb')) is None, 'the sticky bit keeps the link'
     open_place.chmod(0o777)
-    assert f'everybody can write to {open_place}, and so put' in why_not(str(open_place / 'way' / 'link.eb'))
+    assert f'everybody can write to {open_place}, and so can replace' in why_not(str(open_place / 'way' / 'link.eb'))
 
 
 def test_links_that_lead_nowhere(tmp_path):
@@ -242,7 +242,7 @@ def test_where_to_work(tmp_path):
     if ME == 0:
         (tmp_path / 'theirs').mkdir()
         os.chown(tmp_path / 'theirs', OTHER, OTHER)
-        assert 'who can put something else' in Judge(MINE).why_no_work(str(tmp_path / 'theirs' / 'x'))
+        assert 'who can replace what is in it' in Judge(MINE).why_no_work(str(tmp_path / 'theirs' / 'x'))
 
 
 def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
@@ -253,7 +253,7 @@ def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
     file.chmod(0o666)
     for command in ('adapt', 'plan', 'doctor'):
         assert main([command, '--json', str(file)]) == 2
-        assert 'is not read, as it decides on what is run' in capsys.readouterr().err
+        assert 'is not read, because it decides what is run' in capsys.readouterr().err
     assert not mark.exists()
     # the trap works, where the file is one's own
     file.chmod(0o644)
@@ -320,7 +320,7 @@ def test_a_users_private_group(place):
 def test_recipes_on_the_command_line(file):
     eb_trust.check_given(['-r', str(file), 'none.eb', '--x.eb'])
     file.chmod(0o666)
-    with pytest.raises(LumiHooksError, match='is not read, as it decides on what is run: everybody can write'):
+    with pytest.raises(LumiHooksError, match='is not read, because it decides what is run: everybody can write'):
         eb_trust.check_given(['-r', str(file)])
 
 
@@ -341,7 +341,7 @@ def test_hooks_of_others(tmp_path, monkeypatch):
     path.write_text('raise RuntimeError("it was run")\n')
     path.chmod(0o666)
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', str(path))
-    with pytest.raises(EasyBuildError, match='hooks.py is not read, as it decides on what is run: everybody can write'):
+    with pytest.raises(EasyBuildError, match='hooks.py is not read, because it decides what is run: everybody'):
         dispatch.Chain('/ours.py')
 
 
@@ -358,7 +358,7 @@ def test_each_recipe_is_looked_at_before_it_is_read(tmp_path, monkeypatch):
     eb_trust.watch()
     os.chmod(path, 0o666)
     for arguments in ({'filename': path}, {'filename': path, 'rawcontent': 'name = "x"'}):
-        with pytest.raises(EasyBuildError, match='is not read, as it decides on what is run: everybody can write'):
+        with pytest.raises(EasyBuildError, match='is not read, because it decides what is run: everybody can write'):
             EasyConfigParser(**arguments)
     with pytest.raises(RecipeError, match='is not read'):
         read_recipe(path)
@@ -380,6 +380,6 @@ def test_what_is_included(file, tmp_path, kind):
     eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')])
     file.chmod(0o666)
     eb_trust.check_included(['/nowhere'])
-    with pytest.raises(LumiHooksError, match=f'{file}, which an option --include-{kind} names, is not taken, and '
+    with pytest.raises(LumiHooksError, match=f'{file}, which an option --include-{kind} names, is not used, and '
                                              'nothing was built: everybody can write'):
         eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')])

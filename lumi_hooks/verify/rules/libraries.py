@@ -39,7 +39,7 @@ def mpi_foreign(installation: Installation) -> Iterator[Problem]:
         if libraries:
             yield Problem(elf.path, f'MPI that is not Cray\'s: {_list(installation, elf, libraries)}',
                           'build with the wrappers cc, CC and ftn (or MPICC=cc …), and with dependencies that were '
-                          'built so; no module of another MPI may be loaded')
+                          'built that way; load no module of another MPI')
         else:
             yield Problem(elf.path, f'the installation brings an MPI library of its own ({elf.soname or "no SONAME"})',
                           'build without the bundled MPI, against cray-mpich')
@@ -96,7 +96,7 @@ def blas_foreign(installation: Installation) -> Iterator[Problem]:
     for elf in installation.where_it_begins(lambda path: bool(others(path))):
         yield Problem(elf.path, f'BLAS beside LibSci: {_list(installation, elf, others(elf.path))}',
                       'let the wrapper link LibSci and name no other BLAS (-DBLA_VENDOR, --with-blas, pkg-config); '
-                      'dependencies have to be built so too')
+                      'build its dependencies that way too')
 
 
 @rule('cuda')
