@@ -61,9 +61,9 @@ def _system(recipe: Recipe, site: Site) -> Adaptation:
         if one.id not in site.disabled:
             refusals += [outcome for outcome in one(draft, site) if isinstance(outcome, Refusal)]
     if recipe.parameters.get('easyblock') == 'Toolchain':
-        refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, in whose place '
-                                f'{site.toolchain}/{site.toolchain_version} stands here: install the recipe that '
-                                'wants it, it needs no other toolchain', 'toolchain'))
+        refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, which '
+                                f'{site.toolchain}/{site.toolchain_version} replaces here: install the recipe that '
+                                'needs it, not the toolchain', 'toolchain'))
     if refusals:
         reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))

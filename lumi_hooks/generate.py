@@ -161,7 +161,7 @@ def generate(output=None, only=None):
 
 
 def default_output():
-    """Return the easyconfigs folder beside the package.
+    """Return the easyconfigs folder next to the package.
 
     :raises LumiHooksError: there is none: this is not a checkout
     """

@@ -58,8 +58,8 @@ def own_umask(here: Situation):
     mask = umask()
     if mask & stat.S_IRWXU:
         yield ERROR, f'your umask is {mask:04o}, which removes your own rights to the files that you create; eb ends ' \
-                     'with a PermissionError before it reads anything: umask 022 (in a project: umask 002), then repeat ' \
-                     'the command'
+                     'with a PermissionError before it reads anything: umask 022 (in a project: umask 002), then ' \
+                     'repeat the command'
 
 
 def no_stack(here: Situation) -> Optional[str]:

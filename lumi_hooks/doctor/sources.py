@@ -65,7 +65,7 @@ def work_folders(here: Situation):
 
 
 def no_folders(here: Situation) -> Optional[str]:
-    """There is nothing to look at where no robot path is set and no prefix lies below one's own."""
+    """There is nothing to look at where no robot path is set and no prefix lies below the user's own."""
     if here.robot or here.site.prefixes[1:]:
         return None
     return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: module load EasyBuild-user'

@@ -27,4 +27,4 @@ def network(here: Situation):
         NoNetwork.make().close()
     except OSError as err:
         yield WARNING, f'users cannot make namespaces on this machine ({err.strerror}), so builds have the network, ' \
-                       'and what one downloads beside its recipe\'s sources goes unnoticed'
+                       'and what one downloads besides its recipe\'s sources goes unnoticed'

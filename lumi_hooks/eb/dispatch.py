@@ -22,7 +22,7 @@ _results: Dict[str, Any] = {}
 
 class HandedOn(NamedTuple):
     """
-    A hook whose result EasyBuild puts in the place of one of its arguments.
+    A hook whose result replaces one of its arguments in EasyBuild.
 
     :ivar position: of that argument
     :ivar says_something: does EasyBuild take this result?

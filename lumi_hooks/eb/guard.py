@@ -2,7 +2,7 @@
 """
 Options of `eb` that would do something else than they say, as EasyBuild sees an adapted copy of the recipe.
 
-EasyBuild itself is asked which options it has: beside the command line they come from EASYBUILD_* variables, from
+EasyBuild itself is asked which options it has: besides the command line they come from EASYBUILD_* variables, from
 configuration files and from entries of an easystack, and its parser takes abbreviations. docs/options.md says of
 these options and of others what they do.
 """

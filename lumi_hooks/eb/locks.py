@@ -77,7 +77,7 @@ def this_process() -> Owner:
 def judge(owner: Optional[Owner]) -> str:
     """
     Does the holder of a lock still run? DEAD only where that is certain: on this very machine and in this namespace
-    of processes its pid is gone or somebody else's, the machine was started anew, or its Slurm job has ended.
+    of processes its pid is gone or somebody else's, the machine was restarted, or its Slurm job has ended.
     """
     if owner is None:
         return UNKNOWN

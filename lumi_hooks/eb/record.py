@@ -79,7 +79,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
           linkage: Optional[Mapping[str, Any]] = None) -> Dict[str, Any]:
     """
     Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
-    record of the installation stays, and that its module was made anew is noted in it.
+    record of the installation stays, and that its module was made again is noted in it.
 
     :param adaptation: how its recipe was derived, None where it was not or that is not known
     :param source: the recipe that it was derived from: file, sha256, origin and text (None: not found again)

@@ -139,7 +139,7 @@ def _kind(path: str) -> str:
 
 def check_beside(recipe: Recipe) -> None:
     """
-    What EasyBuild takes from beside a recipe: its patches, and its list of checksums.
+    What EasyBuild takes from next to a recipe: its patches, and its list of checksums.
 
     :raises TrustError: others could have written one of them
     """

@@ -16,7 +16,7 @@ from ..store import with_checksums
 from .archive import differences
 from .explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, record_site
 
-# options of eb that install anew what is installed
+# options of eb that install again what is installed
 _ANEW = ('--rebuild', '--force', '-f', '--module-only', '--skip', '-k')
 
 

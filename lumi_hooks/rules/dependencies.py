@@ -151,7 +151,7 @@ def release_version(draft: Draft, site: Site):
             if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
                 continue
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
-            # what the package itself says of it goes before that one's own policy
+            # what the package itself says of it comes before that software's policy
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
             chosen = choose_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):

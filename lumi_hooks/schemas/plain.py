@@ -2,7 +2,7 @@
 """
 Checks data against a JSON Schema with the standard library alone: users' files are read inside `eb`.
 
-It knows the keywords that the schemas beside it are written with, and refuses a schema that uses another one. A test
+It knows the keywords that the schemas in this folder are written with, and refuses a schema that uses another one. A test
 holds it to the judgement of jsonschema, which may not be imported there.
 """
 import re

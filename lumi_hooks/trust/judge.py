@@ -41,7 +41,7 @@ class Judge:
         is, or does not exist.
 
         Looked at are the file and its folder, and the same of every link that leads to it: patches are taken from
-        beside the link, the text from beside its target. Nobody may be able to exchange a folder above.
+        next to the link, the text from next to its target. Nobody may be able to exchange a folder above.
         """
         path = _absolute(path)
         for _ in range(_MOST_LINKS):
@@ -67,7 +67,7 @@ class Judge:
     def why_no_work(self, folder: str) -> Optional[str]:
         """
         Why a folder is not to be worked in (built in, temporary files): somebody else could exchange what is made
-        there. A folder for everybody with the sticky bit (/tmp) is one to make a folder of one's own in.
+        there. A folder for everybody with the sticky bit (/tmp) is fine for a folder that the user makes in it.
         """
         return self._folder(_absolute(folder)).exchange
 

@@ -65,7 +65,7 @@ def test_a_projects_installation_is_the_projects(people):
 
 
 def test_licensed_software(people):
-    """Sources from one's own folder, the installation for those alone who have the licence."""
+    """Sources from the user's own folder, the installation for those alone who have the licence."""
     one, prefix, base_folder = people['one'], people['prefix'], people['base']
     private = folder(base_folder / f'home{ONE}' / 'licensed', mode=0o700)
     source = base_folder / 'secret-1.0'

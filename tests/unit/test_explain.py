@@ -352,7 +352,7 @@ def test_what_has_changed_since(tmp_path, change, status, told):
     assert (line is not None) == (status == DIFFERS)
     if line:
         assert 'add --rebuild' in line and '\n' not in line
-    # nothing is said of what was not named, or is installed anew
+    # nothing is said of what was not named, or is installed again
     assert since.told('Thing/1.0-cpeGNU-25.03', path, site, ['Other.eb']) is None
     assert since.told('Thing/1.0-cpeGNU-25.03', path, site, [path, '--rebuild']) is None
     assert since.told('Thing/2.0-cpeGNU-25.03', path, site, named) is None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stack of prefixes: what lies below one's own, and in which order things are found in them."""
+"""The stack of prefixes: what lies below the user's own, and in which order things are found in them."""
 import os
 
 import pytest
@@ -15,7 +15,7 @@ LUMI = {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C', 'LUMI_EASYBU
 
 @pytest.fixture
 def three(tmp_path):
-    """Three prefixes: one's own, a project's, and one that the project's file names."""
+    """Three prefixes: the user's own, a project's, and one that the project's file names."""
     found = []
     for name in ('own', 'project', 'friends'):
         found.append(str(tmp_path / name))

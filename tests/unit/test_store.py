@@ -226,7 +226,7 @@ def test_a_patch_that_was_worked_on(store, adapted, tmp_path):
 
 
 def test_sources_beside_a_recipe_are_linked(store, adapted, tmp_path):
-    """EasyBuild looks for them beside the recipe that it reads, which is the adapted one."""
+    """EasyBuild looks for them next to the recipe that it reads, which is the adapted one."""
     source = tmp_path / 'own' / 'Thing-1.0.tar.gz'
     source.parent.mkdir()
     source.write_bytes(b'first')

@@ -33,7 +33,7 @@ def access_list(*entries):
 
 @pytest.fixture
 def file(tmp_path):
-    """A file in a folder of one's own."""
+    """A file in a folder of the user."""
     folder = tmp_path / 'folder'
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
@@ -54,7 +54,7 @@ def test_what_everybody_can_write(file):
     file.chmod(0o644)
     file.parent.chmod(0o757)
     assert f'everybody can write to {file.parent}' in why_not(str(file), MINE)
-    # the sticky bit keeps a file from being exchanged, and lets others put patches beside it
+    # the sticky bit keeps a file from being exchanged, and lets others put patches next to it
     file.parent.chmod(0o1777)
     assert f'everybody can write to {file.parent}' in why_not(str(file), MINE)
 
@@ -180,7 +180,7 @@ def test_who_is_trusted(tmp_path):
     assert zones[str(tmp_path / 'appl' / 'lumi')].groups == {os.getegid()}
     assert zones[str(upstream)] == Zone(str(upstream), frozenset({ME}))
     assert CHECKOUT in zones and '/' not in zones and '' not in zones
-    # a prefix of one's own, which nobody shares, needs no rules of its own
+    # a prefix of the user, which nobody shares, needs no rules of its own
     assert str(tmp_path) not in zones
 
 
@@ -255,7 +255,7 @@ def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
         assert main([command, '--json', str(file)]) == 2
         assert 'is not read, because it decides what is run' in capsys.readouterr().err
     assert not mark.exists()
-    # the trap works, where the file is one's own
+    # the trap works, where the file is the user's own
     file.chmod(0o644)
     assert main(['adapt', '--json', str(file)]) == 2 and mark.exists()
 
@@ -283,7 +283,7 @@ def test_files_of_another_user(place):
     os.chown(path, OTHER, OTHER)
     said = place.run(WHY.format(path=str(path), prefixes=[]))
     assert f'{path} belongs to user {OTHER}, not to you' in said
-    # a file of one's own in somebody else's folder can be exchanged
+    # a file of the user in somebody else's folder can be exchanged
     os.chown(path, 65534, 65534)
     assert f'{folder} belongs to' in place.run(WHY.format(path=str(path), prefixes=[]))
     os.chown(folder, 0, 0)

@@ -86,7 +86,7 @@ def openmp_mixed(installation: Installation) -> Iterator[Problem]:
 
 @rule('blas-foreign')
 def blas_foreign(installation: Installation) -> Iterator[Problem]:
-    """No BLAS beside LibSci, where LibSci is linked."""
+    """No BLAS in addition to LibSci, where LibSci is linked."""
     def others(path: str) -> List[str]:
         if not installation.loads(path, 'libsci'):
             return []
@@ -94,7 +94,7 @@ def blas_foreign(installation: Installation) -> Iterator[Problem]:
                       if '/' not in library or not installation.places.in_cray(library))
 
     for elf in installation.where_it_begins(lambda path: bool(others(path))):
-        yield Problem(elf.path, f'BLAS beside LibSci: {_list(installation, elf, others(elf.path))}',
+        yield Problem(elf.path, f'BLAS in addition to LibSci: {_list(installation, elf, others(elf.path))}',
                       'let the wrapper link LibSci and name no other BLAS (-DBLA_VENDOR, --with-blas, pkg-config); '
                       'build its dependencies that way too')
 
