@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Plain English: phrases that readers had to read twice, each with a better one, are in no page, message or docstring."""
+"""Plain English: phrases that readers had to read twice are in no page, message or docstring."""
 import ast
 import json
 import re
