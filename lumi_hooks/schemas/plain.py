@@ -2,8 +2,8 @@
 """
 Checks data against a JSON Schema with the standard library alone: users' files are read inside `eb`.
 
-It knows the keywords that the schemas in this folder use, and refuses a schema that uses another one. A test compares it
-with jsonschema, which may not be imported there.
+It knows the keywords that the schemas in this folder use, and refuses a schema that uses another one. A test compares
+it with jsonschema, which may not be imported there.
 """
 import re
 from typing import Any, Iterator, Mapping
