@@ -27,7 +27,7 @@ BUILT, PRESENT, FAILED, UNSOURCED, REFUSED = 'built', 'present', 'failed', 'no s
 EXAMPLES = """examples:
   ci/collection                                    everything on the list that is not built yet
   ci/collection pixman-0.46.4-GCCcore-14.3.0.eb    these recipes, on the list or not
-  ci/collection --again --write-docs               everything again; docs/collection.md is written
+  ci/collection --again --write-docs               everything anew; docs/collection.md is written
   ci/collection --show                             what came out so far
 
 Ctrl-C ends it; what was built stays, and the next run goes on with the rest (what failed is tried again). Sources are
@@ -44,7 +44,7 @@ instead of editing this page.
 Recipes of easybuild-easyconfigs {easybuild}, unmodified (each is the very file of the released package),
 installed by `eb --hooks=… RECIPE -r` on the stand-in Cray PE (LUMI/25.03, partition C, cpeGNU; gcc {gcc} behind
 `cc`), from sources that have the recipe's own checksums, with EasyBuild's own sanity check; then the module is loaded
-and its folder looked for. *Seconds* are by the clock, on a machine of {cores} cores that did other work meanwhile; they
+and its folder looked for. *Seconds* are by the clock, on a machine of {cores} cores that did other work beside; they
 include what had to be built for it. {count}
 
 """
@@ -273,7 +273,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='recipes (default: those of ci/collection.list)')
     parser.add_argument('--list', action='store_true', help='list the recipes, and stop')
     parser.add_argument('--show', action='store_true', help='show what came out so far, and stop')
-    parser.add_argument('--again', action='store_true', help='remove what was built, and build everything again')
+    parser.add_argument('--again', action='store_true', help='remove what was built, and build everything anew')
     parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON list')
     parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md')
     options = parser.parse_args(argv)

@@ -18,7 +18,7 @@ def tools(here: Situation):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 
 
-@check('network', 'builds have no network: they use their recipe\'s sources only')
+@check('network', 'what is built has no network but its recipe\'s sources')
 def network(here: Situation):
     """Inside `eb` the record of each installation says it."""
     if here.inside:
@@ -26,5 +26,5 @@ def network(here: Situation):
     try:
         NoNetwork.make().close()
     except OSError as err:
-        yield WARNING, f'users cannot make namespaces on this machine ({err.strerror}), so builds have the network, ' \
-                       'and what one downloads besides its recipe\'s sources goes unnoticed'
+        yield WARNING, f'this machine makes no namespaces for users ({err.strerror}), so builds have the network, ' \
+                       'and what one downloads beside its recipe\'s sources goes unnoticed'

@@ -79,7 +79,7 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         if finding.level != ERROR:
             print_warning('lumi-hooks (%s): %s', finding.check, finding.text, silent=build_option('silent'))
     if errors:
-        raise EasyBuildError('lumi-hooks: nothing was built, because it would have failed:\n%s',
+        raise EasyBuildError('lumi-hooks: nothing was built, as it would have gone wrong:\n%s',
                              '\n'.join(doctor.lines(errors)))
     _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
               '; '.join(doctor.lines(findings)) or 'no findings')

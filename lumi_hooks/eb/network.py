@@ -43,12 +43,12 @@ def enter(here, app) -> None:
     if here.site.allows(app.name):
         _open = f'LUMI_HOOKS_ALLOW names {app.name}'
     elif '@' in str(app.cfg.get('license_file') or ''):
-        _open = f'it gets its licence from {app.cfg["license_file"]}'
+        _open = f'its licence is asked for at {app.cfg["license_file"]}'
     elif not app.dry_run:
         try:
             _namespace = _namespace or NoNetwork.make()
         except OSError as err:
-            _open = f'users cannot make namespaces on this machine ({err.strerror})'
+            _open = f'this machine makes no namespaces for users ({err.strerror})'
         else:
             _watch()
             _package = app

@@ -231,7 +231,7 @@ class Session:
         """
         if self.refused:
             lines = [f'  * {name}: {reason}' for name, reason in sorted(self.refused.items())]
-            raise EasyBuildError('lumi-hooks cannot install what you asked for, and nothing was built:\n%s',
+            raise EasyBuildError('lumi-hooks can not install what you asked for, and nothing was built:\n%s',
                                  '\n'.join(lines))
 
     def _refuse(self, name: str, reason: str) -> None:

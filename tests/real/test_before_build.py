@@ -155,7 +155,7 @@ def test_recipes_of_others_are_not_run(people, base):
     path = tiny(trap, name='trap', extra=f"import os\nos.system('touch {mark}')\n")
     path.chmod(0o644)
     done = people['two'].eb(f'{path}', check=False)
-    assert done.returncode != 0 and 'is not read, because it decides what is run' in done.stdout
+    assert done.returncode != 0 and 'is not read, as it decides on what is run' in done.stdout
     assert not mark.exists()
     done = people['two'].eb(f'trap-1.0-GCCcore-14.2.0.eb -r {trap}', check=False)
     assert done.returncode != 0 and 'takes no recipes from' in done.stdout and not mark.exists()

@@ -108,7 +108,7 @@ def test_S2_a_recipe_of_a_projects_group_that_is_no_prefix_of_mine(people, mark,
     place = folder(people['base'] / 'other-project', owner=STRANGER, group=LICENSED_ID, mode=0o2775)
     path = owned(tiny(place, name='grouped', extra=trap), ONE, LICENSED_ID, 0o664)
     said = people['one'].eb(f'{path}', check=False)
-    assert said.returncode != 0 and 'is not read, because it decides what is run' in said.stdout, said.stdout
+    assert said.returncode != 0 and 'is not read, as it decides on what is run' in said.stdout, said.stdout
 
 
 def test_S2_a_patch_that_everybody_can_write(people, mark):
@@ -145,7 +145,7 @@ def test_S2_upstreams_folder_that_everybody_can_write_to(people, mark, trap):
     upstream = folder(people['base'] / 'upstream', mode=0o777)
     owned(tiny(upstream, name='up', extra=trap), STRANGER)
     said = people['one'].eb('up-1.0-GCCcore-14.2.0.eb', check=False, LUMI_HOOKS_UPSTREAM=upstream)
-    assert said.returncode != 0 and 'is not read, because it decides what is run' in said.stdout, said.stdout
+    assert said.returncode != 0 and 'is not read, as it decides on what is run' in said.stdout, said.stdout
     said = people['one'].run(f'{LUMI_EB} adapt up-1.0-GCCcore-14.2.0.eb', LUMI_HOOKS_UPSTREAM=upstream)
     assert said.returncode == 2 and 'is not read' in said.stdout, said.stdout
 

@@ -143,7 +143,7 @@ def test_what_is_allowed_by_name_has_the_network(server):
 def test_a_licence_server_can_be_asked(server):
     network.enter(site(), package('install', license_file='1055@licences.example.org'))
     assert python(ASK, server) == 0
-    assert network.as_json() == {'cut_off': False, 'reason': 'it gets its licence from 1055@licences.example.org'}
+    assert network.as_json() == {'cut_off': False, 'reason': 'its licence is asked for at 1055@licences.example.org'}
     network.enter(site(), package('install', license_file='/home/me/licence.dat'))
     assert python(ASK, server) == 1
 
@@ -177,10 +177,10 @@ def test_a_machine_without_namespaces(monkeypatch, server):
     monkeypatch.setattr(network, '_namespace', None)
     network.enter(site(), package('build'))
     assert python(ASK, server) == 0
-    assert network.as_json() == {'cut_off': False, 'reason': 'users cannot make namespaces on this machine (unshare: '
+    assert network.as_json() == {'cut_off': False, 'reason': 'this machine makes no namespaces for users (unshare: '
                                                              'Operation not permitted)'}
     [(level, text)] = doctors.function(Situation(None))
-    assert level == WARNING and 'users cannot make namespaces on this machine (unshare' in text and '\n' not in text
+    assert level == WARNING and 'makes no namespaces for users (unshare' in text and '\n' not in text
     assert list(doctors.function(Situation(None, inside=True))) == []
 
 

@@ -245,7 +245,7 @@ def test_a_patch_of_others_is_not_stored(store, adapted, tmp_path):
     patch = tmp_path / 'own' / 'Thing-1.0_fix.patch'
     patch.write_text('')
     patch.chmod(0o666)
-    with pytest.raises(TrustError, match='the patch .* is not read, because it decides what is run: everybody can'):
+    with pytest.raises(TrustError, match='the patch .* is not read, as it decides on what is run: everybody can'):
         store.put(adapted(PATCHES))
 
 

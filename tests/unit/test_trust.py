@@ -253,7 +253,7 @@ def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
     file.chmod(0o666)
     for command in ('adapt', 'plan', 'doctor'):
         assert main([command, '--json', str(file)]) == 2
-        assert 'is not read, because it decides what is run' in capsys.readouterr().err
+        assert 'is not read, as it decides on what is run' in capsys.readouterr().err
     assert not mark.exists()
     # the trap works, where the file is the user's own
     file.chmod(0o644)
@@ -320,7 +320,7 @@ def test_a_users_private_group(place):
 def test_recipes_on_the_command_line(file):
     eb_trust.check_given(['-r', str(file), 'none.eb', '--x.eb'])
     file.chmod(0o666)
-    with pytest.raises(LumiHooksError, match='is not read, because it decides what is run: everybody can write'):
+    with pytest.raises(LumiHooksError, match='is not read, as it decides on what is run: everybody can write'):
         eb_trust.check_given(['-r', str(file)])
 
 
@@ -341,7 +341,7 @@ def test_hooks_of_others(tmp_path, monkeypatch):
     path.write_text('raise RuntimeError("it was run")\n')
     path.chmod(0o666)
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', str(path))
-    with pytest.raises(EasyBuildError, match='hooks.py is not read, because it decides what is run: everybody'):
+    with pytest.raises(EasyBuildError, match='hooks.py is not read, as it decides on what is run: everybody'):
         dispatch.Chain('/ours.py')
 
 
@@ -358,7 +358,7 @@ def test_each_recipe_is_looked_at_before_it_is_read(tmp_path, monkeypatch):
     eb_trust.watch()
     os.chmod(path, 0o666)
     for arguments in ({'filename': path}, {'filename': path, 'rawcontent': 'name = "x"'}):
-        with pytest.raises(EasyBuildError, match='is not read, because it decides what is run: everybody can write'):
+        with pytest.raises(EasyBuildError, match='is not read, as it decides on what is run: everybody can write'):
             EasyConfigParser(**arguments)
     with pytest.raises(RecipeError, match='is not read'):
         read_recipe(path)

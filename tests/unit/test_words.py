@@ -32,14 +32,16 @@ PHRASES = {
 # written by long runs: their words change with the next one
 WRITTEN = {'docs/results.md', 'docs/faults.md', 'docs/bench.md'}
 # changed on other branches while the list was made: to be read next, and taken out of here
-NEXT = ('lumi_hooks/cli/', 'lumi_hooks/eb/aside.py', 'lumi_hooks/eb/install.py', 'lumi_hooks/record/__init__.py')
+NEXT = ('lumi_hooks/cli/', 'lumi_hooks/eb/aside.py', 'lumi_hooks/eb/install.py', 'lumi_hooks/record/__init__.py',
+        'lumi_hooks/trust/__init__.py', 'docs/json.md', 'docs/removing.md')
 
 
 def pages():
     """The text of each page for people, without what is quoted as code."""
     for pattern in ('*.md', 'docs/*.md', 'changelog.d/*.md', 'easyconfigs/*.md', 'ci/standin/README.md'):
         for path in ROOT.glob(pattern):
-            if str(path.relative_to(ROOT)) not in WRITTEN:
+            name = str(path.relative_to(ROOT))
+            if name not in WRITTEN and not name.startswith(NEXT):
                 yield path, re.sub(r'`[^`\n]*`', '`code`', path.read_text(encoding='utf-8'))
 
 
