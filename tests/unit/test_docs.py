@@ -89,7 +89,8 @@ def test_every_setting_is_on_the_page_of_settings():
     for path in [*(ROOT / 'lumi_hooks').rglob('*.py'), ROOT / 'bin/lumi-eb']:
         used |= set(re.findall(r'LUMI_HOOKS_[A-Z_]*[A-Z]', path.read_text(encoding='utf-8')))
     assert len(used) > 12
-    own = {'LUMI_HOOKS_LOADED_PREFIXES', 'LUMI_HOOKS_INSTALLATION', 'LUMI_HOOKS_SAFEPATH'}  # set by the library for itself
+    # set by the library for itself
+    own = {'LUMI_HOOKS_LOADED_PREFIXES', 'LUMI_HOOKS_INSTALLATION', 'LUMI_HOOKS_SAFEPATH'}
     short = {'LUMI_HOOKS_PARTITION', 'LUMI_HOOKS_TOOLCHAIN', 'LUMI_HOOKS_MODE'}  # listed as `_PARTITION` …
     for name in used - own:
         assert f'`{name}`' in text or (name in short and f'`{name[10:]}`' in text), name
