@@ -61,9 +61,9 @@ def _system(recipe: Recipe, site: Site) -> Adaptation:
         if one.id not in site.disabled:
             refusals += [outcome for outcome in one(draft, site) if isinstance(outcome, Refusal)]
     if recipe.parameters.get('easyblock') == 'Toolchain':
-        refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, in whose place '
-                                f'{site.toolchain}/{site.toolchain_version} stands here: install the recipe that '
-                                'wants it, it needs no other toolchain', 'toolchain'))
+        refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, which '
+                                f'{site.toolchain}/{site.toolchain_version} replaces here: install the recipe that '
+                                'needs it, not the toolchain', 'toolchain'))
     if refusals:
         reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))
@@ -75,7 +75,7 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     name, version = recipe.toolchain
     without = tuple(recipe.record.get('without', ()))
     if version != site.toolchain_version:
-        reason = f'it is for {name}/{version}, and the stack that is loaded is release {site.release.name}: load ' \
+        reason = f'it is for {name}/{version}, but the stack that is loaded is release {site.release.name}: load ' \
                  f'LUMI/{version}, or take the upstream recipe of the same software'
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('release', reason, 'toolchain'),))
     if name not in site.partition_facts['toolchains']:

@@ -38,7 +38,7 @@ class Adaptation:
     The outcome of `adapt`: a recipe's parameters as they are to be installed, and how they came about.
 
     `without` lists the Cray modules that are kept out while the package is built, as it does not use them; `beside`
-    files that belong beside the adapted recipe and are not beside its source: patches of overrides.
+    files that belong next to the adapted recipe and are not next to its source: patches of overrides.
     """
     recipe: Recipe
     status: str

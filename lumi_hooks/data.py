@@ -22,7 +22,7 @@ def load_json(path):
         seen = {}
         for key, value in pairs:
             if key in seen:
-                raise DataError(f'{path}: the key "{key}" stands there twice; remove one of them')
+                raise DataError(f'{path}: duplicate key "{key}": remove one of them')
             seen[key] = value
         return seen
 

@@ -19,7 +19,7 @@ def packages_remedy(name: str) -> str:
 
 
 class LumiHooksError(Exception):
-    """Something that the user can mend; the text is shown as it is, without a traceback."""
+    """Something that the user can fix; the text is shown as it is, without a traceback."""
 
 
 class DataError(LumiHooksError):

@@ -160,7 +160,7 @@ def _no_number(text: str) -> None:
 @contextlib.contextmanager
 def replacing(path: str, mode: Optional[int] = None) -> Iterator[BinaryIO]:
     """
-    A new file, which takes the place of what is at a path (of a link too, not of what it points to) when all is
+    A new file, which replaces what is at a path (of a link too, not of what it points to) when all is
     written: readers see the old contents or the new ones, never a half. The folder is opened once.
 
     :param mode: its permissions, from the beginning; what the umask allows where not given

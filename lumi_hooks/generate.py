@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Writes the recipes of the cpe* toolchains (easyconfigs/c/cpeGNU/cpeGNU-25.03.eb) from the release data."""
+"""
+Writes what EasyBuild reads of the release data: the recipes of the cpe* toolchains (c/cpeGNU/cpeGNU-25.03.eb in
+easyconfigs/), and metadata of the Cray modules for EasyBuild without the hooks (cray-modules-25.03.cfg).
+"""
 
 import argparse
 import os
@@ -8,6 +11,7 @@ import sys
 from .data import ROOT
 from .errors import DataError, LumiHooksError
 from .files import write_atomic
+from .releases import cray_modules
 from .schemas import checked
 
 HEADER = (
@@ -115,9 +119,25 @@ def recipe_text(release, toolchain, machine=None, toolchains=None):
     )
 
 
+def metadata_text(release):
+    """
+    Metadata of a release's Cray modules, for EasyBuild's option external-modules-metadata.
+
+    With the hooks it is in memory. LUMI's own file has no versions, without which EasyBuild (5.1.2 to 5.4.1) fills in
+    the name of a variable for %(pyshortver)s, and the default sanity check of Python packages fails (docs/leaving.md).
+
+    :param release: name, e.g. 25.03
+    :return: text; the same bytes for the same data
+    """
+    entries = [f'[{module.full_name}]\nname = {", ".join(module.provides)}\n'
+               f'version = {", ".join([module.upstream_version] * len(module.provides))}\nprefix = {module.prefix}\n'
+               for _, module in sorted(cray_modules(release).items())]
+    return '\n'.join([HEADER, *entries])
+
+
 def generate(output=None, only=None):
     """
-    All toolchain recipes.
+    All toolchain recipes, and the metadata of each release.
 
     :param output: folder that the paths are made for; default: easyconfigs/ of this checkout
     :param only: names of the releases wanted; default: all
@@ -133,6 +153,7 @@ def generate(output=None, only=None):
         if name not in known:
             raise DataError(f'There is no data for release {name}; there is for {", ".join(known)}')
         release = checked(f'releases/cpe/{name}.json')
+        recipes[os.path.join(output, f'cray-modules-{name}.cfg')] = metadata_text(name)
         for toolchain in toolchains['toolchains']:
             path = os.path.join(output, toolchain[0], toolchain, f'{toolchain}-{name}.eb')
             recipes[path] = recipe_text(release, toolchain, machine, toolchains)
@@ -140,7 +161,7 @@ def generate(output=None, only=None):
 
 
 def default_output():
-    """Return the easyconfigs folder beside the package.
+    """Return the easyconfigs folder next to the package.
 
     :raises LumiHooksError: there is none: this is not a checkout
     """
@@ -156,7 +177,7 @@ def leftovers(output, recipes):
     for folder, _, names in os.walk(output):
         for name in names:
             path = os.path.join(folder, name)
-            if name.endswith('.eb') and path not in recipes and (_read(path) or '').startswith(HEADER):
+            if name.endswith(('.eb', '.cfg')) and path not in recipes and (_read(path) or '').startswith(HEADER):
                 found.append(path)
     return sorted(found)
 
@@ -197,20 +218,20 @@ def run(arguments):
             print(f'differs from the release data: {path}')
         if differ:
             print(
-                f'{len(differ)} of {len(recipes)} toolchain recipes are out of date: '
+                f'{len(differ)} of {len(recipes)} generated files are out of date: '
                 'run ci/generate'
             )
             return 1
-        print(f'{len(recipes)} toolchain recipes in {output} agree with the release data')
+        print(f'{len(recipes)} generated files in {output} agree with the release data')
         return 0
     written = [path for path, text in recipes.items() if write(path, text)]
     for path in written:
         print(f'wrote {path}')
     for path in old:
         os.unlink(path)
-        print(f'removed {path}: not in the release data any more')
+        print(f'removed {path}: no longer in the release data')
     print(
-        f'{len(recipes)} toolchain recipes in {output}, {len(written)} written, '
+        f'{len(recipes)} generated files in {output}, {len(written)} written, '
         f'{len(recipes) - len(written)} unchanged'
     )
     return 0
@@ -222,7 +243,7 @@ def main(argv=None):
         prog='ci/generate',
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Write the recipes of the cpe* toolchains from the release data.',
+        description='Write the recipes of the cpe* toolchains and metadata of the Cray modules, by the release data.',
     )
     parser.add_argument('--check', action='store_true', help='write nothing; exit with 1 if a recipe differs')
     parser.add_argument(

@@ -5,7 +5,7 @@ from typing import Iterator
 
 from .data import ROOT
 
-# beside lumi_hooks/ in a clone: code that EasyBuild, Lmod and git run
+# next to lumi_hooks/ in a clone: code that EasyBuild, Lmod and git run
 _BESIDE = ('toolchains', 'easyblocks', 'easyconfigs', 'bin', 'modulefiles')
 _GIT = (os.path.join('.git', 'config'), os.path.join('.git', 'HEAD'))
 
@@ -14,7 +14,7 @@ def files(everything: bool = False) -> Iterator[str]:
     """
     Paths of the library's own files; compiled ones are left out.
 
-    :param everything: what lies beside it in its clone as well: classes, recipes, programs, git's configuration
+    :param everything: what is next to it in its clone as well: classes, recipes, programs, git's configuration
     """
     yield from _below(ROOT)
     clone = os.path.dirname(ROOT)

@@ -131,7 +131,7 @@ def choose(text: str, site: Site) -> Choice:
     name, rest = software(text, site)
     every = entries(name, site)
     if not every:
-        raise RecipeError(f'there is no recipe of {name}: it is known as a module alone ("module spider {name}")')
+        raise RecipeError(f'there is no recipe of {name}: it is known only as a module ("module spider {name}")')
     if not rest:
         chosen = _best(name, every, site)
     else:

@@ -63,7 +63,7 @@ def _notes(recipe: Recipe, place: str, included: str) -> Iterator[str]:
     unknown = sorted(key for key, value in recipe.parameters.items() if _is_parameter(key, value)
                      and key not in _words(place, module))
     if unknown:
-        yield f'{recipe.filename} sets {", ".join(unknown)}, which {_which(place)} does not know and leaves out: ' \
+        yield f'{recipe.filename} sets {", ".join(unknown)}, which {_which(place)} does not know and ignores: ' \
               'what is built may lack it; load a newer EasyBuild, or take an older recipe'
 
 

@@ -103,7 +103,7 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     """
     Read a recipe from its text. A recipe is Python code: reading it runs it, as EasyBuild does.
 
-    :param path: where the text comes from, for messages and for the files beside it; without one it is a text that this
+    :param path: where the text comes from, for messages and for files next to it; without one it is a text that this
         library made of a recipe that it has read
     :raises UntrustedRecipeError: others could have written the file: the text was not run
     :raises RecipeError: the text is no recipe

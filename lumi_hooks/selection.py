@@ -63,7 +63,7 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         if found:
             version = max(found, key=version_key)
             return Chosen(version, f'{version} {where} for {site.toolchain} of release {release}')
-    # a version of one's own is for what asks for it: the release's version is upstream's, where upstream has any
+    # a version of the user is for what asks for it: the release's version is upstream's, where upstream has any
     sources = [item for item in _sources(name, suffix, site) if allowed(item.version)] \
         or [item for item in _sources(name, suffix, site, site.index.own_sources(name)) if allowed(item.version)]
     if policy == 'not-newer' and sources:

@@ -34,7 +34,7 @@ from .recipe import (
 from .render import render
 from .site import OVERLAY_FOLDER
 
-# beside an adapted recipe: the folder with the recipe that it was derived from
+# next to an adapted recipe: the folder with the recipe that it was derived from
 SOURCE_FOLDER = 'source'
 # in the store that one has another ending, so that no search of EasyBuild's takes it for a recipe
 SOURCE_ENDING = '.txt'
@@ -56,8 +56,8 @@ class Store:
 
     def put(self, adaptation: Adaptation) -> Tuple[str, str]:
         """
-        Store an adapted recipe with the recipe that it was made of and the patches that lie beside it, and links to the
-        sources that do.
+        Store an adapted recipe with the recipe that it was made of, the patches that are next to that, and links to
+        sources there.
 
         :return: path of the adapted recipe, and its text
         :raises LumiHooksError: the folder can't be written
@@ -72,7 +72,7 @@ class Store:
             try:
                 contents[os.path.basename(patch)] = read_text(patch)
             except OSError as err:
-                raise RecipeError(f'{patch}, beside {recipe.filename}, cannot be read: {err.strerror}') from err
+                raise RecipeError(f'{patch}, next to {recipe.filename}, cannot be read: {err.strerror}') from err
         links = {os.path.basename(source): source for source in sources_beside(recipe)}
         folder = self._folder(contents, links)
         try:
@@ -111,7 +111,7 @@ class Store:
         return os.path.join(self.root, key[:2], key[2:])
 
     def _write(self, folder: str, contents: Mapping[str, str], links: Mapping[str, str]) -> None:
-        """Write an entry beside its place and rename it there; of two at the same time one stays."""
+        """Write an entry next to its place and rename it there; of two at the same time one stays."""
         os.makedirs(os.path.dirname(folder), exist_ok=True)
         new = os.path.join(self.root, _NEW + uuid.uuid4().hex)
         try:
@@ -150,8 +150,8 @@ def _holds(folder: str, contents: Mapping[str, str], links: Mapping[str, str]) -
 
 def with_checksums(adaptation: Adaptation) -> Adaptation:
     """
-    The adaptation with the checksums of a checksums.json beside the source recipe written into the recipe, as that
-    file is looked for beside the recipe that is installed.
+    The adaptation with the checksums of a checksums.json next to the source recipe written into the recipe, as that
+    file is looked for next to the recipe that is installed.
     """
     found = checksums_beside(adaptation.recipe)
     parameters = dict(adaptation.parameters)
@@ -169,5 +169,5 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
         return adaptation
     after = [checksum or {name: found[name]} for name, checksum in zip(names, known)]
     parameters['checksums'] = after
-    change = Change('checksums', before, after, 'beside', 'the checksums.json beside the source recipe holds them')
+    change = Change('checksums', before, after, 'beside', 'the checksums.json next to the source recipe has them')
     return replace(adaptation, parameters=parameters, changes=adaptation.changes + (change,))

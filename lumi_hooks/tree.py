@@ -3,7 +3,7 @@
 Trees of files that others may change meanwhile: walked, copied and removed by descriptors.
 
 Between a look at a path and its use anybody who may write into one of its folders can put a link there, to a secret or
-to a file of one's own. Here every folder is opened once, and each name in it is opened relative to that, without
+to a file of the user. Here every folder is opened once, and each name in it is opened relative to that, without
 following links (openat(2), O_PATH, O_NOFOLLOW). Standard library alone.
 """
 import contextlib

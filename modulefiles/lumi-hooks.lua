@@ -34,7 +34,7 @@ if chained and chained ~= pathJoin(root, "lumi_hooks/hooks.py") then
 end
 pushenv("EASYBUILD_HOOKS", pathJoin(root, "lumi_hooks/hooks.py"))
 prepend_path("PATH", pathJoin(root, "bin"))
--- An eb that keeps the hooks when another partition or release is loaded: EasyBuild-user and EasyBuild are loaded anew
+-- An eb that keeps the hooks when another partition or release is loaded: EasyBuild-user and EasyBuild are loaded again
 -- then, and this module is not. The priority keeps it before the eb of an EasyBuild that is loaded later.
 prepend_path{"PATH", pathJoin(root, "libexec"), priority=100}
 
@@ -84,7 +84,7 @@ if mode() == "load" and found[1] and not isDir(found[1]) then
                 .. "\"lumi-eb doctor\" says why")
 end
 if stack and partition and os.getenv("LUMI_EASYBUILD_MODE") == "user" then
-    -- the last comes first: each is put in front of the ones before, one's own in front of all
+    -- the last comes first: each is put in front of the ones before, the user's own in front of all
     for number = #found, 1, -1 do
         local modules = pathJoin(found[number], "modules")
         local tree = pathJoin(modules, "LUMI", stack, "partition")

@@ -66,7 +66,7 @@ class CpeLibSci(LibSci):
 
     def _set_blas_variables(self):
         """Set the variables for BLAS; those for LAPACK are made of them."""
-        # set anew each time: EasyBuild's method replaces them by what it made of them
+        # set again each time: EasyBuild's method replaces them by what it made of them
         self.BLAS_LIB = [self.library_name(threads=bool(self.options.get('openmp')))]
         self.BLAS_LIB_MT = [self.library_name(threads=True)]
         super()._set_blas_variables()

@@ -35,7 +35,7 @@ def register(cls):
     """Class decorator: register a toolchain class as an entry point where EasyBuild has them.
 
     The files may be imported under two package names in one session (included and installed);
-    EasyBuild refuses two entry points of one name, so the class imported last takes the place.
+    EasyBuild refuses two entry points of one name, so the class imported last counts.
 
     :param cls: toolchain class
     :return: the class itself

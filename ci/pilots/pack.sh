@@ -3,7 +3,7 @@
 # Part of ci/pilot: pack, one archive of the results, with the names of people, projects and nodes replaced.
 
 do_pack() {
-    # it follows the other steps, so it is made anew each time
+    # it follows the other steps, so it is made again each time
     rm -f "$state/pack.done"
     step pack 'results, with names replaced, in one archive' pack_results
 }

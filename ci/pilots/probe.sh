@@ -8,7 +8,7 @@ do_probe() {
         step probe-cpu 'facts of a CPU node' job probe_cpu
         step probe-gpu 'facts of a GPU node' job probe_gpu
     fi
-    # it follows the other steps, so it is made anew each time
+    # it follows the other steps, so it is made again each time
     rm -f "$state/probe.done"
     step probe 'all facts in one file' probe_whole
 }

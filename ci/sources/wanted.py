@@ -114,7 +114,7 @@ def _extension_entries(app):
 def files_of(path):
     """Return the source files a recipe wants, as dicts with path, file, version, sha256 (a list), pypi.
 
-    Patches are left out: EasyBuild finds them beside the recipe.
+    Patches are left out: EasyBuild finds them next to the recipe.
     Raises ValueError with one sentence if the recipe can't be read.
     """
     try:

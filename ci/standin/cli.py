@@ -55,7 +55,7 @@ def parse(arguments):
         metavar='NAME',
         default=['all'],
         choices=[*EXTRAS, 'all', 'none'],
-        help='beside PrgEnv-gnu: %s, all or none; amd brings rocm; what the root has is kept (default: all)'
+        help='besides PrgEnv-gnu: %s, all or none; amd brings rocm; what the root has is kept (default: all)'
         % ', '.join(EXTRAS),
     )
     parser.add_argument(

@@ -26,7 +26,7 @@ def read_json(path):
 
 
 def facts():
-    """Return what the stand-in knows about the Cray PE beside the project's release data (facts.json)."""
+    """Return what the stand-in knows about the Cray PE besides the project's release data (facts.json)."""
     return read_json(HERE / 'facts.json')
 
 

@@ -107,7 +107,7 @@ def install_launcher(builder):
             (tree / 'bin' / name).chmod(0o755)
     hydra = layout.standin / 'hydra/bin/mpiexec.hydra'
     for name in ('mpiexec', 'mpirun'):
-        # a script: hydra looks for its proxy beside argv[0]
+        # a script: hydra looks for its proxy next to argv[0]
         write(
             layout.standin / 'bin' / name,
             '#!/bin/sh\n# stand-in only: on LUMI programs are started by srun\nexec %s "$@"\n' % hydra,

@@ -88,7 +88,7 @@ def mpich(layout, release, tree):
 
 
 def libsci(layout, release):
-    """Return the module cray-libsci; from 23.12 on it sets CRAY_PE_LIBSCI_* beside CRAY_LIBSCI_*."""
+    """Return the module cray-libsci; from 23.12 on it sets CRAY_PE_LIBSCI_* besides CRAY_LIBSCI_*."""
     version = release.version('cray-libsci')
     prefix = layout.libsci(release)
     root = layout.pe / 'libsci' / version

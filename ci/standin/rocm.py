@@ -66,7 +66,7 @@ def install_rocm(builder, version):
                     link('../x86_64-linux-gnu/cmake/' + inner.name, tree / 'lib/cmake' / inner.name)
             else:
                 link('x86_64-linux-gnu/' + path.name, tree / 'lib' / path.name)
-        # what they need lies beside them, or, where this machine lacks it, in opt/standin/lib
+        # what they need is next to them, or, where this machine lacks it, in opt/standin/lib
         for path in sorted(multi.glob('*.so.*')):
             if not path.is_symlink():
                 builder.run(

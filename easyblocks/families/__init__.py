@@ -60,7 +60,7 @@ def gcc_of(toolchain):
 
 
 class KnownAs:
-    """Mixin, before upstream's class: what the easyblock is told of a cpe* toolchain in the place of its families.
+    """Mixin, before upstream's class: what the easyblock is told of a cpe* toolchain instead of its families.
 
     Upstream's toolchains are not touched.
     """

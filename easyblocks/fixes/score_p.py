@@ -32,7 +32,7 @@ class WithCraySuites(ConfigureMake):
         return super().configure_step(*args, **kwargs)
 
     def _say(self, regex, option):
-        """Say another configure option in the place of one that upstream chose."""
+        """Replace a configure option that upstream chose."""
         self.cfg['configopts'] = re.sub(r'(?<!\S)%s(?!\S)' % regex, option, self.cfg['configopts'])
 
 

@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Upstream's generic easyblocks, mended."""
+"""Upstream's generic easyblocks, with fixes."""

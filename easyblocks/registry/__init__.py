@@ -17,7 +17,7 @@ import easybuild.easyblocks.generic
 
 _OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
-# folder of mended easyblocks -> upstream's package that they are looked up in
+# folder of easyblocks with fixes -> upstream's package that they are looked up in
 FIXES = {
     os.path.join(_OWN, 'fixes'): easybuild.easyblocks,
     os.path.join(_OWN, 'fixes_generic'): easybuild.easyblocks.generic,
@@ -51,7 +51,7 @@ def supersede():
 
 def upstream_class(name, module):
     """
-    The class of an easyblock that a file in fixes/ takes the place of.
+    The class of an easyblock that a file in fixes/ replaces.
 
     The module it comes from is a copy of our own: nothing else sees it.
 

@@ -30,7 +30,7 @@ def no_licence(here: Situation) -> Optional[str]:
     if not named:
         return no_recipe(here) or 'nothing that would be built names a licence'
     return None if any(_is_file(entry) for _, entry in named) else \
-        f'{named[0][1]} is no file; licence servers are not asked'
+        f'{named[0][1]} is not a file; licence servers are not contacted'
 
 
 @check('licence', 'the licence files that are needed are there', no_licence)
@@ -38,7 +38,7 @@ def licence(here: Situation):
     """The licence file that a recipe or an override names can be read."""
     for module, entry in _named(here):
         if _is_file(entry) and not os.access(entry, os.R_OK):
-            yield ERROR, f'{module} needs the licence {entry}, which is not there or cannot be read by you: put it ' \
+            yield ERROR, f'{module} needs the licence {entry}, which does not exist or which you cannot read: put it ' \
                          'there, or name yours in an override (license_file, docs/prefixes.md)'
 
 
@@ -65,7 +65,7 @@ def no_group(here: Situation) -> Optional[str]:
                                'nothing that would be built is restricted to a group')
 
 
-@check('licence-group', 'the groups that are to have licensed software to themselves exist', no_group)
+@check('licence-group', 'the groups that licensed software is restricted to exist', no_group)
 def restricted(here: Situation):
     """The group that a recipe or an override restricts an installation to exists, and the user is in it."""
     for package in here.packages:
@@ -76,7 +76,7 @@ def restricted(here: Situation):
         try:
             number = grp.getgrnam(name).gr_gid
         except KeyError:
-            yield ERROR, f'{package.module} is to be readable by the group {name} alone, and there is no such group'
+            yield ERROR, f'{package.module} has to be readable by the group {name} alone, and there is no such group'
             continue
         if number not in (os.getegid(), *os.getgroups()):
-            yield ERROR, f'{package.module} is to be readable by the group {name} alone, and you are not in it'
+            yield ERROR, f'{package.module} has to be readable by the group {name} alone, and you are not in it'

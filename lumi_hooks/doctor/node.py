@@ -24,7 +24,7 @@ def no_node(here: Situation) -> Optional[str]:
     if here.site.partition == 'common':
         return 'partition common is for all nodes'
     name = _name(here)
-    return None if node_partition(name) or _login(name) else f'this node, {name}, is of no partition that is known'
+    return None if node_partition(name) or _login(name) else f'this node, {name}, does not belong to a known partition'
 
 
 @check('node', 'this node is one of those that the software is built for', no_node)
@@ -36,8 +36,7 @@ def node(here: Situation):
         return
     kind = f'a node of partition {there}' if there else 'a login node'
     gpu = facts[target]['gpu'] and not facts[str(there or login)]['gpu']
-    more = 'it has no GPU, so packages that look for one, or test on one, go wrong' if gpu else \
-        'packages that run what they have built may fail where the processors differ'
-    yield WARNING, f'{name} is {kind}, and the target is partition {target}: {more}. Where a build fails, repeat ' \
-                   'it in a ' \
-                   f'job on partition {target} (eb --job, or in srun)'
+    more = 'it has no GPU, so packages that look for one, or run tests on one, fail' if gpu else \
+        'packages that run what they have built may fail if the processors differ'
+    yield WARNING, f'{name} is {kind}, and the target is partition {target}: {more}. If a build fails, repeat ' \
+                   f'it in a job on partition {target} (eb --job, or in srun)'

@@ -58,9 +58,9 @@ def own_umask(here: Situation):
     """With a umask that takes rights from oneself EasyBuild can't enter the folders that it makes."""
     mask = umask()
     if mask & stat.S_IRWXU:
-        yield ERROR, f'your umask is {mask:04o}, which takes your own rights to whatever you make; eb ends with a ' \
-                     'PermissionError before it reads anything: umask 022 (in a project: umask 002), and the same ' \
-                     'command again'
+        yield ERROR, f'your umask is {mask:04o}, which removes your own rights to the files that you create; eb ends ' \
+                     'with a PermissionError before it reads anything: umask 022 (in a project: umask 002), then ' \
+                     'repeat the command'
 
 
 def no_stack(here: Situation) -> Optional[str]:
@@ -79,8 +79,8 @@ def stack(here: Situation):
         yield WARNING, found.sentence(here.site.prefixes)
     for path in here.site.prefixes[1:]:
         if not os.path.isdir(path) and path not in {found.prefix for found in closed}:
-            yield WARNING, f'{path}, which is to lie below your prefix, does not exist: make it, or take it out ' \
-                           f'of {VARIABLE} or of {os.path.join(here.site.prefix, FILE)}'
+            yield WARNING, f'{path}, which should be below your prefix, does not exist: create it, or remove it ' \
+                           f'from {VARIABLE} or from {os.path.join(here.site.prefix, FILE)}'
     modulepath = [path for path in here.env.get('MODULEPATH', '').split(':') if path]
     for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
         yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: modules ' \
@@ -108,8 +108,8 @@ def needs(here: Situation):
             missing = [item['module'] for item in found.get('dependencies', ()) if not item['build_only']
                        and item['origin'] in ('prefix', 'central', 'unknown') and not index.module_file(item['module'])]
             if missing and index.module_file(found['module']):
-                yield WARNING, f'{found["module"]} can\'t be loaded, as it needs {", ".join(missing)}, which is not ' \
-                               'there: install that, or name the prefix that it is in in LUMI_HOOKS_PREFIXES'
+                yield WARNING, f'{found["module"]} cannot be loaded, because it needs {", ".join(missing)}, which is ' \
+                               'missing: install that, or name the prefix that it is in in LUMI_HOOKS_PREFIXES'
 
 
 @check('lost', 'what is installed has its module and its files', no_modules)
@@ -122,7 +122,7 @@ def half(here: Situation):
 def no_area(here: Situation) -> Optional[str]:
     """Only of LUMI's own storage areas it is known what they are for."""
     return no_prefix(here) or (None if area_of(here.site.prefix) else
-                               f'nothing is known of the storage that {here.site.prefix} lies on')
+                               f'nothing is known about the storage that {here.site.prefix} lies on')
 
 
 @check('file-system', 'the prefix lies on storage that lasts and that jobs see', no_area)
@@ -134,9 +134,9 @@ def file_system(here: Situation):
 
 
 def no_project(here: Situation) -> Optional[str]:
-    """One's own folder is one's own."""
+    """A folder of the user alone needs no group."""
     return no_prefix(here) or (None if project_of(here.site.prefix) else
-                               f'{here.site.prefix} lies in no project\'s folder')
+                               f'{here.site.prefix} is not in a project\'s folder')
 
 
 @check('group', 'in a project\'s folder what is installed belongs to the project', no_project)
@@ -148,7 +148,7 @@ def group(here: Situation):
     try:
         wanted = grp.getgrnam(project).gr_gid
     except KeyError:
-        yield WARNING, f'there is no group {project} on this node, which files in {path} are to belong to'
+        yield WARNING, f'there is no group {project} on this node, which files in {path} should belong to'
         return
     if wanted not in (os.getegid(), *os.getgroups()):
         yield ERROR, f'you are not in the group {project}, and {path} is in its folder: choose an ' \
@@ -158,21 +158,21 @@ def group(here: Situation):
     status = os.stat(place)
     if status.st_gid != wanted:
         yield WARNING, f'{place} does not belong to the group {project}, whose quota counts and whose members ' \
-                       f'are to use it: chgrp {project} {place}'
+                       f'should use it: chgrp {project} {place}'
     if not status.st_mode & stat.S_ISGID:
-        yield WARNING, f'{place} lacks the set-gid bit, so that what is made there gets your own group: chmod ' \
+        yield WARNING, f'{place} lacks the set-gid bit, so files that are created there get your own group: chmod ' \
                        f'g+s {place}'
     if not status.st_mode & stat.S_IXGRP:
-        yield WARNING, f'the group {project} can\'t enter {place}, so that what is installed there is not to be used ' \
-                       f'by the project: chmod g+rwx {place}'
+        yield WARNING, f'the group {project} cannot enter {place}, so the project cannot use what is in it: ' \
+                       f'chmod g+rwx {place}'
     if status.st_mode & stat.S_IWOTH:
         yield ERROR, f'everybody can write to {place}: chmod o-w {place}'
 
 
-@check('overrides', 'the files of overrides are as they have to be')
+@check('overrides', 'the files of overrides are valid')
 def overrides(here: Situation):
     """What is wrong in them concerns their packages alone; of those that are to be built the rule refuses."""
     for text in here.site.overrides.problems():
-        yield WARNING, f'{text}. Recipes of that software are refused until it is put right'
+        yield WARNING, f'{text}. Recipes of that software are refused until it is fixed'
 
 

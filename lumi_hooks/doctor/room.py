@@ -20,7 +20,7 @@ def estimate(here: Situation) -> Tuple[int, int]:
             sum(item.inodes if item and item.inodes is not None else facts['inodes'] for item in found))
 
 
-@check('space', 'there is room for what is to be installed', no_prefix)
+@check('space', 'there is room for what will be installed', no_prefix)
 def space(here: Situation):
     """Free bytes and inodes in the prefix, by quota and by file system."""
     needed = dict(zip(('bytes', 'inodes'), estimate(here)))
@@ -33,7 +33,7 @@ def space(here: Situation):
                 continue
             unit = size(free) if kind == 'bytes' else f'{free:,} files'
             wanted = size(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
-            remedy = 'remove what is not needed any more (lumi-quota shows the quotas; those of a project can be ' \
+            remedy = 'remove what you no longer need (lumi-quota shows the quotas; those of a project can be ' \
                      'raised)'
             if free <= needed[kind] // 20:
                 yield ERROR, f'{here.site.prefix} has room for {unit} only ({found.source}), and {what} take about ' \

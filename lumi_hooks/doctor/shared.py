@@ -41,14 +41,14 @@ class Fault:
         return f'find {shell(top)} -maxdepth {depth} -user {shell(owner)} {self.test} {run}'
 
 
-EVERYBODY = Fault(ERROR, 'everybody can write to {paths}, and so exchange what others of the project use',
+EVERYBODY = Fault(ERROR, 'everybody can write to {paths}, and so can replace what others in the project use',
                   '-perm -0002 ! -type l', ('chmod o-w',))
-CLONE = Fault(ERROR, 'everybody can write to {paths}, and so decide on what the hooks do', '-perm -0002 ! -type l',
+CLONE = Fault(ERROR, 'everybody can write to {paths}, and so can decide what the hooks do', '-perm -0002 ! -type l',
               ('chmod o-w',))
-CLOSED = Fault(WARNING, 'others of the project cannot enter {paths}, or cannot write there, and so install nothing '
-               'below', '-type d ! -perm -2070', ('chmod g+rwxs',))
-UNREADABLE = Fault(WARNING, 'others of the project cannot read {paths}, and so install nothing that is made of that '
-                   '(leave it so where the sources are for fewer people)', '-type f ! -perm -0040', ('chmod g+r',))
+CLOSED = Fault(WARNING, 'others in the project cannot enter {paths}, or cannot write there, and so cannot install '
+               'anything below', '-type d ! -perm -2070', ('chmod g+rwxs',))
+UNREADABLE = Fault(WARNING, 'others in the project cannot read {paths}, and so cannot install what needs that '
+                   '(leave it so if the sources are for fewer people)', '-type f ! -perm -0040', ('chmod g+r',))
 
 
 def other_group(name: str) -> Fault:

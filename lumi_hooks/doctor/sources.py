@@ -31,8 +31,8 @@ def checksums(here: Situation):
             more = f' and {len(names) - SHOWN} more' if len(names) > SHOWN else ''
             yield ERROR, f'the recipe of {package.module} has no checksum for {", ".join(names[:SHOWN])}{more}, so ' \
                          'that any file of that name would be built (a size, a CRC, an MD5 or SHA-1 sum is not ' \
-                         f'enough). LUMI_HOOKS_ALLOW={package.name} builds it all the same, once you know where the ' \
-                         'files come from ("sha256sum FILE" gives what belongs into the recipe\'s checksums; for a ' \
+                         f'enough). LUMI_HOOKS_ALLOW={package.name} builds it anyway, once you know where the ' \
+                         'files come from ("sha256sum FILE" prints what to write into the recipe\'s checksums; for a ' \
                          'git repository, name the full commit)'
 
 
@@ -47,7 +47,7 @@ def downloads(here: Situation):
                            f'{entry["reason"]}. LUMI_HOOKS_ALLOW={package.name} gives it the network'
 
 
-@check('work-folders', 'nobody else can exchange what is made where EasyBuild works')
+@check('work-folders', 'nobody else can replace files where EasyBuild works')
 def work_folders(here: Situation):
     """Temporary files and the build tree: a folder that somebody else prepared can be exchanged while a build runs."""
     judge = trust.here(here.env)
@@ -65,13 +65,13 @@ def work_folders(here: Situation):
 
 
 def no_folders(here: Situation) -> Optional[str]:
-    """There is nothing to look at where no robot path is set and no prefix lies below one's own."""
+    """There is nothing to look at where no robot path is set and no prefix lies below the user's own."""
     if here.robot or here.site.prefixes[1:]:
         return None
     return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: module load EasyBuild-user'
 
 
-@check('folders', 'nobody else can write to where recipes and sources come from', no_folders)
+@check('folders', 'nobody else can write to the folders of recipes and sources', no_folders)
 def folders(here: Situation):
     """Recipes are code: whoever writes to a folder on the robot path decides on what is run."""
     judge = trust.here(here.env)

@@ -120,7 +120,7 @@ def repair(here, app) -> None:
     if app.dry_run:
         return
     for path in permissions.repair_programs(app.installdir):
-        print_msg(f'lumi-hooks: {path} was readable by its owner alone (mode 600), and is executable again', log=_log)
+        print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
     if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
         mended = _without_system_run_paths(app)
         if mended:

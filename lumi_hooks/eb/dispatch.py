@@ -22,7 +22,7 @@ _results: Dict[str, Any] = {}
 
 class HandedOn(NamedTuple):
     """
-    A hook whose result EasyBuild puts in the place of one of its arguments.
+    A hook whose result replaces one of its arguments in EasyBuild.
 
     :ivar position: of that argument
     :ivar says_something: does EasyBuild take this result?
@@ -89,7 +89,7 @@ class Chain:
             except LumiHooksError as err:
                 raise messages.error(err) from err
             except Exception as err:  # a foreign file: whatever goes wrong in it is named with it
-                raise EasyBuildError('the hooks file %s, which runs behind lumi-hooks, cannot be loaded: %s',
+                raise EasyBuildError('the hooks file %s, which runs after lumi-hooks, cannot be loaded: %s',
                                      path, err) from err
             for name, value in vars(module).items():
                 if name.endswith('_hook') and callable(value):

@@ -65,7 +65,7 @@ def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> N
 
 def facts(here, site: Site, found: Optional[Failure], change: Optional[Tuple[str, str]], notes: Sequence[str],
           adaptation: Optional[Adaptation]) -> Dict[str, Any]:
-    """What is kept beside the log (schemas/failed.schema.json)."""
+    """What is kept next to the log (schemas/failed.schema.json)."""
     now = time.time()
     given = adaptation.recipe if adaptation else None
     return {'module': here.module, 'when': {'seconds': now, 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ',
@@ -82,7 +82,7 @@ def facts(here, site: Site, found: Optional[Failure], change: Optional[Tuple[str
 
 
 def checksum_notes(found: Failure) -> List[str]:
-    """Of a file whose checksum is another one: what it is, and the line for a recipe of one's own version."""
+    """Of a file whose checksum is another one: what it is, and the line for a recipe of your own version."""
     match = _CHECKSUM.search(found.line) if found.kind == 'checksum' else None
     if not match or not os.path.isfile(match['path']):
         return []
@@ -95,8 +95,8 @@ def checksum_notes(found: Failure) -> List[str]:
         return []
     name, value = os.path.basename(match['path']), digest.hexdigest()
     return [f'the sha256 of {name} is {value}',
-            f'if the version is your own change and you trust the file, write into your recipe, in checksums in the '
-            f'place of {match["old"]}: \'{value}\',  # {name}']
+            f'if the version is your own change and you trust the file, write into the checksums of your recipe, '
+            f'instead of {match["old"]}: \'{value}\',  # {name}']
 
 
 def report(module: str, found: Optional[Failure], message: str, change: Optional[Tuple[str, str]],

@@ -2,7 +2,7 @@
 """
 Options of `eb` that would do something else than they say, as EasyBuild sees an adapted copy of the recipe.
 
-EasyBuild itself is asked which options it has: beside the command line they come from EASYBUILD_* variables, from
+EasyBuild itself is asked which options it has: besides the command line they come from EASYBUILD_* variables, from
 configuration files and from entries of an easystack, and its parser takes abbreviations. docs/options.md says of
 these options and of others what they do.
 """
@@ -14,8 +14,8 @@ from easybuild.tools.config import build_option
 from ..errors import LumiHooksError
 from ..releases import load_toolchains
 
-_COPY = 'it acts on the recipe itself, and with these hooks EasyBuild sees an adapted copy'
-_REPORT = 'it would say of the recipe itself what is true of the adapted copy alone, which is built with these hooks'
+_COPY = 'it acts on the recipe itself, but with these hooks EasyBuild sees an adapted copy'
+_REPORT = 'what it says would be true only of the adapted copy that is built with these hooks, not of the recipe'
 REFUSED_OPTIONS = {
     'inject-checksums': _COPY, 'inject-checksums-to-json': _COPY, 'fix-deprecated-easyconfigs': _COPY,
     'new-pr': _COPY, 'new-branch-github': _COPY, 'update-pr': _COPY, 'update-branch-github': _COPY,

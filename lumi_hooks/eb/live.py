@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Puts an adapted text in the place of a recipe that EasyBuild is reading."""
+"""Replaces the text of a recipe that EasyBuild is reading by the adapted one."""
 import copy
 
 from easybuild.framework.easyconfig.default import DEFAULT_CONFIG

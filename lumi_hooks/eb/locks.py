@@ -77,7 +77,7 @@ def this_process() -> Owner:
 def judge(owner: Optional[Owner]) -> str:
     """
     Does the holder of a lock still run? DEAD only where that is certain: on this very machine and in this namespace
-    of processes its pid is gone or somebody else's, the machine was started anew, or its Slurm job has ended.
+    of processes its pid is gone or somebody else's, the machine was restarted, or its Slurm job has ended.
     """
     if owner is None:
         return UNKNOWN
@@ -197,9 +197,9 @@ class Lock:
         return True
 
     def _taken(self, holder: Optional[Owner], state: str, what: str) -> str:
-        by = str(holder) if holder else 'an eb that does not say who it is'
-        unsure = '' if state == ALIVE else '; whether that still runs can\'t be seen from here: if you know that it ' \
-                                           f'does not, remove {self.path}'
+        by = str(holder) if holder else 'an unknown eb'
+        unsure = '' if state == ALIVE else '; from here it cannot be seen whether that still runs: if you know that ' \
+                                           f'it does not, remove {self.path}'
         return f'{self.what} is being installed by {by} ({what}){unsure}'
 
     def _clear(self, holder: Owner, tell: Callable[[str], None]) -> bool:

@@ -79,7 +79,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
           linkage: Optional[Mapping[str, Any]] = None, asked_for: bool = True) -> Dict[str, Any]:
     """
     Write the record of what is being installed: record.json, changes.md and the source recipe. With --module-only the
-    record of the installation stays, and that its module was made anew is noted in it.
+    record of the installation stays, and that its module was made again is noted in it.
 
     :param adaptation: how its recipe was derived, None where it was not or that is not known
     :param source: the recipe that it was derived from: file, sha256, origin and text (None: not found again)
@@ -111,7 +111,7 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
         problem = f'the record of {easyblock.full_mod_name} cannot be written into {installation}: {err.strerror}'
         if not module_only:
             raise LumiHooksError(problem) from err
-        print_warning('lumi-hooks: %s; the module is made all the same', problem)
+        print_warning('lumi-hooks: %s; the module is written anyway', problem)
     return found
 
 

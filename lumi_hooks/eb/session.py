@@ -2,7 +2,7 @@
 """
 One run of `eb` at a site: what is set up once, and every recipe that is read.
 
-`--easystack` configures EasyBuild anew for every entry and drops what was set up, so `ensure` is called from the
+`--easystack` configures EasyBuild again for every entry and drops what was set up, so `ensure` is called from the
 start hook and again for every recipe; it is idempotent.
 """
 import importlib
@@ -61,7 +61,7 @@ class Session:
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
         self.linkage: Dict[str, Dict[str, Any]] = {}
-        # by full module name too: files whose run paths were mended (around.py), and the folders that went
+        # by full module name too: files whose run paths were fixed (around.py), and the folders that went
         self.run_paths: Dict[str, Dict[str, List[str]]] = {}
 
     @classmethod
@@ -106,7 +106,7 @@ class Session:
             return
         refuse_options()  # each entry of an easystack has options of its own
         for folder in ('toolchains', 'easyblocks'):
-            # LUMI's own classes of the same names are superseded; each entry of an easystack includes them anew
+            # LUMI's own classes of the same names are superseded; each entry of an easystack includes them again
             places.plugin_package(folder)
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         self.site.index.refresh()
@@ -126,7 +126,7 @@ class Session:
             for key in (module.full_name, module.name):
                 metadata[key] = dict(entry)
         self._name_gpu()
-        # for what is configured anew from the environment: the entries of an easystack
+        # for what is configured again from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.view.root not in known:
             known = trust.without_strangers(self.view.without_others(known))

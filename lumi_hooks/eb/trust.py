@@ -89,8 +89,8 @@ def check_clone(files: Iterable[str]) -> None:
     reason = next(filter(None, map(trust.why_not, files)), None)
     if reason:
         raise TrustError(f'this copy of lumi-hooks is not used: {reason}. It has been loaded already: if somebody else '
-                         f'may have changed it, clone it anew; else "chmod -R o-w {CHECKOUT}" closes it to everybody, '
-                         f'and "chmod -R go-w {CHECKOUT}" to its group as well')
+                         f'may have changed it, clone it again; otherwise "chmod -R o-w {CHECKOUT}" closes it to '
+                         f'everybody, and "chmod -R go-w {CHECKOUT}" to its group as well')
 
 
 def without_strangers(paths: Sequence[str], what: str = 'recipes') -> List[str]:
@@ -126,7 +126,7 @@ def check_included(paths: Sequence[str]) -> None:
                 reason = trust.why_not(os.readlink(file)) if os.path.islink(file) else None
                 if reason:
                     raise TrustError(f'{os.readlink(file)}, which an option --include-{_kind(path)} names, is not '
-                                     f'taken, and nothing was built: {reason}. EasyBuild has loaded it already: '
+                                     f'used, and nothing was built: {reason}. EasyBuild has loaded it already: '
                                      'look into it if it may be somebody else\'s')
 
 
@@ -137,7 +137,7 @@ def _kind(path: str) -> str:
 
 def check_beside(recipe: Recipe) -> None:
     """
-    What EasyBuild takes from beside a recipe: its patches, and its list of checksums.
+    What EasyBuild takes from next to a recipe: its patches, and its list of checksums.
 
     :raises TrustError: others could have written one of them
     """

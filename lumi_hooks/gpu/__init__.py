@@ -43,7 +43,7 @@ def load_gpu() -> Mapping:
 
 
 def in_place_of(name: str) -> Optional[Mapping[str, Any]]:
-    """What stands here in the place of a package of NVIDIA's (cuFFT, NCCL …), None where nothing is known."""
+    """What replaces a package of NVIDIA's here (cuFFT, NCCL …), None where nothing is known."""
     return load_gpu()['replaced'].get(name)
 
 

@@ -200,7 +200,7 @@ def _normal(line: str) -> str:
 
 
 def _instead(one: str, lines: Iterable[str]) -> str:
-    """What was found in the place of a name with a version: other versions of that name."""
+    """What was found instead of a name with a version: other versions of that name."""
     name, mark, _ = one.partition('/') if '/' in one else one.partition('==')
     others = sorted(line for line in lines if mark and line.startswith(name + mark))
     return f'no {one}' + (f' (found: {", ".join(others[:6])})' if others else '')

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Which modules of a plan, or beside it, can't be loaded together: two of one name unload each other, and so do two
+Which modules of a plan, or installed ones, can't be loaded together: two of one name unload each other, and so do two
 Cray modules of one library, such as the serial and the parallel HDF5.
 """
 import os

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The stack of prefixes: one's own on top of the project's, on top of LUMI's central stack.
+The stack of prefixes: the user's own on top of the project's, on top of LUMI's central stack.
 
 Each has LUMI's own layout of a user's tree, so that what is installed there keeps working. New software goes into
 the top one, which is $EBU_USER_PREFIX; dependencies are found in all of them. Which ones lie below is said by
@@ -78,9 +78,9 @@ def read_file(path: str) -> Tuple[str, ...]:
         if not line or line.startswith('#'):
             continue
         if not line.startswith('/') or os.pathsep in line or not line.isprintable():
-            raise DataError(f'{path}, line {number}: {line!r} is no prefix: it takes an absolute path without a colon')
+            raise DataError(f'{path}, line {number}: {line!r} is not a prefix: give an absolute path without a colon')
         if line in found:
-            raise DataError(f'{path}, line {number}: {line} stands there twice; remove one of them')
+            raise DataError(f'{path}, line {number}: {line} is there twice: remove one of them')
         found.append(line)
     if len(found) > LIMIT:
         raise DataError(f'{path} names {len(found)} prefixes; up to {LIMIT} can be stacked')
@@ -214,7 +214,7 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
         before = [path for path in env[LOADED].split(os.pathsep) if path]
         if list(map(os.path.realpath, before)) != list(map(os.path.realpath, stack)):
             return f'the stack of prefixes is {" on ".join(stack)} now, and was {" on ".join(before)} when the ' \
-                   'module lumi-hooks was loaded: load it anew (module unload lumi-hooks; module load lumi-hooks)'
+                   'module lumi-hooks was loaded: load it again (module unload lumi-hooks; module load lumi-hooks)'
     return None
 
 

@@ -4,7 +4,7 @@ Which of a recipe's sources and patches have no checksum that can be relied on, 
 fetched. A size, a CRC, an MD5 or SHA-1 sum is none: another file can be made to have it.
 
 Two kinds of files need none: a source from git of which the recipe names the full commit, which is a checksum of its
-contents; and a patch that lies beside the recipe, which is as good as the recipe itself.
+contents; and a patch that is next to the recipe, which is as good as the recipe itself.
 """
 import os
 import re

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Which folders of the prefixes below one's own are closed: nothing in them is found, and nothing says so by itself.
+Which folders of the prefixes below the user's own are closed: nothing in them is found, and nothing says so by itself.
 
 A closed folder is there for everybody who asks whether it is (os.path.isdir), and empty for who lists it.
 """

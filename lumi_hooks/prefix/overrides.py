@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What users change of recipes without a copy of them: overrides/<name>.json in a prefix, with patches beside.
+What users change of recipes without a copy of them: overrides/<name>.json in a prefix, with patches next to it.
 
 They are data, checked against schemas/override.schema.json; the rule `override` (rules/override.py) applies them.
 The most specific one counts (by version and toolchain, by version, by toolchain, by name alone), of equally specific
@@ -23,7 +23,7 @@ VARIABLE = 'LUMI_HOOKS_OVERRIDES'
 
 @dataclass(frozen=True)
 class Patch:
-    """A patch beside an override: the file, its checksum, and how a recipe names it."""
+    """A patch next to an override: the file, its checksum, and how a recipe names it."""
     path: str
     sha256: str
     notation: Any

@@ -24,7 +24,7 @@ _SCRIPTS = ('bin', 'sbin')
 def shared_group(prefix: str) -> Optional[int]:
     """
     Id of the group that a prefix is shared with: a project's, by the name of its folder, or that of a folder with the
-    set-gid bit; None for a prefix of one's own.
+    set-gid bit; None for a prefix of the user.
     """
     if not prefix:
         return None

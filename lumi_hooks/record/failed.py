@@ -169,7 +169,7 @@ def _facts_of_log(path: str, module: str, when: float) -> Dict[str, Any]:
         error = error_facts(first_error(read_log(path)))
     except LumiHooksError as err:
         error = {'kind': UNKNOWN, 'line': '', 'number': 1, 'context': [str(err)], 'advice': '',
-                 'means': 'somebody else built it, perhaps licensed software, whose logs are nobody else\'s to read'}
+                 'means': 'somebody else built it, perhaps licensed software, whose logs others may not read'}
     return {'schema_version': SCHEMA_VERSION, 'module': module, 'when': {'seconds': when, 'time': _iso(when)},
             'error': error}
 

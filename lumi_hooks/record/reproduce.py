@@ -47,7 +47,7 @@ def write(installation: Installation, folder: str) -> List[str]:
             path = os.path.join(folder, name)
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if os.path.exists(path) and read_text(path) != text:
-                raise LumiHooksError(f'{path} exists and says something else: give an empty folder')
+                raise LumiHooksError(f'{path} exists with different contents: give an empty folder')
             write_atomic(path, text, 0o755 if name == SCRIPT else None)
             written.append(path)
     except OSError as err:

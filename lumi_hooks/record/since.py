@@ -16,7 +16,7 @@ from ..store import with_checksums
 from .archive import differences
 from .explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, record_site
 
-# options of eb that install anew what is installed
+# options of eb that install again what is installed
 _ANEW = ('--rebuild', '--force', '-f', '--module-only', '--skip', '-k')
 
 
@@ -68,5 +68,5 @@ def told(module: str, path: str, site: Site, arguments: Iterable[str]) -> Option
     found = since(module, path, site)
     if found.status != DIFFERS:
         return None
-    return f'{module} is installed already, but {found.reason}: add --rebuild to install it anew ' \
+    return f'{module} is installed already, but {found.reason}: add --rebuild to install it again ' \
            f'("lumi-eb install {os.path.basename(path)}" shows what differs)'

@@ -10,7 +10,7 @@ from .base import rule
 from .draft import Draft
 
 
-@rule('compiler-strictness', 'a compiler that is stricter than the one a recipe was made with is told to warn only')
+@rule('compiler-strictness', 'a compiler that is stricter than the one a recipe was made with is made to warn only')
 def compiler_strictness(draft: Draft, site: Site):
     """C and Fortran that older and other compilers took: the options that make a warning of it again."""
     if draft.parameters.get('easyblock') in load_compilers()['easyblocks_without']:
@@ -27,7 +27,7 @@ def compiler_strictness(draft: Draft, site: Site):
             options = after
 
 
-@rule('linker-strictness', 'a linker that is stricter than the one a recipe was made with is told to go on')
+@rule('linker-strictness', 'a linker that is stricter than the one a recipe was made with is made to continue')
 def linker_strictness(draft: Draft, site: Site):
     """Flags for the linker, in the environment of configure, for easyblocks that are known to have that step."""
     if draft.parameters.get('easyblock') not in load_compilers()['easyblocks_configured']:

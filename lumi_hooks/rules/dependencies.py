@@ -37,7 +37,7 @@ def cray_provided(draft: Draft, site: Site):
         missing = [name for name in names if name not in site.release.modules]
         if missing:
             yield Refusal('cray-module', f'release {site.release.name} of the Cray PE has no module {missing[0]}, '
-                          f'which is to stand in for {dependency}', 'cray-provided')
+                          f'which would replace {dependency}', 'cray-provided')
             continue
         modules = tuple(Dependency.external_module(site.release.module(name)) for name in names)
         yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'cray-provided',
@@ -52,14 +52,14 @@ def central_tools(draft: Draft, site: Site):
             yield Change(parameter, dependency, stand_in(found, site), 'central-tools', found.reason, found.link)
 
 
-@rule('toolchain-provided', 'what the cpe* toolchain brings along is no dependency')
+@rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
     for parameter, dependency, found in _each(draft, 'drop'):
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 
 
-@rule('impossible', 'a dependency that can\'t exist on this machine')
+@rule('impossible', 'a dependency that cannot exist on this machine')
 def impossible(draft: Draft, site: Site):
     """CUDA and what stands on it, ROCm where there is no GPU: refused, with what to do instead."""
     own = treatment(draft.name)
@@ -151,7 +151,7 @@ def release_version(draft: Draft, site: Site):
             if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
                 continue
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
-            # what the package itself says of it goes before that one's own policy
+            # what the package itself says of it comes before that software's policy
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
             chosen = choose_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):

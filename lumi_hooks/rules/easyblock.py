@@ -22,7 +22,7 @@ def load_easyblocks() -> Mapping[str, Mapping[str, Any]]:
 
 @rule('easyblock', 'an easyblock that would stop in the middle of a build is refused before it')
 def easyblock(draft: Draft, site: Site):
-    """Upstream's easyblock of the software stops for the compiler, or for want of a library by name."""
+    """Upstream's easyblock of the software stops because of the compiler, or because it misses a library by name."""
     name = draft.parameters.get('easyblock') or class_name(draft.name)
     entry = load_easyblocks().get(name)
     group = 'gnu' if load_toolchains()['toolchains'][site.toolchain]['family'] == 'GCC' else 'others'

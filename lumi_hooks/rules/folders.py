@@ -54,7 +54,7 @@ def _instead(match: 're.Match[str]', known: Mapping[str, str]) -> str:
 
 
 def _renamed(draft: Draft) -> Dict[str, str]:
-    """The same of dependencies in whose place another software came."""
+    """The same for dependencies that another software replaced."""
     return {root_variable(change.before.name): '$' + root_variable(change.after.name) for change in draft.changes
             if isinstance(change.before, Dependency) and isinstance(change.after, Dependency)
             and change.before.name != change.after.name and not change.after.external}

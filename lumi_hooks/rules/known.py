@@ -15,7 +15,7 @@ from .texts import in_commands
 RULE = 'package-dependencies'
 
 
-@rule(RULE, 'a dependency that the package needs otherwise here than upstream\'s recipe says')
+@rule(RULE, 'a dependency that has to be different here from upstream\'s recipe')
 def package_dependencies(draft: Draft, site: Site):
     """
     By the package's data file: a dependency that only its build needs is not loaded with it, one that it can do
@@ -42,7 +42,7 @@ def package_dependencies(draft: Draft, site: Site):
                     yield Change('builddependencies', None, item, *say)
 
 
-@rule('package-parameters', 'a parameter that the package needs otherwise here than upstream\'s recipe says')
+@rule('package-parameters', 'a parameter that has to be different here from upstream\'s recipe')
 def package_parameters(draft: Draft, site: Site):
     """By the package's data file: a parameter gets another value, or more options behind its own."""
     for name, entry in package(draft.name).get('parameters', {}).items():

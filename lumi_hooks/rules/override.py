@@ -45,7 +45,7 @@ def override(draft: Draft, site: Site):
 
 
 def patches_used(draft: Draft, site: Site) -> Tuple[Patch, ...]:
-    """The patches of overrides that a recipe names as it stands: they belong beside it."""
+    """The patches of overrides that a recipe names as it stands: they belong next to it."""
     try:
         found = site.overrides.fitting(draft.name, draft.version, _toolchain(draft))
     except DataError:
@@ -71,7 +71,7 @@ def _first(found: List[Override], key: str) -> Dict[str, Tuple[Override, Any]]:
 
 
 def _dependency(draft: Draft, parameter: str, name: str, wanted: Any, item: Override) -> Iterator[Outcome]:
-    """Another version of a dependency, in the place of what stands for it now; added where nothing does."""
+    """Another version of a dependency, which replaces what it became; added where nothing does."""
     there = _standing(draft, parameter, name)
     after = None
     if wanted is not None:
@@ -124,7 +124,7 @@ def _value(before: Any, wanted: Any) -> Any:
         new = [one for one in what if one not in before] if isinstance(what, list) else None
         if new is not None:
             return [*before, *new] if how == 'append' else [*new, *before]
-    raise TypeError(f'{what!r} can\'t be put beside what the recipe says, {before!r}')
+    raise TypeError(f'{what!r} cannot be combined with what the recipe says, {before!r}')
 
 
 def _holds(text: str, what: str) -> bool:

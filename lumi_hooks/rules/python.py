@@ -10,7 +10,7 @@ from .draft import DEPENDENCY_LISTS, Draft
 from .provided import why_built
 
 
-@rule('python-bound', 'a package that can\'t work with the release\'s cray-python is refused before it is built')
+@rule('python-bound', 'a package that does not work with the release\'s cray-python is refused before it is built')
 def python_bound(draft: Draft, site: Site):
     """The package's own bound (`python` in its data file) against the release's cray-python."""
     bound = package(draft.name).get('python')

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What upstream's Python brings beside Python, and cray-python does not: to build packages, and for them to run."""
+"""What upstream's Python brings besides Python, and cray-python does not: to build packages, and for them to run."""
 import os
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set

@@ -82,7 +82,7 @@ def gpu_dependencies(draft: Draft, site: Site):
 
 
 def _instead(instead, dependency: Dependency, suffix: str, site: Site) -> Optional[Dependency]:
-    """The dependency in the place of one on NVIDIA's software: the rocm module, another software, or none."""
+    """What replaces a dependency on NVIDIA's software: the rocm module, another software, or none."""
     if instead['by'] == 'rocm':
         return Dependency.external_module(site.release.module('rocm'))
     if instead['by'] == 'software':

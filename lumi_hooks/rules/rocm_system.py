@@ -27,7 +27,7 @@ def rocm_problem(version: str, site: Site) -> Optional[str]:
     if version in aliases['names']:
         return f'rocm/{version} is only another name for rocm/{aliases["of"]} here'
     if not _inside(version):
-        return f'the driver of the GPUs takes ROCm {low} to {high}'
+        return f'the driver of the GPUs supports ROCm {low} to {high}'
     return f'there is no rocm/{version} here'
 
 
@@ -37,7 +37,7 @@ def _inside(version: str) -> bool:
     return version_key(low) <= version_key(version)[:2] <= version_key(high)
 
 
-@rule('driver-window', 'only a ROCm that the driver of the GPUs takes, under its own name',
+@rule('driver-window', 'only a ROCm that the driver of the GPUs supports, under its own name',
       link='https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/user-kernel-space-compat-matrix.html')
 def driver_window(draft: Draft, site: Site):
     """A pinned rocm/X that the driver does not take, or that is an alias, becomes the release's."""

@@ -11,7 +11,7 @@ from .draft import Draft
 from .texts import TELLING, texts
 
 
-@rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE take the place of upstream\'s toolchain')
+@rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE replace upstream\'s toolchain')
 def toolchain(draft: Draft, site: Site):
     """Upstream's toolchain → the site's cpe* toolchain; unknown ones and whole families are refused."""
     name, version = draft.upstream_toolchain
@@ -30,7 +30,7 @@ def toolchain(draft: Draft, site: Site):
                  'toolchains, as the central stack has it')
 
 
-@rule('other-compiler', 'a recipe that names another vendor\'s compilers or libraries can\'t be built by others')
+@rule('other-compiler', 'a recipe that names another vendor\'s compilers or libraries needs exactly these')
 def other_compiler(draft: Draft, site: Site):
     """Recipes for Intel's toolchains that name MKL, Intel MPI or Intel's compilers are refused."""
     name, version = draft.upstream_toolchain

@@ -34,7 +34,7 @@ def compiler_names(draft: Draft, site: Site):
                      'Cray\'s libraries', compiler_names.link)
 
 
-@rule('fortran-words', 'options of gfortran are put in the words of the other Fortran compilers',
+@rule('fortran-words', 'options of gfortran are translated for the other Fortran compilers',
       link='https://gcc.gnu.org/onlinedocs/gfortran/Fortran-Dialect-Options.html')
 def fortran_words(draft: Draft, site: Site):
     """

@@ -2,8 +2,8 @@
 """
 Checks data against a JSON Schema with the standard library alone: users' files are read inside `eb`.
 
-It knows the keywords that the schemas beside it are written with, and refuses a schema that uses another one. A test
-holds it to the judgement of jsonschema, which may not be imported there.
+It knows the keywords that the schemas in this folder use, and refuses a schema that uses another one. A test compares
+it with jsonschema, which may not be imported there.
 """
 import re
 from typing import Any, Iterator, Mapping
@@ -64,7 +64,7 @@ def _text(value: str, schema: Mapping[str, Any], place: str) -> Iterator[str]:
     if len(value) < schema.get('minLength', 0):
         yield f'{place}: it is empty'
     if 'pattern' in schema and not re.search(schema['pattern'], value):
-        yield f'{place}: {_short(value)} does not look like what belongs there ({schema["pattern"]})'
+        yield f'{place}: {_short(value)} does not match what is expected there ({schema["pattern"]})'
     if schema.get('format', 'regex') != 'regex':
         raise ValueError(f'the schema uses the format {schema["format"]}, which is not known here')
     if 'format' in schema:
@@ -81,7 +81,7 @@ def _array(value: list, schema: Mapping[str, Any], place: str) -> Iterator[str]:
         yield f'{place}: it has more than {schema["maxItems"]} entries'
     if schema.get('uniqueItems') and any(_equal(one, other) for number, one in enumerate(value)
                                          for other in value[:number]):
-        yield f'{place}: an entry stands there twice'
+        yield f'{place}: duplicate entry'
     for number, item in enumerate(value):
         if 'items' in schema:
             yield from faults(item, schema['items'], f'{place}/{number}')

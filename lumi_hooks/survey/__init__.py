@@ -22,7 +22,7 @@ from ..releases import generation_of, load_upstream
 from ..site import Site
 
 PLANNED, FAILED = 'planned', 'failed'
-# the refusals that no rule can mend: the goal of the survey leaves them out
+# the refusals that no rule can fix: the goal of the survey leaves them out
 HARDWARE = ('cuda', 'container', 'no-gpu-backend', 'gpu-uncovered', 'gpu-version', 'gpu-compiler', 'partition')
 _CHUNK = 24
 

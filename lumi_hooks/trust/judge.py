@@ -41,7 +41,7 @@ class Judge:
         is, or does not exist.
 
         Looked at are the file and its folder, and the same of every link that leads to it: patches are taken from
-        beside the link, the text from beside its target. Nobody may be able to exchange a folder above.
+        next to the link, the text from next to its target. Nobody may be able to exchange a folder above.
         """
         path = _absolute(path)
         for _ in range(_MOST_LINKS):
@@ -67,7 +67,7 @@ class Judge:
     def why_no_work(self, folder: str) -> Optional[str]:
         """
         Why a folder is not to be worked in (built in, temporary files): somebody else could exchange what is made
-        there. A folder for everybody with the sticky bit (/tmp) is one to make a folder of one's own in.
+        there. A folder for everybody with the sticky bit (/tmp) is fine for a folder that the user makes in it.
         """
         return self._folder(_absolute(folder)).exchange
 
@@ -148,7 +148,7 @@ class Judge:
         sticky = bool(status.st_mode & stat.S_ISVTX)
         can = writers(folder, status)
         if can.everybody and not sticky:
-            return f'everybody can write to {folder}, and so put something else in the place of what lies there: ' \
+            return f'everybody can write to {folder}, and so can replace what is in it: ' \
                    f'chmod o-w {folder}'
         zone = self._around(folder)
         found = self._others(folder, can, zone) if not sticky and status.st_uid != 0 else None
@@ -156,8 +156,8 @@ class Judge:
             return found
         if status.st_uid in (self.whom.user, 0) or zone and (zone.owners is None or status.st_uid in zone.owners):
             return None
-        return f'{folder} belongs to {user_name(status.st_uid)}, who can put something else in the place of what ' \
-               'lies there: work in a folder of your own'
+        return f'{folder} belongs to {user_name(status.st_uid)}, who can replace what is in ' \
+               'it: work in a folder of your own'
 
     def _around(self, folder: str) -> Optional[Zone]:
         """The zone that a folder lies in; of a folder above zones, one whose owner and group they share."""

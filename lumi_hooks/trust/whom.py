@@ -28,7 +28,7 @@ class Zone:
     A folder in which files of others are taken.
 
     :ivar path: without links
-    :ivar owners: ids of users whose files are taken beside the user's and root's; None: whoever may write there
+    :ivar owners: ids of users whose files are taken besides the user's and root's; None: whoever may write there
     :ivar groups: ids of groups that may write there
     """
     path: str

@@ -97,7 +97,7 @@ def _read_all(batches: Sequence[Sequence[str]], processors: Mapping[int, str], j
             yield from pool.map(_read, batches, [processors] * len(batches))
         except BrokenProcessPool as err:
             raise LumiHooksError('a process that reads files was ended: a file became shorter while it was read, or '
-                                 'memory ran out; try again (--jobs 1 takes least memory)') from err
+                                 'memory ran out; try again (--jobs 1 needs the least memory)') from err
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the mended easyblocks are tried on: real recipes, and the files of the sources that their steps read."""
+"""What the easyblocks with fixes are tried on: real recipes, and the files of the sources that their steps read."""
 
 MAKEFILE = 'CCS = cc\nCCP = cc\nCCD = cc\nLDFLAGS = -lm\nCFLAGS = -O\n'
 RULES = 'cc = gcc\nCC = g++\ncOPT = -O2\nc++OPT = -O2\n'

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Fixtures for the tests of the mended easyblocks: steps of real easyblocks on real recipes."""
+"""Fixtures for the tests of the easyblocks with fixes: steps of real easyblocks on real recipes."""
 
 import json
 import os

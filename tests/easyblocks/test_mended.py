@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each mended easyblock on a real recipe: right for the four cpe* toolchains, and upstream's own for foss."""
+"""Each easyblock with fixes on a real recipe: right for the four cpe* toolchains, and upstream's own for foss."""
 import ast
 import glob
 import os

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The ground that mangled files lie on."""
+"""The ground that damaged files lie on."""
 import os
 import sys
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""How many mangled files of each kind are tried, and what none of them may do."""
+"""How many damaged files of each kind are tried, and what none of them may do."""
 import os
 
 from hypothesis import HealthCheck, settings

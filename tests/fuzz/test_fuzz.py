@@ -160,7 +160,7 @@ def test_overrides(ground, text):
 
 
 def test_all_files_are_read(ground, index, monkeypatch):
-    """What is mangled below would be noticed: right data is read, every file of it, without a complaint."""
+    """What is damaged below would be noticed: right data is read, every file of it, without a complaint."""
     read, check = set(), schemas.checked
     for module in list(sys.modules.values()):
         if getattr(module, 'checked', None) is check:
@@ -240,7 +240,7 @@ QUOTAS = [{'storage_quotas': {'directories': {'projappl': {'block_quota_used': 1
 @given(content=mangled_data(QUOTAS), said=mangled_text([LFS]),
        sums=mangled_json([{'a.tgz': '0' * 64, 'x.patch': '1'}]))
 def test_lists_of_others(ground, content, said, sums):
-    """Quotas as LUMI and Lustre tell them, and lists of checksums beside a recipe."""
+    """Quotas as LUMI and Lustre tell them, and lists of checksums next to a recipe."""
     folder = ground / 'prefix'
     (folder / 'checksums.json').write_bytes(sums)
     with watched(folder) as seen:

@@ -41,7 +41,7 @@ def test_a_projects_installation_is_the_projects(people):
     prefix.chmod(0o2755)  # as EasyBuild-user makes it
     done = one.eb(f'{tiny(people["recipes"], extra=SCRIPT)}', umask='0077')
     assert stat.S_IMODE(os.stat(prefix).st_mode) == 0o2775
-    assert 'script was readable by its owner alone (mode 600), and is executable again' in done.stdout
+    assert 'script was readable only by its owner (mode 600), and is executable again' in done.stdout
     top = one.software('tiny', '1.0-cpeGNU-25.03')
     assert stat.S_IMODE(os.stat(top / 'bin' / 'script').st_mode) == 0o775
     written = [top, prefix / 'modules/LUMI/25.03/partition/C/tiny', prefix / 'ebfiles_repo/LUMI-25.03/LUMI-C/tiny']
@@ -65,7 +65,7 @@ def test_a_projects_installation_is_the_projects(people):
 
 
 def test_licensed_software(people):
-    """Sources from one's own folder, the installation for those alone who have the licence."""
+    """Sources from the user's own folder, the installation for those alone who have the licence."""
     one, prefix, base_folder = people['one'], people['prefix'], people['base']
     private = folder(base_folder / f'home{ONE}' / 'licensed', mode=0o700)
     source = base_folder / 'secret-1.0'
@@ -173,7 +173,7 @@ def test_easyblocks_of_others_build_nothing(people, base):
     block.write_text('from easybuild.framework.easyblock import EasyBlock\n\n\nclass EB_trap(EasyBlock):\n    pass\n')
     path = tiny(people['recipes'], name='included')
     done = people['two'].eb(f'{path} --include-easyblocks={block}', check=False)
-    assert done.returncode != 0 and 'which an option --include-easyblocks names, is not taken' in done.stdout
+    assert done.returncode != 0 and 'which an option --include-easyblocks names, is not used' in done.stdout
     assert 'building and installing' not in done.stdout
 
 

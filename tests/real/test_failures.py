@@ -25,7 +25,7 @@ moduleclass = 'tools'
 
 
 def recipe(lumi, name, more='', source='int main(void) { return 0; }', checksum=None):
-    """A recipe beside its source; returns its path."""
+    """A recipe next to its source; returns its path."""
     folder = lumi.home / 'recipes'
     folder.mkdir(exist_ok=True)
     tree = folder / f'{name}-1.0'

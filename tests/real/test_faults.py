@@ -229,7 +229,7 @@ def test_a_lock_of_nobody_known_says_what_to_do(user, case):
     lock.mkdir(parents=True, exist_ok=True)
     user.own(lock)
     done = user.install('locked', '--rebuild --wait-on-lock-limit=2', check=False)
-    assert done.returncode != 0 and 'an eb that does not say who it is' in done.stdout
+    assert done.returncode != 0 and 'an unknown eb' in done.stdout
     assert f'remove {lock}' in done.stdout and user.seen()
     lock.rmdir()
     case('a lock that an `eb` without these hooks left', 'it waits (here: 2 s by --wait-on-lock-limit), then says '

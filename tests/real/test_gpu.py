@@ -43,7 +43,7 @@ def package(folder, name, contents, **settings):
 
 
 def install(gpu, recipe, toolchain):
-    """Install a recipe whose sources lie beside it."""
+    """Install a recipe whose sources are next to it."""
     gpu.eb(f'{recipe} --sourcepath={recipe.parent}:$EASYBUILD_SOURCEPATH', LUMI_HOOKS_TOOLCHAIN=toolchain)
 
 

@@ -131,7 +131,7 @@ def test_nothing_is_imported_from_the_current_folder(stranger):
 
 
 def test_a_recipe_of_ones_own_is_a_source(stranger):
-    """An override to a version that only one's own recipe, for upstream's toolchain, holds (B4)."""
+    """An override to a version that only the user's own recipe, for upstream's toolchain, holds (B4)."""
     stranger.run('''
 own=$EBU_USER_PREFIX/UserRepo/easybuild/easyconfigs; mkdir -p $own/s/SCOTCH $EBU_USER_PREFIX/overrides
 sed "s/^version = .*/version = '7.0.99'/" $EBROOTEASYBUILD/easybuild/easyconfigs/s/SCOTCH/SCOTCH-7.0.6-gompi-2024a.eb \\
@@ -145,7 +145,7 @@ echo '{"name": "MUMPS", "overrides": [{"reason": "tested", "dependencies": {"SCO
 
 
 def test_the_hooks_survive_another_partition(stranger):
-    """LUMI's EasyBuild-user names LUMI's own hooks file anew with each partition; plain eb goes on with ours (U4)."""
+    """LUMI's EasyBuild-user names LUMI's own hooks file again with each partition; plain eb goes on with ours (U4)."""
     done = stranger.run(f'''
 module load partition/G >/dev/null 2>&1; echo "hooks: $EASYBUILD_HOOKS"
 eb -D {LZ4}; lumi-eb status --json | grep '"hooks_active"'

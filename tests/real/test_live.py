@@ -53,7 +53,7 @@ sources = ['tiny-1.0.tar.gz']
 prebuildopts = ''
 patches = ['tiny-1.0_fix.patch']
 """ f"checksums = ['{hashlib.sha256((folder / 'tiny-1.0.tar.gz').read_bytes()).hexdigest()}']\n")
-    # no checksum of the patch is demanded, which is as good as the recipe that it lies beside
+    # no checksum of the patch is demanded, which is as good as the recipe that it is next to
     (folder / 'tiny-1.0_fix.patch').write_text(
         '--- a/tiny.c\n+++ b/tiny.c\n@@ -1 +1 @@\n-int main(void) { return 1; }\n+int main(void) { return 0; }\n')
     fresh.eb(f'{path} --sourcepath={folder}')
@@ -75,7 +75,7 @@ def test_a_recipe_of_lumis_wins_and_that_is_said(fresh):
     assert not fresh.stored('zlib-*')
     derived = fresh.eb('zlib-1.3.1-GCCcore-13.3.0.eb --dry-run --rebuild', LUMI_HOOKS_DERIVE='zlib')
     assert 'zlib-1.3.1-GCCcore-13.3.0.eb becomes zlib/1.3.1-cpeGNU-25.03' in derived.stdout
-    # the recipe that it is made of lies beside it
+    # the recipe that it is made of is next to it
     assert [path.name for path in fresh.stored('zlib-*-cpeGNU-*')] == ['zlib-1.3.1-cpeGNU-25.03.eb']
 
 
@@ -83,7 +83,7 @@ def test_chained_hooks_of_lumi_still_run(fresh, tmp_path):
     path = tiny(tmp_path, toolchain='cpeGNU', toolchain_version='24.03')
     done = fresh.eb(str(path), check=False)
     assert done.returncode != 0 and 'Traceback' not in done.stdout
-    assert 'it is for cpeGNU/24.03, and the stack that is loaded is release 25.03' in done.stdout
+    assert 'it is for cpeGNU/24.03, but the stack that is loaded is release 25.03' in done.stdout
     dry = fresh.eb(f'{path} --dry-run')
     assert 'tiny-1.0-cpeGNU-24.03.eb is refused' in dry.stdout
     stranger = tmp_path / 'hooks.py'
@@ -188,7 +188,7 @@ def test_the_easybuild_versions_that_lumi_loads(standin, sources, upstream, tmp_
     assert 'EasyBuild version ' + version in lumi.archive(f'tiny-1.0-cpeGNU-{release}.eb')
     record = json.loads((lumi.software('tiny', f'1.0-cpeGNU-{release}') / 'easybuild/lumi/record.json').read_text())
     assert record['easybuild']['version'] == version and record['changes'][0]['rule'] == 'toolchain'
-    # each entry of an easystack reads LUMI's toolchain classes anew, and here no entry point goes before them
+    # each entry of an easystack reads LUMI's toolchain classes again, and here no entry point goes before them
     stack = tmp_path / 'stack.yaml'
     stack.write_text(f'easyconfigs:\n  - {path}:\n      options: {{rebuild: True}}\n')
     assert '[SUCCESS] tiny' in lumi.eb(f'--easystack {stack} -r').stdout

@@ -180,4 +180,4 @@ def test_needs_a_new_login(member):
     # another login's module, with another prefix
     command = f'module load LUMI/25.03 >/dev/null 2>&1; dash {PILOT} probe --no-jobs --output {member.output}'
     done = member.run(command, load=False)
-    assert done.returncode == 2 and 'log in anew' in done.stdout
+    assert done.returncode == 2 and 'log in again' in done.stdout

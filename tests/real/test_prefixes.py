@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A stack of prefixes on the stand-in: one's own on top of a project's, for eb and for the shell."""
+"""A stack of prefixes on the stand-in: the user's own on top of a project's, for eb and for the shell."""
 import hashlib
 import json
 import os
@@ -75,7 +75,7 @@ def test_a_dependency_from_the_project(both):
 
 
 def test_the_record_knows_what_comes_from_prefixes(both):
-    """From the project's, and from one's own, where it was installed in the same run."""
+    """From the project's, and from the user's own, where it was installed in the same run."""
     user, _, base = both
     user.eb(f'{base}/New-1.0-gfbf-2025a.eb {base}/Top-1.0-gfbf-2025a.eb')
     record = json.loads((user.software('Top', '1.0-cpeGNU-25.03') / 'easybuild/lumi/record.json').read_text())

@@ -123,7 +123,7 @@ def test_S2_a_patch_that_everybody_can_write(people, mark):
 
 
 def test_S2_a_link_whose_folder_others_can_write_to(people, mark):
-    """Patches are looked for beside the link."""
+    """Patches are looked for next to the link."""
     place = folder(people['base'] / f'home{ONE}' / 'linked')
     path = owned(tiny(place, name='linked'), ONE)
     public = folder(people['base'] / 'public', owner=STRANGER, mode=0o777)
@@ -175,7 +175,7 @@ def test_S2_a_list_of_prefixes_that_everybody_can_write(people, mark, trap):
     for command in (f'eb --hooks={HOOKS} lent-1.0-GCCcore-14.2.0.eb', f'{LUMI_EB} plan lent-1.0-GCCcore-14.2.0.eb'):
         said = at(victim, own).run(command)
         assert said.returncode != 0 and 'prefixes is not followed' in said.stdout, said.stdout
-    # one's own list that names a stranger's prefix: it lends no trust to what lies there
+    # the user's own list that names a stranger's prefix: it lends no trust to what lies there
     owned(own / '.lumi-hooks' / 'prefixes', ONE, mode=0o644)
     said = at(victim, own).run(f'eb --hooks={HOOKS} lent-1.0-GCCcore-14.2.0.eb')
     assert said.returncode != 0 and 'no recipes are taken from' in said.stdout, said.stdout
@@ -203,7 +203,7 @@ def test_S2_a_clone_that_everybody_can_write_to(people, mark):
         assert said.returncode != 0 and 'this copy of lumi-hooks is not used' in said.stdout, said.stdout
         assert f'chmod -R o-w {clone}' in said.stdout and 'building and installing' not in said.stdout
         place.chmod(before)
-    # a stranger's clone of one's own choice is as good as its owner
+    # a stranger's clone that the user chose is as good as its owner
     victim.run(f'eb --hooks={clone}/lumi_hooks/hooks.py {path} -D', check=True)
 
 

@@ -68,7 +68,7 @@ def test_sanity_check_only_sees_the_same_modules(lumi, mpi4py):
 
 
 def test_archived_recipe_alone_gives_the_same_module(lumi, mpi4py):
-    """Without the store: the module is written anew from the archived recipe, and says the same."""
+    """Without the store: the module is written again from the archived recipe, and says the same."""
     module = lumi.prefix / 'modules/LUMI/25.03/partition/C' / f'{MPI4PY}.lua'
     before = module.read_text()
     archived = next((lumi.prefix / 'ebfiles_repo').rglob('mpi4py-4.1.0-cpeGNU-25.03.eb'))

@@ -11,7 +11,7 @@ VERSIONS = ['5.1.2', '5.2.0', '5.4.1']
 
 
 def own(fresh, name='mine', extra=''):
-    """A recipe of one's own in UserRepo, for an upstream toolchain, that says which text was built."""
+    """A recipe of the user in UserRepo, for an upstream toolchain, that says which text was built."""
     folder = fresh.prefix / 'UserRepo' / 'easybuild' / 'easyconfigs' / name[0] / name
     folder.mkdir(parents=True, exist_ok=True)
     return tiny(folder, name=name, extra=extra)
@@ -54,7 +54,7 @@ def test_O1_an_edited_recipe_is_built_by_name_and_by_path(version):
 
 
 def test_O1_an_edited_dependency_is_built(version):
-    """A recipe of one's own that another one needs."""
+    """A recipe of the user that another one needs."""
     own(version, 'part', says('first'))
     top = own(version, 'top', "dependencies = [('part', '1.0')]\n")
     version.eb(f'{top.name} -r')
@@ -72,7 +72,7 @@ def test_O2_a_module_that_appears_between_two_runs(version):
     (folder / '3.9.2-cpeGNU-25.03.lua').write_text('-- a module of this test\n')
     after = version.eb('Seaborn-0.13.2-gfbf-2024a.eb -D -r').stdout
     assert 'Seaborn/0.13.2-cpeGNU-25.03' in before and 'Seaborn/0.13.2-cpeGNU-25.03' in after
-    assert '[x] ' in after and 'says something else' not in after
+    assert '[x] ' in after and 'has different contents' not in after
 
 
 def test_O2_an_upstream_folder_that_changes(version, tmp_path):

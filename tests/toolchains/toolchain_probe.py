@@ -119,7 +119,7 @@ def one(case, modtool):
             if loadmod:
                 toolchain.prepare(deps=[external(dep) for dep in case.get('dependencies', [])], silent=True)
             else:
-                # what an extension sees: modules loaded anew, variables of external modules lost
+                # what an extension sees: modules loaded again, variables of external modules lost
                 for name in [v for v in os.environ if v.startswith(('EBROOT', 'EBVERSION'))]:
                     del os.environ[name]
                 toolchain.prepare(silent=True, loadmod=False)

@@ -306,7 +306,7 @@ def test_output_with_dependencies(adapt, tmp_path, monkeypatch):
 
 
 def test_output_takes_patches_along(adapt, tmp_path):
-    """A plain recipe that installs without this library needs the patches that lie beside its source."""
+    """A plain recipe that installs without this library needs the patches that lie next to its source."""
     path = put_recipe(tmp_path / 'own', more="patches = ['mine.patch']\n", flat=True)
     (tmp_path / 'own' / 'mine.patch').write_bytes(b'a patch\r\n')
     adapt('--output', tmp_path / 'out', path)

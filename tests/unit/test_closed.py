@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Prefixes below one's own that are closed, or half closed: tried as another user, and told wherever they are used."""
+"""Prefixes below the user's own that are closed or half closed: tried as another user, reported wherever used."""
 import json
 import os
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_what_is_open_or_not_there_is_not_told(place):
     prefix = lower(place, 'open')
     ask = ASK.format(own=str(place.path / 'own'), lower=str(prefix))
     assert place.run(ask) == [] and place.run(ask.replace(str(prefix), str(place.path / 'nowhere'))) == []
-    # one's own may be as it likes: it is the first
+    # the user's own may be as it likes: it is the first
     os.chmod(prefix, 0o700)
     assert place.run(ASK.format(own=str(prefix), lower=str(place.path / 'nowhere'))) == []
 

@@ -253,13 +253,13 @@ def test_chain_explains_a_missing_variable(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('text', ['def (', "import nothing_of_that_name\n", 'raise RuntimeError("no")\n'])
 def test_chain_that_cannot_be_loaded(tmp_path, monkeypatch, text):
-    with pytest.raises(EasyBuildError, match='chained.py, which runs behind lumi-hooks, cannot be loaded'):
+    with pytest.raises(EasyBuildError, match='chained.py, which runs after lumi-hooks, cannot be loaded'):
         chain(tmp_path, monkeypatch, text)
 
 
 def test_chain_of_a_missing_file(monkeypatch):
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', '/nowhere/hooks.py')
-    with pytest.raises(EasyBuildError, match='/nowhere/hooks.py, which runs behind lumi-hooks, cannot be loaded'):
+    with pytest.raises(EasyBuildError, match='/nowhere/hooks.py, which runs after lumi-hooks, cannot be loaded'):
         dispatch.Chain(OURS)
 
 

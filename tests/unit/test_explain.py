@@ -178,7 +178,7 @@ def test_what_repeats_it(tmp_path, capsys):
     assert main(['explain', '--reproduce', str(target), folder]) == 0
     (target / 'Thing-1.0-cpeGNU-25.03.eb').write_text('mine')
     assert main(['explain', '--reproduce', str(target), folder]) == 2
-    assert 'exists and says something else' in capsys.readouterr().err
+    assert 'exists with different contents' in capsys.readouterr().err
 
 
 def test_what_was_changed_since_is_not_repeated(tmp_path, capsys):
@@ -355,7 +355,7 @@ def test_what_has_changed_since(tmp_path, change, status, told):
     assert (line is not None) == (status == DIFFERS)
     if line:
         assert 'add --rebuild' in line and '\n' not in line
-    # nothing is said of what was not named, or is installed anew
+    # nothing is said of what was not named, or is installed again
     assert since.told('Thing/1.0-cpeGNU-25.03', path, site, ['Other.eb']) is None
     assert since.told('Thing/1.0-cpeGNU-25.03', path, site, [path, '--rebuild']) is None
     assert since.told('Thing/2.0-cpeGNU-25.03', path, site, named) is None

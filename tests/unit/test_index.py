@@ -80,7 +80,7 @@ def test_modules(tmp_path):
     put_module(second, 'zlib', '1.2-cpeGNU-25.03-static')
     put_module(second, 'zlib', '1.1-cpeCray-25.03')
     (first / 'zlib' / '.hidden.lua').write_text('')
-    # what EasyBuild keeps of a module before --module-only writes it anew, and Lmod does not see
+    # what EasyBuild keeps of a module before --module-only writes it again, and Lmod does not see
     (first / 'zlib' / '1.3.1-cpeGNU-25.03.bak_20261124131543_8387').write_text('')
     index = Index([str(first), str(second), str(tmp_path / 'missing')])
     assert index.module_file('zlib/1.3.1-cpeGNU-25.03') == mine

@@ -251,7 +251,7 @@ def test_J4_a_job_with_an_environment_of_its_own_finds_the_module(bash):
     assert 'prefix=/p stack=/p:/q modules=LUMI/25.03 partition/C Thing/1.0' in done.settings, done.stderr
     assert '--export=ALL' in done.words
     assert re.search('module use /q/modules/LUMI/25.03/partition/C .*module use /p/modules/LUMI/25.03/partition/C ',
-                     made.script(), re.S), "one's own comes first"
+                     made.script(), re.S), "the user's own comes first"
     central = replace(site, mode='production')
     assert 'EBU_USER_PREFIX' not in make_job('Thing/1.0', central).script()
 

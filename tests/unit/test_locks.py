@@ -86,7 +86,7 @@ def test_what_is_certain_and_what_is_not(monkeypatch):
     assert judge(replace(me, start=me.start + 1)) == DEAD
     # pids of a container say nothing here
     assert judge(replace(dead, namespace='pid:[1] time:[2]')) == UNKNOWN
-    # this machine was started anew; another one
+    # this machine was restarted; another one
     assert judge(replace(dead, boot='another')) == (DEAD if me.machine else UNKNOWN)
     assert judge(replace(dead, boot='another', host='nid001234')) == UNKNOWN
     assert judge(replace(dead, boot='another', machine='other')) == UNKNOWN

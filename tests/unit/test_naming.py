@@ -88,7 +88,7 @@ def test_what_is_installed_is_the_release_version(place):
     found = choose('Thing', place())
     assert found.path.endswith('Thing-2024.4-foss-2024a.eb') and 'is installed' in found.reason
     put_module(place.modules, 'Central', '1.0')
-    with pytest.raises(RecipeError, match='known as a module alone'):
+    with pytest.raises(RecipeError, match='known only as a module'):
         choose('central', place())
 
 

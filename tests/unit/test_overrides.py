@@ -84,7 +84,7 @@ def test_good_file(put):
 
 
 @pytest.mark.parametrize('text, says', [
-    ('{"name": "Thing", "name": "Thing"}', 'stands there twice'),
+    ('{"name": "Thing", "name": "Thing"}', 'duplicate'),
     ('{"name": "Thing"', 'not valid JSON'),
     ('[]', 'top level: \\[\\] is no object'),
     ('{"name": "Thing"}', '"overrides" is missing'),
@@ -206,7 +206,7 @@ def test_dependencies(site_with, recipe):
 
 
 def test_a_dependency_that_a_module_stands_in_for(site_with, recipe):
-    """HDF5 of one's own in the place of cray-hdf5; but what stands in for several stays for the others."""
+    """HDF5 of the user in the place of cray-hdf5; but what stands in for several stays for the others."""
     site = site_with({'reason': 'r', 'dependencies': {'HDF5': '1.14.3'}, 'builddependencies': {'CMake': '4.0.0'}})
     found = adapt(recipe("dependencies = [('HDF5', '1.14.5')]\n"
                          "builddependencies = [('CMake', '3.31.3'), ('Autotools', '20240712')]\n"), site)

@@ -56,6 +56,22 @@ def test_O12_nothing_is_required(metadata):
     assert not metadata['options'].get('install_requires', '').split()
 
 
+def test_contributing_explains_every_package_of_the_extras(metadata):
+    text = (ROOT / 'CONTRIBUTING.md').read_text()
+    table = text[text.index('## Dependencies, and why'):text.index('## Commits')]
+    rows = ' '.join(line.split('|')[1] for line in table.splitlines() if line.startswith('| '))
+    named = set(rows.replace('(', ' ').replace(',', ' ').split())
+    for lines in metadata['options.extras_require'].values():
+        for line in lines.split('\n')[1:]:
+            package = line.split()[0]
+            # easybuild-framework, -easyblocks …
+            assert {package, package.replace('easybuild-', '-')} & named, package
+
+
+def test_who_and_where_are_given(metadata):
+    assert metadata['metadata']['author'] and metadata['metadata']['url'].startswith('https://')
+
+
 def test_O12_extras_are_what_messages_and_contributing_name(metadata):
     extras = metadata['options.extras_require']
     own = {name: extras[name].split('\n')[1:] for name in ('sbom', 'zstd')}

@@ -134,7 +134,7 @@ def test_what_cannot_be_set_is_told(place):
 
 
 def test_no_group(tmp_path):
-    """In a prefix of one's own groups stay as they are, and nothing becomes writable by everybody."""
+    """In a prefix of the user groups stay as they are, and nothing becomes writable by everybody."""
     (tmp_path / 'file').write_text('x')
     os.chmod(tmp_path / 'file', 0o646)
     assert list(permissions.settle(str(tmp_path), None)) == []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The stack of prefixes: what lies below one's own, and in which order things are found in them."""
+"""The stack of prefixes: what lies below the user's own, and in which order things are found in them."""
 import os
 
 import pytest
@@ -15,7 +15,7 @@ LUMI = {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C', 'LUMI_EASYBU
 
 @pytest.fixture
 def three(tmp_path):
-    """Three prefixes: one's own, a project's, and one that the project's file names."""
+    """Three prefixes: the user's own, a project's, and one that the project's file names."""
     found = []
     for name in ('own', 'project', 'friends'):
         found.append(str(tmp_path / name))
@@ -68,10 +68,10 @@ def test_a_variable_that_is_wrong(three, named, says):
 
 
 @pytest.mark.parametrize('text, says', [
-    ('project', 'line 1: \'project\' is no prefix'),
-    ('# good\n/a:/b', 'line 2: \'/a:/b\' is no prefix'),
+    ('project', 'line 1: \'project\' is not a prefix'),
+    ('# good\n/a:/b', 'line 2: \'/a:/b\' is not a prefix'),
     ('/a\x00b', 'line 1'),
-    ('/a\n/a', 'line 2: /a stands there twice'),
+    ('/a\n/a', 'line 2: /a is there twice'),
     ('\n'.join(f'/p{number}' for number in range(40)), 'names 40 prefixes'),
     (b'/\xff\xfe', 'it is not text'),
 ])

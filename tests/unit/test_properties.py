@@ -73,7 +73,7 @@ def test_idempotent(path, place):
 @settings(max_examples=60)
 @given(recipes, places)
 def test_deterministic(path, place):
-    """The same recipe at the same site is the same, read anew, with an index of its own."""
+    """The same recipe at the same site is the same, read again, with an index of its own."""
     recipe, site = read_recipe(path), site_of(place)
     one, other = adapt(recipe, site), adapt(read_recipe(path), make_site(*place, index=Index((), (), UPSTREAM), env={}))
     assert (one.status, one.changes, one.refusals, one.without, one.notes, one.parameters) == (

@@ -110,7 +110,7 @@ def test_upstream_recipe(upstream_file):
     assert recipe.filename == 'mpi4py-4.1.0-gompi-2025a.eb'
 
 
-# --- files beside a recipe
+# --- files next to a recipe
 
 PATCHES = """
 patches = [

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Records: read as data, however mangled; what is said of them, and what is expected by them."""
+"""Records: read as data, however damaged; what is said of them, and what is expected by them."""
 import copy
 import json
 import os

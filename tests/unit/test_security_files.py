@@ -384,7 +384,7 @@ try:
     Lock(lock, 'x').acquire(limit=0)
 except LumiHooksError as err:
     result.append(str(err))
-""", lambda said: said[:2] == ['None', 'unknown'] and 'does not say who it is' in said[2]),
+""", lambda said: said[:2] == ['None', 'unknown'] and 'an unknown eb' in said[2]),
     'prepared': ('SW/.locks/.lumi-hooks-x/owner.json', """
 from lumi_hooks.eb.locks import Lock
 lock = Lock(os.path.join(os.path.dirname(os.path.dirname({path!r})), 'y.lock'), 'y')

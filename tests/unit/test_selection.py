@@ -106,7 +106,7 @@ def test_sources_of_versions_in_order(place):
 
 
 def test_a_source_of_ones_own(place):
-    """A recipe of one's own for upstream's toolchains is a source for what asks for its version, for nothing else."""
+    """A recipe of the user for upstream's toolchains is a source for what asks for its version, for nothing else."""
     folders, asked = place.folders, Dependency('Thing', '1.0')
     put_recipe(folders['upstream'], 'Thing', '1.1', ('gompi', '2025a'))
     own = put_recipe(folders['recipes'], 'Thing', '7.0.99', ('gompi', '2025a'))
@@ -119,7 +119,7 @@ def test_a_source_of_ones_own(place):
 
 
 def test_ones_own_source_comes_before_upstreams(place):
-    """Of one version one's own comes first, whatever its generation; then the order of recipes counts, as ever."""
+    """Of one version the user's own comes first, whatever its generation; then the order of recipes counts, as ever."""
     folders = place.folders
     upstream = [put_recipe(folders['upstream'], 'Thing', '1.1', toolchain)
                 for toolchain in (('foss', '2025a'), ('GCC', '14.2.0'))]

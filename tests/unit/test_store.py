@@ -226,7 +226,7 @@ def test_a_patch_that_was_worked_on(store, adapted, tmp_path):
 
 
 def test_sources_beside_a_recipe_are_linked(store, adapted, tmp_path):
-    """EasyBuild looks for them beside the recipe that it reads, which is the adapted one."""
+    """EasyBuild looks for them next to the recipe that it reads, which is the adapted one."""
     source = tmp_path / 'own' / 'Thing-1.0.tar.gz'
     source.parent.mkdir()
     source.write_bytes(b'first')
@@ -260,7 +260,7 @@ def test_an_unreadable_patch_is_named(store, adapted, tmp_path, monkeypatch):
     def broken(path):
         raise PermissionError(13, 'Permission denied', path)
     monkeypatch.setattr(store_module, 'read_text', broken)
-    with pytest.raises(LumiHooksError, match='blob.patch.gz, beside Thing-1.0-foss-2025a.eb, cannot be read: Perm'):
+    with pytest.raises(LumiHooksError, match='blob.patch.gz, next to Thing-1.0-foss-2025a.eb, cannot be read: Perm'):
         store.put(adapted(PATCHES))[0]
 
 
@@ -275,7 +275,7 @@ def test_checksums_json_is_written_into_the_recipe(store, adapted, tmp_path):
     path = store.put(adapted(CHECKED))[0]
     assert read_recipe(path).parameters['checksums'] == [{name: value} for name, value in SUMS.items()]
     with open(path, encoding='utf-8') as stream:
-        assert 'the checksums.json beside the source recipe' in ' '.join(stream.read().replace('#', ' ').split())
+        assert 'the checksums.json next to the source recipe' in ' '.join(stream.read().replace('#', ' ').split())
 
 
 def test_templates_in_names_of_sources(adapted, tmp_path):

@@ -33,7 +33,7 @@ def access_list(*entries):
 
 @pytest.fixture
 def file(tmp_path):
-    """A file in a folder of one's own."""
+    """A file in a folder of the user."""
     folder = tmp_path / 'folder'
     folder.mkdir(mode=0o755)
     folder.chmod(0o755)
@@ -54,14 +54,14 @@ def test_what_everybody_can_write(file):
     file.chmod(0o644)
     file.parent.chmod(0o757)
     assert f'everybody can write to {file.parent}' in why_not(str(file), MINE)
-    # the sticky bit keeps a file from being exchanged, and lets others put patches beside it
+    # the sticky bit keeps a file from being exchanged, and lets others put patches next to it
     file.parent.chmod(0o1777)
     assert f'everybody can write to {file.parent}' in why_not(str(file), MINE)
 
 
 def test_folders_further_up(file, tmp_path):
     tmp_path.chmod(0o777)
-    assert f'everybody can write to {tmp_path}, and so put something else' in why_not(str(file), MINE)
+    assert f'everybody can write to {tmp_path}, and so can replace what is in it' in why_not(str(file), MINE)
     tmp_path.chmod(0o1777)
     assert why_not(str(file), MINE) is None
 
@@ -140,7 +140,7 @@ def test_every_link_is_looked_at(file, tmp_path):
     (open_place / 'way').symlink_to(inner)
     assert why_not(str(open_place / 'way' / 'link.eb')) is None, 'the sticky bit keeps the link'
     open_place.chmod(0o777)
-    assert f'everybody can write to {open_place}, and so put' in why_not(str(open_place / 'way' / 'link.eb'))
+    assert f'everybody can write to {open_place}, and so can replace' in why_not(str(open_place / 'way' / 'link.eb'))
 
 
 def test_links_that_lead_nowhere(tmp_path):
@@ -180,7 +180,7 @@ def test_who_is_trusted(tmp_path):
     assert zones[str(tmp_path / 'appl' / 'lumi')].groups == {os.getegid()}
     assert zones[str(upstream)] == Zone(str(upstream), frozenset({ME}))
     assert CHECKOUT in zones and '/' not in zones and '' not in zones
-    # a prefix of one's own, which nobody shares, needs no rules of its own
+    # a prefix of the user, which nobody shares, needs no rules of its own
     assert str(tmp_path) not in zones
 
 
@@ -242,7 +242,7 @@ def test_where_to_work(tmp_path):
     if ME == 0:
         (tmp_path / 'theirs').mkdir()
         os.chown(tmp_path / 'theirs', OTHER, OTHER)
-        assert 'who can put something else' in Judge(MINE).why_no_work(str(tmp_path / 'theirs' / 'x'))
+        assert 'who can replace what is in it' in Judge(MINE).why_no_work(str(tmp_path / 'theirs' / 'x'))
 
 
 def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
@@ -255,7 +255,7 @@ def test_lumi_eb_reads_no_recipe_of_others(file, tmp_path, monkeypatch, capsys):
         assert main([command, '--json', str(file)]) == 2
         assert 'is not read, as it decides on what is run' in capsys.readouterr().err
     assert not mark.exists()
-    # the trap works, where the file is one's own
+    # the trap works, where the file is the user's own
     file.chmod(0o644)
     assert main(['adapt', '--json', str(file)]) == 2 and mark.exists()
 
@@ -283,7 +283,7 @@ def test_files_of_another_user(place):
     os.chown(path, OTHER, OTHER)
     said = place.run(WHY.format(path=str(path), prefixes=[]))
     assert f'{path} belongs to user {OTHER}, not to you' in said
-    # a file of one's own in somebody else's folder can be exchanged
+    # a file of the user in somebody else's folder can be exchanged
     os.chown(path, 65534, 65534)
     assert f'{folder} belongs to' in place.run(WHY.format(path=str(path), prefixes=[]))
     os.chown(folder, 0, 0)
@@ -341,7 +341,7 @@ def test_hooks_of_others(tmp_path, monkeypatch):
     path.write_text('raise RuntimeError("it was run")\n')
     path.chmod(0o666)
     monkeypatch.setenv('LUMI_HOOKS_CHAIN', str(path))
-    with pytest.raises(EasyBuildError, match='hooks.py is not read, as it decides on what is run: everybody can write'):
+    with pytest.raises(EasyBuildError, match='hooks.py is not read, as it decides on what is run: everybody'):
         dispatch.Chain('/ours.py')
 
 
@@ -380,6 +380,6 @@ def test_what_is_included(file, tmp_path, kind):
     eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')])
     file.chmod(0o666)
     eb_trust.check_included(['/nowhere'])
-    with pytest.raises(LumiHooksError, match=f'{file}, which an option --include-{kind} names, is not taken, and '
+    with pytest.raises(LumiHooksError, match=f'{file}, which an option --include-{kind} names, is not used, and '
                                              'nothing was built: everybody can write'):
         eb_trust.check_included(['/nowhere', str(tmp_path / f'included-{kind}-x1')])

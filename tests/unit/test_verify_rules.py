@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Each rule of `verify`: real ELF files that break it, and the same ones put right."""
+"""Each rule of `verify`: real ELF files that break it, and the same ones fixed."""
 import os
 import shutil
 from pathlib import Path

@@ -158,7 +158,7 @@ class CpeCompiler(CrayPECompiler):
     def set_variables(self):
         """Bring the environment of the loaded modules in order, then set the variables."""
         # every preparation passes here: the build itself, bundle components and each extension, where
-        # EasyBuild has loaded the modules anew and sets neither $EBROOT* nor $EBVERSION* for external ones
+        # EasyBuild has loaded the modules again and sets neither $EBROOT* nor $EBVERSION* for external ones
         self._load_targets()
         self._answer_software()
         super().set_variables()

@@ -46,7 +46,7 @@ class Tree:
 
 
 def facts():
-    """Return the contents of facts.json beside this file."""
+    """Return the contents of facts.json next to this file."""
     return read_json(HERE / 'facts.json')
 
 

@@ -63,7 +63,7 @@ def off_path(installation: Installation) -> Iterator[Problem]:
             lies = installation.lies_at(entry.name, elf.path)
             if lies and elf.kind != PROGRAM:
                 yield Problem(elf.path, f'{entry.name} lies in {os.path.dirname(lies)}, where the loader does not look',
-                              'nothing, where the program that uses the file has loaded it before; else add the '
+                              'nothing, if the program that uses the file loads it first; otherwise add the '
                               'folder to LD_LIBRARY_PATH (modextrapaths), or a run path relative to $ORIGIN')
 
 
@@ -71,7 +71,7 @@ def off_path(installation: Installation) -> Iterator[Problem]:
 def unreadable(installation: Installation) -> Iterator[Problem]:
     """Every file can be read."""
     for path, why in sorted(installation.scan.unreadable.items()):
-        yield Problem(path, why, 'mend its permissions, or reinstall it; test data that are broken on purpose may stay')
+        yield Problem(path, why, 'fix its permissions, or reinstall it; test data that are broken on purpose may stay')
 
 
 def _run_path(elf: Elf) -> Tuple[str, ...]:
@@ -122,7 +122,7 @@ def _found_in_programs(installation: Installation) -> Dict[str, Set[str]]:
 
 def _how_to_find(installation: Installation, name: str) -> str:
     if name.startswith(('libmpi', 'libsci', 'libhdf5', 'libnetcdf', 'libpnetcdf', 'libfftw3')):
-        return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to lie ' \
+        return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to be ' \
                f'in {installation.places.cray}/pe/lib64; a version that only its module has is found with the ' \
                'module lumi-CrayPath loaded'
     return 'add the package that has it as a dependency, so that its module sets LD_LIBRARY_PATH; verify with its ' \

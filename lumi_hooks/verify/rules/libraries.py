@@ -39,7 +39,7 @@ def mpi_foreign(installation: Installation) -> Iterator[Problem]:
         if libraries:
             yield Problem(elf.path, f'MPI that is not Cray\'s: {_list(installation, elf, libraries)}',
                           'build with the wrappers cc, CC and ftn (or MPICC=cc …), and with dependencies that were '
-                          'built so; no module of another MPI may be loaded')
+                          'built that way; load no module of another MPI')
         else:
             yield Problem(elf.path, f'the installation brings an MPI library of its own ({elf.soname or "no SONAME"})',
                           'build without the bundled MPI, against cray-mpich')
@@ -86,7 +86,7 @@ def openmp_mixed(installation: Installation) -> Iterator[Problem]:
 
 @rule('blas-foreign')
 def blas_foreign(installation: Installation) -> Iterator[Problem]:
-    """No BLAS beside LibSci, where LibSci is linked."""
+    """No BLAS in addition to LibSci, where LibSci is linked."""
     def others(path: str) -> List[str]:
         if not installation.loads(path, 'libsci'):
             return []
@@ -94,9 +94,9 @@ def blas_foreign(installation: Installation) -> Iterator[Problem]:
                       if '/' not in library or not installation.places.in_cray(library))
 
     for elf in installation.where_it_begins(lambda path: bool(others(path))):
-        yield Problem(elf.path, f'BLAS beside LibSci: {_list(installation, elf, others(elf.path))}',
+        yield Problem(elf.path, f'BLAS in addition to LibSci: {_list(installation, elf, others(elf.path))}',
                       'let the wrapper link LibSci and name no other BLAS (-DBLA_VENDOR, --with-blas, pkg-config); '
-                      'dependencies have to be built so too')
+                      'build its dependencies that way too')
 
 
 @rule('cuda')

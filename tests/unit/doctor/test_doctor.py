@@ -220,7 +220,7 @@ def test_U6_a_check_that_cannot_look_is_not_passed(here):
                 'prefixes'} & set(skipped(licensed))
     # a server that is not asked is not in order
     asked = replace(licensed, packages=(package(license_file='27000@server'),))
-    assert 'servers are not asked' in skipped(asked)['licence'] and 'licence-variable' not in skipped(asked)
+    assert 'servers are not contacted' in skipped(asked)['licence'] and 'licence-variable' not in skipped(asked)
 
 
 def test_U6_the_command_tells_them_apart(monkeypatch, capsys, tmp_path):

@@ -36,7 +36,7 @@ def fixed(text):
 
 def test_all_is_well(here, prefix):
     assert says('shared-folders', here(prefix=prefix)) == []
-    # a prefix of one's own may be closed
+    # a prefix of the user may be closed
     for path in [prefix, *prefix.rglob('*')]:
         path.chmod(0o700 if path.is_dir() else 0o600)
     assert says('shared-folders', here(prefix=prefix)) == []
