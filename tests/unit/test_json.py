@@ -66,6 +66,13 @@ def world(tmp_path, monkeypatch):
     put_record(tmp_path / 'half', 'no record', 'Thing', '2.0-cpeGNU-25.03')
     old = tmp_path / 'old' / 'SW/LUMI-25.03/C/Old/1.0'
     (old / 'easybuild').mkdir(parents=True)
+    modules = tmp_path / 'p/modules/LUMI/25.03/partition/C'
+    other = tmp_path / 'p/SW/LUMI-25.03/C/Needs/1.0-cpeGNU-25.03'
+    (other / 'easybuild').mkdir(parents=True)
+    for name, text in (('Thing', f'local root = "{folder}"\n'),
+                       ('Needs', f'local root = "{other}"\nload("Thing/1.0-cpeGNU-25.03")\n')):
+        with open(put_module(modules, name, '1.0-cpeGNU-25.03'), 'a', encoding='utf-8') as stream:
+            stream.write(text)
     place = Place(tmp_path / 'place')
     place.program('right', needs=[place.mpi()])
     wrong = Place(tmp_path / 'wrong')
@@ -87,6 +94,8 @@ def world(tmp_path, monkeypatch):
 
 LUMI = ('LUMI_STACK_VERSION=25.03 LUMI_STACK_PARTITION=C LUMI_EASYBUILD_MODE=user LMOD_CMD=/bin/sh '
         'EASYBUILD_PREFIX={tmp}/p')
+# its modules, and which of them can be loaded
+REMOVE = 'MODULEPATH={tmp}/p/modules/LUMI/25.03/partition/C'
 # of each command: arguments (with --json where it has that) and the exit code that they end with
 CASES = [
     ('status', 0, ''), ('status', 2, 'LUMI_STACK_VERSION=99.01'),
@@ -102,6 +111,9 @@ CASES = [
     ('explain', 1, 'Fails'), ('explain', 1, 'EBU_USER_PREFIX={tmp}/half'),
     ('explain', 1, 'EBU_USER_PREFIX={tmp}/half Thing'), ('explain', 2, 'Nothing'), ('explain', 2, '{tmp}'),
     ('failures', 0, ''), ('failures', 0, 'Fails'), ('failures', 2, 'Nothing'),
+    ('remove', 0, ''), ('remove', 0, f'{LUMI} --expire'), ('remove', 0, f'{LUMI} {REMOVE} --yes Thing Needs'),
+    ('remove', 1, f'{LUMI} {REMOVE} --yes Thing'), ('remove', 2, f'{LUMI} {REMOVE} Nothing'),
+    ('remove', 2, f'{LUMI} --undo Nothing'),
     ('report', 0, ''), ('report', 2, 'Nothing'),
     ('sbom', 0, '{tmp}/p'), ('sbom', 1, '{tmp}/half'), ('sbom', 2, '{tmp}/nowhere'),
     ('survey', 0, '--jobs 1 {mine}'), ('survey', 1, '--jobs 1 {mine} {tmp}/broken'), ('survey', 2, '{tmp}/nowhere'),
@@ -137,7 +149,7 @@ def run(command, words, world, monkeypatch, capsys, *more):
 def test_json_is_as_its_schema_says_and_so_is_the_exit_code(world, monkeypatch, capsys, command, code, words):
     json_too = ['--json'] if '--json' in COMMANDS[command].format_help() else []
     found, out, err = run(command, words, world, monkeypatch, capsys, *json_too)
-    assert found == code
+    assert found == code, err
     if json_too and out or command == 'capture' and out:
         valid(parsed(out), command)
     elif json_too:
