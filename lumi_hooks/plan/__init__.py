@@ -117,6 +117,8 @@ class Planner:
         self._to_build = 0
         # modules of the Cray PE that the release data does not know
         self._doubts: Dict[str, Block] = {}
+        # what is no refusal, as LUMI's own recipe does it
+        self._remarks: List[str] = []
         ours = our_recipes()
         self._ours = Index((), [ours] if ours else [])
 
@@ -168,6 +170,7 @@ class Planner:
 
     def vouched(self) -> Iterator[str]:
         """What the plan takes LUMI's word for; sentences."""
+        yield from self._remarks
         refused = {block for node in self.nodes.values() for block in node.blocks}
         for doubt in self._doubts.values():
             if doubt not in refused:
@@ -297,7 +300,12 @@ class Planner:
         # what is missing there is the end of a circle, which is refused already
         children = [(need, self.nodes[need.module]) for need in frame.needs if need.module in self.nodes]
         everything = self._bit(frame.module) | _union(self._all[need.module] for need, _ in children)
-        blocks.extend(self._together(frame, [need for need, _ in children]))
+        together = list(self._together(frame, [need for need, _ in children]))
+        if together and self.pins.lumis(frame.source or ''):
+            # so it was installed: the module that is loaded last stays
+            self._remarks.extend(f'LUMI\'s own recipe of {frame.module}: {block.reason}' for block in together)
+        else:
+            blocks.extend(together)
         for need, child in children:
             if not frame.keep and self._all[need.module] & self._bit(frame.module):
                 blocks.append(Block('circle', frame.name, frame.module,

@@ -53,8 +53,10 @@ class Pins:
 
         :param recipe: path of the recipe that loads it
         """
-        if self.tree is not None and not self._in_tree(dependency):
-            return False
+        return self.lumis(recipe) and (self.tree is None or self._in_tree(dependency))
+
+    def lumis(self, recipe: str) -> bool:
+        """Is a recipe file LUMI's own: in a folder of recipes that belongs to no prefix, and is no archive?"""
         folder = next((path for path in self.site.index.recipes if recipe.startswith(os.path.join(path, ''))), None)
         return folder is not None and not is_archive(folder) and holder(folder, self.site.prefixes) is None
 
