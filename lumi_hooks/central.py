@@ -196,6 +196,13 @@ class Index:
                                              if isinstance(item, (list, tuple)) and len(item) > 1}
         return self._extensions[source.path]
 
+    def needs(self, source: Source) -> FrozenSet[str]:
+        """Names of what a recipe needs when it runs, its own among them; empty where it can't be read."""
+        try:
+            return frozenset({source.name, *(item.name for item in read_recipe(source.path).dependencies())})
+        except RecipeError:
+            return frozenset()
+
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
         letter = name[:1].lower() if name[:1].isalpha() else '0'

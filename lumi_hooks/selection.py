@@ -43,14 +43,16 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
             return chosen
         suffix = next((suffix for suffix in _lumis_suffixes(name, site) if _there(name, version, suffix, site)), None)
         if suffix:
-            return Chosen(version, f'{version}{suffix} is what LUMI\'s stack of release {release} has of {name}', suffix)
+            return Chosen(version, f'{version}{suffix} is what LUMI has of {name} for release {release}', suffix)
     if _there(name, chosen.version, '', site):
         return chosen
-    plain = [item.version for item in (parse_filename(name, path) for path in site.index.own_files(name))
+    plain = [item for item in (parse_filename(name, path) for path in site.index.own_files(name))
              if not item.toolchain and '-' not in item.version and allowed(item.version)
-             and version_key(item.version) >= version_key(chosen.version)]
+             and version_key(item.version) >= version_key(chosen.version)
+             # one that needs ROCm is for where there are GPUs
+             and (site.partition_facts['gpu'] or 'rocm' not in (site.index.needs(item) or {'rocm'}))]
     if plain:
-        newest = max(plain, key=version_key)
+        newest = max((item.version for item in plain), key=version_key)
         return Chosen(newest, f'LUMI or you have {name} {newest} for every toolchain (SYSTEM)', '', SYSTEM)
     return chosen
 

@@ -18,8 +18,9 @@ from ..errors import LumiHooksError, RecipeError
 from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
+from ..recipe import read_for
 from ..releases import generation_of, load_upstream
-from ..site import Site
+from ..site import Site, variables
 
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can mend: the goal of the survey leaves them out
@@ -196,6 +197,7 @@ class Surveyor:
     """Looks at recipes, one after the other, at one site."""
 
     def __init__(self, site: Site):
+        read_for(variables(site))
         self.site = site
         self.planner = Planner(site, self._read)
         self._outlines: Dict[Tuple[str, Site], Outline] = {}
