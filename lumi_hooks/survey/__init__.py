@@ -259,3 +259,17 @@ def without_stack(site: Site) -> Site:
     """The same site with nothing installed: figures that do not depend on the machine where they were made."""
     from ..central import Index
     return replace(site, prefix='', index=Index((), (), site.index.upstream))
+
+
+def beside(site: Site, folders: Sequence[str]) -> Site:
+    """The same site with more recipes of LUMI's: what these stand for is not derived."""
+    from ..central import Index
+    index = site.index
+    return replace(site, index=Index(index.modulepath, [*map(os.path.abspath, folders), *index.recipes],
+                                     index.upstream))
+
+
+def recipes_for(folders: Sequence[str], site: Site) -> List[str]:
+    """The recipes below folders that are for the toolchain and the release of a site, by their file names."""
+    middle = f'-{site.toolchain}-{site.toolchain_version}'
+    return [path for path in recipes_below(folders) if middle in os.path.basename(path)]

@@ -8,11 +8,11 @@ from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
 from ..site import Site, make_site
-from . import Survey, without_stack
+from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --write-docs docs/survey.md` on {date}, with {versions}: run it again instead of editing this
+Written by `lumi-eb survey --beside DIR --write-docs docs/survey.md` on {date}, with {versions} (DIR is written by `ci/lumi-recipes --into DIR`): run it again instead of editing this
 page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
@@ -23,6 +23,17 @@ stack (what LUMI's stack holds under the release's own name, such as `buildtools
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
 Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
 no CUDA.
+
+"""
+
+
+BESIDE = """## With LUMI's own recipes
+
+The same with {recipes} recipes that LUMI has itself on the robot path ({own} of them with a cpe* toolchain of release
+{release}), by `--beside`. A recipe of LUMI's always goes before one that would be derived for the same module, and for
+the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what is known of
+them: name, version, suffix, toolchain and dependencies. *LUMI's own* are those of LUMI's recipes for the compiler that
+are planned.
 
 """
 
@@ -42,12 +53,14 @@ def sites(upstream: Sequence[str]) -> List[Site]:
 
 
 def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
-               count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1) -> int:
+               count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1,
+               lumis: Sequence[str] = ()) -> int:
     """
     Survey every release and compiler, and write the page.
 
     :param count: makes one survey, e.g. with a progress bar
     :param sample: `paths` holds every sample-th recipe only; the page says so
+    :param lumis: folders with recipes of LUMI's: where they are for a release and compiler, it is counted both ways
     :return: exit code: 0 written, 1 written and recipes failed, 130 interrupted and nothing written
     :raises LumiHooksError: the file can't be written
     """
@@ -58,13 +71,68 @@ def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
         if one.interrupted:
             raise KeyboardInterrupt
         found.append(one)
+    both = _beside(paths, all_sites, jobs, count, lumis) if lumis else ()
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        write_atomic(path, page(found, sample))
+        write_atomic(path, page(found, sample) + (beside_part(both, lumis) if both else ''))
     except OSError as err:
         raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
     print(path)
-    return 1 if any(one.failed() for one in found) else 0
+    return 1 if any(one.failed() for one in (*found, *(one for pair in both for one in pair))) else 0
+
+
+def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
+            count: Callable[[Sequence[str], Site, int, str], Survey],
+            lumis: Sequence[str]) -> List[Tuple[Survey, Survey]]:
+    """For each site that LUMI has recipes for: upstream's recipes with LUMI's beside them, and LUMI's themselves."""
+    found = []
+    for site in all_sites:
+        own = recipes_for(lumis, site)
+        if own:
+            here = beside(site, lumis)
+            title = f'{site.release.name} {site.toolchain} with LUMI\'s recipes'
+            found.append((count(paths, here, jobs, title), count(own, here, jobs, title)))
+            if any(one.interrupted for one in found[-1]):
+                raise KeyboardInterrupt
+    return found
+
+
+def beside_part(both: Sequence[Tuple[Survey, Survey]], lumis: Sequence[str]) -> str:
+    """
+    The part of the page that counts with LUMI's recipes, in Markdown.
+
+    :param both: for each compiler the surveys of upstream's recipes and of LUMI's own
+    """
+    releases = list(dict.fromkeys(one.site.release.name for one, _ in both))
+    lines = [_filled(BESIDE.format(recipes=f'{len(recipes_below(lumis)):,}', release=' and '.join(releases),
+                                   own=f'{sum(len(own.findings) for _, own in both):,}'))]
+    rows = []
+    for one, own in both:
+        data = one.as_json()
+        planned = sum(item.status == PLANNED for item in own.findings)
+        rows.append((data['release'], data['toolchain'], data['partition'], data['planned'] - data['unchanged'],
+                     data['unchanged'], sum(data['refused'].values()), len(data['failed']),
+                     f'{data["goal"]["planned"]:,} of {data["goal"]["recipes"]:,}', _share(data['goal']['share']),
+                     f'{planned:,} of {len(own.findings):,}'))
+    lines.append(_table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned',
+                         'share', 'LUMI\'s own'), rows))
+    refused = [item for _, own in both for item in own.findings if item.status != PLANNED]
+    if refused:
+        lines.append('\n### Which of LUMI\'s own are not planned\n\n')
+        lines.append(_table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason)
+                                                  for item in refused]))
+    return '\n' + ''.join(lines) + _apart([one for one, _ in both])
+
+
+def _apart(found: Sequence[Survey]) -> str:
+    """What is refused beside LUMI's recipes for two versions of a package."""
+    last = found[_default(found)]
+    rows = [(item['what'], item['recipes'], item['alone'], f'`{item["example"]}`') for item in last.blockers()
+            if item['code'] in ('two-versions', 'no-recipe', 'cray-module')]
+    if not rows:
+        return ''
+    return f'\n### What blocks recipes beside LUMI\'s, release {last.site.release.name}, {last.site.toolchain}\n\n' \
+           'Two versions of one package, a missing recipe or Cray module:\n\n' + _table(('what', 'recipes', 'alone', 'example'), rows)
 
 
 def page(found: Sequence[Survey], sample: int = 1) -> str:
