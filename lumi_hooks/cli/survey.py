@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   lumi-eb survey --partition G --only-cuda                which recipes for CUDA become ones for ROCm: seconds
   lumi-eb survey --partition G --only-cuda --write-docs docs/rocm.md
   lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation: minutes
+  lumi-eb survey --release 25.03 --write-docs FILE.md     one release only; --toolchain: one compiler
 
 Ctrl-C ends it; what was counted until then is shown.
 
@@ -83,7 +84,8 @@ def run(options: argparse.Namespace) -> int:
               file=sys.stderr, flush=True)
     if options.write_docs and not options.only_cuda:
         from ..survey.docs import write_docs
-        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample, options.beside)
+        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample, options.beside,
+                          options.release, options.toolchain)
     if options.beside:
         site = beside(site, options.beside)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)

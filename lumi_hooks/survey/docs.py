@@ -2,7 +2,7 @@
 """The survey's figures for every release and compiler, as a page of the documentation."""
 import os
 import textwrap
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
@@ -12,8 +12,8 @@ from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --beside DIR --write-docs docs/survey.md` on {date}, with {versions} (DIR is written by `ci/lumi-recipes --into DIR`): run it again instead of editing this
-page.
+Written by `lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
 EasyBuild that is loaded, or those that `LUMI_HOOKS_UPSTREAM` names.
@@ -54,18 +54,21 @@ def sites(upstream: Sequence[str]) -> List[Site]:
 
 def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
                count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1,
-               lumis: Sequence[str] = ()) -> int:
+               lumis: Sequence[str] = (), release: Optional[str] = None, toolchain: Optional[str] = None) -> int:
     """
     Survey every release and compiler, and write the page.
 
     :param count: makes one survey, e.g. with a progress bar
     :param sample: `paths` holds every sample-th recipe only; the page says so
     :param lumis: folders with recipes of LUMI's: where they are for a release and compiler, it is counted both ways
+    :param release: the only release to survey; all where it is not given
+    :param toolchain: the only compiler, likewise
     :return: exit code: 0 written, 1 written and recipes failed, 130 interrupted and nothing written
     :raises LumiHooksError: the file can't be written
     """
     found: List[Survey] = []
-    all_sites = sites(without_stack(site).index.upstream)
+    all_sites = [here for here in sites(without_stack(site).index.upstream)
+                 if release in (None, here.release.name) and toolchain in (None, here.toolchain)]
     for number, here in enumerate(all_sites, 1):
         one = count(paths, here, jobs, f'{number}/{len(all_sites)} {here.release.name} {here.toolchain}')
         if one.interrupted:
@@ -74,7 +77,8 @@ def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
     both = _beside(paths, all_sites, jobs, count, lumis) if lumis else ()
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        write_atomic(path, page(found, sample) + (beside_part(both, lumis) if both else ''))
+        name = os.path.join('docs', os.path.basename(path))
+        write_atomic(path, page(found, sample, both, len(recipes_below(lumis)), name))
     except OSError as err:
         raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
     print(path)
@@ -97,15 +101,11 @@ def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
     return found
 
 
-def beside_part(both: Sequence[Tuple[Survey, Survey]], lumis: Sequence[str]) -> str:
-    """
-    The part of the page that counts with LUMI's recipes, in Markdown.
-
-    :param both: for each compiler the surveys of upstream's recipes and of LUMI's own
-    """
+def _with_lumis(both: Sequence[Tuple[Survey, Survey]], lumis: int) -> Iterator[str]:
+    """The part of the page that counts with LUMI's recipes."""
     releases = list(dict.fromkeys(one.site.release.name for one, _ in both))
-    lines = [_filled(BESIDE.format(recipes=f'{len(recipes_below(lumis)):,}', release=' and '.join(releases),
-                                   own=f'{sum(len(own.findings) for _, own in both):,}'))]
+    yield '\n' + _filled(BESIDE.format(recipes=f'{lumis:,}', release=' and '.join(releases),
+                                       own=f'{sum(len(own.findings) for _, own in both):,}'))
     rows = []
     for one, own in both:
         data = one.as_json()
@@ -114,14 +114,13 @@ def beside_part(both: Sequence[Tuple[Survey, Survey]], lumis: Sequence[str]) -> 
                      data['unchanged'], sum(data['refused'].values()), len(data['failed']),
                      f'{data["goal"]["planned"]:,} of {data["goal"]["recipes"]:,}', _share(data['goal']['share']),
                      f'{planned:,} of {len(own.findings):,}'))
-    lines.append(_table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned',
-                         'share', 'LUMI\'s own'), rows))
+    yield _table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned', 'share',
+                  'LUMI\'s own'), rows)
     refused = [item for _, own in both for item in own.findings if item.status != PLANNED]
     if refused:
-        lines.append('\n### Which of LUMI\'s own are not planned\n\n')
-        lines.append(_table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason)
-                                                  for item in refused]))
-    return '\n' + ''.join(lines) + _apart([one for one, _ in both])
+        yield '\n### Which of LUMI\'s own are not planned\n\n'
+        yield _table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason) for item in refused])
+    yield _apart([one for one, _ in both])
 
 
 def _apart(found: Sequence[Survey]) -> str:
@@ -132,20 +131,26 @@ def _apart(found: Sequence[Survey]) -> str:
     if not rows:
         return ''
     return f'\n### What blocks recipes beside LUMI\'s, release {last.site.release.name}, {last.site.toolchain}\n\n' \
-           'Two versions of one package, a missing recipe or Cray module:\n\n' + _table(('what', 'recipes', 'alone', 'example'), rows)
+           'Two versions of one package, a missing recipe or Cray module:\n\n' \
+           + _table(('what', 'recipes', 'alone', 'example'), rows)
 
 
-def page(found: Sequence[Survey], sample: int = 1) -> str:
+def page(found: Sequence[Survey], sample: int = 1, both: Sequence[Tuple[Survey, Survey]] = (), lumis: int = 0,
+         name: str = 'docs/survey.md') -> str:
     """
     The page, in Markdown.
 
     :param sample: only every sample-th recipe was looked at
+    :param both: with LUMI's recipes, for each compiler: the surveys of upstream's recipes and of LUMI's own
+    :param lumis: how many recipes of LUMI's there are
+    :param name: of the page
     """
     data = [one.as_json() for one in found]
     first = data[0]
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
     scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
     lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu,
+                                 name=name, options=_options(found, bool(both)),
                                  collection=of_collection(first['collection'])))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
@@ -154,8 +159,18 @@ def page(found: Sequence[Survey], sample: int = 1) -> str:
     lines.append(_table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned',
                          'share'), rows))
     last = data[_default(found)]
+    if both:
+        lines.extend(_with_lumis(both, lumis))
     lines.extend(_details(last))
     return ''.join(lines)
+
+
+def _options(found: Sequence[Survey], both: bool) -> str:
+    """What else the command was told that wrote the page."""
+    releases, toolchains = {one.site.release.name for one in found}, {one.site.toolchain for one in found}
+    return (f' --release {min(releases)}' if len(releases) == 1 else '') \
+        + (f' --toolchain {min(toolchains)}' if len(toolchains) == 1 else '') \
+        + (' --beside DIR` after `ci/lumi-recipes --into DIR' if both else '')
 
 
 def of_collection(found: Mapping[str, Any]) -> str:
