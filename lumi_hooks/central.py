@@ -75,13 +75,15 @@ class Index:
         self._own_sources: Dict[str, Tuple[Source, ...]] = {}
         self._texts: Dict[str, str] = {}
         self._extensions: Dict[str, Dict[str, str]] = {}
+        self._needs: Dict[str, FrozenSet[str]] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
         self._flats: Dict[str, Sequence[str]] = {}
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._recipes, self._own_sources, self._listings, self._flats, self._texts):
+        for known in (self._modules, self._recipes, self._own_sources, self._listings, self._flats, self._texts,
+                      self._needs):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -198,10 +200,13 @@ class Index:
 
     def needs(self, source: Source) -> FrozenSet[str]:
         """Names of what a recipe needs when it runs, its own among them; empty where it can't be read."""
-        try:
-            return frozenset({source.name, *(item.name for item in read_recipe(source.path).dependencies())})
-        except RecipeError:
-            return frozenset()
+        if source.path not in self._needs:
+            try:
+                needed = read_recipe(source.path).dependencies()
+                self._needs[source.path] = frozenset({source.name, *(item.name for item in needed)})
+            except RecipeError:
+                self._needs[source.path] = frozenset()
+        return self._needs[source.path]
 
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""

@@ -48,12 +48,13 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
         return chosen
     plain = [item for item in (parse_filename(name, path) for path in site.index.own_files(name))
              if not item.toolchain and '-' not in item.version and allowed(item.version)
-             and version_key(item.version) >= version_key(chosen.version)
-             # one that needs ROCm is for where there are GPUs
-             and (site.partition_facts['gpu'] or 'rocm' not in (site.index.needs(item) or {'rocm'}))]
-    if plain:
-        newest = max((item.version for item in plain), key=version_key)
-        return Chosen(newest, f'LUMI or you have {name} {newest} for every toolchain (SYSTEM)', '', SYSTEM)
+             and version_key(item.version) >= version_key(chosen.version)]
+    for item in sorted(plain, key=lambda item: version_key(item.version), reverse=True):
+        needs = site.index.needs(item)
+        # one that needs ROCm is for where there are GPUs
+        if needs and (site.partition_facts['gpu'] or 'rocm' not in needs):
+            reason = f'LUMI or you have {name} {item.version} for every toolchain (SYSTEM)'
+            return Chosen(item.version, reason, '', SYSTEM)
     return chosen
 
 
