@@ -14,6 +14,7 @@ from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.plan.pins import Pins
+from lumi_hooks.plan.together import loaded_with
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import library_variants, load_machine
 from lumi_hooks.selection import lumis_or_version
@@ -95,6 +96,13 @@ def test_what_is_derived_is_never_preferred(name, upstream_file, stubs, stack):
     built = plan.of(BUILD)
     assert any(node.source.startswith(stubs) for node in built)
     assert [node.module for node in built if node.recipe in own and not node.source.startswith(stubs)] == []
+    # closed, in an order to build it, and nothing that is derived loads two modules of one name
+    seen, together = set(), loaded_with(plan.nodes)
+    for node in plan.nodes:
+        assert set(node.dependencies) <= seen, node.module
+        seen.add(node.module)
+        names = [module.split('/')[0] for module in together[node.module] if not module.startswith('Java/')]
+        assert len(names) == len(set(names)), (node.module, sorted(together[node.module]))
 
 
 @pytest.mark.parametrize('name, asked, version, suffix', [
