@@ -78,6 +78,7 @@ class Index:
         self._own_sources: Dict[str, Tuple[Source, ...]] = {}
         self._texts: Dict[str, str] = {}
         self._extensions: Dict[str, Dict[str, str]] = {}
+        self._needs: Dict[str, FrozenSet[str]] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
         self._flats: Dict[str, Sequence[str]] = {}
@@ -85,7 +86,7 @@ class Index:
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
         for known in (self._modules, self._fallen, self._recipes, self._own_sources, self._listings, self._flats,
-                      self._texts):
+                      self._texts, self._needs):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -219,6 +220,16 @@ class Index:
             self._extensions[source.path] = {normal_name(item[0]): str(item[1]) for item in listed
                                              if isinstance(item, (list, tuple)) and len(item) > 1}
         return self._extensions[source.path]
+
+    def needs(self, source: Source) -> FrozenSet[str]:
+        """Names of what a recipe needs when it runs, its own among them; empty where it can't be read."""
+        if source.path not in self._needs:
+            try:
+                needed = read_recipe(source.path).dependencies()
+                self._needs[source.path] = frozenset({source.name, *(item.name for item in needed)})
+            except RecipeError:
+                self._needs[source.path] = frozenset()
+        return self._needs[source.path]
 
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""

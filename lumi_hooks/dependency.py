@@ -47,7 +47,8 @@ class Dependency:
         name, version, suffix, toolchain = (tuple(raw) + ('', '', None))[:4] if len(raw) > 1 else (raw[0], '', '', None)
         if isinstance(version, dict):
             version = version.get('arch=x86_64', version.get('arch=*', ''))
-        return cls(_text(name, raw), _text(version or '', raw), _text(suffix or '', raw), _toolchain(toolchain))
+        # blanks around a version (LUMI's libfabric-2.3.0.eb) do not reach the module tool: a shell drops them
+        return cls(_text(name, raw), _text(version or '', raw).strip(), _text(suffix or '', raw), _toolchain(toolchain))
 
     @classmethod
     def all_of(cls, value: Any) -> Tuple['Dependency', ...]:

@@ -7,6 +7,7 @@ The readers at the end are the only place below `adapt` that imports EasyBuild.
 import hashlib
 import os
 import re
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
@@ -30,6 +31,10 @@ _TYPES = (('versionsuffix', str, 'text'), ('easyblock', str, 'text'), ('toolchai
 
 # some of upstream's recipes have a set there; EasyBuild makes a list of it, whose order is another one in each run
 _SET = re.compile(r'^((?:build)?dependencies)\s*=\s*\{', re.MULTILINE)
+
+
+# a variable that a recipe asks for: os.environ['NAME'], os.environ.get('NAME'), os.getenv('NAME')
+_ASKED = re.compile(r'(?:environ\s*\[|environ\.get\(|getenv\()\s*[\'"](\w+)[\'"]')
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,49 @@ class Recipe:
         return hash((self.name, self.sha256))
 
 
+# what recipes find in the environment while they are read: name -> value
+_variables: Dict[str, str] = {}
+
+
+def read_for(variables: Mapping[str, str]) -> None:
+    """
+    Say which variables are set while recipes are read from now on, whatever the environment says. Some of LUMI's
+    recipes ask for those of LUMI's modules, which may not be loaded, or for another release (site.variables).
+    """
+    _variables.clear()
+    _variables.update(variables)
+
+
+@contextmanager
+def _site_variables() -> Iterator[None]:
+    """The environment with the variables of `read_for`, as it was before afterwards."""
+    before = {name: os.environ.get(name) for name in _variables}
+    os.environ.update(_variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _unset_variable(message: str, text: str) -> Optional[str]:
+    """Which variable of the environment a recipe could not be read without, as a sentence; None where it is none."""
+    line = re.search(r'\(line (\d+)\)$', message)
+    lines = text.split('\n')
+    number = int(line[1]) if line else 0
+    here = lines[number - 1] if 0 < number <= len(lines) else ''
+    # os.getenv gives None, which a later line fails for
+    asked = _ASKED.findall(here) or (_ASKED.findall(text) if 'NoneType' in message else [])
+    missing = [name for name in dict.fromkeys(asked) if name not in os.environ]
+    if not missing:
+        return None
+    return f'asks for the variable {missing[0]} of the environment, which is not set: set it first (export ' \
+           f'{missing[0]}=...)'
+
+
 def read_recipe(path: str) -> Recipe:
     """
     Read a recipe from a file.
@@ -116,10 +164,12 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
         except TrustError as err:
             raise UntrustedRecipeError(str(err)) from err
     from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS, EasyConfigParser
-    try:
-        found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
-    except (Exception, SystemExit) as err:  # the text is foreign code: it may raise anything
-        raise RecipeError(f'{path or "the recipe"} is not a readable recipe: {_first_line(err)}') from err
+    with _site_variables():
+        try:
+            found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
+        except (Exception, SystemExit) as err:  # the text is foreign code: it may raise anything
+            why = _unset_variable(_first_line(err), text) or f'is not a readable recipe: {_first_line(err)}'
+            raise RecipeError(f'{path or "the recipe"} {why}') from err
     # EasyBuild 6's parameter names, which 5.4 accepts beside its own
     for new, old in ALTERNATIVE_EASYCONFIG_PARAMETERS.items():
         if new in found and old not in found:

@@ -2,22 +2,77 @@
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
 import re
 from dataclasses import dataclass
-from typing import Dict, List, Optional, Sequence
+from typing import Callable, Dict, List, Optional, Sequence, Tuple
 
-from .central import Source, choose_source
-from .dependency import Dependency
+from .central import Source, choose_source, parse_filename
+from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
 from .packages import package, treatment
-from .releases import library_versions, load_upstream
+from .releases import library_variants, library_versions, load_upstream
 from .site import Site
 from .versions import same_minor, version_key
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A version with the reason why it is the release's."""
+    """
+    A version with the reason why it is the release's.
+
+    `suffix` and `toolchain` are those of a recipe of LUMI's that stands for one without a suffix, where they differ.
+    """
     version: str
     reason: str
+    suffix: Optional[str] = None
+    toolchain: Optional[Tuple[str, str]] = None
+
+
+def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
+    """
+    What the release holds of a library. LUMI's own recipe goes before a derived one, also where LUMI calls it otherwise
+    than upstream does: by a suffix of its own (GSL-2.8-cpeGNU-25.03-sequential), or as it needs no toolchain
+    (Eigen-3.4.0). One without a toolchain must not be older than what would be derived.
+    """
+    name, chosen = dependency.name, choose_version(dependency, site, policy)
+    if dependency.versionsuffix or dependency.toolchain == SYSTEM or site.derives(name):
+        return chosen
+    release, allowed = site.release.name, _bound(dependency, site, policy or _policy(name))
+    for version in sorted({chosen.version, *library_versions(release).get(name, ())}, key=version_key, reverse=True):
+        if not allowed(version):
+            continue
+        if _there(name, version, '', site):
+            return chosen
+        suffix = next((suffix for suffix in _lumis_suffixes(name, site) if _there(name, version, suffix, site)), None)
+        if suffix:
+            return Chosen(version, f'{version}{suffix} is what LUMI has of {name} for release {release}', suffix)
+    if _there(name, chosen.version, '', site):
+        return chosen
+    plain = [item for item in (parse_filename(name, path) for path in site.index.own_files(name))
+             if not item.toolchain and '-' not in item.version and allowed(item.version)
+             and version_key(item.version) >= version_key(chosen.version)]
+    for item in sorted(plain, key=lambda item: version_key(item.version), reverse=True):
+        needs = site.index.needs(item)
+        # one that needs ROCm is for where there are GPUs
+        if needs and (site.partition_facts['gpu'] or 'rocm' not in needs):
+            reason = f'LUMI or you have {name} {item.version} for every toolchain (SYSTEM)'
+            return Chosen(item.version, reason, '', SYSTEM)
+    return chosen
+
+
+def _lumis_suffixes(name: str, site: Site) -> Sequence[str]:
+    """
+    The suffixes under which LUMI has what upstream has without one: by the version table of the release, or as they
+    say what holds for everything here: the release's cray-python, and no GPU.
+    """
+    python = site.release.modules['cray-python']
+    known = library_variants(site.release.name).get(name)
+    return ([known['suffix']] if known else []) + [
+        f'-cray-python-{python}', f'-cray-python{".".join(python.split(".")[:2])}', '-CPU']
+
+
+def _there(name: str, version: str, suffix: str, site: Site) -> bool:
+    """Does LUMI or the user have a module or a recipe for the site's toolchain?"""
+    full = f'{version}-{site.toolchain}-{site.toolchain_version}{suffix}'
+    return bool(site.index.module_file(f'{name}/{full}') or own_recipe(name, version, suffix, site))
 
 
 def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
@@ -32,20 +87,7 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
     name, suffix, asked = dependency.name, dependency.versionsuffix, dependency.version
     policy = policy or _policy(name)
 
-    limit = version_key(choose_version(Dependency(package(name)['version']['of'], asked), site).version) \
-        if policy == 'not-newer' else ()
-
-    def allowed(version: str) -> bool:
-        if policy == 'not-newer':
-            return version_key(version) <= limit
-        if policy == 'exact':
-            return version == asked
-        if policy == 'between-breaks':
-            return _era(name, version) == _era(name, asked)
-        if policy in ('same-major', 'newest-of-major'):
-            return version_key(version)[:1] == version_key(asked)[:1]
-        return policy == 'any' or same_minor(version, asked)
-
+    allowed = _bound(dependency, site, policy)
     release = site.release.name
     table = [version for version in library_versions(release).get(name, ()) if allowed(version)]
     if policy == 'newest-of-major':
@@ -75,6 +117,25 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         return Chosen(source.version, f'{source.version} is upstream\'s version in the generation nearest to the '
                       f'compiler of release {release} ({site.release.generation})')
     return Chosen(asked, 'no other version is known')
+
+
+def _bound(dependency: Dependency, site: Site, policy: str) -> Callable[[str], bool]:
+    """Which versions of a library a policy allows in the place of the one that is asked for."""
+    name, asked = dependency.name, dependency.version
+    limit = version_key(choose_version(Dependency(package(name)['version']['of'], asked), site).version) \
+        if policy == 'not-newer' else ()
+
+    def allowed(version: str) -> bool:
+        if policy == 'not-newer':
+            return version_key(version) <= limit
+        if policy == 'exact':
+            return version == asked
+        if policy == 'between-breaks':
+            return _era(name, version) == _era(name, asked)
+        if policy in ('same-major', 'newest-of-major'):
+            return version_key(version)[:1] == version_key(asked)[:1]
+        return policy == 'any' or same_minor(version, asked)
+    return allowed
 
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:
@@ -161,7 +222,4 @@ def own_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[str
 
 
 def _exists(name: str, version: str, suffix: str, site: Site) -> bool:
-    full = f'{version}-{site.toolchain}-{site.toolchain_version}{suffix}'
-    return bool(site.index.module_file(f'{name}/{full}') or own_recipe(name, version, suffix, site)
-                or source_recipe(name, version, suffix, site))
-
+    return _there(name, version, suffix, site) or source_recipe(name, version, suffix, site) is not None

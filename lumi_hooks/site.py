@@ -175,6 +175,18 @@ def stack_version(site: Site, env: Mapping[str, str] = os.environ) -> str:
     return loaded if loaded.replace('.dev', '') == site.release.name else site.release.name
 
 
+def variables(site: Site, env: Mapping[str, str] = os.environ) -> Mapping[str, str]:
+    """
+    What LUMI's modules set in the environment for a site, and recipes may ask for while they are read.
+
+    From LUMI-SoftwareStack: modules/LUMIstack, LUMIpartition and EasyBuild-config.
+    """
+    version = stack_version(site, env)
+    return {'LUMI_STACK_NAME': 'LUMI', 'LUMI_STACK_VERSION': version, 'LUMI_STACK_NAME_VERSION': f'LUMI/{version}',
+            'LUMI_STACK_CPE_VERSION': site.toolchain_version, 'LUMI_STACK_PARTITION': site.partition,
+            'LUMI_EASYBUILD_MODE': site.mode}
+
+
 def node_partition(hostname: Optional[str] = None) -> Optional[str]:
     """
     The partition that a node belongs to by its name (machine.json), None for login nodes and unknown ones.

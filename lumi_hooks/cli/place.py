@@ -16,10 +16,10 @@ from ..packages import package
 from ..plan import Planner
 from ..prefix import module_path, robot_path
 from ..prefix.overrides import overrides_of
-from ..recipe import read_recipe
+from ..recipe import read_for, read_recipe
 from ..record import archive, is_open, software_folders
 from ..releases import default_release
-from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix
+from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix, variables
 from .partial import Partial
 
 
@@ -67,6 +67,7 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
         own = _trusted(other_recipes(robot, upstream))
         index = Index((), own, upstream)
     _check_gpu(getattr(options, 'gpu', None) or (), site)
+    read_for(variables(site))
     site = replace(site, index=index, overrides=overrides_of(site.prefixes, env))
     return site, [*own, *(path for path in [our_recipes()] if path), *upstream]
 

@@ -10,7 +10,7 @@ from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
 from ..site import Site, is_lumi
-from ..survey import Survey, every, recipes_below, survey
+from ..survey import Survey, beside, every, recipes_below, survey
 from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
 from . import place
@@ -23,9 +23,11 @@ EXAMPLES = """examples:
   lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
   lumi-eb survey --json my-recipes/
   lumi-eb survey --sample 40                              every 40th recipe: seconds
+  lumi-eb survey --beside lumi/                           with the recipes below lumi/ as LUMI's own
   lumi-eb survey --partition G --only-cuda                which recipes for CUDA become ones for ROCm: seconds
   lumi-eb survey --partition G --only-cuda --write-docs docs/rocm.md
   lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation: minutes
+  lumi-eb survey --release 25.03 --write-docs FILE.md     one release only; --toolchain: one compiler
 
 Ctrl-C ends it; what was counted until then is shown.
 
@@ -41,6 +43,9 @@ def add_parser(commands) -> None:
     parser.add_argument('--json', action='store_true', help='print the figures as one JSON object')
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
     parser.add_argument('--sample', type=number, default=1, metavar='N', help='only every N-th recipe')
+    parser.add_argument('--beside', metavar='DIR', action='append', default=[], help='a folder with recipes of '
+                        'LUMI\'s, which stand beside upstream\'s as on the robot path; may be repeated; with '
+                        '--write-docs it is counted both ways')
     parser.add_argument('--only-cuda', action='store_true', help='only recipes that carry CUDA in their names: which '
                         'of them become ones for AMD\'s GPUs; with --write-docs the figures go between the marks of '
                         'docs/rocm.md')
@@ -66,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
         raise LumiHooksError('no upstream recipes were found: load the module EasyBuild-user, name folders with '
                              'recipes, or set LUMI_HOOKS_UPSTREAM')
     paths = recipes_below(folders)
+    if options.beside and not recipes_below(options.beside):
+        raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(options.beside)}')
     if options.only_cuda:
         paths = for_cuda(paths)
     paths = every(paths, options.sample)
@@ -77,7 +84,10 @@ def run(options: argparse.Namespace) -> int:
               file=sys.stderr, flush=True)
     if options.write_docs and not options.only_cuda:
         from ..survey.docs import write_docs
-        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample)
+        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample, options.beside,
+                          options.release, options.toolchain)
+    if options.beside:
+        site = beside(site, options.beside)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)

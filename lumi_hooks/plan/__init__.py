@@ -5,7 +5,7 @@ The closed plan: everything that an installation needs, where it comes from, and
 Nothing is built and no EasyConfig object is made: what `eb` would find is looked up in the site's index.
 """
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from ..adapt import REFUSED as NOT_ADAPTED
@@ -91,7 +91,8 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
         targets.append(found.module)
     for module in dict.fromkeys(targets):
         planner.visit(planner.given[module])
-    nodes = tuple(planner.nodes.values())
+    nodes = planner.judged()
+    warnings.extend(planner.vouched())
     warnings.extend(not_together(nodes, site))
     warnings.extend(said for node in nodes if node.status == BUILD for said in [lost(node.module, site)] if said)
     warnings.extend(closed.sentences(site.prefixes, stack_version(site), site.partition))
@@ -116,6 +117,10 @@ class Planner:
         self._all: Dict[str, int] = {}
         self._places: Dict[str, int] = {}
         self._to_build = 0
+        # modules of the Cray PE that the release data does not know
+        self._doubts: Dict[str, Block] = {}
+        # what is no refusal, as LUMI's own recipe does it
+        self._remarks: List[str] = []
         ours = our_recipes()
         self._ours = Index((), [ours] if ours else [])
 
@@ -159,6 +164,21 @@ class Planner:
                 self._walk(self._open(need))
         return self._closed(frame)
 
+    def judged(self) -> Tuple[Node, ...]:
+        """All nodes, dependencies first; a module of the Cray PE is refused where a recipe is refused for it."""
+        refused = {block for node in self.nodes.values() for block in node.blocks}
+        return tuple(replace(node, status=REFUSED, blocks=(self._doubts[node.module],))
+                     if self._doubts.get(node.module) in refused else node for node in self.nodes.values())
+
+    def vouched(self) -> Iterator[str]:
+        """What the plan takes LUMI's word for; sentences."""
+        yield from self._remarks
+        refused = {block for node in self.nodes.values() for block in node.blocks}
+        for doubt in self._doubts.values():
+            if doubt not in refused:
+                loader = next(node.module for node in self.nodes.values() if doubt.module in node.dependencies)
+                yield f'LUMI\'s own recipe of {loader} loads {doubt.module}, so it is taken to be there: {doubt.reason}'
+
     def _walk(self, first: '_Frame') -> None:
         """Depth first, without recursion: chains of dependencies may be long."""
         stack = [first]
@@ -185,9 +205,11 @@ class Planner:
         dependency = need.dependency
         if dependency.external:
             problem = self.pins.problem(dependency)
-            blocks = [Block('cray-module', dependency.name, need.module, problem)] if problem else []
-            frame = _Frame(dependency.name, need.module, CRAY, problem or 'a module of the Cray PE or of the system',
-                           blocks=blocks)
+            frame = _Frame(dependency.name, need.module, CRAY, 'a module of the Cray PE or of the system')
+            if problem:
+                # whether it is refused is up to the recipe that loads it
+                frame.reason = problem
+                self._doubts[need.module] = Block('cray-module', dependency.name, need.module, problem)
             frame.loads = self.pins.loaded(dependency)
             return frame
         there = self._there(dependency.name, need.module)
@@ -280,12 +302,20 @@ class Planner:
         # what is missing there is the end of a circle, which is refused already
         children = [(need, self.nodes[need.module]) for need in frame.needs if need.module in self.nodes]
         everything = self._bit(frame.module) | _union(self._all[need.module] for need, _ in children)
-        blocks.extend(self._together(frame, [need for need, _ in children]))
+        together = list(self._together(frame, [need for need, _ in children]))
+        if together and self.pins.lumis(frame.source or ''):
+            # so it was installed: the module that is loaded last stays
+            self._remarks.extend(f'LUMI\'s own recipe of {frame.module}: {block.reason}' for block in together)
+        else:
+            blocks.extend(together)
         for need, child in children:
             if not frame.keep and self._all[need.module] & self._bit(frame.module):
                 blocks.append(Block('circle', frame.name, frame.module,
                                     f'its dependencies lead back to itself: {need.module} needs it too'))
             blocks.extend(child.blocks)
+            doubt = self._doubts.get(need.module)
+            if doubt and not self.pins.vouched(need.dependency, frame.source or ''):
+                blocks.append(doubt)
         unique = tuple(dict.fromkeys(blocks))
         status = REFUSED if unique else frame.status
         reason = _why(frame.module, unique) if unique else frame.reason

@@ -7,8 +7,9 @@ import os
 from functools import cached_property
 from typing import Dict, Optional, Sequence, Set
 
-from ..central import module_version
+from ..central import is_archive, module_version
 from ..dependency import Dependency
+from ..prefix import holder
 from ..releases import load_machine
 from ..rules.rocm_system import rocm_problem
 from ..site import Site
@@ -25,7 +26,7 @@ class Pins:
         name, version = dependency.name, dependency.version
         release, machine = self.site.release, load_machine()
         targets = {target for facts in machine['partitions'].values() for target in facts['targets']}
-        if name in machine['unversioned_modules'] or name in targets:
+        if name in machine['unversioned_modules'] or name in machine['target_modules'] or name in targets:
             wrong = None
         elif name == 'rocm':
             wrong = rocm_problem(version, self.site)
@@ -44,6 +45,20 @@ class Pins:
             return f'the module {dependency.module} belongs to release {release.name} of the Cray PE, and this ' \
                    'machine\'s module tree does not hold it: tell the support team'
         return None
+
+    def vouched(self, dependency: Dependency, recipe: str) -> bool:
+        """
+        Is a recipe to be believed that a module is there, of which the release data says otherwise? LUMI's own is: LUMI
+        knows its machine, and keeps modules of several releases. Not where the module tree itself is here to be asked.
+
+        :param recipe: path of the recipe that loads it
+        """
+        return self.lumis(recipe) and (self.tree is None or self._in_tree(dependency))
+
+    def lumis(self, recipe: str) -> bool:
+        """Is a recipe file LUMI's own: in a folder of recipes that belongs to no prefix, and is no archive?"""
+        folder = next((path for path in self.site.index.recipes if recipe.startswith(os.path.join(path, ''))), None)
+        return folder is not None and not is_archive(folder) and holder(folder, self.site.prefixes) is None
 
     def loaded(self, dependency: Dependency) -> str:
         """Full name of the module that is loaded for a Cray module: one that is named without its version is pinned."""

@@ -181,6 +181,20 @@ def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
 
 
 @lru_cache(maxsize=None)
+def library_variants(release_name: str) -> Mapping[str, Mapping[str, str]]:
+    """
+    The libraries that LUMI's own stack for a release has under a suffix where upstream has none, as the same thing.
+
+    :return: name -> {"suffix", "reason"}
+    """
+    path = f'releases/versions/{release_name}.json'
+    if not os.path.exists(os.path.join(ROOT, path)):
+        return {}
+    found: Mapping[str, Mapping[str, str]] = checked(path).get('variants', {})
+    return found
+
+
+@lru_cache(maxsize=None)
 def python_packages(version: str) -> Mapping[str, Mapping]:
     """
     The packages that a cray-python carries (empty where no list exists).

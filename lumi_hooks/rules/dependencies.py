@@ -8,7 +8,7 @@ from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
 from ..packages import package, treatment, uses
 from ..releases import load_upstream
-from ..selection import choose_version, site_suffix, source_recipe
+from ..selection import choose_version, lumis_or_version, site_suffix, source_recipe
 from ..site import Site
 from ..versions import version_key
 from .base import rule
@@ -153,13 +153,14 @@ def release_version(draft: Draft, site: Site):
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
             # what the package itself says of it comes before that software's policy
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
-            chosen = choose_version(dependency, site, policy)
+            chosen = lumis_or_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):
-                kept = choose_version(dependency, site, 'exact')
+                kept = lumis_or_version(dependency, site, 'exact')
                 if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
                     chosen = kept
-            after = Dependency(dependency.name, chosen.version, site_suffix(dependency.versionsuffix, site))
-            held = _held(after, site)
+            suffix = site_suffix(dependency.versionsuffix, site) if chosen.suffix is None else chosen.suffix
+            after = Dependency(dependency.name, chosen.version, suffix, chosen.toolchain)
+            held = _held(after, site) if chosen.suffix is None else None
             after = held or after
             if after != dependency:
                 reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason

@@ -80,4 +80,16 @@ def _edit(value: Any, change: Change) -> List:
         known = [Dependency.parse(item) for item in found if item]
         found[:0] = [item.raw() for item in after if item.toolchain == SYSTEM and item not in known]
         add(after)
+    return _once(found, after)
+
+
+def _once(value: List, added: Tuple[Dependency, ...]) -> List:
+    """A list of dependencies in which each of those that were added stands once, where it stands first."""
+    seen, found = set(), []
+    for item in value:
+        dependency = Dependency.parse(item) if item else None
+        if dependency not in seen:
+            found.append(item)
+        if dependency in added:
+            seen.add(dependency)
     return found

@@ -16,9 +16,7 @@ def toolchain(draft: Draft, site: Site):
     """Upstream's toolchain → the site's cpe* toolchain; unknown ones and whole families are refused."""
     name, version = draft.upstream_toolchain
     if name not in load_upstream()['toolchains']:
-        known = ', '.join(load_upstream()['toolchains'])
-        yield Refusal('toolchain', f'toolchain {name}/{version} has no counterpart here (known are {known}): look for '
-                      'a recipe of the same software with one of these toolchains', 'toolchain')
+        yield Refusal('toolchain', f'toolchain {name}/{version} {_instead(name, site)}', 'toolchain')
         return
     family = family_of(name)
     if family.get('refused'):
@@ -28,6 +26,22 @@ def toolchain(draft: Draft, site: Site):
     yield Change('toolchain', draft.parameters['toolchain'], after, 'toolchain',
                  f'compilers, MPI and math libraries of the Cray PE {site.release.name}; one flat level of '
                  'toolchains, as the central stack has it')
+
+
+def _instead(name: str, site: Site) -> str:
+    """What to do about a toolchain that is not adapted: the end of a sentence."""
+    known = load_upstream()['others'].get(name)
+    if not known:
+        return 'has no counterpart here: take a recipe of the same software for foss, gfbf, gompi, GCC or GCCcore'
+    here = known['here']
+    if here == 'SYSTEM':
+        return f'{known["reason"]}: write "toolchain = SYSTEM" in a copy of the recipe'
+    if here and here not in site.partition_facts['toolchains']:
+        return f'{known["reason"]}; its counterpart is {here}, which partition {site.partition} does not have'
+    if here:
+        return f'{known["reason"]}; its counterpart is {here}/{site.toolchain_version}: take a recipe of the same ' \
+               'software for foss or GCC, or write that toolchain in a copy of this one'
+    return f'{known["reason"]}: take a recipe of the same software for foss, gfbf or GCC'
 
 
 @rule('other-compiler', 'a recipe that names another vendor\'s compilers or libraries needs exactly these')

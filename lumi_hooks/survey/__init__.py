@@ -18,8 +18,9 @@ from ..errors import LumiHooksError, RecipeError
 from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
+from ..recipe import read_for
 from ..releases import generation_of, load_upstream
-from ..site import Site
+from ..site import Site, variables
 
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can fix: the goal of the survey leaves them out
@@ -196,6 +197,7 @@ class Surveyor:
     """Looks at recipes, one after the other, at one site."""
 
     def __init__(self, site: Site):
+        read_for(variables(site))
         self.site = site
         self.planner = Planner(site, self._read)
         self._outlines: Dict[Tuple[str, Site], Outline] = {}
@@ -257,3 +259,17 @@ def without_stack(site: Site) -> Site:
     """The same site with nothing installed: figures that do not depend on the machine where they were made."""
     from ..central import Index
     return replace(site, prefix='', index=Index((), (), site.index.upstream))
+
+
+def beside(site: Site, folders: Sequence[str]) -> Site:
+    """The same site with more recipes of LUMI's: what these stand for is not derived."""
+    from ..central import Index
+    index = site.index
+    return replace(site, index=Index(index.modulepath, [*map(os.path.abspath, folders), *index.recipes],
+                                     index.upstream))
+
+
+def recipes_for(folders: Sequence[str], site: Site) -> List[str]:
+    """The recipes below folders that are for the toolchain and the release of a site, by their file names."""
+    middle = f'-{site.toolchain}-{site.toolchain_version}'
+    return [path for path in recipes_below(folders) if middle in os.path.basename(path)]

@@ -2,18 +2,18 @@
 """The survey's figures for every release and compiler, as a page of the documentation."""
 import os
 import textwrap
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
 from ..site import Site, make_site
-from . import Survey, without_stack
+from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --write-docs docs/survey.md` on {date}, with {versions}: run it again instead of editing this
-page.
+Written by `lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
 EasyBuild that is loaded, or those that `LUMI_HOOKS_UPSTREAM` names.
@@ -23,6 +23,17 @@ stack (what LUMI's stack holds under the release's own name, such as `buildtools
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
 Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
 no CUDA.
+
+"""
+
+
+BESIDE = """## With LUMI's own recipes
+
+The same with {recipes} recipes that LUMI has itself on the robot path ({own} of them with a cpe* toolchain of release
+{release}), by `--beside`. A recipe of LUMI's always goes before one that would be derived for the same module, and for
+the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what is known of
+them: name, version, suffix, toolchain and dependencies. *LUMI's own* are those of LUMI's recipes for the compiler that
+are planned.
 
 """
 
@@ -42,42 +53,104 @@ def sites(upstream: Sequence[str]) -> List[Site]:
 
 
 def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
-               count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1) -> int:
+               count: Callable[[Sequence[str], Site, int, str], Survey], sample: int = 1,
+               lumis: Sequence[str] = (), release: Optional[str] = None, toolchain: Optional[str] = None) -> int:
     """
     Survey every release and compiler, and write the page.
 
     :param count: makes one survey, e.g. with a progress bar
     :param sample: `paths` holds every sample-th recipe only; the page says so
+    :param lumis: folders with recipes of LUMI's: where they are for a release and compiler, it is counted both ways
+    :param release: the only release to survey; all where it is not given
+    :param toolchain: the only compiler, likewise
     :return: exit code: 0 written, 1 written and recipes failed, 130 interrupted and nothing written
     :raises LumiHooksError: the file can't be written
     """
     found: List[Survey] = []
-    all_sites = sites(without_stack(site).index.upstream)
+    all_sites = [here for here in sites(without_stack(site).index.upstream)
+                 if release in (None, here.release.name) and toolchain in (None, here.toolchain)]
     for number, here in enumerate(all_sites, 1):
         one = count(paths, here, jobs, f'{number}/{len(all_sites)} {here.release.name} {here.toolchain}')
         if one.interrupted:
             raise KeyboardInterrupt
         found.append(one)
+    both = _beside(paths, all_sites, jobs, count, lumis) if lumis else ()
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-        write_atomic(path, page(found, sample))
+        name = os.path.join('docs', os.path.basename(path))
+        write_atomic(path, page(found, sample, both, len(recipes_below(lumis)), name))
     except OSError as err:
         raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
     print(path)
-    return 1 if any(one.failed() for one in found) else 0
+    return 1 if any(one.failed() for one in (*found, *(one for pair in both for one in pair))) else 0
 
 
-def page(found: Sequence[Survey], sample: int = 1) -> str:
+def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
+            count: Callable[[Sequence[str], Site, int, str], Survey],
+            lumis: Sequence[str]) -> List[Tuple[Survey, Survey]]:
+    """For each site that LUMI has recipes for: upstream's recipes with LUMI's beside them, and LUMI's themselves."""
+    found = []
+    for site in all_sites:
+        own = recipes_for(lumis, site)
+        if own:
+            here = beside(site, lumis)
+            title = f'{site.release.name} {site.toolchain} with LUMI\'s recipes'
+            found.append((count(paths, here, jobs, title), count(own, here, jobs, title)))
+            if any(one.interrupted for one in found[-1]):
+                raise KeyboardInterrupt
+    return found
+
+
+def _with_lumis(both: Sequence[Tuple[Survey, Survey]], lumis: int) -> Iterator[str]:
+    """The part of the page that counts with LUMI's recipes."""
+    releases = list(dict.fromkeys(one.site.release.name for one, _ in both))
+    yield '\n' + _filled(BESIDE.format(recipes=f'{lumis:,}', release=' and '.join(releases),
+                                       own=f'{sum(len(own.findings) for _, own in both):,}'))
+    rows = []
+    for one, own in both:
+        data = one.as_json()
+        planned = sum(item.status == PLANNED for item in own.findings)
+        rows.append((data['release'], data['toolchain'], data['partition'], data['planned'] - data['unchanged'],
+                     data['unchanged'], sum(data['refused'].values()), len(data['failed']),
+                     f'{data["goal"]["planned"]:,} of {data["goal"]["recipes"]:,}', _share(data['goal']['share']),
+                     f'{planned:,} of {len(own.findings):,}'))
+    yield _table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned', 'share',
+                  'LUMI\'s own'), rows)
+    refused = [item for _, own in both for item in own.findings if item.status != PLANNED]
+    if refused:
+        yield '\n### Which of LUMI\'s own are not planned\n\n'
+        yield _table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason) for item in refused])
+    yield _apart([one for one, _ in both])
+
+
+def _apart(found: Sequence[Survey]) -> str:
+    """What is refused beside LUMI's recipes for two versions of a package."""
+    last = found[_default(found)]
+    rows = [(item['what'], item['recipes'], item['alone'], f'`{item["example"]}`') for item in last.blockers()
+            if item['code'] in ('two-versions', 'no-recipe', 'cray-module')]
+    if not rows:
+        return ''
+    return f'\n### What blocks recipes beside LUMI\'s, release {last.site.release.name}, {last.site.toolchain}\n\n' \
+           'Two versions of one package, a missing recipe or Cray module:\n\n' \
+           + _table(('what', 'recipes', 'alone', 'example'), rows)
+
+
+def page(found: Sequence[Survey], sample: int = 1, both: Sequence[Tuple[Survey, Survey]] = (), lumis: int = 0,
+         name: str = 'docs/survey.md') -> str:
     """
     The page, in Markdown.
 
     :param sample: only every sample-th recipe was looked at
+    :param both: with LUMI's recipes, for each compiler: the surveys of upstream's recipes and of LUMI's own
+    :param lumis: how many recipes of LUMI's there are
+    :param name: of the page
     """
     data = [one.as_json() for one in found]
     first = data[0]
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
     scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
     lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu,
+                                 name=name, options=_options(found, bool(both)),
                                  collection=of_collection(first['collection'])))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
@@ -86,8 +159,18 @@ def page(found: Sequence[Survey], sample: int = 1) -> str:
     lines.append(_table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned',
                          'share'), rows))
     last = data[_default(found)]
+    if both:
+        lines.extend(_with_lumis(both, lumis))
     lines.extend(_details(last))
     return ''.join(lines)
+
+
+def _options(found: Sequence[Survey], both: bool) -> str:
+    """What else the command was told that wrote the page."""
+    releases, toolchains = {one.site.release.name for one in found}, {one.site.toolchain for one in found}
+    return (f' --release {min(releases)}' if len(releases) == 1 else '') \
+        + (f' --toolchain {min(toolchains)}' if len(toolchains) == 1 else '') \
+        + (' --beside DIR` after `ci/lumi-recipes --into DIR' if both else '')
 
 
 def of_collection(found: Mapping[str, Any]) -> str:

@@ -179,6 +179,7 @@ def test_two_versions_that_are_never_loaded_together_are_only_told(world):
 
 
 def test_a_package_that_is_loaded_with_another_version_of_itself(world):
+    world.recipes = os.path.join(world.prefix, 'UserRepo')
     world.own('Lib', version='1.0')
     path = world.own('Lib', ('Lib', '1.0'), version='2.0')
     assert world.plan(path).nodes[-1].codes == ('two-versions',)
@@ -247,14 +248,49 @@ def test_circles_are_refused(world):
 
 
 def test_wrong_pins_of_cray_modules(world):
+    """In a recipe of the user's own: no release has such modules."""
+    world.recipes = os.path.join(world.prefix, 'UserRepo', 'easybuild', 'easyconfigs')
     path = world.own('Top', ('cray-hdf5/0.1', EXTERNAL), ('cray-nonsense', EXTERNAL), ('xpmem', EXTERNAL),
-                     ('cray-python', EXTERNAL))
+                     ('cray-python', EXTERNAL), ('craype-network-none', EXTERNAL), ('craype-hugepages8M', EXTERNAL))
     plan = world.plan(path)
     found = {item.name: item for item in plan.nodes}
     assert found['cray-hdf5'].codes == ('cray-module',) == found['cray-nonsense'].codes
     assert 'has cray-hdf5/1.14.3.5' in found['cray-hdf5'].reason
-    assert found['xpmem'].status == CRAY == found['cray-python'].status
-    assert found['Top'].status == REFUSED
+    assert found['xpmem'].status == CRAY == found['cray-python'].status == found['craype-network-none'].status
+    assert found['craype-hugepages8M'].status == CRAY
+    assert found['Top'].status == REFUSED == found['cray-hdf5'].status and plan.warnings == ()
+
+
+def test_modules_that_lumis_own_recipe_loads(world, tmp_path):
+    """LUMI knows its machine: what the release data does not know is a note, unless the module tree says otherwise."""
+    path = world.own('Top', ('cray-nonsense', EXTERNAL), ('cray-hdf5/0.1', EXTERNAL))
+    plan = world.plan(path)
+    assert not plan.refused and statuses(plan)['cray-nonsense'] == CRAY == statuses(plan)['cray-hdf5/0.1']
+    assert len(plan.warnings) == 2
+    assert all(f'LUMI\'s own recipe of Top/{TAIL} loads cray-' in text for text in plan.warnings)
+    # of what is derived the same module is refused, whichever is planned first
+    mixed = [world.write('Mine', ('Top', '1.0'), ('cray-nonsense', EXTERNAL)), path]
+    for paths in (mixed, mixed[::-1]):
+        plan = world.plan(*paths)
+        assert node(plan, 'Mine').status == REFUSED == node(plan, 'cray-nonsense').status
+        assert node(plan, 'Top').status == BUILD
+        assert ['cray-hdf5/0.1' in text for text in plan.warnings] == [True]
+    tree = tmp_path / 'opt' / 'cray' / 'pe' / 'lmod' / 'modulefiles'
+    put_module(tree / 'core', 'cray-hdf5', '0.1')
+    world.modulepath = (*world.modulepath, str(tree / 'core'))
+    plan = world.plan(path)
+    assert node(plan, 'cray-nonsense').status == REFUSED and node(plan, 'cray-hdf5').status == CRAY
+
+
+def test_two_modules_of_one_name_in_lumis_own_recipe(world):
+    world.own('Lib', version='1.0')
+    world.own('Lib', version='2.0')
+    world.own('Other', ('Lib', '2.0'))
+    plan = world.plan(world.own('Top', ('Lib', '1.0'), 'Other'))
+    assert not plan.refused
+    assert any(text.startswith(f'LUMI\'s own recipe of Top/{TAIL}: its build loads two') for text in plan.warnings)
+    plan = world.plan(world.write('Derived', ('Lib', '1.0'), 'Other'))
+    assert not plan.refused, 'the release has one version of Lib'
 
 
 def test_pins_are_looked_up_in_the_module_tree(world, tmp_path):

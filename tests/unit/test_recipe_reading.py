@@ -8,7 +8,8 @@ from writing import put_recipe, recipe_text
 
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.errors import RecipeError
-from lumi_hooks.recipe import checksums_beside, files_beside, parse_recipe, read_recipe
+from lumi_hooks.recipe import checksums_beside, files_beside, parse_recipe, read_for, read_recipe
+from lumi_hooks.site import make_site, variables
 
 GOOD = recipe_text(more="""
 versionsuffix = '-x'
@@ -172,3 +173,54 @@ def test_the_order_of_a_set_is_the_same_in_each_run(recipe, parameter):
     assert [item.name for item in found.dependencies(parameter)] == sorted(names)
     found = recipe(f'{parameter} = [{text}]\n')
     assert [item.name for item in found.dependencies(parameter)] == names
+
+
+# --- the environment while a recipe is read
+
+ASKS = recipe_text(more="import os\nversionsuffix = '-' + os.environ['LUMI_STACK_VERSION'] + os.environ['MORE']\n")
+
+
+@pytest.fixture
+def read_for_site(monkeypatch):
+    """Recipes read as at a site, and as ever afterwards."""
+    for name in variables(make_site(env={})):
+        monkeypatch.delenv(name, raising=False)
+    yield lambda **place: read_for(variables(make_site(env={}, **place), {}))
+    read_for({})
+
+
+def test_variables_of_lumis_modules_are_set_while_a_recipe_is_read(read_for_site, monkeypatch):
+    monkeypatch.setenv('MORE', 'x')
+    monkeypatch.setenv('LUMI_STACK_PARTITION', 'L')
+    before = dict(os.environ)
+    for release in ('25.03', '24.03'):
+        read_for_site(release=release)
+        assert parse_recipe(ASKS).versionsuffix == f'-{release}x'
+    assert parse_recipe(recipe_text(more="import os\nversionsuffix = '-' + os.getenv('LUMI_STACK_PARTITION')\n")
+                        ).versionsuffix == '-C'
+    monkeypatch.delenv('MORE')
+    with pytest.raises(RecipeError):
+        parse_recipe(ASKS)
+    monkeypatch.setenv('MORE', 'x')
+    assert dict(os.environ) == before, 'the environment is as it was, also after an error'
+
+
+@pytest.mark.parametrize('line', [
+    "version = os.environ['SITE_WORD']", "version = os.getenv('SITE_WORD') + '-1'",
+    "local_word = os.environ.get('SITE_WORD')\nversion = os.path.join(local_word, 'x')"])
+def test_a_variable_that_is_missing_is_named(line, monkeypatch):
+    monkeypatch.delenv('SITE_WORD', raising=False)
+    with pytest.raises(RecipeError, match=r'asks for the variable SITE_WORD of the environment, which is not set: set '
+                       r'it first \(export SITE_WORD='):
+        parse_recipe(recipe_text(more=f'import os\n{line}\n'))
+
+
+def test_another_missing_key_is_told_as_ever(monkeypatch):
+    monkeypatch.delenv('SITE_WORD', raising=False)
+    with pytest.raises(RecipeError, match="is not a readable recipe: .*'NAME'"):
+        parse_recipe(recipe_text(more="import os\nlocal_word = os.getenv('SITE_WORD')\nversion = {}['NAME']\n"))
+
+
+def test_blanks_around_a_version():
+    """As in LUMI's libfabric-2.3.0.eb."""
+    assert Dependency.parse(('rocm', '  6.2.2', '', SYSTEM)) == Dependency('rocm', '6.2.2', '', SYSTEM)

@@ -160,3 +160,20 @@ def test_rule_central_tools_once(recipe, site):
 def test_rule_toolchain_provided_commands_of_the_system(recipe, site, parameter, dropped):
     """git and the like come from the system where they serve to build only."""
     assert bool(says('toolchain-provided', recipe(f"{parameter} = [('git', '2.49.0')]\n"), site)) is dropped
+
+
+@pytest.mark.parametrize('name, words', [
+    ('CrayGNU', 'its counterpart is cpeGNU/25.03'), ('CrayCCE', 'its counterpart is cpeCray/25.03'),
+    ('CrayIntel', 'take a recipe of the same software for foss'), ('dummy', 'write "toolchain = SYSTEM"'),
+    ('ictce', 'has no counterpart here: take a recipe')])
+def test_rule_toolchain_names_the_counterpart(recipe, site, name, words):
+    refusal, = says('toolchain', recipe(toolchain=(name, '1.0')), site)
+    assert refusal.reason.startswith(f'toolchain {name}/1.0 ') and words in refusal.reason
+    assert len(refusal.reason) < 250 and 'gmpflf' not in refusal.reason
+
+
+def test_one_module_for_two_dependencies_stands_once(recipe, site):
+    """Whichever of the two is replaced first: SciPy-bundle or Python."""
+    text = "dependencies = [('Python', '3.11.5'), ('SciPy-bundle', '2023.11'), ('mpi4py', '3.1.5')]\n"
+    found = [str(item) for item in adapt(recipe(text), site).dependencies()]
+    assert found.count('cray-python/3.11.7') == 1
