@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-A thread whose network is cut off, with all that it starts: what is called in it, and the rest of the process is as ever.
+A thread whose network is cut off, with all that it starts; the rest of the process is as ever.
 
 A filter of system calls (seccomp.py) can't be taken off again, but it is a thread's own, and each process that a thread
-starts inherits it, however it is started: subprocess, os.system, posix_spawn, fork, and Python code in the thread itself.
+starts inherits it, however it is started: by subprocess, os.system, posix_spawn or fork. Python code that runs in the
+thread is cut off itself.
 """
 import ctypes
 import errno
@@ -13,7 +14,9 @@ import socket
 import subprocess
 import sys
 import threading
-from typing import Any, Callable, List, Optional
+from concurrent import futures
+from contextlib import suppress
+from typing import Any, Callable, List, Optional, Tuple
 
 from . import seccomp
 
@@ -21,30 +24,23 @@ from . import seccomp
 _OUTSIDE, _INSIDE = ('192.0.2.1', 9), ('127.0.0.1', 9)
 # seconds that an interrupted call gets to end
 _GRACE = 2
-
-
-class _Call:
-    """Something to be called, and how it ended."""
-
-    def __init__(self, function: Callable[[], Any]):
-        self.function, self.value, self.error, self.done = function, None, None, threading.Event()  # type: ignore
-
-    def __call__(self) -> None:
-        try:
-            self.value = self.function()
-        except BaseException as err:  # noqa: B036 (it is raised where the call was asked for)
-            self.error = err
-        self.done.set()
+# bytes: as a main thread has them, which is not what a thread gets under `ulimit -s unlimited`
+_STACK = 8 << 20
 
 
 class Apart:
     """The thread, as made by `make`."""
 
     def __init__(self) -> None:
-        self._calls: 'queue.SimpleQueue[Optional[_Call]]' = queue.SimpleQueue()
+        self._calls: 'queue.SimpleQueue[Optional[Tuple[Callable[[], Any], futures.Future]]]' = queue.SimpleQueue()
         self._helper: Optional[subprocess.Popen] = None
+        self._ended = False
         self._thread = threading.Thread(target=self._serve, name='lumi-hooks-apart', daemon=True)
-        self._thread.start()
+        before = threading.stack_size(_STACK)
+        try:
+            self._thread.start()
+        finally:
+            threading.stack_size(before)
 
     @classmethod
     def make(cls, kind: str) -> 'Apart':
@@ -85,10 +81,9 @@ class Apart:
                 env={name: os.environ[name] for name in ('LD_LIBRARY_PATH',) if name in os.environ})
         return ours
 
-    @property
     def works(self) -> bool:
-        """Does it, still? Its supervisor may have been killed, and a call may hang in it that was interrupted."""
-        return self._thread.is_alive() and not (self._helper and self._helper.poll() is not None)
+        """Does it, still? Its supervisor may have been killed, and it ends where a call was interrupted."""
+        return not self._ended and not (self._helper and self._helper.poll() is not None)
 
     def run(self, function: Callable[[], Any]) -> Any:
         """
@@ -98,44 +93,43 @@ class Apart:
         """
         if threading.current_thread() is self._thread:
             return function()
-        call = _Call(function)
-        self._calls.put(call)
+        future: futures.Future = futures.Future()
+        self._calls.put((function, future))
         try:
-            call.done.wait()
+            return future.result()
         except BaseException:
-            self._interrupt(call)
+            if not future.done():
+                self._interrupt(future)
             raise
-        if call.error is not None:
-            try:
-                raise call.error
-            finally:
-                call.error = None  # it holds this frame, which holds it
-        return call.value
 
     def close(self) -> None:
         """End the thread, and wait until its supervisor ends; what was started in it keeps both the filter and that."""
         self._calls.put(None)
         self._thread.join(_GRACE)
         if self._helper:
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self._helper.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                pass
 
     def _serve(self) -> None:
-        while True:
-            call = self._calls.get()
-            if call is None:
-                return
-            call()
+        with suppress(KeyboardInterrupt):  # of _interrupt, where it comes too late
+            while True:
+                call = self._calls.get()
+                if call is None:
+                    return
+                function, future = call
+                try:
+                    future.set_result(function())
+                except BaseException as err:  # noqa: B036 (it is raised where the call was asked for)
+                    future.set_exception(err)
+                del call, function, future
 
-    def _interrupt(self, call: _Call) -> None:
+    def _interrupt(self, future: futures.Future) -> None:
         """Raise KeyboardInterrupt in the call; one that waits for a process ends when that ends."""
+        self._ended = True
         self._calls.put(None)
-        if not call.done.is_set():
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0),
-                                                       ctypes.py_object(KeyboardInterrupt))
-            call.done.wait(_GRACE)
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(self._thread.ident or 0),
+                                                   ctypes.py_object(KeyboardInterrupt))
+        futures.wait([future], _GRACE)
 
 
 def _try(kind: str) -> None:

@@ -7,7 +7,8 @@ The ways to cut commands off from the network, best first, and which of them wor
 import os
 import subprocess
 import sys
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from . import seccomp
 from .apart import Apart
@@ -34,6 +35,9 @@ LEADS_OUT = ('SSH_AUTH_SOCK', 'SSH_AGENT_PID', 'SSH_CONNECTION', 'SSH_CLIENT', '
              'DBUS_SESSION_BUS_ADDRESS', 'DBUS_SYSTEM_BUS_ADDRESS', 'DBUS_STARTER_ADDRESS', 'DBUS_STARTER_BUS_TYPE',
              'XDG_RUNTIME_DIR', 'DISPLAY', 'WAYLAND_DISPLAY', 'XAUTHORITY', 'TMUX', 'STY', 'DOCKER_HOST',
              *(name for word in ('http', 'https', 'ftp', 'all') for name in (f'{word}_proxy', f'{word}_proxy'.upper())))
+
+# libfabric takes the machine's outer interface for two ranks beside each other, unless it is told
+STAYS_IN = {'FI_TCP_IFACE': 'lo', 'FI_UDP_IFACE': 'lo', 'FI_SOCKETS_IFACE': 'lo'}
 
 
 class CutOff(NamedTuple):
@@ -63,10 +67,26 @@ def cut_off(env: Mapping[str, str]) -> CutOff:
                     own = NoNetwork.make()
                     return CutOff(name, own.run, lambda: True, own.close, failed)
                 thread = Apart.make(name)
-                return CutOff(name, thread.run, lambda: thread.works, thread.close, failed)
+                return CutOff(name, thread.run, thread.works, thread.close, failed)
             except OSError as err:
                 failed.append(f'{name}: {err.strerror or err}' if name not in str(err.strerror) else str(err.strerror))
     raise OSError(0, '; '.join(failed))
+
+
+@contextmanager
+def surroundings() -> Iterator[None]:
+    """The environment of what is cut off, for a while: without LEADS_OUT, and with what it lacks of STAYS_IN."""
+    taken = {name: os.environ.pop(name) for name in LEADS_OUT if name in os.environ}
+    given = {name: value for name, value in STAYS_IN.items() if name not in os.environ}
+    os.environ.update(given)
+    try:
+        yield
+    finally:
+        for name, value in given.items():
+            if os.environ.get(name) == value:
+                del os.environ[name]
+        for name, value in taken.items():
+            os.environ.setdefault(name, value)
 
 
 def setting(env: Mapping[str, str]) -> Optional[str]:
@@ -77,8 +97,8 @@ def setting(env: Mapping[str, str]) -> Optional[str]:
     """
     found = env.get(SETTING) or None
     if found is not None and found not in (*WAYS, OPEN):
-        raise SiteError(f'{SETTING} is {found!r}; it can be one of {", ".join((*WAYS, OPEN))}, or unset for the best that '
-                        'works')
+        raise SiteError(f'{SETTING} is {found!r}; it can be one of {", ".join((*WAYS, OPEN))}, or unset for the best '
+                        'that works')
     return found
 
 
@@ -95,7 +115,8 @@ def main(command: List[str]) -> int:
             return subprocess.run(command, check=False).returncode
         way = cut_off(os.environ)
         print(f'cut off by {way.by}' + ''.join(f' ({why})' for why in way.failed), file=sys.stderr, flush=True)
-        return way.run(lambda: subprocess.run(command, check=False).returncode)
+        with surroundings():
+            return way.run(lambda: subprocess.run(command, check=False).returncode)
     except KeyboardInterrupt:
         return 130
     except (OSError, LumiHooksError) as err:

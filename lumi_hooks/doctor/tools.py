@@ -33,8 +33,8 @@ def network(here: Situation):
     except SiteError as err:
         yield ERROR, str(err)
     except OSError as err:
-        yield WARNING, f'nothing cuts builds off from the network here ({err.strerror}), and what one downloads beside ' \
-                       'its recipe\'s sources goes unnoticed'
+        yield WARNING, f'nothing cuts builds off from the network here ({err.strerror}), and what one downloads ' \
+                       'beside its recipe\'s sources goes unnoticed'
     else:
         way.close()
         if way.by != seccomp.NOTIFY:

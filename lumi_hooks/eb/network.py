@@ -8,8 +8,7 @@ before and after a step, and none around it: `run_step` is the one method that i
 """
 import functools
 import os
-from contextlib import contextmanager
-from typing import Any, Dict, Iterator, Optional
+from typing import Any, Dict, Optional
 
 from easybuild.base import fancylogger
 from easybuild.framework.easyblock import (
@@ -22,7 +21,7 @@ from easybuild.framework.easyblock import (
 )
 from easybuild.tools.build_log import EasyBuildError
 
-from ..cutoff import LEADS_OUT, OPEN, SETTING, CutOff, cut_off, setting
+from ..cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
 from ..errors import LumiHooksError
 
 STEPS = (CONFIGURE_STEP, BUILD_STEP, INSTALL_STEP, EXTENSIONS_STEP, POSTPROC_STEP)
@@ -86,7 +85,7 @@ def _watch() -> None:
         # the steps of a bundle's components run within those of the bundle
         if _way is None or _package is None or step not in STEPS:
             return original(self, step, *args, **kwargs)
-        with _without(LEADS_OUT):
+        with surroundings():
             try:
                 return _way.run(lambda: original(self, step, *args, **kwargs))
             except LumiHooksError as err:
@@ -95,19 +94,8 @@ def _watch() -> None:
             except EasyBuildError as err:
                 if _way.works():
                     raise
-                raise EasyBuildError('lumi-hooks: the process that keeps the build off the network has died, and the '
-                                     'build was not let through to it; run the same command again: %s', err.msg) from err
+                raise EasyBuildError('lumi-hooks: the process that watches over the network of the build was ended, '
+                                     'and with it the loopback; run the same command again: %s', err.msg) from err
 
     setattr(run_step, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
     setattr(EasyBlock, 'run_step', run_step)  # noqa: B010
-
-
-@contextmanager
-def _without(names) -> Iterator[None]:
-    """Take variables out of the environment for a while."""
-    taken = {name: os.environ.pop(name) for name in names if name in os.environ}
-    try:
-        yield
-    finally:
-        for name, value in taken.items():
-            os.environ.setdefault(name, value)
