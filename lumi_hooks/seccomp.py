@@ -22,6 +22,7 @@ import fcntl
 import ipaddress
 import os
 import platform
+import re
 import select
 import signal
 import socket
@@ -65,9 +66,15 @@ def install(kind: str) -> Optional[int]:
     """
     if platform.machine() != 'x86_64' or ctypes.sizeof(ctypes.c_void_p) != 8:
         raise OSError(errno.ENOSYS, f'no numbers of system calls are known for {platform.machine()}')
+    if kind == NOTIFY and _release() < (5, 9):
+        raise OSError(errno.ENOSYS, f'Linux {platform.release()} does not tell a supervisor when its work is done')
     ways = (_SPEC_ALLOW | _LISTENER | _KILLABLE, _SPEC_ALLOW | _LISTENER) if kind == NOTIFY else (_SPEC_ALLOW,)
     found = load(_program(kind == NOTIFY), ways)
     return found if kind == NOTIFY else None
+
+
+def _release() -> Tuple[int, ...]:
+    return tuple(int(number) for number in re.findall(r'\d+', platform.release())[:2])
 
 
 def load(code: bytes, flags: Sequence[int] = (0,), keep_rights: bool = False) -> int:

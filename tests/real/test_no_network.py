@@ -69,7 +69,8 @@ class Project(User):
 
     def __init__(self, standin, sources, upstream, base, way):
         super().__init__(standin, sources, upstream, base)
-        self.way, self.by = way, {'sockets': 'seccomp filter', 'namespace': 'namespace'}.get(way, 'seccomp notification')
+        self.way = way
+        self.by = {'sockets': 'seccomp filter', 'namespace': 'namespace'}.get(way, 'seccomp notification')
         self.bare = way == 'bare'
         if os.geteuid() == 0:
             self.shell[self.shell.index('--clear-groups')] = f'--groups={GROUP}'
@@ -180,8 +181,8 @@ def test_O10_an_easyblock_that_asks_by_itself(project, url, case):  # noqa: F811
     project.eb(f'{recipe} --rebuild --include-easyblocks={block}', ASKED=url, FETCH=script, LUMI_HOOKS_ALLOW='fault',
                SSH_AUTH_SOCK='/tmp/agent')
     assert Files.asked == ['/system', '/spawn', '/positional', '/itself']
-    case('an easyblock that downloads by os.system, posix_spawn and Python itself', 'it gets nothing, as on LUMI, where '
-         'users make no namespaces')
+    case('an easyblock that downloads by os.system, posix_spawn and Python itself', 'it gets nothing, where users '
+         'make no namespaces as well')
 
 
 def test_groups_and_modes(project, case):  # noqa: F811
@@ -223,8 +224,9 @@ def test_srun_without_a_network(fresh, way, code, tmp_path):
     assert started.returncode == 0, started.stdout + started.stderr
     try:
         (fresh.home / 'hello.c').write_text(HELLO)
-        done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && cc hello.c -o hello && PYTHONPATH={ROOT} timeout 60 '
-                         f'{sys.executable} -m lumi_hooks.cutoff srun --mpi=pmi2 -n 2 ./hello',
+        done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && cc hello.c -o hello && '
+                         f'PYTHONPATH={ROOT} timeout 60 {sys.executable} -m lumi_hooks.cutoff '
+                         'srun --mpi=pmi2 -n 2 ./hello',
                          LUMI_HOOKS_NETWORK=way, SLURM_CONF=folder / 'slurm.conf')
     finally:
         subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True)
@@ -234,7 +236,8 @@ def test_srun_without_a_network(fresh, way, code, tmp_path):
 
 def test_interrupted_and_killed_while_a_command_has_no_network(project, case):  # noqa: F811
     ask = project.base / 'recipes' / 'ask.py'
-    ask.write_text("import socket\ntry: socket.create_connection(('192.0.2.1', 80), 5)\nexcept OSError as err: print(err)\n")
+    ask.write_text("import socket\ntry: socket.create_connection(('192.0.2.1', 80), 5)\n"
+                   "except OSError as err: print(err)\n")
     for number in (signal.SIGINT, signal.SIGKILL):
         mark = project.base / 'home' / f'mark{number}'
         recipe = project.recipe('one', build=f'(python3 {ask} > {mark}; exec sleep 987)')

@@ -161,9 +161,10 @@ def test_O10_whoever_asks_and_however_gets_nothing(options, monkeypatch, outside
     assert app.does('build', lambda: python(LOOP)) == (1 if way == 'sockets' else 0)
 
 
-@pytest.mark.parametrize('step, code', [('fetch', 0), ('prepare', 0), ('configure', UNREACHABLE), ('build', UNREACHABLE),
-                                        ('test', 0), ('install', UNREACHABLE), ('extensions', UNREACHABLE),
-                                        ('postproc', UNREACHABLE), ('sanitycheck', 0), ('module', 0)])
+@pytest.mark.parametrize('step, code', [
+    ('fetch', 0), ('prepare', 0), ('configure', UNREACHABLE), ('build', UNREACHABLE), ('test', 0),
+    ('install', UNREACHABLE), ('extensions', UNREACHABLE), ('postproc', UNREACHABLE), ('sanitycheck', 0),
+    ('module', 0)])
 def test_the_steps_that_are_cut_off(outside, step, code):
     app = Package()
     network.enter(site(), app)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The filter of system calls itself, with real commands, for root, for ordinary users, and where users make no namespaces."""
+"""The filter of system calls, with real commands: for root, for ordinary users, and where they make no namespaces."""
 import os
 import shutil
 import socket
@@ -59,9 +59,11 @@ def six(text):
     (four('127.0.0.1'), True), (four('127.9.9.9'), True), (four('0.0.0.0'), True), (four('128.0.0.1'), False),
     (four('10.1.2.3'), False), (four('255.255.255.255'), False), (four('224.0.0.1'), False), (six('::1'), True),
     (six('::'), True), (six('::2'), False), (six('::ffff:127.0.0.1'), True), (six('::ffff:8.8.8.8'), False),
-    (six('fe80::1'), False), (six('ff02::1'), False), (four('8.8.8.8', 'UNSPEC'), False), (four('127.0.0.1', 'UNSPEC'), True),
+    (six('fe80::1'), False), (six('ff02::1'), False), (four('8.8.8.8', 'UNSPEC'), False),
+    (four('127.0.0.1', 'UNSPEC'), True),
     (family('UNIX', rest=b'/run/x'), True), (family('NETLINK', rest=bytes(10)), True),
-    (family('PACKET', rest=bytes(16)), False), (b'', True), (b'\2', True), (b'\2\0\0\0', True), (b'\xff\xff' + bytes(30), False)])
+    (family('PACKET', rest=bytes(16)), False), (b'', True), (b'\2', True), (b'\2\0\0\0', True),
+    (b'\xff\xff' + bytes(30), False)])
 def test_which_addresses_are_near(address, near):
     assert seccomp.is_near(address) == near
 
@@ -85,11 +87,11 @@ def many(handle, address):
     """sendmmsg: one message inside, one to the address."""
     hold, messages = [], b''
     for one in (('127.0.0.1', 9), address):
-        name = ctypes.create_string_buffer(struct.pack('=H', 2) + struct.pack('>H', one[1]) + socket.inet_aton(one[0]) + bytes(8))
+        name = ctypes.create_string_buffer(struct.pack('=H', 2) + struct.pack('>H', one[1]) + socket.inet_aton(one[0]))
         data = ctypes.create_string_buffer(b'x')
         vector = ctypes.create_string_buffer(struct.pack('=QQ', ctypes.addressof(data), 1))
         hold += [name, data, vector]
-        messages += struct.pack('=QIIQQQQIIQ', ctypes.addressof(name), 16, 0, ctypes.addressof(vector), 1, 0, 0, 0, 0, 0)
+        messages += struct.pack('=QIIQQQQIIQ', ctypes.addressof(name), 16, 0, ctypes.addressof(vector), 1, *[0] * 5)
     return call(307, handle.fileno(), messages, 2, 0)
 begun = time.monotonic()
 for where in ('127.0.0.1', '192.0.2.1'):
@@ -114,26 +116,34 @@ print('quick', time.monotonic() - begun < 3)
 
 def test_what_calls_are_told(cut):
     found = cut('python3', '-c', CALLS).stdout.splitlines()
-    assert found == ['cut off by seccomp notification',
-                     *(f'{name} 127.0.0.1 0' for name in ('connect', 'fast', 'sendto', 'sendmsg', 'sendmmsg')), 'send 0 0',
-                     *(f'{name} 192.0.2.1 ENETUNREACH' for name in ('connect', 'fast', 'sendto', 'sendmsg', 'sendmmsg')),
-                     'unix 0', 'vsock EAFNOSUPPORT packet EAFNOSUPPORT', 'io_uring ENOSYS x32 ENOSYS', 'bad EFAULT EFAULT',
+    calls = ('connect', 'fast', 'sendto', 'sendmsg', 'sendmmsg')
+    assert found == ['cut off by seccomp notification', *(f'{name} 127.0.0.1 0' for name in calls), 'send 0 0',
+                     *(f'{name} 192.0.2.1 ENETUNREACH' for name in calls), 'unix 0',
+                     'vsock EAFNOSUPPORT packet EAFNOSUPPORT', 'io_uring ENOSYS x32 ENOSYS', 'bad EFAULT EFAULT',
                      'quick True']
 
 
 def test_without_a_listener_there_are_no_sockets(cut):
     code = 'import socket; socket.socketpair(); socket.socket(socket.AF_NETLINK, socket.SOCK_RAW)\n' \
-           'for family in (socket.AF_INET, socket.AF_INET6):\n  try: socket.socket(family)\n  except OSError as err: print(err)'
+           'for family in (socket.AF_INET, socket.AF_INET6):\n' \
+           '  try: socket.socket(family)\n  except OSError as err: print(err)'
     assert cut('python3', '-c', code, way='sockets').stdout.splitlines() == [
         'cut off by seccomp filter', *['[Errno 101] Network is unreachable'] * 2]
+
+
+def test_kernels_that_can_not(monkeypatch):
+    monkeypatch.setattr(seccomp.platform, 'release', lambda: '5.3.18-150300.59-default')
+    with pytest.raises(OSError, match='Linux 5.3.18-150300.59-default does not tell'):
+        seccomp.install(seccomp.NOTIFY)
 
 
 @pytest.mark.skipif(not shutil.which('gcc'), reason='there is no gcc')
 def test_calls_of_32_bits_make_no_sockets(cut):
     """A program of 64 bits may call the kernel as one of 32 bits does."""
     (cut.home / 'c.c').write_text('#include <stdio.h>\nlong old(long n, long a, long b, long c) { long r; '
-                                  '__asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) : "memory"); '
-                                  'return r; }\nint main(void) { printf("%ld %ld %d\\n", old(359, 2, 1, 0), '
+                                  '__asm__ volatile("int $0x80" : "=a"(r) : "a"(n), "b"(a), "c"(b), "d"(c) '
+                                  ': "memory"); return r; }\n'
+                                  'int main(void) { printf("%ld %ld %d\\n", old(359, 2, 1, 0), '
                                   'old(425, 1, 0, 0), old(20, 0, 0, 0) > 0); return 0; }\n')
     done = cut('sh', '-c', 'gcc c.c -o c && ./c')
     if '-14' in done.stdout or 'egmentation' in done.stdout:
@@ -165,9 +175,10 @@ def test_pip_makes_a_wheel_of_what_is_there(tmp_path):
     pytest.importorskip('setuptools')
     (tmp_path / 'pyproject.toml').write_text('[build-system]\nrequires = ["setuptools"]\n'
                                              'build-backend = "setuptools.build_meta"\n'
-                                             '[project]\nname = "tiny"\nversion = "1"\n[tool.setuptools]\npy-modules = []\n')
-    done = subprocess.run([sys.executable, '-m', 'lumi_hooks.cutoff', sys.executable, '-m', 'pip', 'wheel', '--no-index',
-                           '--no-build-isolation', '-w', tmp_path / 'out', tmp_path], cwd=ROOT, text=True, check=False,
+                                             '[project]\nname = "tiny"\nversion = "1"\n'
+                                             '[tool.setuptools]\npy-modules = []\n')
+    pip = [sys.executable, '-m', 'pip', 'wheel', '--no-index', '--no-build-isolation', '-w', tmp_path / 'out', tmp_path]
+    done = subprocess.run([sys.executable, '-m', 'lumi_hooks.cutoff', *pip], cwd=ROOT, text=True, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     assert [path.name for path in (tmp_path / 'out').iterdir()] == ['tiny-1-py3-none-any.whl'], done.stdout
 
@@ -220,7 +231,8 @@ def test_the_bare_shell_makes_no_user_namespaces():
     assert done.returncode != 0 and 'No space left on device' in done.stdout
     code = 'import ctypes; c = ctypes.CDLL(None, use_errno=True)\n' \
            'for call in ((56, 0x10000011, 0, 0, 0, 0), (435, 0, 0)): print(c.syscall(*call), ctypes.get_errno())\n' \
-           'import subprocess, threading; t = threading.Thread(target=subprocess.run, args=(["true"],)); t.start(); t.join()'
+           'import subprocess, threading; t = threading.Thread(target=subprocess.run, args=(["true"],))\n' \
+           't.start(); t.join()'
     assert run('/usr/bin/python3', '-c', code).stdout.splitlines() == ['-1 28', '-1 38']
     assert 'NoNewPrivs:\t0' in run('cat', '/proc/self/status').stdout, 'set-uid programs are stopped as well'
     assert run('true', start=(BARE, 'unshare', '-m')).returncode == 0, 'root needs them for tests'
@@ -230,7 +242,8 @@ def test_the_bare_shell_makes_no_user_namespaces():
 def test_the_namespace_does_not_do_there(place):
     command = ['/usr/bin/python3', '-m', 'lumi_hooks.cutoff', 'true']
     for start, code in ((BECOME, 0), ([BARE, *BECOME], 1)):
-        done = subprocess.run([*start, *command], text=True, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              cwd='/', env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(place.path / 'library'),
-                                            'LUMI_HOOKS_NETWORK': 'namespace'})
+        done = subprocess.run([*start, *command], text=True, check=False, cwd='/',
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              env={'PATH': '/usr/bin:/bin', 'PYTHONPATH': str(place.path / 'library'),
+                                   'LUMI_HOOKS_NETWORK': 'namespace'})
         assert done.returncode == code and ('No space left' in done.stdout) == bool(code), done.stdout
