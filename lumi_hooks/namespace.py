@@ -23,6 +23,10 @@ _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 _SET_FLAGS, _UP, _REQUEST = 0x8914, 1, '16sH22x'
 
 
+class NotEntered(LumiHooksError):
+    """A command could not enter the namespace, and was not run."""
+
+
 class NoNetwork:
     """
     The namespace, as made by `make`; `enter` is for the `preexec_fn` of `subprocess.Popen`.
@@ -83,7 +87,7 @@ class NoNetwork:
         """
         Call something whose commands, as far as `subprocess.Popen` starts them, enter the namespace.
 
-        :raises LumiHooksError: one could not enter it
+        :raises NotEntered: one could not enter it
         """
         original = subprocess.Popen.__init__
         signature = inspect.signature(original)
@@ -102,7 +106,7 @@ class NoNetwork:
                 return original(*bound.args, **bound.kwargs)
             except subprocess.SubprocessError as err:
                 # of what happens between fork and exec Python tells no more than that it went wrong
-                raise LumiHooksError(f'a command could not be cut off from the network: {err}') from err
+                raise NotEntered(f'a command could not be cut off from the network: {err}') from err
 
         subprocess.Popen.__init__ = start  # type: ignore[method-assign]
         try:

@@ -22,7 +22,7 @@ from easybuild.framework.easyblock import (
 from easybuild.tools.build_log import EasyBuildError
 
 from ..cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
-from ..errors import LumiHooksError
+from ..namespace import NotEntered
 
 STEPS = (CONFIGURE_STEP, BUILD_STEP, INSTALL_STEP, EXTENSIONS_STEP, POSTPROC_STEP)
 
@@ -31,6 +31,8 @@ _way: Optional[CutOff] = None
 # the package whose steps are cut off, and why the last one's are not
 _package: Any = None
 _open: Optional[str] = None
+# is such a step under way?
+_inside = False
 
 
 def enter(here, app) -> None:
@@ -82,13 +84,15 @@ def _watch() -> None:
 
     @functools.wraps(original)
     def run_step(self, step, *args, **kwargs):
+        global _inside
         # the steps of a bundle's components run within those of the bundle
-        if _way is None or _package is None or step not in STEPS:
+        if _way is None or _package is None or _inside or step not in STEPS:
             return original(self, step, *args, **kwargs)
         with surroundings():
+            _inside = True
             try:
                 return _way.run(lambda: original(self, step, *args, **kwargs))
-            except LumiHooksError as err:
+            except NotEntered as err:
                 raise EasyBuildError('lumi-hooks: %s (LUMI_HOOKS_ALLOW=%s runs it with the network)', err,
                                      self.name) from err
             except EasyBuildError as err:
@@ -96,6 +100,8 @@ def _watch() -> None:
                     raise
                 raise EasyBuildError('lumi-hooks: the process that watches over the network of the build was ended, '
                                      'and with it the loopback; run the same command again: %s', err.msg) from err
+            finally:
+                _inside = False
 
     setattr(run_step, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
     setattr(EasyBlock, 'run_step', run_step)  # noqa: B010

@@ -175,6 +175,20 @@ def test_the_steps_that_are_cut_off(outside, step, code):
     assert app.does(step, lambda: python(ASK, *outside)) == 0
 
 
+def test_the_steps_of_components_enter_no_second_time(monkeypatch):
+    """An ordinary user can't enter the namespace that they are in."""
+    monkeypatch.setenv(cutoff.SETTING, 'namespace')
+    app, entered = Package(), []
+    network.enter(site(), app)
+    original = network._way.run
+    monkeypatch.setattr(network, '_way', network._way._replace(run=lambda call: entered.append(1) or original(call)))
+    for _ in range(2):
+        assert app.does('install', lambda: Package().does('build', lambda: python(OUT))) == 1
+    with pytest.raises(ValueError):
+        app.does('install', lambda: raising(ValueError()))
+    assert app.does('build', lambda: python(OUT)) == 1 and len(entered) == 4
+
+
 def test_what_is_allowed_by_name_has_the_network(outside):
     app = Package()
     network.enter(site('Thing'), app)
