@@ -7,15 +7,24 @@ enters them between fork and exec. They go with the process that made them, howe
 """
 import ctypes
 import fcntl
+import functools
+import inspect
 import os
 import socket
 import struct
-from typing import List
+import subprocess
+from typing import Any, Callable, List
+
+from .errors import LumiHooksError
 
 # linux/sched.h
 _NEW_USER, _NEW_NET = 0x10000000, 0x40000000
 # linux/sockios.h, linux/if.h; struct ifreq is a name of 16 bytes, the flags, and what fills up 40 bytes
 _SET_FLAGS, _UP, _REQUEST = 0x8914, 1, '16sH22x'
+
+
+class NotEntered(LumiHooksError):
+    """A command could not enter the namespace, and was not run."""
 
 
 class NoNetwork:
@@ -73,6 +82,37 @@ class NoNetwork:
         for file in self._files:
             if self._setns(file, 0):
                 raise OSError(ctypes.get_errno(), 'setns')
+
+    def run(self, function: Callable[[], Any]) -> Any:
+        """
+        Call something whose commands, as far as `subprocess.Popen` starts them, enter the namespace.
+
+        :raises NotEntered: one could not enter it
+        """
+        original = subprocess.Popen.__init__
+        signature = inspect.signature(original)
+
+        @functools.wraps(original)
+        def start(*args, **kwargs):
+            bound = signature.bind(*args, **kwargs)
+            then = bound.arguments.get('preexec_fn')
+
+            def enter() -> None:
+                self.enter()
+                if then:
+                    then()
+            bound.arguments['preexec_fn'] = enter
+            try:
+                return original(*bound.args, **bound.kwargs)
+            except subprocess.SubprocessError as err:
+                # of what happens between fork and exec Python tells no more than that it went wrong
+                raise NotEntered(f'a command could not be cut off from the network: {err}') from err
+
+        subprocess.Popen.__init__ = start  # type: ignore[method-assign]
+        try:
+            return function()
+        finally:
+            subprocess.Popen.__init__ = original  # type: ignore[method-assign]
 
     def close(self) -> None:
         """Give the namespace up; commands that run in it keep it."""

@@ -120,7 +120,7 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
 
 
 def _bound(dependency: Dependency, site: Site, policy: str) -> Callable[[str], bool]:
-    """Which versions of a library a policy allows in the place of the one that is asked for."""
+    """Which versions of a library a policy allows instead of the one that is asked for."""
     name, asked = dependency.name, dependency.version
     limit = version_key(choose_version(Dependency(package(name)['version']['of'], asked), site).version) \
         if policy == 'not-newer' else ()

@@ -38,7 +38,7 @@ def checksums(here: Situation):
 
 @check('downloads', 'nothing is known to download while it is built', no_recipe)
 def downloads(here: Situation):
-    """Builds have no network (namespace.py): what is known to want it is told before it fails."""
+    """Builds have no network (cutoff.py): what is known to want it is told before it fails."""
     known = schemas.checked('downloads.json')
     for package in here.packages:
         entry = known['software'].get(package.name) or known['easyblocks'].get(package.parameters.get('easyblock'))

@@ -3,7 +3,9 @@
 import os
 import shutil
 
-from ..namespace import NoNetwork
+from .. import seccomp
+from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
+from ..errors import SiteError
 from . import ERROR, WARNING, Situation, check
 
 
@@ -18,13 +20,23 @@ def tools(here: Situation):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 
 
-@check('network', 'what is built has no network but its recipe\'s sources')
+@check('network', 'what is built has no network but its recipe\'s sources (by seccomp notification)')
 def network(here: Situation):
     """Inside `eb` the record of each installation says it."""
     if here.inside:
         return
     try:
-        NoNetwork.make().close()
+        if setting(here.env) == OPEN:
+            yield WARNING, f'{SETTING} is {OPEN}, so builds have the network: unset it'
+            return
+        way = cut_off(here.env)
+    except SiteError as err:
+        yield ERROR, str(err)
     except OSError as err:
-        yield WARNING, f'this machine makes no namespaces for users ({err.strerror}), so builds have the network, ' \
-                       'and what one downloads beside its recipe\'s sources goes unnoticed'
+        yield WARNING, f'nothing cuts builds off from the network here ({err.strerror}), and what one downloads ' \
+                       'beside its recipe\'s sources goes unnoticed'
+    else:
+        way.close()
+        if way.by != seccomp.NOTIFY:
+            yield WARNING, f'builds are cut off from the network by {way.by}: {MEANS[way.by]}' \
+                        + ''.join(f' ({why})' for why in way.failed)

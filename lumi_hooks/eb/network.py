@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-While a package is configured, built and installed, its commands have no network: what it needs are its recipe's
-sources, with their checksums. Fetching, tests and sanity checks keep it (they may go through Slurm).
+While a package is configured, built and installed it has no network: what it needs are its recipe's sources, with their
+checksums. Fetching, tests and sanity checks keep it (they may go through Slurm).
 
-Every process that `eb` starts in these steps is cut off, whoever starts it: EasyBuild's `run_shell_cmd`, the older
-`run_cmd`, an easyblock of its own. EasyBuild has hooks around commands that could put a launcher in front of them, but
-then the launcher stands in every message and log, and what starts processes by itself gets by.
+Whole steps are run cut off (cutoff.py), so that it does not matter who starts a process, or how. EasyBuild has hooks
+before and after a step, and none around it: `run_step` is the one method that is replaced.
 """
 import functools
-import subprocess
+import os
 from typing import Any, Dict, Optional
 
 from easybuild.base import fancylogger
@@ -18,18 +17,22 @@ from easybuild.framework.easyblock import (
     EXTENSIONS_STEP,
     INSTALL_STEP,
     POSTPROC_STEP,
+    EasyBlock,
 )
 from easybuild.tools.build_log import EasyBuildError
 
-from ..namespace import NoNetwork
+from ..cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
+from ..namespace import NotEntered
 
 STEPS = (CONFIGURE_STEP, BUILD_STEP, INSTALL_STEP, EXTENSIONS_STEP, POSTPROC_STEP)
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
-_namespace: Optional[NoNetwork] = None
-# the package whose commands are cut off, and why the last one's are not
+_way: Optional[CutOff] = None
+# the package whose steps are cut off, and why the last one's are not
 _package: Any = None
 _open: Optional[str] = None
+# is such a step under way?
+_inside = False
 
 
 def enter(here, app) -> None:
@@ -37,21 +40,27 @@ def enter(here, app) -> None:
     A package is going to be installed.
 
     :param here: the session
+    :raises SiteError: LUMI_HOOKS_NETWORK names no way that there is
     """
-    global _namespace, _open, _package
+    global _open, _package, _way
     _package, _open = None, None
     if here.site.allows(app.name):
         _open = f'LUMI_HOOKS_ALLOW names {app.name}'
     elif '@' in str(app.cfg.get('license_file') or ''):
         _open = f'its licence is asked for at {app.cfg["license_file"]}'
+    elif setting(os.environ) == OPEN:
+        _open = f'{SETTING} is {OPEN}'
     elif not app.dry_run:
         try:
-            _namespace = _namespace or NoNetwork.make()
+            if _way is None or not _way.works():
+                _way = cut_off(os.environ)
         except OSError as err:
-            _open = f'this machine makes no namespaces for users ({err.strerror})'
+            _open = f'this machine cuts no commands off ({err.strerror})'
         else:
             _watch()
             _package = app
+            _log.info('lumi-hooks: %s is cut off from the network by %s%s', app.name, _way.by,
+                      ''.join(f' ({why})' for why in _way.failed))
     if _open:
         _log.info('lumi-hooks: the commands of %s have the network: %s', app.name, _open)
 
@@ -63,35 +72,36 @@ def leave() -> None:
 
 
 def as_json() -> Dict[str, Any]:
-    """Were the commands of this package cut off from the network, and why not? For its record."""
-    return {'cut_off': _package is not None, 'reason': _open}
+    """Was this package cut off from the network, how, and why not? For its record."""
+    return {'cut_off': _package is not None, 'by': _way.by if _package is not None and _way else None, 'reason': _open}
 
 
 def _watch() -> None:
-    """Have what is started from now on enter the namespace, in the steps of a package. Idempotent."""
-    original = subprocess.Popen.__init__
+    """Have steps of a package run cut off from now on. Idempotent."""
+    original = EasyBlock.run_step
     if getattr(original, 'lumi_hooks', False):
         return
 
     @functools.wraps(original)
-    def start(self, *args, **kwargs):
-        if _namespace is None or getattr(_package, 'current_step', None) not in STEPS:
-            return original(self, *args, **kwargs)
-        kwargs['preexec_fn'] = _entering(_namespace, kwargs.get('preexec_fn'))
-        try:
-            return original(self, *args, **kwargs)
-        except subprocess.SubprocessError as err:
-            # of what happens between fork and exec Python tells no more than that it went wrong
-            raise EasyBuildError('lumi-hooks: a command could not be cut off from the network (LUMI_HOOKS_ALLOW=%s '
-                                 'runs it with the network): %s', _package.name, err) from err
+    def run_step(self, step, *args, **kwargs):
+        global _inside
+        # the steps of a bundle's components run within those of the bundle
+        if _way is None or _package is None or _inside or step not in STEPS:
+            return original(self, step, *args, **kwargs)
+        with surroundings():
+            _inside = True
+            try:
+                return _way.run(lambda: original(self, step, *args, **kwargs))
+            except NotEntered as err:
+                raise EasyBuildError('lumi-hooks: %s (LUMI_HOOKS_ALLOW=%s runs it with the network)', err,
+                                     self.name) from err
+            except EasyBuildError as err:
+                if _way.works():
+                    raise
+                raise EasyBuildError('lumi-hooks: the process that watches over the network of the build was ended, '
+                                     'and with it the loopback; run the same command again: %s', err.msg) from err
+            finally:
+                _inside = False
 
-    setattr(start, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
-    setattr(subprocess.Popen, '__init__', start)  # noqa: B010
-
-
-def _entering(namespace: NoNetwork, then) -> Any:
-    def run() -> None:
-        namespace.enter()
-        if then:
-            then()
-    return run
+    setattr(run_step, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
+    setattr(EasyBlock, 'run_step', run_step)  # noqa: B010

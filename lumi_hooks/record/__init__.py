@@ -289,7 +289,8 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
     lines.append(f'* {size["bytes"]:,} bytes in {size["inodes"]:,} files and folders')
     network = record.get('network')
     if network:
-        lines.append('* Built without a network: from its sources alone' if network['cut_off'] else
+        by = f' (by {text(network["by"])})' if isinstance(network.get('by'), str) else ''
+        lines.append(f'* Built without a network: from its sources alone{by}' if network['cut_off'] else
                      text(f'* Built with the network, so perhaps from more than its sources: {network["reason"]}'))
     if record['kept_out']:
         lines.append(text(f'* Kept out of the build, as it does not use them: {", ".join(record["kept_out"])}'))

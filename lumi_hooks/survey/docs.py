@@ -88,7 +88,7 @@ def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
 def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
             count: Callable[[Sequence[str], Site, int, str], Survey],
             lumis: Sequence[str]) -> List[Tuple[Survey, Survey]]:
-    """For each site that LUMI has recipes for: upstream's recipes with LUMI's beside them, and LUMI's themselves."""
+    """For each site that LUMI has recipes for: upstream's recipes with LUMI's next to them, and LUMI's themselves."""
     found = []
     for site in all_sites:
         own = recipes_for(lumis, site)

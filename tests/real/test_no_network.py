@@ -5,11 +5,14 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from .conftest import ROOT
 from .faults import UID, User, base_folder, remove, wait_for
 from .test_faults import case  # noqa: F401 (fixtures)
 
@@ -17,6 +20,16 @@ pytestmark = pytest.mark.long
 
 # a group that every Debian has; the user is in it, but not with it, as it is with a project's
 GROUP = 100
+HELLO = """#include <mpi.h>
+#include <stdio.h>
+int main(void) {
+    int rank, size, x = 0, sum = 0;
+    MPI_Init(0, 0); MPI_Comm_rank(MPI_COMM_WORLD, &rank); MPI_Comm_size(MPI_COMM_WORLD, &size);
+    for (int i = 0; i < 100; i++) MPI_Allreduce(&x, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD);
+    printf("rank %d of %d\\n", rank, size); fflush(stdout);
+    MPI_Finalize(); return 0;
+}
+"""
 FETCH = 'import sys, urllib.request\nurllib.request.urlretrieve(sys.argv[1], sys.argv[2])\n'
 
 
@@ -51,18 +64,39 @@ def url():
     server.server_close()
 
 
-@pytest.fixture
-def project(standin, sources, upstream):
-    """A prefix in a set-gid folder of a group that the user is in, but not with."""
+class Project(User):
+    """A prefix in a set-gid folder of a group that the user is in, but not with; a way to be cut off."""
+
+    def __init__(self, standin, sources, upstream, base, way):
+        super().__init__(standin, sources, upstream, base)
+        self.way = way
+        self.by = {'sockets': 'seccomp filter', 'namespace': 'namespace'}.get(way, 'seccomp notification')
+        self.bare = way == 'bare'
+        if os.geteuid() == 0:
+            self.shell[self.shell.index('--clear-groups')] = f'--groups={GROUP}'
+            self.prefix.mkdir()
+            os.chown(self.prefix, UID, GROUP)
+            self.prefix.chmod(0o2770)
+        if self.bare:
+            self.shell.insert(0, str(ROOT / 'ci' / 'standin' / 'no-namespaces'))
+
+    def script(self, command, load=True, **env):
+        """The same, with the way."""
+        if self.way in ('sockets', 'namespace'):
+            env['LUMI_HOOKS_NETWORK'] = self.way
+        return super().script(command, load, **env)
+
+
+# as users are on LUMI first: with a filter in the shell that lets them make no namespaces
+@pytest.fixture(params=['bare', 'namespace'])
+def project(request, standin, sources, upstream):
+    """A project for each way."""
     path = base_folder()
-    found = User(standin, sources, upstream, path)
-    if os.geteuid() == 0:
-        found.shell[found.shell.index('--clear-groups')] = f'--groups={GROUP}'
-        found.prefix.mkdir()
-        os.chown(found.prefix, UID, GROUP)
-        found.prefix.chmod(0o2770)
-    yield found
+    yield Project(standin, sources, upstream, path, request.param)
     remove(path)
+
+
+every_way = pytest.mark.parametrize('project', ['bare', 'plain', 'sockets', 'namespace'], indirect=True)
 
 
 def record(user):
@@ -70,10 +104,14 @@ def record(user):
     return json.loads((user.folder / 'easybuild/lumi/record.json').read_text())
 
 
+@every_way
 def test_a_build_that_downloads(project, url, case):  # noqa: F811
     script = project.base / 'recipes' / 'fetch.py'
     script.write_text(FETCH)
     fetch = f'python3 {script} {url}/tool f9'
+    if project.bare:
+        made = project.run('unshare -Ur true', load=False)
+        assert made.returncode != 0 and 'No space left on device' in made.stdout
     done = project.install('one', check=False, build=fetch)
     assert done.returncode != 0 and Files.asked == [] and project.seen() is None
     assert 'Network is unreachable' in done.stdout
@@ -84,13 +122,67 @@ def test_a_build_that_downloads(project, url, case):  # noqa: F811
     sanity = f"sanity_check_commands = ['python3 {script} {url}/sanity /dev/null']\n"
     project.install('one', extra=sanity)
     assert Files.asked == ['/sanity'] and project.seen() == 'one'
-    assert record(project)['network'] == {'cut_off': True, 'reason': None}
+    assert record(project)['network'] == {'cut_off': True, 'by': project.by, 'reason': None}
+    assert f'Built without a network: from its sources alone (by {project.by})' in \
+        (project.folder / 'easybuild/lumi/changes.md').read_text()
     project.install('two', '--rebuild', build=fetch, LUMI_HOOKS_ALLOW='fault')
     assert Files.asked == ['/sanity', '/tool'] and project.seen() == 'two'
-    assert record(project)['network'] == {'cut_off': False, 'reason': 'LUMI_HOOKS_ALLOW names fault'}
+    assert record(project)['network'] == {'cut_off': False, 'by': None,
+                                          'reason': 'LUMI_HOOKS_ALLOW names fault'}
     assert 'Built with the network' in (project.folder / 'easybuild/lumi/changes.md').read_text()
     case('a build that downloads a file', 'it gets nothing, fails, and is told to add the file to its sources; with '
          'LUMI_HOOKS_ALLOW it is installed, and the record says so; sanity checks have the network')
+
+
+# an easyblock that asks in every way that there is; what it was told stands in a file
+ASKING = """
+import json
+import os
+import subprocess
+import sys
+import urllib.request
+
+from easybuild.easyblocks.generic.makecp import MakeCp
+
+
+class Asking(MakeCp):
+    def build_step(self):
+        super().build_step()
+        url, fetch = os.environ['ASKED'], os.environ['FETCH']
+        told = {}
+        told['system'] = os.waitstatus_to_exitcode(os.system(f'python3 {fetch} {url}/system f9'))
+        words = ['/usr/bin/python3', fetch, url + '/spawn', 'f9']
+        told['spawn'] = os.waitstatus_to_exitcode(os.waitpid(os.posix_spawn(words[0], words, os.environ), 0)[1])
+        words[2] = url + '/positional'
+        with subprocess.Popen(words, -1, None, None, None, None, lambda: None) as process:
+            told['positional'] = process.wait()
+        try:
+            told['itself'] = urllib.request.urlopen(url + '/itself').status
+        except OSError as err:
+            told['itself'] = str(err)
+        told['agent'] = os.environ.get('SSH_AUTH_SOCK')
+        with open('f1', 'w') as handle:
+            json.dump(told, handle)
+"""
+
+
+@pytest.mark.parametrize('project', ['bare', 'plain'], indirect=True)
+def test_O10_an_easyblock_that_asks_by_itself(project, url, case):  # noqa: F811
+    block, script = project.base / 'recipes' / 'asking.py', project.base / 'recipes' / 'fetch.py'
+    block.write_text(ASKING)
+    script.write_text(FETCH)
+    recipe = project.recipe('one', extra="sanity_check_commands = ['test -n \"$SSH_AUTH_SOCK\"']\n")
+    recipe.write_text(recipe.read_text().replace("'MakeCp'", "'Asking'"))
+    project.eb(f'{recipe} --include-easyblocks={block}', ASKED=url, FETCH=script, SSH_AUTH_SOCK='/tmp/agent')
+    assert Files.asked == []
+    told = json.loads((project.folder / 'share/f1').read_text())
+    assert told == {'system': 1, 'spawn': 1, 'positional': 1, 'agent': None,
+                    'itself': '<urlopen error [Errno 101] Network is unreachable>'}
+    project.eb(f'{recipe} --rebuild --include-easyblocks={block}', ASKED=url, FETCH=script, LUMI_HOOKS_ALLOW='fault',
+               SSH_AUTH_SOCK='/tmp/agent')
+    assert Files.asked == ['/system', '/spawn', '/positional', '/itself']
+    case('an easyblock that downloads by os.system, posix_spawn and Python itself', 'it gets nothing, where users '
+         'make no namespaces as well')
 
 
 def test_groups_and_modes(project, case):  # noqa: F811
@@ -108,18 +200,56 @@ def test_groups_and_modes(project, case):  # noqa: F811
     case('a build without network in a project\'s set-gid folder', 'everything belongs to the project\'s group')
 
 
+@pytest.mark.parametrize('project', ['bare', 'plain'], indirect=True)
+def test_mpi_in_a_build(project, case):  # noqa: F811
+    """Two ranks beside each other, over the loopback; a rank that is a program of its own; and by Slurm (below)."""
+    source = project.base / 'recipes' / 'hello.c'
+    source.write_text(HELLO)
+    out = project.base / 'home' / 'out'
+    build = f'cc {source} -o hello && mpiexec -n 2 ./hello > {out} 2>&1 && ./hello >> {out} 2>&1'
+    recipe = project.recipe('one', build=build)
+    recipe.write_text(recipe.read_text().replace("'GCCcore', 'version': '14.2.0'", "'gompi', 'version': '2025a'"))
+    done = project.eb(recipe, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + (out.read_text() if out.exists() else '')
+    assert sorted(out.read_text().splitlines()) == ['rank 0 of 1', 'rank 0 of 2', 'rank 1 of 2']
+    case('an MPI program that a build runs without a network', 'by `mpiexec -n 2` and alone it works')
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='the one-node Slurm of another user takes the jobs of that user alone')
+@pytest.mark.parametrize('way, code', [('notification', 0), ('sockets', 1), ('namespace', 1)])
+def test_srun_without_a_network(fresh, way, code, tmp_path):
+    """Where Slurm's controller is on this machine; on LUMI it is not, and srun can't reach it."""
+    folder = tmp_path / 'slurm'
+    started = subprocess.run([ROOT / 'ci/slurm/start', folder], text=True, capture_output=True, check=False)
+    assert started.returncode == 0, started.stdout + started.stderr
+    try:
+        (fresh.home / 'hello.c').write_text(HELLO)
+        done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && cc hello.c -o hello && '
+                         f'PYTHONPATH={ROOT} timeout 60 {sys.executable} -m lumi_hooks.cutoff '
+                         'srun --mpi=pmi2 -n 2 ./hello',
+                         LUMI_HOOKS_NETWORK=way, SLURM_CONF=folder / 'slurm.conf')
+    finally:
+        subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True)
+    assert bool(done.returncode) == bool(code), done.stdout
+    assert ({'rank 0 of 2', 'rank 1 of 2'} <= set(done.stdout.splitlines())) == (code == 0), done.stdout
+
+
 def test_interrupted_and_killed_while_a_command_has_no_network(project, case):  # noqa: F811
+    others = running(SUPERVISOR)
+    ask = project.base / 'recipes' / 'ask.py'
+    ask.write_text("import socket\ntry: socket.create_connection(('192.0.2.1', 80), 5)\n"
+                   "except OSError as err: print(err)\n")
     for number in (signal.SIGINT, signal.SIGKILL):
         mark = project.base / 'home' / f'mark{number}'
-        recipe = project.recipe('one', build=f'(grep -c : /proc/net/dev > {mark}; exec sleep 987)')
+        recipe = project.recipe('one', build=f'(python3 {ask} > {mark}; exec sleep 987)')
         process = project.start_eb(str(recipe))
         wait_for(lambda mark=mark: mark.exists() and mark.read_text())
-        assert mark.read_text() == '1\n', 'it sees more than a loopback'
+        assert mark.read_text() == '[Errno 101] Network is unreachable\n'
         os.killpg(process.pid, number)
         process.communicate(timeout=60)
         if number == signal.SIGKILL:
             project.run('true')
-        wait_for(lambda: not sleeping(), 30)
+        wait_for(lambda: not sleeping() and running(SUPERVISOR) <= others, 30)
         assert project.seen() is None
     project.install('one')
     assert project.seen() == 'one' and project.litter() == []
@@ -127,14 +257,22 @@ def test_interrupted_and_killed_while_a_command_has_no_network(project, case):  
          'completes')
 
 
+SUPERVISOR = b'lumi_hooks/seccomp.py'
+
+
 def sleeping():
     """Commands of the test that still run."""
-    found = []
+    return running(b'sleep\x00987\x00')
+
+
+def running(words):
+    """Processes in whose command line something stands."""
+    found = set()
     for number in filter(str.isdigit, os.listdir('/proc')):
         try:
             with open(f'/proc/{number}/cmdline', 'rb') as handle:
-                if handle.read() == b'sleep\x00987\x00':
-                    found.append(number)
+                if words in handle.read():
+                    found.add(number)
         except OSError:
             continue
     return found

@@ -65,7 +65,7 @@ def test_record_explain_reproduce(fresh, standin, sources, upstream, tmp_path):
     where = fresh.software('tiny', '1.0-cpeGNU-25.03')
     assert f'lumi-hooks: {MODULE} is in {where}' in done.stdout and f'module load {MODULE}' in done.stdout
     found = record_of(fresh)
-    assert found['network'] == {'cut_off': True, 'reason': None}
+    assert found['network'] == {'cut_off': True, 'by': 'seccomp notification', 'reason': None}
     assert found['source'] == {'file': path.name, 'origin': 'user', 'kept': path.name,
                                'sha256': found['source']['sha256']}
     assert {'toolchain', 'cray-provided', 'central-tools'} <= {change['rule'] for change in found['changes']}

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Fixtures of the unit tests: a clean environment, sites, upstream's recipes."""
 import os
+import socket
 
 import pytest
 from easybuild.tools.config import BuildOptions, init_build_options
@@ -83,3 +84,16 @@ def options():
     yield
     instances.clear()
     instances.update(before)
+
+
+@pytest.fixture(scope='module')
+def outside():
+    """Address and port of a server that is not on the loopback."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
+        try:
+            handle.connect(('192.0.2.1', 80))  # sends nothing: asks for the route
+        except OSError:
+            pytest.skip('this machine has no network')
+        address = handle.getsockname()[0]
+    with socket.create_server((address, 0)) as handle:
+        yield address, str(handle.getsockname()[1])
