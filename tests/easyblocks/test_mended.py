@@ -130,6 +130,21 @@ def test_quantum_espresso(said):
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
+@pytest.mark.parametrize('case, path', [('QuantumESPRESSO, make', 'qe-7.2/make.inc'),
+                                        ('QuantumESPRESSO, 6.7', 'qe-6.7/make.inc')])
+def test_quantum_espresso_before_cmake_has_scalapack(said, case, path, toolchain):
+    """Upstream asks for OpenMPI by name, and leaves __SCALAPACK out in silence where it is not there."""
+    result = said(case, toolchain)
+    words = {name.strip(): value.split() for name, _, value in
+             (line.partition('=') for line in result['files'][path].splitlines())}
+    assert {'-D__MPI', '-D__SCALAPACK'} <= set(words['DFLAGS'])
+    assert '-lsci_%s_mpi_mp' % toolchain[3:].lower() in words['SCALAPACK_LIBS']
+    assert '--with-scalapack=yes' in result['parameters']['configopts']
+    # it stands in for that decision alone
+    assert 'EBROOTOPENMPI' not in result['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
 def test_what_is_told_to_be_gcc(said, toolchain):
     assert 'OPTF="$FFLAGS -DALLOW_NON_INIT"' in said('MUMPS', toolchain)['parameters']['buildopts']
     assert all('-Drestrict=__restrict' in command for command in said('SCOTCH', toolchain)['commands'])
