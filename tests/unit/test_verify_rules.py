@@ -273,7 +273,7 @@ def test_run_path_into_the_build_folder(place, kind):
     (finding,) = place.verify().findings
     assert (finding.rule, finding.severity) == ('build-path', 'error')
     assert f'{place.build}/lib' in finding.found and kind.upper() in finding.found
-    assert f'patchelf --remove-rpath {place.root}/bin/thing' in finding.mend
+    assert f'patchelf --set-rpath {place.root}/lib {place.root}/bin/thing' in finding.mend
 
 
 def test_run_path_into_a_temporary_folder(place):
