@@ -40,7 +40,7 @@ def processors() -> Dict[int, str]:
 @lru_cache(maxsize=None)
 def family(name: str) -> Optional[str]:
     """Of which library a file is a build (HDF5, netCDF …), by its name; None where two of them may meet."""
-    return next((label for label, entry in _families().items() if entry.match(os.path.basename(name))), None)
+    return next((label for label, entry in _families().items() if entry.match(name)), None)
 
 
 @lru_cache(maxsize=None)

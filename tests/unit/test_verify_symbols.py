@@ -178,7 +178,8 @@ def test_the_systems_files_beside_readelf_and_ldd():
                 wanted[last].append(name.group(1))
         assert {name: list(versions) for name, versions in elf.imports.versions} == wanted, path
         nm = subprocess.run(['nm', '-D', '--without-symbol-versions', path], capture_output=True, text=True, check=True)
-        named = [line.split()[-2:] for line in nm.stdout.splitlines()]
+        # undefined ones that have an address are functions whose address a program takes: they are hashed, like its own
+        named = [line.split()[-2:] for line in nm.stdout.splitlines() if line[0] == ' ' or ' U ' not in line]
         assert {name.decode() for name in elf.imports.undefined.split(b'\0') if name} \
             == {name for kind, name in named if kind == 'U'}, path
         assert {name.decode() for name in symbols.exports(str(path)).symbols} \

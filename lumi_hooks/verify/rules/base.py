@@ -52,12 +52,14 @@ class Installation:
 
     def exports(self, path: str) -> Exports:
         """The symbols and versions that a file offers; nothing where it can't be read."""
-        path = os.path.realpath(path)
         if path not in self._exports:
-            try:
-                self._exports[path] = exports(path)
-            except (OSError, ValueError, struct.error, IndexError):
-                self._exports[path] = Exports()
+            real = os.path.realpath(path)
+            if real not in self._exports:
+                try:
+                    self._exports[real] = exports(real)
+                except (OSError, ValueError, struct.error, IndexError):
+                    self._exports[real] = Exports()
+            self._exports[path] = self._exports[real]
         return self._exports[path]
 
     def binaries(self) -> Iterator[Elf]:

@@ -3,6 +3,7 @@
 import fnmatch
 import os
 import re
+from functools import lru_cache
 from typing import Dict, Iterator, List, Set
 
 from .. import policy
@@ -13,12 +14,17 @@ from .base import Installation, Problem, rule
 _COMPILER = re.compile(r'lib\w+?_(gnu|cray|aocc|amd|intel|nvidia)(_\d+)?(_mpi)?(_mp)?\.so')
 
 
+@lru_cache(maxsize=None)
+def _compiler(name: str) -> str:
+    """The compiler that one of Cray's libraries is for, by its name; empty where it is none of them."""
+    match = _COMPILER.match(name)
+    return match.group(1) if match else ''
+
+
 def _names(installation: Installation, path: str) -> Dict[str, str]:
-    """What a process loads for a file, itself included: real paths by file name."""
-    found = {os.path.basename(path): os.path.realpath(path)}
-    for entry in installation.loader.closure(path):
-        found.setdefault(entry.name, os.path.realpath(entry.path) if entry.path else entry.name)
-    return found
+    """What a process loads for a file, itself included: paths (names where they are not found) by file name."""
+    return {os.path.basename(path): path,
+            **{entry.name: entry.path or entry.name for entry in installation.loader.closure(path)}}
 
 
 @rule('library-twice')
@@ -27,9 +33,9 @@ def library_twice(installation: Installation) -> Iterator[Problem]:
     def twice(path: str) -> Dict[str, List[str]]:
         found: Dict[str, Set[str]] = {}
         for name, place in _names(installation, path).items():
-            family = policy.family(name)
+            family = policy.family(os.path.basename(name))
             if family:
-                found.setdefault(family, set()).add(place)
+                found.setdefault(family, set()).add(os.path.realpath(place) if '/' in place else place)
         return {family: sorted(places) for family, places in found.items() if len(places) > 1}
 
     for elf in installation.where_it_begins(lambda path: bool(twice(path))):
@@ -47,9 +53,9 @@ def compilers_mixed(installation: Installation) -> Iterator[Problem]:
         found: Dict[str, str] = {}
         mpi: Dict[str, str] = {}
         for name in _names(installation, path):
-            match = _COMPILER.match(name)
-            if match:
-                (mpi if kind_of(name) == 'mpi' else found).setdefault(match.group(1), name)
+            compiler = _compiler(name)
+            if compiler:
+                (mpi if kind_of(name) == 'mpi' else found).setdefault(compiler, name)
         # two MPI libraries are told by a rule of their own
         return {**mpi, **found} if len(mpi) < 2 else found
 

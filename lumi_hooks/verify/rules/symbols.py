@@ -19,7 +19,7 @@ def symbol_version(installation: Installation) -> Iterator[Problem]:
     for elf in installation.binaries():
         if not elf.imports.versions:
             continue
-        places = {entry.name: entry.path for entry in installation.closure(elf) if entry.path}
+        places = {entry.name: entry.path for entry in installation.closure(elf)}
         for name, versions in elf.imports.versions:
             path = places.get(name)
             offered = installation.exports(path).versions if path else frozenset()
@@ -53,14 +53,15 @@ def undefined_library(installation: Installation) -> Iterator[Problem]:
     in lib, or have no SONAME); libraries that a program of the installation loads; symbols that another file of the
     installation or an interpreter defines.
     """
-    if not any(_is_linked(installation, elf) for elf in installation.binaries()):
+    linked = [elf for elf in installation.binaries() if _is_linked(installation, elf)]
+    if not linked:
         return
     in_programs = {os.path.realpath(entry.path) for elf in installation.binaries() if elf.kind == PROGRAM
-                   for entry in installation.closure(elf) if entry.path}
+                   for entry in installation.closure(elf) if entry.path and installation.places.is_own(entry.path)}
     own: Set[bytes] = set()
     lost: List[Tuple[Elf, Set[bytes]]] = []
-    for elf in installation.binaries():
-        if _is_linked(installation, elf) and os.path.realpath(elf.path) not in in_programs:
+    for elf in linked:
+        if os.path.realpath(elf.path) not in in_programs:
             lost += [(part, names) for part, names in _undefined(installation, elf) if part is elf]
     if lost:
         own.update(*(installation.exports(elf.path).symbols for elf in installation.binaries()))
