@@ -3,8 +3,8 @@
 The symbols and symbol versions that an ELF file asks for and offers, as its dynamic segment says.
 
 Layout: https://gabi.xinuos.com; versions: Ulrich Drepper, ELF Symbol Versioning; the GNU hash table:
-https://sourceware.org/legacy-ml/binutils/2006-10/msg00377.html. Undefined symbols stand before those that the GNU hash
-table holds, so that of most files only the first part of the table is read.
+https://sourceware.org/legacy-ml/binutils/2006-10/msg00377.html. The number of symbols is taken from the hash tables, as
+sections may be stripped. Linkers put undefined symbols into the hashed part, too.
 """
 import mmap
 import os
@@ -116,9 +116,7 @@ def imports(data, segments: List[tuple], tags: Mapping[int, int]) -> Imports:
     file = _File(data, segments, tags)
     undefined = b''
     if _SYMTAB in tags:
-        first, last = file.hashed()
-        # without a GNU hash table defined and undefined ones are mixed
-        end = first if _GNU_HASH in tags else last
+        _, end = file.hashed()
         undefined = b'\0'.join([file.text(name) for name, info, _, section, _, _ in file.symbols(1, end)
                                 if section == 0 and name and info >> 4 == _GLOBAL]) if end > 1 else b''
     return Imports(undefined, _needed_versions(file) if _VERNEED in tags else ())
