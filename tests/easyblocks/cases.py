@@ -136,5 +136,7 @@ CASES = {
         'attributes': {'python_cmd': 'python'},
         'show': ['tools/setup_helpers/cmake.py'],
     },
+    'OpenCV': {'recipe': 'OpenCV-4.12.0-foss-2025a-contrib.eb', 'steps': ['configure_step'],
+               'attributes': {'pylibdir': 'lib/python3.11/site-packages'}},
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

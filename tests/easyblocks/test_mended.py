@@ -182,6 +182,16 @@ def test_clang_uses_the_gcc_of_the_compiler(said, toolchain):
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_opencv_has_lapack(said, toolchain):
+    """Upstream names FlexiBLAS or nothing, and OpenCV is built without LAPACK in silence."""
+    result = said('OpenCV', toolchain)
+    cmake = result['commands'][-1]
+    assert '-DLAPACK_LIBRARIES="$/libsci/lib/libsci_%s_mp.so;-lm;-ldl"' % toolchain[3:].lower() in cmake
+    assert '-DLAPACK_INCLUDE_DIR=$/libsci/include -DLAPACK_CBLAS_H=cblas.h' in cmake and 'flexiblas' not in cmake
+    assert 'EBROOTFLEXIBLAS' not in result['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
 def test_pytorch(said, toolchain):
     """One library is given in the place of OpenBLAS, and PyTorch's script passes it on to CMake."""
     result = said('PyTorch', toolchain)
