@@ -2,8 +2,8 @@
 """OpenCV: upstream's easyblock names FlexiBLAS to CMake, and goes on without LAPACK, silently, where it is not there.
 
 OpenCV's CMake finds no LAPACK behind the wrappers, which link LibSci without being told. So the easyblock is told that
-FlexiBLAS is where LibSci is, and its names are exchanged for LibSci's. OpenCV compiles a test with what it is given, and
-says in its summary whether it takes it.
+FlexiBLAS is where LibSci is, and its names are exchanged for LibSci's. OpenCV compiles a test with what it is given,
+and says in its summary whether it takes it.
 
 Until EB_OpenCV takes the library from $LIBLAPACK (seen in 5.1.2 to 5.4.1).
 """

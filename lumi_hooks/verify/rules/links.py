@@ -4,7 +4,7 @@ import fnmatch
 import os
 import re
 from functools import lru_cache
-from typing import Dict, Iterator, List, Set
+from typing import Dict, Iterator, List
 
 from .. import policy
 from ..policy import kind_of
@@ -31,12 +31,12 @@ def _names(installation: Installation, path: str) -> Dict[str, str]:
 def library_twice(installation: Installation) -> Iterator[Problem]:
     """No process loads two builds of one library: serial and parallel, of two compilers, of two versions."""
     def twice(path: str) -> Dict[str, List[str]]:
-        found: Dict[str, Set[str]] = {}
+        found: Dict[str, Dict[str, str]] = {}
         for name, place in _names(installation, path).items():
             family = policy.family(os.path.basename(name))
             if family:
-                found.setdefault(family, set()).add(os.path.realpath(place) if '/' in place else place)
-        return {family: sorted(places) for family, places in found.items() if len(places) > 1}
+                found.setdefault(family, {})[os.path.realpath(place) if '/' in place else place] = place
+        return {family: sorted(places.values()) for family, places in found.items() if len(places) > 1}
 
     for elf in installation.where_it_begins(lambda path: bool(twice(path))):
         for family, places in twice(elf.path).items():
