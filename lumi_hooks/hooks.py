@@ -23,7 +23,7 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import around, dispatch, session, trust  # noqa: E402
+from lumi_hooks.eb import around, dispatch, environment, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
 _chain = None
@@ -61,6 +61,13 @@ def pre_build_and_install_loop_hook(ecs):
         here.raise_refusals()
         around.before_all(here, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
+
+
+@dispatch.clear_errors
+def post_build_and_install_loop_hook(ecs_with_res):
+    """All is built: the environment is the caller's again."""
+    environment.put_back()
+    _behind('post_build_and_install_loop_hook', ecs_with_res)
 
 
 @dispatch.clear_errors

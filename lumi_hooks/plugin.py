@@ -9,6 +9,8 @@ start_hook = EntrypointHook('start')(for_plugin(hooks.start_hook))
 parse_hook = EntrypointHook('parse')(for_plugin(hooks.parse_hook))
 pre_build_and_install_loop_hook = EntrypointHook('pre_build_and_install_loop')(
     for_plugin(hooks.pre_build_and_install_loop_hook))
+post_build_and_install_loop_hook = EntrypointHook('post_build_and_install_loop')(
+    for_plugin(hooks.post_build_and_install_loop_hook))
 pre_easyblock_hook = EntrypointHook('easyblock', pre_step=True)(for_plugin(hooks.pre_easyblock_hook))
 post_fetch_hook = EntrypointHook('fetch', post_step=True)(for_plugin(hooks.post_fetch_hook))
 post_sanitycheck_hook = EntrypointHook('sanitycheck', post_step=True)(for_plugin(hooks.post_sanitycheck_hook))

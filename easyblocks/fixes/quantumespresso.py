@@ -2,6 +2,8 @@
 """Quantum ESPRESSO: upstream's easyblock stops at the compiler families of cpeCray, cpeAOCC and cpeAMD.
 
 With CMake (from 7.3.1 on) nothing more is asked of them; before, gfortran's -cpp and the like are put in their words.
+There, too, it takes ScaLAPACK only where a software OpenMPI is installed, and goes on without it, silently, where none
+is: Cray MPICH stands in for it while that is decided.
 The easyblock is two in one, and passes everything on to one of them.
 
 Until EB_QuantumESPRESSO knows these families (seen in 5.1.2 to 5.4.1).
@@ -12,7 +14,7 @@ import sys
 
 from easybuild.tools.filetools import read_file, write_file
 
-from lumi_hooks_easyblocks.families import KnownAs, fortran
+from lumi_hooks_easyblocks.families import KnownAs, fortran, installed, is_cpe
 from lumi_hooks_easyblocks.registry import upstream_class
 
 Upstream = upstream_class('EB_QuantumESPRESSO', 'quantumespresso')
@@ -25,6 +27,14 @@ class QuantumESPRESSOcmake(KnownAs, upstream.EB_QuantumESPRESSOcmake):
 
 class QuantumESPRESSOconfig(KnownAs, upstream.EB_QuantumESPRESSOconfig):
     """Support for building Quantum ESPRESSO with make."""
+
+    def _add_scalapack(self, *args):
+        mpi = self.toolchain.cray_software('cray-mpich')[0] if is_cpe(self.toolchain) else None
+        if not mpi:
+            super()._add_scalapack(*args)
+            return
+        with installed('OpenMPI', mpi):
+            super()._add_scalapack(*args)
 
     def configure_step(self):
         super().configure_step()

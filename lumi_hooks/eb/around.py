@@ -23,16 +23,14 @@ from easybuild.tools.config import (
 )
 from easybuild.tools.environment import setvar, unset_env_vars
 
-from .. import doctor, runpaths
+from .. import doctor
 from ..doctor import ERROR, Package, Situation
 from ..prefix import holder, permissions
 from ..prefix.checksums import is_complete
 from ..prefix.licensed import is_licensed
 from ..recipe import parse_recipe
 from ..site import Site
-from ..verify import policy
-from ..verify.places import find_places
-from . import install, messages, network, parents, stack
+from . import environment, install, linkage, messages, network, parents, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -82,6 +80,7 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         raise messages.error('nothing was built, as it would have gone wrong:\n' + '\n'.join(doctor.lines(errors)))
     _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
               '; '.join(doctor.lines(findings)) or 'no findings')
+    environment.clean()
 
 
 def enter(here, app) -> None:
@@ -113,36 +112,17 @@ def enter(here, app) -> None:
 
 def repair(here, app) -> None:
     """
-    Before what is installed is tried: programs that are not executable any more are made so again, and run paths into
-    the Cray PE and ROCm, which move at system updates, go (CMake writes them where a project asks for the folders of
-    what it links, and no option of ours wins over the project's).
+    Before what is installed is tried: programs that are not executable any more are made so again, and run paths that
+    must not stay go (eb/linkage.py says which).
     """
     if app.dry_run:
         return
     for path in permissions.repair_programs(app.installdir):
         print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
     if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
-        mended = _without_system_run_paths(app)
+        mended = linkage.mend_run_paths(app)
         if mended:
             here.run_paths[app.full_mod_name] = mended
-
-
-def _without_system_run_paths(app) -> Dict[str, List[str]]:
-    """Take the system's folders out of the run paths of what was just installed, and say so; returns what went."""
-    places = find_places(os.path.realpath(app.installdir))
-
-    def unwanted(file: str, folder: str) -> bool:
-        return (places.in_cray(folder) or places.in_rocm(folder)) \
-            and policy.severity('rpath-system', os.path.relpath(file, app.installdir), app.name) != policy.OFF
-
-    taken = list(runpaths.clean(app.installdir, unwanted))
-    for one in taken:
-        _log.info('lumi-hooks: run path of %s: without %s', one.file, ':'.join(one.folders))
-    if taken:
-        folders = ', '.join(sorted({folder for one in taken for folder in one.folders}))
-        print_msg(f'lumi-hooks: took folders that move at system updates out of the run paths of {len(taken)} '
-                  f'file{"s" if len(taken) > 1 else ""}: {folders}', log=_log, silent=build_option('silent'))
-    return {os.path.relpath(one.file, app.installdir): list(one.folders) for one in taken}
 
 
 def leave(here, app) -> None:

@@ -11,16 +11,20 @@ import os
 import subprocess
 import sys
 import tempfile
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
-from easybuild.tools.environment import ORIG_OS_ENVIRON
 
+from .. import runpaths
 from ..data import ROOT
 from ..quote import terminal
 from ..site import Site
+from ..verify import policy
+from ..verify.loader import expand
+from ..verify.places import find_places
+from .environment import original
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
 FAIL, WARN, OFF = 'error', 'warn', 'off'
@@ -44,6 +48,39 @@ def level(env: Mapping[str, str] = os.environ) -> str:
     if value not in (FAIL, WARN, OFF):
         raise EasyBuildError('lumi-hooks: %s=%s is not known; it may be %s, %s or %s', SWITCH, value, FAIL, WARN, OFF)
     return value
+
+
+def mend_run_paths(easyblock) -> Dict[str, List[str]]:
+    """
+    Take folders out of the run paths of what was just installed, in place, and say so: those of the Cray PE and ROCm,
+    which move at system updates (CMake writes them where a project asks for the folders of what it links, and no option
+    of ours wins over the project's), and those of the build, which are gone afterwards and may be anybody's then
+    (makefiles write them so that the build's own tests run). What was found through them alone is `missing` then.
+
+    :return: files below the installation, and the folders that went
+    """
+    root = easyblock.installdir
+    places = find_places(os.path.realpath(root), prefixes=[install_path()], builds=build_folders(easyblock))
+    rules = {'rpath-system': lambda folder: places.in_cray(folder) or places.in_rocm(folder),
+             'build-path': places.is_build}
+
+    def unwanted(file: str, folder: str) -> bool:
+        full = expand([folder], file)
+        return bool(full) and any(holds(full[0]) and policy.severity(rule, os.path.relpath(file, root), easyblock.name)
+                                  != policy.OFF for rule, holds in rules.items())
+
+    taken = list(runpaths.clean(root, unwanted))
+    for one in taken:
+        _log.info('lumi-hooks: run path of %s: without %s', one.file, ':'.join(one.folders))
+    for why, of_build in (('of the build, which are gone now,', True), ('that move at system updates', False)):
+        files = {one.file: folders for one in taken
+                 for folders in [[folder for folder in one.folders
+                                  if places.is_build(expand([folder], one.file)[0]) == of_build]] if folders}
+        if files:
+            folders = ', '.join(sorted({folder for gone in files.values() for folder in gone}))
+            print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of {_count(list(files), "file")}: '
+                               f'{folders}'), log=_log, silent=build_option('silent'))
+    return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
 
 
 def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:
@@ -70,16 +107,24 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
               silent=build_option('silent'))
     if errors:
         text = '\n'.join(_lines(errors, report['root']))
+        # told here, once: EasyBuild repeats the text of an error, and so does what is said of a failure
+        print_warning('lumi-hooks: findings of lumi-eb verify for %s:\n%s', easyblock.full_mod_name, text)
         if how == FAIL:
-            raise EasyBuildError('lumi-hooks: what was installed for %s is not linked as it has to be here (%s=%s lets '
-                                 'it pass):\n%s', easyblock.full_mod_name, SWITCH, WARN, text)
-        print_warning('lumi-hooks: %s is not linked as it has to be here:\n%s', easyblock.full_mod_name, text)
+            rules = ', '.join(dict.fromkeys(one['rule'] for one in errors))
+            raise EasyBuildError('lumi-hooks: what was installed for %s is not linked as it has to be here: %s of '
+                                 'lumi-eb verify (%s), with files and fixes above and in the log (%s=%s lets it pass)',
+                                 easyblock.full_mod_name, _count(errors, 'error'), rules, SWITCH, WARN)
     return report
+
+
+def build_folders(easyblock) -> List[str]:
+    """The folders that are gone after the installation."""
+    return [folder for folder in (easyblock.builddir, build_path(), tempfile.gettempdir()) if folder]
 
 
 def _environment(environment: Mapping[str, str]) -> Dict[str, str]:
     """What eb was started with, and the variables that verify asks for as the installation's module leaves them."""
-    env = dict(ORIG_OS_ENVIRON)
+    env = original()
     env.update({name: environment[name] for name in VARIABLES if name in environment and name != 'LD_LIBRARY_PATH'})
     # relative entries are of the folder that eb was started in, which may be anybody's
     env['PYTHONPATH'] = ':'.join([os.path.dirname(ROOT), *(path for path in env.get('PYTHONPATH', '').split(':')
@@ -92,8 +137,8 @@ def _run(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict
     command = [sys.executable, '-m', 'lumi_hooks.cli', 'verify', easyblock.installdir, '--json',
                '--library-path', environment.get('LD_LIBRARY_PATH', ''), '--partition', site.partition,
                '--release', site.release.name, '--software', easyblock.name, '--prefix', install_path()]
-    for folder in (easyblock.builddir, build_path(), tempfile.gettempdir()):
-        command.extend(['--build-dir', folder] if folder else [])
+    for folder in build_folders(easyblock):
+        command.extend(['--build-dir', folder])
     for target in build_option('amdgcn_capabilities', default=None) or ():
         command.extend(['--gpu-target', target])
     done = subprocess.run(command, env=_environment(environment), cwd=_AWAY, capture_output=True, text=True,
@@ -115,11 +160,16 @@ def _count(things: List[Any], name: str) -> str:
 
 
 def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:
+    """Findings for reading: the same one of several files once, with the first one's fix."""
+    same: Dict[Tuple[str, str], List[Dict[str, str]]] = {}
+    for finding in findings:
+        same.setdefault((finding['rule'], finding['found']), []).append(finding)
     lines = []
-    for finding in findings[:SHOWN]:
-        file = os.path.relpath(finding['file'], root)
-        lines.append(terminal(f'  * {file}: [{finding["rule"]}] {finding["found"]}'))
-        lines.append(terminal(f'    fix: {finding["mend"]}'))
-    if len(findings) > SHOWN:
-        lines.append(f'  and {len(findings) - SHOWN} more; the log lists them')
+    for (rule, found), group in list(same.items())[:SHOWN]:
+        file = os.path.relpath(group[0]['file'], root)
+        more = f' and {_count(group[1:], "more file")}' if len(group) > 1 else ''
+        lines.append(terminal(f'  * {file}{more}: [{rule}] {found}'))
+        lines.append(terminal(f'    fix: {group[0]["mend"]}'))
+    if len(same) > SHOWN:
+        lines.append(f'  and {len(same) - SHOWN} more; the log lists them')
     return lines

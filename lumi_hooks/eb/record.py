@@ -27,6 +27,7 @@ from ..rules.override import override
 from ..schemas import checked
 from ..site import Site
 from . import install, network
+from .environment import left_out
 
 # values with a user's name, and mostly a password, in an address; with control characters
 _LEFT_OUT = re.compile(r'://\S*@|[\x00-\x1f\x7f-\x9f]')
@@ -151,6 +152,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'patches': patches,
         'modules': [name for name in os.environ.get('LOADEDMODULES', '').split(':') if name],
         'environment': environment(os.environ),
+        'left_out': left_out(),
         'network': None if module_only else network.as_json(),
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),

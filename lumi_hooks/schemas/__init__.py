@@ -28,6 +28,7 @@ KINDS = {
     'failures.json': 'failures',
     'licensed.json': 'licensed',
     'downloads.json': 'downloads',
+    'caller.json': 'caller',
     'releases/pythonbuild.json': 'pythonbuild',
     'easyblocks.json': 'easyblocks',
     'packages/groups.json': 'groups',

@@ -85,7 +85,7 @@ def verify(question: Question, progress: Callable[[int, int], None] = lambda don
     loader = make_loader(question, found, cache if cache is not None else system_cache())
     targets = (load_machine()['rocm']['gpu_target'],
                *(target for target in question.gpu_targets if target != load_machine()['rocm']['gpu_target']))
-    installation = Installation(question.places, found, loader, targets, question.gpu)
+    installation = Installation(question.places, found, loader, targets, question.gpu, question.software)
     findings = findings_of(installation, question)
     return Report(question, found.files, len(found.elf), time.monotonic() - start, findings, summary_of(installation))
 

@@ -13,7 +13,8 @@ import struct
 from typing import Dict, List, Mapping, NamedTuple, Optional, Set, Tuple, Union
 
 from ..files import open_regular
-from . import archive, fatbin
+from . import archive, fatbin, symbols
+from .text import Text, kind_by_name, read_text
 
 MAGIC = b'\x7fELF'
 PROGRAM, LIBRARY, OBJECT, GPU, ARCHIVE = 'program', 'library', 'object', 'gpu', 'archive'
@@ -64,12 +65,20 @@ class Elf(NamedTuple):
     unknown_gpu: str = ''
     # does a static library call HIP? It names no library that would tell
     hip: bool = False
+    # the symbols and versions that it asks for
+    imports: symbols.Imports = symbols.Imports()
 
 
 def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
+    """Facts of a file, as `read_file`; None for texts too."""
+    found = read_file(path, processors)
+    return found if isinstance(found, Elf) else None
+
+
+def read_file(path: str, processors: Mapping[int, str]) -> Optional[Union[Elf, Text]]:
     """
-    Facts of a file; None where it is neither an ELF file, a static library nor a bundle of GPU code, which costs one
-    read of a few bytes.
+    Facts of a file; scripts and what says how others link (text.py) are texts. None where it is none of these, nor an
+    ELF file, a static library or a bundle of GPU code, which costs one read of a few bytes.
 
     :param processors: EF_AMDGPU_MACH -> gfx name
     :raises OSError: it can't be opened or read, or is no regular file (a FIFO would be waited for)
@@ -79,7 +88,7 @@ def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
     try:
         magic = os.read(handle, 8)
         if magic != archive.MAGIC and magic[:4] not in (MAGIC, fatbin.BUNDLE[:4], fatbin.COMPRESSED):
-            return None
+            return read_text(path, handle) if magic[:2] == b'#!' or kind_by_name(path) else None
         with mmap.mmap(handle, 0, access=mmap.ACCESS_READ) as data:
             if magic != archive.MAGIC and magic[:4] != MAGIC:
                 return _bundle(path, data)
@@ -146,12 +155,21 @@ def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
     cuda = any(name in CUDA_SECTIONS for name, _, _ in sections)
     if head.kind == _RELOCATABLE or machine != 'EM_X86_64':
         return Elf(path, machine, OBJECT, gpu=gpu, cuda=cuda, unknown_gpu=unknown)
-    texts, flags = _dynamic(data, segments)
+    texts, flags, tags = _dynamic(data, segments)
     soname = texts[_SONAME][0] if texts[_SONAME] else ''
     interpreted = any(segment[0] == _INTERP for segment in segments)
     program = head.kind == _EXECUTABLE or bool(flags & _DF_1_PIE) or (interpreted and not soname)
     return Elf(path, machine, PROGRAM if program else LIBRARY, soname, tuple(texts[_NEEDED]),
-               _folders(texts[_RPATH]), _folders(texts[_RUNPATH]), gpu, cuda, unknown)
+               _folders(texts[_RPATH]), _folders(texts[_RUNPATH]), gpu, cuda, unknown,
+               imports=_imports(data, segments, tags))
+
+
+def _imports(data: mmap.mmap, segments: List[tuple], tags: Dict[int, int]) -> symbols.Imports:
+    """What it asks for; nothing where its tables can't be read: everything else counts all the same."""
+    try:
+        return symbols.imports(data, segments, tags)
+    except (ValueError, struct.error):
+        return symbols.Imports()
 
 
 def _notes(data: mmap.mmap, segments: List[tuple]) -> bytes:
@@ -253,27 +271,29 @@ def _gpu(data: Union[mmap.mmap, bytes], sections: List[Tuple[bytes, int, int]],
     return tuple(sorted(found)), unknown
 
 
-def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Tuple[Dict[int, List[str]], int]:
-    """The strings of the dynamic segment by their tags, and its flags (DT_FLAGS_1)."""
+def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Tuple[Dict[int, List[str]], int, Dict[int, int]]:
+    """The strings of the dynamic segment by their tags, its flags (DT_FLAGS_1), and where the symbols are."""
+    tags: Dict[int, int] = {}
     texts: Dict[int, List[str]] = {tag: [] for tag in (_NEEDED, _SONAME, _RPATH, _RUNPATH)}
     place = next((segment for segment in segments if segment[0] == _DYNAMIC), None)
     if place is None:
-        return texts, 0
+        return texts, 0, tags
     offset, size = place[2], place[5] - place[5] % 16
     if offset + size > len(data) or size > _MOST_DYNAMIC:
         raise ValueError('the dynamic segment lies outside of the file, or is too large')
-    flags, strings, where = 0, 0, []
+    flags, where = 0, []
     for tag, value in struct.iter_unpack('<QQ', data[offset:offset + size]):
         if tag == 0:
             break
         if tag in texts:
             where.append((tag, value))
-        elif tag == _STRTAB:
-            strings = strings or value
+        elif tag in symbols.TAGS:
+            tags.setdefault(tag, value)
         elif tag == _FLAGS_1:
             flags |= value
+    strings = tags.get(_STRTAB, 0)
     if not where:
-        return texts, flags
+        return texts, flags, tags
     load = next((segment for segment in segments
                  if segment[0] == _LOAD and segment[3] <= strings < segment[3] + segment[5]), None)
     if not strings or load is None:
@@ -285,7 +305,7 @@ def _dynamic(data: mmap.mmap, segments: List[tuple]) -> Tuple[Dict[int, List[str
         if left < 0:
             raise ValueError('its strings are too long')
         texts[tag].append(text)
-    return texts, flags
+    return texts, flags, tags
 
 
 def _string(data: mmap.mmap, start: int) -> str:

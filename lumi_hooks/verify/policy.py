@@ -4,7 +4,7 @@ import fnmatch
 import os
 import re
 from functools import lru_cache
-from typing import Dict, Mapping, Optional
+from typing import Dict, Mapping, Optional, Sequence
 
 from ..packages import package
 from ..schemas import checked
@@ -35,6 +35,28 @@ def kind_of(name: str) -> Optional[str]:
 def processors() -> Dict[int, str]:
     """EF_AMDGPU_MACH -> gfx name."""
     return {int(number, 16): name for number, name in load_policy()['processors']['values'].items()}
+
+
+@lru_cache(maxsize=None)
+def family(name: str) -> Optional[str]:
+    """Of which library a file is a build (HDF5, netCDF …), by its name; None where two of them may meet."""
+    return next((label for label, entry in _families().items() if entry.match(name)), None)
+
+
+@lru_cache(maxsize=None)
+def _families() -> Mapping[str, re.Pattern]:
+    return {entry['name']: re.compile(entry['pattern'] + r'\Z') for entry in load_policy()['once']['libraries']}
+
+
+@lru_cache(maxsize=None)
+def looked_up_elsewhere(symbol: str) -> bool:
+    """Is a symbol one that the program has which loads the library: an interpreter's, a Java machine's …?"""
+    return symbol.startswith(tuple(load_policy()['interpreters']['symbols']))
+
+
+def links(software: str) -> Sequence[Mapping]:
+    """What a package has to be linked with, by its own data: files, libraries (one of them), reason."""
+    return package(software).get('verify', {}).get('links', ()) if software else ()
 
 
 def reason(rule: str) -> str:

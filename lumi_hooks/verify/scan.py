@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 from ..errors import LumiHooksError
-from .elf import Elf, NotReadable, read_elf
+from .elf import Elf, NotReadable, read_file
+from .text import Text
 
 # files that one process is handed at a time: few enough to share the work, many enough to pay the way
 BATCH = 200
@@ -23,6 +24,7 @@ class Scan:
     # regular files, hard links counted once, symbolic links not at all
     files: int = 0
     elf: Dict[str, Elf] = field(default_factory=dict)
+    texts: Dict[str, Text] = field(default_factory=dict)
     # path -> why it could not be read
     unreadable: Dict[str, str] = field(default_factory=dict)
     # path -> where it points to
@@ -50,6 +52,8 @@ def scan(root: str, processors: Mapping[int, str], jobs: Optional[int] = None,
         for path, result in results:
             if isinstance(result, Elf):
                 found.elf[path] = result
+            elif isinstance(result, Text):
+                found.texts[path] = result
             else:
                 found.unreadable[path] = result
         done += len(batches[number])
@@ -83,7 +87,7 @@ def _walk(root: str, found: Scan) -> Iterator[str]:
                 yield entry.path
 
 
-_Results = List[Tuple[str, Union[Elf, str]]]
+_Results = List[Tuple[str, Union[Elf, Text, str]]]
 
 
 def _read_all(batches: Sequence[Sequence[str]], processors: Mapping[int, str], jobs: int) -> Iterator[_Results]:
@@ -112,12 +116,12 @@ def _read(paths: Sequence[str], processors: Mapping[int, str]) -> _Results:
     results: _Results = []
     for path in paths:
         try:
-            elf = read_elf(path, processors)
+            facts = read_file(path, processors)
         except OSError as err:
             results.append((path, err.strerror or str(err)))
         except NotReadable as err:
             results.append((path, str(err)))
         else:
-            if elf:
-                results.append((path, elf))
+            if facts:
+                results.append((path, facts))
     return results

@@ -54,10 +54,22 @@ CASES = {
         'steps': ['configure_step'],
         'start_dir': 'qe-7.2',
         'files': {
-            'qe-7.2/make.inc': 'F90FLAGS = -g\nFFLAGS = -g\nDFLAGS = -D__X\nBLAS_LIBS =\n',
+            'qe-7.2/make.inc': 'F90FLAGS = -g\nFFLAGS = -g\nDFLAGS = -D__X\nBLAS_LIBS =\nSCALAPACK_LIBS =\n',
             'qe-7.2/install/make_wannier90.inc': 'LIBS =\n',
         },
         'show': ['qe-7.2/make.inc'],
+    },
+    # without libxc, of which it takes no newer than 5
+    'QuantumESPRESSO, 6.7': {
+        'recipe': 'QuantumESPRESSO-7.2-foss-2023a.eb',
+        'as': {'version': '6.7', 'dependencies': []},
+        'steps': ['configure_step'],
+        'start_dir': 'qe-6.7',
+        'files': {
+            'qe-6.7/make.inc': 'F90FLAGS = -g\nFFLAGS = -g\nDFLAGS = -D__X\nBLAS_LIBS =\nSCALAPACK_LIBS =\n',
+            'qe-6.7/install/make_wannier90.inc': 'LIBS =\n',
+        },
+        'show': ['qe-6.7/make.inc'],
     },
     'MUMPS': {
         'recipe': 'MUMPS-5.8.1-foss-2025b-metis.eb',
@@ -124,5 +136,7 @@ CASES = {
         'attributes': {'python_cmd': 'python'},
         'show': ['tools/setup_helpers/cmake.py'],
     },
+    'OpenCV': {'recipe': 'OpenCV-4.12.0-foss-2025a-contrib.eb', 'steps': ['configure_step'],
+               'attributes': {'pylibdir': 'lib/python3.11/site-packages'}},
     'MesonNinja': {'recipe': 'numsa-0.2.0-gfbf-2024a.eb', 'steps': ['configure_step']},
 }

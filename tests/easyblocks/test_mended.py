@@ -130,6 +130,21 @@ def test_quantum_espresso(said):
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)
+@pytest.mark.parametrize('case, path', [('QuantumESPRESSO, make', 'qe-7.2/make.inc'),
+                                        ('QuantumESPRESSO, 6.7', 'qe-6.7/make.inc')])
+def test_quantum_espresso_before_cmake_has_scalapack(said, case, path, toolchain):
+    """Upstream asks for OpenMPI by name, and leaves __SCALAPACK out in silence where it is not there."""
+    result = said(case, toolchain)
+    words = {name.strip(): value.split() for name, _, value in
+             (line.partition('=') for line in result['files'][path].splitlines())}
+    assert {'-D__MPI', '-D__SCALAPACK'} <= set(words['DFLAGS'])
+    assert '-lsci_%s_mpi_mp' % toolchain[3:].lower() in words['SCALAPACK_LIBS']
+    assert '--with-scalapack=yes' in result['parameters']['configopts']
+    # it stands in for that decision alone
+    assert 'EBROOTOPENMPI' not in result['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
 def test_what_is_told_to_be_gcc(said, toolchain):
     assert 'OPTF="$FFLAGS -DALLOW_NON_INIT"' in said('MUMPS', toolchain)['parameters']['buildopts']
     assert all('-Drestrict=__restrict' in command for command in said('SCOTCH', toolchain)['commands'])
@@ -164,6 +179,16 @@ def test_libsci_by_pkg_config(said, toolchain):
 def test_clang_uses_the_gcc_of_the_compiler(said, toolchain):
     result = said('Clang', toolchain)
     assert "-DGCC_INSTALL_PREFIX='/usr' " in result['commands'][-1] and 'EBROOTGCC' not in result['environment']
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_opencv_has_lapack(said, toolchain):
+    """Upstream names FlexiBLAS or nothing, and OpenCV is built without LAPACK in silence."""
+    result = said('OpenCV', toolchain)
+    cmake = result['commands'][-1]
+    assert '-DLAPACK_LIBRARIES="$/libsci/lib/libsci_%s_mp.so;-lm;-ldl"' % toolchain[3:].lower() in cmake
+    assert '-DLAPACK_INCLUDE_DIR=$/libsci/include -DLAPACK_CBLAS_H=cblas.h' in cmake and 'flexiblas' not in cmake
+    assert 'EBROOTFLEXIBLAS' not in result['environment']
 
 
 @pytest.mark.parametrize('toolchain', TOOLCHAINS)

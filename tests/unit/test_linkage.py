@@ -6,13 +6,15 @@ from types import SimpleNamespace
 import pytest
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.config import BuildOptions, init_build_options
-from elves import Place, bundle
+from elves import Place, bundle, library
 
 from lumi_hooks.closure import Closure
 from lumi_hooks.eb import linkage
 from lumi_hooks.eb.modules import SCOPE
 from lumi_hooks.eb.session import Session
 from lumi_hooks.site import make_site
+from lumi_hooks.verify import policy
+from lumi_hooks.verify.elf import read_elf
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +27,7 @@ def configuration(tmp_path, monkeypatch):
     monkeypatch.setattr(linkage, 'build_path', lambda: str(tmp_path / 'build'))
     monkeypatch.setattr(linkage, 'install_path', lambda: str(tmp_path / 'software'))
     monkeypatch.delenv(linkage.SWITCH, raising=False)
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/usr/bin:/bin'})
+    monkeypatch.setattr(linkage, 'original', lambda: {'PATH': '/usr/bin:/bin'})
     yield
     instances.clear()
     instances.update(before)
@@ -55,20 +57,56 @@ def test_a_sound_installation(place, check, capsys):
     assert 'lumi-hooks: verified 2 ELF files: no errors, no warnings' in capsys.readouterr().out
 
 
-def test_an_error_fails_the_installation_and_says_file_rule_and_fix(place, check):
+def test_an_error_fails_the_installation_and_says_file_rule_and_fix(place, check, capsys):
     place.program(runpath=f'{place.build}/lib')
+    place.program('other', runpath=f'{place.build}/lib')
     with pytest.raises(EasyBuildError) as caught:
         check()
+    told = capsys.readouterr().err
+    assert '* bin/other and 1 more file: [build-path]' in told and 'fix: install it again' in told
     text = str(caught.value)
-    assert 'Thing/1.0-cpeGNU-25.03' in text and '* bin/thing: [build-path]' in text and f'{place.build}/lib' in text
-    assert 'fix: build with' in text and 'LUMI_HOOKS_VERIFY=warn' in text
+    assert 'Thing/1.0-cpeGNU-25.03' in text and '2 errors of lumi-eb verify (build-path)' in text
+    assert 'LUMI_HOOKS_VERIFY=warn' in text
+    # EasyBuild repeats the text of an error, and so does what is said of a failure: the finding stands once
+    assert (told + text).count(f'{place.build}/lib') == 1
 
 
-def test_many_errors_are_cut_short(place, check):
-    for number in range(12):
-        place.program(f'thing{number:02}', runpath='/opt/rocm-6/../../tmp/x')
-    with pytest.raises(EasyBuildError, match='and 2 more; the log lists them'):
+def test_B2_run_paths_into_the_build_go_and_it_is_said(place, check, capsys):
+    """As the makefile of libxsmm writes them; Cray's go likewise, and what is relative to the file stays."""
+    place.lib('libthing.so', runpath=f'{place.build}/lib:$ORIGIN/../lib:{place.system}/opt/cray/pe/lib64')
+    place.program(rpath='/tmp/of/nobody')
+    place.program('sound', runpath=str(place.software / 'Other/1.0/lib'))
+    block = SimpleNamespace(installdir=str(place.root), builddir=str(place.build), name='Thing')
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('CRAYPE_DIR', f'{place.system}/opt/cray/pe/craype/2.7')
+        assert linkage.mend_run_paths(block) == {
+            'lib/libthing.so': [f'{place.build}/lib', f'{place.system}/opt/cray/pe/lib64'],
+            'bin/thing': ['/tmp/of/nobody']}
+    said = ' '.join(capsys.readouterr().out.split()).split('== lumi-hooks: ')[1:]
+    assert [line.partition(' out of')[0] for line in said] == [
+        'took folders of the build, which are gone now,', 'took folders that move at system updates']
+    assert said[0].strip().endswith(f'of 2 files: /tmp/of/nobody, {place.build}/lib')
+    assert check()['findings'] == []
+    for file, path in (('lib/libthing.so', '$ORIGIN/../lib'), ('bin/sound', str(place.software / 'Other/1.0/lib'))):
+        elf = read_elf(str(place.root / file), policy.processors())
+        assert elf.runpath == (path,)
+
+
+def test_B2_what_was_found_in_the_build_alone_is_missing_then(place, check, capsys):
+    part = library(place.build / 'lib', 'libpart.so.1')
+    place.program(needs=[part], runpath=f'{place.build}/lib')
+    block = SimpleNamespace(installdir=str(place.root), builddir=str(place.build), name='Thing')
+    assert list(linkage.mend_run_paths(block)) == ['bin/thing']
+    with pytest.raises(EasyBuildError, match='missing'):
         check()
+
+
+def test_many_errors_are_cut_short(place, check, capsys):
+    for number in range(12):
+        place.program(f'thing{number:02}', runpath=f'/opt/rocm-6/../../tmp/x{number}')
+    with pytest.raises(EasyBuildError):
+        check()
+    assert 'and 2 more; the log lists them' in capsys.readouterr().err
 
 
 def test_warn_lets_it_pass(place, check, capsys, monkeypatch):
@@ -120,7 +158,7 @@ def test_O12_eb_verifies_with_its_own_python_and_nothing_else(place, check, tmp_
     bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     bare.chmod(0o755)
     monkeypatch.setattr(linkage.sys, 'executable', str(bare))
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': '/bin/false'})
+    monkeypatch.setattr(linkage, 'original', lambda: {'PATH': '/nonexistent', 'LUMI_HOOKS_PYTHON': '/bin/false'})
     place.program(needs=[place.mpi()])
     assert check()['elf'] == 1
     place.program(runpath=f'{place.build}/lib')
@@ -134,7 +172,7 @@ def test_no_code_of_the_current_folder_is_run(place, check, tmp_path, monkeypatc
         (here / name).parent.mkdir(parents=True, exist_ok=True)
         (here / name).write_text(f'open({str(tmp_path / "ran")!r}, "a").write({name!r})\n')
     monkeypatch.chdir(here)
-    monkeypatch.setattr(linkage, 'ORIG_OS_ENVIRON', {'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':.:'})
+    monkeypatch.setattr(linkage, 'original', lambda: {'PATH': '/usr/bin:/bin', 'PYTHONPATH': ':.:'})
     place.program(needs=[place.mpi()])
     assert check()['elf'] == 1
     assert not (tmp_path / 'ran').exists(), (tmp_path / 'ran').read_text()
@@ -193,7 +231,8 @@ def test_S10_control_characters_of_file_names_do_not_reach_the_terminal(place, c
     place.program('thing\x1b[2J\x9b', runpath=f'{place.build}/lib')
     with pytest.raises(EasyBuildError) as caught:
         check()
-    assert 'thing\\x1b[2J\\x9b: [build-path]' in str(caught.value) and '\x1b' not in str(caught.value)
+    told = capsys.readouterr().err
+    assert 'thing\\x1b[2J\\x9b: [build-path]' in told and '\x1b[2J' not in told and '\x1b' not in str(caught.value)
     monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'warn')
     check()
     assert '\x1b[2J' not in capsys.readouterr().err

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a rule of `verify` is: a pure function of the facts of an installation, which yields what is wrong."""
 import os
+import struct
 from dataclasses import dataclass, field
 from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
@@ -10,6 +11,7 @@ from ..loader import Loaded, Loader
 from ..places import Places
 from ..policy import kind_of
 from ..scan import Scan
+from ..symbols import Exports, exports
 
 
 class Problem(NamedTuple):
@@ -25,16 +27,20 @@ class Installation:
     The facts that rules look at.
 
     `gpu_targets` are the GPUs that code may be for, the machine's own first; `gpu` says whether the partition has
-    GPUs (None: not known).
+    GPUs (None: not known); `software` is the package's name, whose own data tell what it has to link.
     """
     places: Places
     scan: Scan
     loader: Loader
     gpu_targets: Tuple[str, ...]
     gpu: Optional[bool] = None
+    software: str = ''
     features: Mapping[str, str] = field(default_factory=lambda: load_machine()['gpu_features']['values'])
     _kinds: Dict[str, Mapping[str, FrozenSet[str]]] = field(default_factory=dict)
     _names: Dict[str, List[str]] = field(default_factory=dict)
+    _exports: Dict[str, Exports] = field(default_factory=dict)
+    # symbols of several libraries together, by their paths
+    offered: Dict[Tuple[str, ...], FrozenSet[bytes]] = field(default_factory=dict)
 
     def lies_at(self, name: str, near: str) -> str:
         """Where in the installation a file of that name lies, nearest to another one; empty where there is none."""
@@ -43,6 +49,18 @@ class Installation:
                 self._names.setdefault(os.path.basename(path), []).append(path)
         return max(self._names.get(os.path.basename(name), ()), default='',
                    key=lambda path: len(os.path.commonpath((path, near))))
+
+    def exports(self, path: str) -> Exports:
+        """The symbols and versions that a file offers; nothing where it can't be read."""
+        if path not in self._exports:
+            real = os.path.realpath(path)
+            if real not in self._exports:
+                try:
+                    self._exports[real] = exports(real)
+                except (OSError, ValueError, struct.error, IndexError):
+                    self._exports[real] = Exports()
+            self._exports[path] = self._exports[real]
+        return self._exports[path]
 
     def binaries(self) -> Iterator[Elf]:
         """Programs and libraries of the installation that run on the CPU."""

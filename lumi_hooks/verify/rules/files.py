@@ -17,7 +17,7 @@ def build_path(installation: Installation) -> Iterator[Problem]:
         for folder in _run_path(elf):
             if places.is_build(folder):
                 yield Problem(elf.path, f'looks for libraries in the build folder {folder} ({_which(elf)})',
-                              _without(elf))
+                              _without(installation, elf))
         for entry in installation.loader.direct(elf.path):
             if entry.path and places.is_build(entry.path):
                 yield Problem(elf.path, f'loads {entry.path}, which lies in a build folder',
@@ -40,7 +40,7 @@ def rpath_system(installation: Installation) -> Iterator[Problem]:
     for elf in installation.binaries():
         found = [folder for folder in _run_path(elf) if places.in_cray(folder) or places.in_rocm(folder)]
         if found:
-            yield Problem(elf.path, f'{_which(elf)} into the system: {":".join(found)}', _without(elf))
+            yield Problem(elf.path, f'{_which(elf)} into the system: {":".join(found)}', _without(installation, elf))
 
 
 @rule('missing')
@@ -82,9 +82,14 @@ def _which(elf: Elf) -> str:
     return 'RUNPATH' if elf.runpath else 'RPATH'
 
 
-def _without(elf: Elf) -> str:
-    return 'build with EASYBUILD_DISABLE_RPATH=1 and -DCMAKE_SKIP_INSTALL_RPATH=ON (or the like), or afterwards: ' \
-           f'patchelf --remove-rpath {shlex.quote(elf.path)}'
+def _without(installation: Installation, elf: Elf) -> str:
+    """What to do about folders of a run path: what eb does by itself, or what to type for what is there."""
+    places = installation.places
+    kept = [folder for folder in elf.runpath or elf.rpath for full in expand([folder], elf.path)
+            if not (places.is_build(full) or places.in_cray(full) or places.in_rocm(full))]
+    command = f'--set-rpath {shlex.quote(":".join(kept))}' if kept else '--remove-rpath'
+    return 'install it again, eb takes such folders out of run paths; or by hand: ' \
+           f'patchelf {command} {shlex.quote(elf.path)}'
 
 
 def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:

@@ -17,8 +17,8 @@ from lumi_hooks.cli import main
 from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine, skipped
 from lumi_hooks.doctor import place as place_checks
 
-EVERYTHING = ['build-space', 'checksums', 'clone', 'downloads', 'file-system', 'folders', 'group', 'licence',
-              'licence-group', 'licence-variable', 'lost', 'needs', 'network', 'node', 'overrides', 'prefix',
+EVERYTHING = ['build-space', 'checksums', 'clone', 'downloads', 'environment', 'file-system', 'folders', 'group',
+              'licence', 'licence-group', 'licence-variable', 'lost', 'needs', 'network', 'node', 'overrides', 'prefix',
               'prefixes', 'shared-folders', 'space', 'tools', 'umask', 'work-folders']
 
 
