@@ -3,7 +3,7 @@
 from typing import Tuple
 
 from .base import Rule
-from .blas import blas_by_name
+from .blas import blas_by_name, mpi_libraries
 from .compiler import compiler_strictness, linker_strictness
 from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
 from .easyblock import easyblock
@@ -60,6 +60,7 @@ RULES: Tuple[Rule, ...] = (
     blas_by_name,
     folder_by_name,
     mpi_by_name,
+    mpi_libraries,
     linker_strictness,
     compiler_names,
     fortran_words,

@@ -81,11 +81,20 @@ def test_rule_toolchain_follows_the_site(recipe):
      "sed -i 's/-llapack -lblas//g' Makefile && "),
     ("configopts = '-DBLA_VENDOR=FlexiBLAS'\n", 'configopts', '-DBLA_VENDOR=All'),
     ("configopts = \"-Dlapack=custom -Dcustom_libraries='flexiblas'\"\n", 'configopts',
-     "-Dlapack=custom -Dcustom_libraries='sci_gnu'"),
+     "-Dlapack=custom -Dcustom_libraries='m'"),
     ("toolchainopts = {'openmp': True}\nbuildopts = 'blas_lapack_libs=flexiblas S=\"-lscalapack\"'\n", 'buildopts',
-     'blas_lapack_libs=sci_gnu_mp S="-lsci_gnu_mpi_mp"'),
+     'blas_lapack_libs=m S="-lm"'),
     ("preconfigopts = \"sed -i 's/openblas/flexiblas/' configure && \"\n", 'preconfigopts',
-     "sed -i 's/openblas/sci_gnu/' configure && "),
+     "sed -i 's/openblas/m/' configure && "),
+    # a word that goes leaves what separates its neighbours
+    ("buildopts = 'LIBBLAS=-lopenblas LIBBLASNAME=x'\n", 'buildopts', 'LIBBLAS= LIBBLASNAME=x'),
+    ("configopts = '--with-blas=-L$EBROOTOPENBLAS/lib --with-lapack=-lflexiblas --x'\n", 'configopts',
+     '--with-blas= --with-lapack= --x'),
+    # what a substitution looks for is what the sources say
+    ("prebuildopts = 'sed -i s/-lopenblas/$LIBBLAS/ M'\nbuildopts = '-llapacke -lm'\n", 'buildopts', '-lm'),
+    ("buildopts = 'LDLIBS=\"-lgsl $LIBBLAS -llapacke $LIBS\"'\n", 'buildopts', 'LDLIBS="-lgsl $LIBBLAS $LIBS"'),
+    ("preconfigopts = 'sed -i \"s/find_library(X blas)/find_library(X flexiblas)/\" C && '\n", 'preconfigopts',
+     'sed -i "s/find_library(X blas)/find_library(X m)/" C && '),
     ("exts_list = [('x', '1', {'preinstallopts': 'L=\"-L$EBROOTOPENBLAS/lib -lopenblas\" ', "
      "'sources': ['flexiblas']})]\n", 'exts_list',
      [('x', '1', {'preinstallopts': 'L="" ', 'sources': ['flexiblas']})])])
@@ -99,6 +108,21 @@ def test_rule_blas_by_name_leaves_others(recipe, site):
     more = "configopts = '-DBLA_VENDOR=Intel10_64lp -lflexiblasx --lflexiblas flexiblas-x $flexiblas'\n"
     assert says('blas-by-name', recipe(more), site) == []
     assert says('blas-by-name', recipe("configopts = '-lflexiblas'\n", name='FlexiBLAS'), site) == []
+
+
+# --- mpi-libraries
+
+@pytest.mark.parametrize('before, after', [
+    ('--with-lib="-lmpi_mpifh -lmetis"', '--with-lib="-lmetis"'), ('A=-lmpi_cxx B=-lmpi', 'A= B=-lmpi'),
+    ('L="-lz -lmpi_usempif08 -lopen-pal -lm"', 'L="-lz -lm"')])
+def test_rule_mpi_libraries(recipe, site, before, after):
+    change, = says('mpi-libraries', recipe(f'buildopts = {before!r}'), site)
+    assert change.after == after and change.link
+
+
+def test_rule_mpi_libraries_leaves_others(recipe, site):
+    assert says('mpi-libraries', recipe("buildopts = '-lmpi -lmpi_gnu -lmpicxx x-lmpi_cxx'"), site) == []
+    assert says('mpi-libraries', recipe("buildopts = '-lmpi_cxx'", name='OpenMPI'), site) == []
 
 
 # --- folder-by-name, mpi-by-name
