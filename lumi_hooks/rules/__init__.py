@@ -9,6 +9,7 @@ from .dependencies import central_tools, cray_provided, impossible, release_vers
 from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
+from .notations import hidden_dependencies, several_versions
 from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools, python_run_time
@@ -30,6 +31,8 @@ from .toolchain import other_compiler, toolchain
 from .words import compiler_names, fortran_words
 
 RULES: Tuple[Rule, ...] = (
+    several_versions,
+    hidden_dependencies,
     # what the recipe means is written out before anything changes
     templates,
     toolchain,
