@@ -51,7 +51,8 @@ def test_rule_hidden_dependencies(recipe, site):
 
 
 def test_a_dependency_that_is_switched_off_is_not_planned(recipe, site):
-    found = adapt(recipe("dependencies = [('PSM2', {'arch=x86_64': False, 'arch=*': '12'}), ('zlib', '1.3.1')]\n"), site)
+    text = "dependencies = [('PSM2', {'arch=x86_64': False, 'arch=*': '12'}), ('zlib', '1.3.1')]\n"
+    found = adapt(recipe(text), site)
     assert not any('PSM2' in module for module in modules(found, site))
     assert any('zlib' in module for module in modules(found, site))
 
