@@ -21,6 +21,7 @@ REASONS: Mapping[str, str] = {
     'upstream-toolchain': 'it is a toolchain of upstream\'s, in whose place a cpe* toolchain stands',
     'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
     'easyblock': 'upstream\'s easyblock would stop in the middle of the build',
+    'option': 'it has a toolchain option that the cpe* toolchain does not know',
     'release': 'it is for another release of the software stack',
     'python': 'it can\'t work with the release\'s cray-python',
     'cray-module': 'the release of the Cray PE lacks a module that is to stand in',

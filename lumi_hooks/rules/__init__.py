@@ -10,6 +10,7 @@ from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
 from .notations import hidden_dependencies, several_versions
+from .options import toolchain_options
 from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools, python_run_time
@@ -79,6 +80,7 @@ RULES: Tuple[Rule, ...] = (
     gpu_usage,
     # the user has the last word
     override,
+    toolchain_options,
     # nothing of CUDA is left
     gpu_left,
 )
