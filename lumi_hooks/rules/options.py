@@ -30,5 +30,5 @@ def toolchain_options(draft: Draft, site: Site):
             able = [toolchain for toolchain, more in known['toolchains'].items() if name in more]
             remedy = f'build it with {" or ".join(able)}' if able else 'leave it out by an override ' \
                 '({"parameters": {"toolchainopts": …}}), if the software can do without'
-            yield Refusal('option', f'{site.toolchain} does not know the toolchain option {name} (= {options[name]!r}): '
+            yield Refusal('option', f'{site.toolchain} does not know the toolchain option {name} = {options[name]!r}: '
                           f'{remedy}', 'toolchain-options', name)
