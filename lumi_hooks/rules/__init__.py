@@ -9,6 +9,7 @@ from .dependencies import central_tools, cray_provided, impossible, release_vers
 from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
+from .mpi_tests import mpi_tests
 from .notations import hidden_dependencies, several_versions
 from .options import toolchain_options
 from .override import override
@@ -61,6 +62,7 @@ RULES: Tuple[Rule, ...] = (
     hugepages,
     compiler_strictness,
     package_words,
+    mpi_tests,
     blas_by_name,
     folder_by_name,
     mpi_by_name,

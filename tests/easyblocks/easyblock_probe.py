@@ -2,8 +2,8 @@
 """Runs steps of real easyblocks on real recipes and prints what they would do; the tests run it as a process.
 
 Standard input: {"root": the checkout, "robot": paths of recipes, "mended": with our easyblocks or with upstream's
-alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, "files": {path:
-content} below the build folder, "start_dir", "attributes", "parameters", "environment", "with_dependencies", "show":
+alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, or lists of
+one and its arguments, "files": {path: content} below the build folder, "start_dir", "attributes", "parameters", "environment", "with_dependencies", "show":
 files to print afterwards, "commands": {start of a command: what it prints}}, ...]}
 
 No modules are loaded and no command is run: what would be run is recorded, with what "commands" says as its output.
@@ -164,7 +164,8 @@ def one(case):
         toolchain.prepare(deps=dependencies, loadmod=False, silent=True)
         for step in case['steps']:
             os.chdir(start)
-            result['returned'] = getattr(block, step)()
+            method, *arguments = [step] if isinstance(step, str) else step
+            result['returned'] = getattr(block, method)(*arguments)
     except Exception:
         # told with the place: a test shows what went wrong in which case
         result['error'] = traceback.format_exc()

@@ -210,6 +210,16 @@ def test_upstream_stops_without_ours(probe, recipe_text):
         assert result['error'], name + ' does not need ours any more'
 
 
+@pytest.mark.parametrize('gnuplot, reason', [(None, 'the recipe has no gnuplot'), ('/x', None)])
+def test_openfoam_checks_what_the_recipe_has(probe, recipe_text, gnuplot, reason):
+    """The package's data leaves gnuplot out, and foamMonitor -h asks for it."""
+    case = CASES['OpenFOAM']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'), steps=[['why_not', '! foamMonitor -h']],
+                         environment={'EBROOTGNUPLOT': gnuplot} if gnuplot else {})])
+    assert found['error'] is None and (found['returned'] or '').startswith(reason or '') is True
+    assert bool(found['returned']) is bool(reason)
+
+
 def test_what_upstream_s_easyblocks_take_from_each_other():
     """A file of ours stands for upstream's whole file: it has every name that another easyblock imports from it."""
     own = {os.path.splitext(os.path.basename(path))[0]: path for folder in ('fixes', 'fixes_generic')

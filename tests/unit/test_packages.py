@@ -44,7 +44,10 @@ def check_uses(name, uses, recipe, site):
     if 'rocm' in uses:  # foss has none of it
         on_gpus = make_site(partition='G', env={})
         assert ('rocm' in adapt(recipe(name=name), on_gpus).without) is not uses['rocm']['value']
-    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'blas', 'rocm'}
+    if 'mpi-tests' in uses:
+        tested = adapt(recipe("runtest = 'check'\n", name=name), site).parameters['runtest']
+        assert (tested is False) is uses['mpi-tests']['value'] and uses['mpi-tests']['link']
+    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'mpi-tests', 'blas', 'rocm'}
 
 
 def check_dependencies(name, entries, recipe, site):

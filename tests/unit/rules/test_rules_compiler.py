@@ -150,7 +150,7 @@ def test_rule_folder_by_name_leaves_what_is_loaded(recipe, site, more):
 def test_rule_mpi_by_name(recipe, site):
     more = "configopts = 'CC=mpicc CXX=$(which mpic++) FC=\"mpif90\" E=$(which mpiexec) unix-mpicc.mk mpirun -np 2'\n"
     change, = says('mpi-by-name', recipe(more), site)
-    assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk mpirun -np 2'
+    assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk srun -n 2'
     assert says('mpi-by-name', recipe(more, name='OpenMPI'), site) == []
     # what people read is no command
     assert says('mpi-by-name', recipe('download_instructions = "build it with mpicc"\n'), site) == []
