@@ -3,8 +3,9 @@
 
 Standard input: {"root": the checkout, "robot": paths of recipes, "mended": with our easyblocks or with upstream's
 alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, or lists of
-one and its arguments, "files": {path: content} below the build folder, "start_dir", "attributes", "parameters", "environment", "with_dependencies", "show":
-files to print afterwards, "commands": {start of a command: what it prints}}, ...]}
+one and its arguments, "files": {path: content} below the build folder, "start_dir", "attributes", "parameters",
+"environment", "with_dependencies", "show": files to print afterwards, "commands": {start of a command: what it
+prints}}, ...]}
 
 No modules are loaded and no command is run: what would be run is recorded, with what "commands" says as its output.
 What a step would find in the environment of loaded modules is made up of the recipe's dependencies and of ENVIRONMENT.
