@@ -18,6 +18,9 @@ def at(toolchain):
 @pytest.mark.parametrize('before, after', [
     ('FC=gfortran CC=gcc F90="$F90" CXX=g++', 'FC=ftn CC=cc F90="$F90" CXX=CC'),
     ('-DCMAKE_CXX_COMPILER=g++', '-DCMAKE_CXX_COMPILER=CC'),
+    ('--with-f77=gfortran --cc=gcc LD=g++', '--with-f77=ftn --cc=cc LD=CC'),
+    ('FC="gfortran -m64" CC=gcc-13', 'FC="ftn -m64" CC=cc'),
+    ('$EBROOTGCCCORE/bin/gcc ${EBROOTGCC}/bin/gfortran', '$(which cc) $(which ftn)'),
 ])
 @pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
 def test_rule_compiler_names(recipe, toolchain, before, after):
@@ -27,7 +30,7 @@ def test_rule_compiler_names(recipe, toolchain, before, after):
 
 @pytest.mark.parametrize('text', [
     '--enable-fortran-calling-convention=gfortran', 'SYSTEM=gfortran',
-    'CPP="gcc -E"', 'CC=gcc-14', 'HOST_COMPILER=g++', 'CC="$CC" FC=$FC', '--with-CC=gcc2'])
+    'CPP="gcc -E"', 'CC=gcc-ar', '$EBROOTGCC/bin/gcc-ar', 'HOST_COMPILER=g++', 'CC="$CC" FC=$FC', '--with-CC=gcc2'])
 def test_what_only_looks_like_a_compilers_name(recipe, text):
     assert says('compiler-names', recipe(f'configopts = {text!r}'), at('cpeGNU')) == []
 
@@ -36,6 +39,28 @@ def test_commands_of_extensions(recipe):
     options = {'preinstallopts': 'export CC=gcc ; ', 'source_urls': ['https://x.org/CC=gcc']}
     change, = says('compiler-names', recipe(f"exts_list = [('x', '1.0', {options})]"), at('cpeGNU'))
     assert change.after == [('x', '1.0', {**options, 'preinstallopts': 'export CC=cc ; '})]
+
+
+# --- native-target
+
+@pytest.mark.parametrize('before, after', [
+    (' -mpc64 -march=native -g', ' -mpc64 -g'), ('A=-march=native B=1', 'A= B=1'), ('"-O3 -mtune=native"', '"-O3 "'),
+    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'")])
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
+def test_rule_native_target(recipe, toolchain, before, after):
+    change, = says('native-target', recipe(f'configopts = {before!r}'), at(toolchain))
+    assert change.after == after and 'partition C' in change.reason
+
+
+def test_rule_native_target_in_toolchainopts(recipe):
+    change, = says('native-target', recipe("toolchainopts = {'extra_fflags': '-mtune=native -fno-lto'}"), at('cpeGNU'))
+    assert change.after == {'extra_fflags': '-fno-lto'}
+
+
+@pytest.mark.parametrize('text', [
+    "sed -i 's/-march=native//g' M", '-march=native-x', 'x-march=native', '-march=znver3'])
+def test_rule_native_target_leaves_others(recipe, text):
+    assert says('native-target', recipe(f'configopts = {text!r}'), at('cpeGNU')) == []
 
 
 # --- fortran-words
