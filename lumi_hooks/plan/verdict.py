@@ -22,6 +22,7 @@ REASONS: Mapping[str, str] = {
     'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
     'easyblock': 'upstream\'s easyblock would stop in the middle of the build',
     'option': 'it has a toolchain option that the cpe* toolchain does not know',
+    'not-here': 'it names a folder or a variable that only other sites have',
     'release': 'it is for another release of the software stack',
     'python': 'it can\'t work with the release\'s cray-python',
     'cray-module': 'the release of the Cray PE lacks a module that is to stand in',

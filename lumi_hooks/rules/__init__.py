@@ -30,7 +30,8 @@ from .rocm_build import (
 from .rocm_system import driver_window, hip_bitcode, hugepages
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
-from .words import compiler_names, fortran_words
+from .unprovided import unprovided_names
+from .words import compiler_names, fortran_words, native_target
 
 RULES: Tuple[Rule, ...] = (
     several_versions,
@@ -69,6 +70,7 @@ RULES: Tuple[Rule, ...] = (
     mpi_libraries,
     linker_strictness,
     compiler_names,
+    native_target,
     fortran_words,
     # how the GPU variant is built: the package's own data first
     gpu_options,
@@ -83,6 +85,7 @@ RULES: Tuple[Rule, ...] = (
     # the user has the last word
     override,
     toolchain_options,
+    unprovided_names,
     # nothing of CUDA is left
     gpu_left,
 )

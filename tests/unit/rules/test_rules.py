@@ -85,7 +85,7 @@ def test_rule_override_has_the_last_word(recipe, tmp_path):
                                          '{"zlib": "1.2.13"}}]}')
     site = replace(make_site(env={}), overrides=Overrides([str(tmp_path)]))
     # what stands behind it refuses, or leaves out what EasyBuild would stop at
-    assert [rule.id for rule in RULES[-3:]] == ['override', 'toolchain-options', 'gpu-left']
+    assert [rule.id for rule in RULES[-4:]] == ['override', 'toolchain-options', 'unprovided', 'gpu-left']
     change, = says('override', recipe("dependencies = [('zlib', '1.3.1')]\n"), site)
     assert change == Change('dependencies', Dependency('zlib', '1.3.1'), Dependency('zlib', '1.2.13'), 'override',
                             f'why ({tmp_path}/Thing.json)')
