@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 import re
-from typing import Optional
+from dataclasses import replace
+from typing import Any, Mapping, Optional
 
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
@@ -10,7 +11,7 @@ from ..packages import package, treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, site_suffix, source_recipe
 from ..site import Site
-from ..versions import version_key
+from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import flavour, stand_in, why_built
@@ -49,7 +50,27 @@ def central_tools(draft: Draft, site: Site):
     """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
     for parameter, dependency, found in _each(draft, 'module'):
         if not why_built(draft, site, dependency, found):
-            yield Change(parameter, dependency, stand_in(found, site), 'central-tools', found.reason, found.link)
+            tool = stand_in(found, site)
+            variant = _variant(draft, site, tool.name)
+            if variant:
+                tool = replace(tool, versionsuffix=variant['versionsuffix'])
+            said = variant or {'reason': found.reason, 'link': found.link}
+            yield Change(parameter, dependency, tool, 'central-tools', said['reason'], said['link'])
+
+
+def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any]]:
+    """
+    The variant of a module of build tools that a recipe needs, by the versions that it names: one for all of its tools,
+    as two variants of a module can't be loaded together.
+    """
+    for parameter in DEPENDENCY_LISTS:
+        for item in draft.recipe.dependencies(parameter):
+            found = None if item.external else treatment(item.name)
+            variant = found.variant if found and found.module and found.module['name'] == module else None
+            if variant and item.name == variant['of'] and site.release.name in variant['releases'] \
+                    and version_key(item.version) < version_key(variant['below']):
+                return variant
+    return None
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is no dependency')
@@ -152,6 +173,8 @@ def release_version(draft: Draft, site: Site):
                 continue
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
             # what the package itself says of it goes before that one's own policy
+            if not within(draft.version, known):
+                known = {}
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
             chosen = choose_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):

@@ -140,7 +140,8 @@ def check_although(name, entry, recipe, site):
 
 def check_parameters(name, entries, recipe, site):
     """Another value, or more options, once."""
-    draft = Draft(recipe("configopts = '--before'\n", name=name, version='1.0'))
+    version = next((entry['min'] for entry in entries.values() if 'min' in entry), '1.0')
+    draft = Draft(recipe("configopts = '--before'\n", name=name, version=version))
     for change in list(BY_ID['package-parameters'](draft, site)):
         draft.apply(change)
     for parameter, entry in entries.items():
