@@ -77,6 +77,8 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
     for parameter, dependency, found in _each(draft, 'drop'):
+        if parameter == 'dependencies' and why_built(draft, site, dependency, found):
+            continue
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 
 
