@@ -2,12 +2,14 @@
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
 from functools import partial
+from typing import Iterator
 
 from ..change import Change
-from ..releases import compiler_family, load_toolchains
+from ..releases import compiler_family, load_provided, load_toolchains
 from ..site import Site
 from .base import rule
 from .draft import Draft
+from .easyblock import class_name
 from .texts import in_commands, left_out
 
 # a compiler as the first word of what a variable or an option is given, with a version or without; not a preprocessor
@@ -45,12 +47,29 @@ def compiler_names(draft: Draft, site: Site):
 @rule('native-target', 'the target modules choose the processor, not the node that builds',
       link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
 def native_target(draft: Draft, site: Site):
-    """-march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another."""
+    """
+    -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An
+    easyblock that looks at the processor is told the partition's.
+    """
+    yield from _processor(draft, site)
     if '=native' not in draft.recipe.text:
         return
     for name, before, after in in_commands(draft, partial(left_out, _NATIVE)):
         yield Change(name, before, after, 'native-target', f'the wrappers compile for partition {site.partition} by '
                      'its target module, and native is the processor of the node that builds', native_target.link)
+
+
+def _processor(draft: Draft, site: Site) -> Iterator[Change]:
+    """The parameter of an easyblock that looks at the processor of the building node, where a recipe names none."""
+    easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
+    for entry in load_provided()['processor_parameters']:
+        before = draft.parameters.get(entry['parameter'])
+        if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
+            known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
+            after = next((words[entry['words']] for words in known if words), before)
+            if after != before:
+                yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
+                             f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
 
 
 @rule('fortran-words', 'options of gfortran are put in the words of the other Fortran compilers',

@@ -3,6 +3,7 @@
 import pytest
 from ruling import says
 
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_compilers
 from lumi_hooks.site import make_site
 from toolchains.compiler.lumi_cpecce import CpeCce
@@ -55,6 +56,23 @@ def test_rule_native_target(recipe, toolchain, before, after):
 def test_rule_native_target_in_toolchainopts(recipe):
     change, = says('native-target', recipe("toolchainopts = {'extra_fflags': '-mtune=native -fno-lto'}"), at('cpeGNU'))
     assert change.after == {'extra_fflags': '-fno-lto'}
+
+
+@pytest.mark.parametrize('name, parameter, partition, after', [
+    ('BLIS', 'cpu_architecture', 'C', 'zen3'), ('BLIS', 'cpu_architecture', 'L', 'zen2'),
+    ('LAMMPS', 'kokkos_arch', 'G', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'D', 'ZEN2')])
+def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, name, parameter, partition, after):
+    site = make_site('25.03', partition=partition, env={})
+    change, = says('native-target', recipe(f"easyblock = 'EB_{name}'", name=name), site)
+    assert (change.parameter, change.before, change.after) == (parameter, None, after)
+    assert says('native-target', recipe(f"easyblock = 'EB_{name}'\n{parameter} = 'generic'", name=name), site) == []
+    assert says('native-target', recipe("easyblock = 'ConfigureMake'", name=name), site) == []
+
+
+def test_upstreams_recipe_of_lammps(upstream_site, upstream_file):
+    """It names no easyblock."""
+    found = says('native-target', read_recipe(upstream_file('LAMMPS-29Aug2024-foss-2023b-kokkos.eb')), upstream_site)
+    assert [change.after for change in found] == ['ZEN3']
 
 
 @pytest.mark.parametrize('text', [
