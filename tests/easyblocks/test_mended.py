@@ -120,6 +120,24 @@ def test_score_p(said, toolchain, suite, plugin):
     assert '--with-nocross-compiler-suite=' + suite in said('OTF2', toolchain)['commands'][-1].split()
 
 
+@pytest.mark.parametrize('bare, named', [('7.5.0', True), ('14.2.1', False)])
+def test_score_p_takes_the_release_s_gcc(probe, recipe_text, bare, named):
+    """The suite calls gcc by its name, which is the operating system's 7.5 on SLES 15."""
+    case = CASES['Score-P']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'), programs=[
+        'gcc-14', 'g++-14', 'gfortran-14'], commands={'cc -dumpversion': '14', 'gcc -dumpversion': bare})])
+    assert found['error'] is None, found['error']
+    words = found['commands'][-1].split()
+    assert ('CC=gcc-14' in words and 'FC=gfortran-14' in words) is named
+
+
+def test_score_p_says_what_is_missing(probe, recipe_text):
+    case = CASES['Score-P']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'),
+                         commands={'cc -dumpversion': '13', 'gcc -dumpversion': '7.5'})])
+    assert 'gcc-13 is not there' in found['error']
+
+
 def test_quantum_espresso(said):
     for toolchain in TOOLCHAINS:
         assert '-DQE_ENABLE_MPI=ON' in said('QuantumESPRESSO', toolchain)['parameters']['configopts']
