@@ -6,11 +6,11 @@ from ..site import Site
 from .base import rule
 from .draft import Draft
 
-_DOCS = 'https://docs.easybuild.io/easyconfig-files/'
+_DOCS = 'https://docs.easybuild.io/manipulating-dependencies/'
 
 
 @rule('several-versions', 'a release holds one version of a library, so a build is not repeated for several',
-      link='https://docs.easybuild.io/api/easybuild/framework/easyconfig/easyconfig/')
+      link='https://docs.easybuild.io/version-specific/easyconfig-parameters/')
 def several_versions(draft: Draft, site: Site):
     """
     multi_deps, over whose versions EasyBuild repeats a build: the first one, whose module EasyBuild loads with the

@@ -4,6 +4,7 @@ import pytest
 from ruling import says
 
 from lumi_hooks.adapt import adapt
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.site import make_site
 
 # --- compiler-strictness
@@ -108,6 +109,15 @@ def test_rule_blas_by_name_leaves_others(recipe, site):
     more = "configopts = '-DBLA_VENDOR=Intel10_64lp -lflexiblasx --lflexiblas flexiblas-x $flexiblas'\n"
     assert says('blas-by-name', recipe(more), site) == []
     assert says('blas-by-name', recipe("configopts = '-lflexiblas'\n", name='FlexiBLAS'), site) == []
+
+
+def test_what_patches_take_of_flexiblas(upstream_site, upstream_file):
+    """No rule reaches into a patch, so the packages' data says what becomes of it."""
+    found = adapt(read_recipe(upstream_file('Dice-20221025-foss-2022a.eb')), upstream_site).parameters
+    assert 's/flexiblas_set_num_threads/omp_set_num_threads/' in found['prebuildopts']
+    assert found['prebuildopts'].endswith('&&') and found['prebuildopts'].count('&&') == 2
+    found = adapt(read_recipe(upstream_file('FLINT-2.9.0-gfbf-2022a.eb')), upstream_site).parameters
+    assert '-DCBLAS_LIBRARIES=-lm' in found['configopts']
 
 
 # --- mpi-libraries
