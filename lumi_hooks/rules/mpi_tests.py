@@ -16,6 +16,7 @@ from .texts import texts
 # what starts MPI programs, and Open MPI's own settings of that
 _LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])|%\(mpi_cmd_prefix\)s'
                        r'|\b(?:OMPI|PRTE)_MCA_\w+')
+_WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
 _CHECKS = 'sanity_check_commands'
 _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone: run it there, lumi-eb job writes one'
@@ -48,7 +49,7 @@ def _says_so(parameters: Any) -> bool:
 
 def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
     """Sanity checks and extensions without the commands that start MPI programs."""
-    if not _LAUNCHER.search(draft.recipe.text):
+    if not any(word in draft.recipe.text for word in _WORDS):  # quicker than the pattern, for most recipes
         return
     before = draft.parameters.get(_CHECKS)
     after = _others(before)

@@ -42,6 +42,26 @@ def in_commands(draft: Draft, change: Callable[[str], str],
                 yield parameter, before, after
 
 
+def command_texts(draft: Draft) -> Iterator[Tuple[str, str]]:
+    """(parameter, text) of all texts that may be run or handed to a build."""
+    for parameter, value in draft.parameters.items():
+        if parameter not in _NAMING and not parameter.startswith(('_', 'local_')):
+            for text in _run(value):
+                yield parameter, text
+
+
+def _run(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _NAMING:
+                yield from _run(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _run(item)
+
+
 def left_out(pattern: Pattern[str], text: str) -> str:
     """
     A text without the words that match. The spaces behind a word go with it only where a space, a quote or nothing

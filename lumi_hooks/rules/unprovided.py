@@ -7,7 +7,7 @@ libraries and folders as there unless they are known to be absent.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Collection, FrozenSet, Iterator, List, Pattern, Tuple
+from typing import Collection, FrozenSet, Iterator, Pattern, Tuple
 
 from ..change import Refusal
 from ..dependency import root_variable
@@ -16,7 +16,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .folders import is_provided
-from .texts import in_commands
+from .texts import command_texts
 
 # ${X:-…} has a value of its own; \$X and $$X are for somebody else's eyes
 _VARIABLE = re.compile(r'(?<![\\$])\$(?:\{([A-Za-z_]\w*)\}|([A-Za-z_]\w*))')
@@ -43,7 +43,7 @@ def unprovided(draft: Draft, site: Site) -> Iterator[Unprovided]:
     """What a recipe as it stands names in its commands and options, and nothing provides."""
     if is_provided(draft):
         return
-    found = _texts(draft)
+    found = list(command_texts(draft))
     whole = '\n'.join(text for _, text in found)
     yield from _places(found)
     yield from _absent(found, whole)
@@ -65,18 +65,6 @@ def unprovided_notes(draft: Draft, site: Site) -> Iterator[str]:
     for item in unprovided(draft, site):
         if not item.refused:
             yield str(item)
-
-
-def _texts(draft: Draft) -> List[Tuple[str, str]]:
-    """(parameter, text) of what is run or handed to a build."""
-    found: List[Tuple[str, str]] = []
-    for parameter in list(draft.parameters):
-        def look(text: str, parameter: str = parameter) -> str:
-            found.append((parameter, text))
-            return text
-        others = [name for name in draft.parameters if name != parameter]
-        list(in_commands(draft, look, others))
-    return found
 
 
 def _places(found: Collection[Tuple[str, str]]) -> Iterator[Unprovided]:
