@@ -34,12 +34,12 @@ from .unprovided import unprovided_names
 from .words import compiler_names, fortran_words, native_target
 
 RULES: Tuple[Rule, ...] = (
-    several_versions,
-    hidden_dependencies,
     # what the recipe means is written out before anything changes
     templates,
     toolchain,
     other_compiler,
+    several_versions,
+    hidden_dependencies,
     gpu_back_end,
     gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other

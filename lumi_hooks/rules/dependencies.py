@@ -51,7 +51,7 @@ def central_tools(draft: Draft, site: Site):
     for parameter, dependency, found in _each(draft, 'module'):
         if not why_built(draft, site, dependency, found):
             tool = stand_in(found, site)
-            variant = _variant(draft, site, tool.name)
+            variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
             if variant:
                 tool = replace(tool, versionsuffix=variant['versionsuffix'])
             said = variant or {'reason': found.reason, 'link': found.link}
@@ -61,15 +61,19 @@ def central_tools(draft: Draft, site: Site):
 def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any]]:
     """
     The variant of a module of build tools that a recipe needs, by the versions that it names: one for all of its tools,
-    as two variants of a module can't be loaded together.
+    as two variants of a module can't be loaded together. What is loaded with the software itself (scikit-build-core
+    loads CMake) is the release's own, which others load too.
     """
-    for parameter in DEPENDENCY_LISTS:
-        for item in draft.recipe.dependencies(parameter):
-            found = None if item.external else treatment(item.name)
-            variant = found.variant if found and found.module and found.module['name'] == module else None
-            if variant and item.name == variant['of'] and site.release.name in variant['releases'] \
-                    and version_key(item.version) < version_key(variant['below']):
-                return variant
+    asked, loaded = ([(item, treatment(item.name)) for item in draft.recipe.dependencies(parameter) if not item.external]
+                     for parameter in ('builddependencies', 'dependencies'))
+    if any(found and found.module and found.module['name'] == module for _, found in loaded):
+        return None
+    for item, found in asked:
+        variant = found.variant if found and found.module and found.module['name'] == module else None
+        if variant and item.name == variant['of'] and site.release.name in variant['releases'] \
+                and version_key(item.version) < version_key(variant['below']):
+            names = {each.name for parameter in DEPENDENCY_LISTS for each in draft.recipe.dependencies(parameter)}
+            return None if names.intersection(variant['not_with']) else variant
     return None
 
 

@@ -194,6 +194,18 @@ def test_rule_central_tools_by_the_version_of_cmake(recipe, release, cmake, suff
     assert any('CMake 3' in reason for reason in reasons) is bool(suffix)
 
 
+@pytest.mark.parametrize('more', [
+    # loaded with the software, or by what it needs: a second buildtools would unload it
+    "dependencies = [('CMake', '3.31.8')]\nbuilddependencies = [('CMake', '3.31.8')]\n",
+    "builddependencies = [('CMake', '3.31.8'), ('scikit-build-core', '0.11.5')]\n",
+    "dependencies = [('PyTorch', '2.6.0')]\nbuilddependencies = [('CMake', '3.31.8')]\n"])
+def test_rule_central_tools_one_buildtools_at_a_time(recipe, more):
+    found = adapt(recipe(more), make_site('25.09', env={}))
+    tools = {item for where in ('dependencies', 'builddependencies') for item in found.dependencies(where)
+             if item.name == 'buildtools'}
+    assert {item.versionsuffix for item in tools} == {''}
+
+
 @pytest.mark.parametrize('release', release_names())
 def test_no_reason_says_that_buildtools_holds_pkgconf(recipe, release):
     """It does not: the operating system's pkg-config serves."""
