@@ -16,6 +16,7 @@ from .rules.provided import notes
 from .rules.rocm import gpu_back_end
 from .rules.rocm_system import driver_window, rocm_problem
 from .rules.templates import written_out
+from .rules.unprovided import unprovided_notes
 from .site import Site
 
 ADAPTED, UNCHANGED, REFUSED = 'adapted', 'unchanged', 'refused'
@@ -51,7 +52,7 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
     return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
-                      tuple(dict.fromkeys(notes(draft, site))), _beside(draft, site))
+                      tuple(dict.fromkeys((*notes(draft, site), *unprovided_notes(draft, site)))), _beside(draft, site))
 
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:

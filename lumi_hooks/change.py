@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Dict, Mapping, Optional, Tuple
 
-from .dependency import Dependency
+from .dependency import Dependency, dependencies_in
 from .recipe import Recipe
 
 
@@ -90,7 +90,7 @@ class Adaptation:
 
     def dependencies(self, parameter: str = 'dependencies') -> Tuple[Dependency, ...]:
         """The dependencies after adapting; lists to iterate over are flattened."""
-        return Dependency.all_of(self.parameters.get(parameter))
+        return dependencies_in(self.parameters, parameter)
 
 
 def change_json(change: Change) -> Dict[str, Any]:

@@ -2,7 +2,7 @@
 """A dependency of a recipe, in all the shapes that recipes write it."""
 import re
 from dataclasses import dataclass
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Mapping, Optional, Tuple
 
 EXTERNAL = 'EXTERNAL_MODULE'
 SYSTEM = ('system', 'system')
@@ -39,25 +39,30 @@ class Dependency:
         if isinstance(raw, dict):
             if raw.get('external_module'):
                 return cls.external_module(_text(raw.get('full_mod_name'), raw))
-            raw = (raw.get('name'), raw.get('version'), raw.get('versionsuffix', ''), raw.get('toolchain'))
+            raw = (raw.get('name'), raw.get('version'), raw.get('versionsuffix', ''),
+                   raw.get('toolchain', raw.get('system')))
         if not isinstance(raw, (list, tuple)) or not raw or not raw[0]:
             raise ValueError(f'not a dependency: {raw!r}')
         if raw[-1] == EXTERNAL:
             return cls.external_module(_text(raw[0], raw))
         name, version, suffix, toolchain = (tuple(raw) + ('', '', None))[:4] if len(raw) > 1 else (raw[0], '', '', None)
-        if isinstance(version, dict):
-            version = version.get('arch=x86_64', version.get('arch=*', ''))
+        version = _of_architecture(version)
         # blanks around a version (LUMI's libfabric-2.3.0.eb) do not reach the module tool: a shell drops them
         return cls(_text(name, raw), _text(version or '', raw).strip(), _text(suffix or '', raw), _toolchain(toolchain))
 
     @classmethod
     def all_of(cls, value: Any) -> Tuple['Dependency', ...]:
-        """Every dependency of a parameter's value, a list of lists (iterated builds) flattened."""
+        """
+        Every dependency of a parameter's value, a list of lists (iterated builds) flattened, without those that the
+        recipe switches off for this architecture ({'arch=x86_64': False}).
+
+        :raises ValueError: an entry is no dependency
+        """
         found: List['Dependency'] = []
         for item in value or ():
             if isinstance(item, list) and item and isinstance(item[0], (list, tuple, dict)):
                 found.extend(cls.all_of(item))
-            elif item:
+            elif item and not _switched_off(item):
                 found.append(cls.parse(item))
         return tuple(found)
 
@@ -86,6 +91,31 @@ class Dependency:
         return f'{text} ({"-".join(self.toolchain)})' if self.toolchain and self.toolchain != SYSTEM else text
 
 
+def dependencies_in(parameters: Mapping[str, Any], parameter: str) -> Tuple[Dependency, ...]:
+    """
+    The dependencies that a recipe's parameters name in one of the two lists. What is built for several versions of a
+    library (multi_deps) is built with each of them.
+
+    :raises ValueError: an entry is no dependency
+    """
+    found = Dependency.all_of(parameters.get(parameter))
+    several = parameters.get('multi_deps') if parameter == 'builddependencies' else None
+    return found + tuple(Dependency.parse((name, version)) for name, versions in (several or {}).items()
+                         for version in versions)
+
+
+def _of_architecture(version: Any) -> Any:
+    """The version that counts here, of one that is given by architecture; False for none."""
+    return version.get('arch=x86_64', version.get('arch=*', '')) if isinstance(version, dict) else version
+
+
+def _switched_off(raw: Any) -> bool:
+    """Does a recipe say that a dependency is not wanted on this architecture?"""
+    if isinstance(raw, dict):
+        return _of_architecture(raw.get('version')) is False
+    return isinstance(raw, (list, tuple)) and len(raw) > 1 and _of_architecture(raw[1]) is False
+
+
 def _text(word: Any, raw: Any) -> str:
     if not isinstance(word, str):
         raise ValueError(f'not a dependency: {raw!r}')
@@ -99,6 +129,8 @@ def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
         return SYSTEM
     if isinstance(raw, dict):
         raw = (raw.get('name'), raw.get('version'))
+    if isinstance(raw, (list, tuple)) and len(raw) == 2 and raw[0] == SYSTEM[0]:
+        return SYSTEM  # EasyBuild goes by the name alone: ('system', '')
     if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(isinstance(word, str) and word for word in raw):
         raise ValueError(f'not a toolchain: {raw!r}')
     return raw[0], raw[1]

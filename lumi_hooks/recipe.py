@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import trust
-from .dependency import Dependency
+from .dependency import Dependency, dependencies_in
 from .errors import RecipeError, TrustError, UntrustedRecipeError
 from .files import read_json, read_text
 
@@ -27,7 +27,8 @@ _TYPES = (('versionsuffix', str, 'text'), ('easyblock', str, 'text'), ('toolchai
           ('postinstallpatches', (list, tuple, str), 'a list'), ('checksums', (list, tuple, str, dict), 'a list'),
           ('exts_list', (list, tuple), 'a list'), ('components', (list, tuple), 'a list'),
           ('exts_default_options', dict, 'a dictionary'), ('dependencies', (list, tuple), 'a list'),
-          ('builddependencies', (list, tuple), 'a list'))
+          ('builddependencies', (list, tuple), 'a list'),
+          ('hiddendependencies', (list, tuple), 'a list'), ('multi_deps', dict, 'a dictionary'))
 
 # some of upstream's recipes have a set there; EasyBuild makes a list of it, whose order is another one in each run
 _SET = re.compile(r'^((?:build)?dependencies)\s*=\s*\{', re.MULTILINE)
@@ -75,9 +76,16 @@ class Recipe:
         return found if isinstance(found, dict) else {}
 
     def dependencies(self, parameter: str = 'dependencies') -> Tuple[Dependency, ...]:
-        """Dependencies as written, flattened."""
+        """
+        Dependencies as written, flattened.
+
+        :raises RecipeError: an entry is no dependency
+        """
         if parameter not in self._dependencies:
-            self._dependencies[parameter] = Dependency.all_of(self.parameters.get(parameter))
+            try:
+                self._dependencies[parameter] = dependencies_in(self.parameters, parameter)
+            except (ValueError, TypeError) as err:
+                raise RecipeError(f'{self.path or self.filename}: {parameter}: {_first_line(err)}') from err
         return self._dependencies[parameter]
 
     def option(self, name: str) -> Any:
@@ -193,13 +201,11 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     for key, types, what in _TYPES:
         if found.get(key) is not None and not isinstance(found[key], types):
             raise RecipeError(f'{path or "the recipe"}: {key} is {found[key]!r:.80}, and has to be {what}')
+    recipe = Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
+                    (toolchain['name'], str(toolchain['version'])), found, text, path)
     for parameter in ('dependencies', 'builddependencies'):
-        try:
-            Dependency.all_of(found.get(parameter))
-        except (ValueError, TypeError) as err:
-            raise RecipeError(f'{path or "the recipe"}: {parameter}: {_first_line(err)}') from err
-    return Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
-                  (toolchain['name'], str(toolchain['version'])), found, text, path)
+        recipe.dependencies(parameter)
+    return recipe
 
 
 def files_beside(recipe: Recipe) -> Tuple[str, ...]:

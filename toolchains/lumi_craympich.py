@@ -27,8 +27,11 @@ class CpeMpich(CrayMPICH):
     def mpi_cmd_for(self, cmd, nr_ranks):
         """Return the command that starts a program with MPI: Cray MPICH has no mpirun, Slurm starts it.
 
-        Where there is no Slurm, or --mpi-cmd-template is given, as EasyBuild does.
+        Where there is no Slurm, or --mpi-cmd-template is given, as EasyBuild does. Outside of a job, where the hooks
+        switch the option mpi_tests off, one rank is the command itself: imports of Python packages work so.
         """
+        if nr_ranks in (1, '1') and not build_option('mpi_tests'):
+            return cmd
         if build_option('mpi_cmd_template') or not shutil.which('srun') or shutil.which('mpirun'):
             return super().mpi_cmd_for(cmd, nr_ranks)
         return 'srun --ntasks=%s %s' % (nr_ranks, cmd)

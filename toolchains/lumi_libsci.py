@@ -86,9 +86,9 @@ class CpeLibSci(LibSci):
             LinAlg._set_scalapack_variables(self)
 
     def _answer_to_names(self):
-        """Let the linker find LibSci as -lflexiblas, -lopenblas and, with MPI, -lscalapack."""
+        """Let the linker find LibSci as -lflexiblas, -lopenblas, -llapacke and, with MPI, -lscalapack."""
         threads = bool(self.options.get('openmp'))
-        names = {'flexiblas': self.library_name(threads=threads), 'openblas': self.library_name(threads=threads)}
+        names = dict.fromkeys(('flexiblas', 'openblas', 'lapacke'), self.library_name(threads=threads))
         if self._get_software_root('cray-mpich', required=False):
             names['scalapack'] = self.library_name(mpi=True, threads=threads)
         libdir = os.path.join(self._get_software_root(MODULE_NAME), 'lib')

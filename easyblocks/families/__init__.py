@@ -12,6 +12,7 @@ A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file fo
 import contextlib
 import os
 import re
+import shutil
 import tempfile
 
 import easybuild.tools.environment as env
@@ -57,6 +58,29 @@ def gcc_of(toolchain):
         raise EasyBuildError("'%s' does not say which GCC's libraries are used: %s", command, answer)
     folder = os.path.realpath(found.group(1) or found.group(2))
     return re.sub('/lib(64)?/gcc/.*', '', folder), folder
+
+
+def gnu_by_name():
+    """
+    Return configure's variables for GNU's compilers without the wrapper, for software that calls them itself: none
+    where the bare gcc is the wrapper's one, else the names with its major version (CC=gcc-14), as LUMI's recipes have.
+
+    :raises EasyBuildError: the system has no compilers of these names
+    """
+    def major(command):
+        answer = run_shell_cmd(command + ' -dumpversion', hidden=True, in_dry_run=True, fail_on_error=False).output
+        found = re.match(r'\d+', answer.strip())
+        return found.group() if found else None
+
+    version = major('cc')
+    if version is None or version == major('gcc'):
+        return ''
+    names = {'CC': 'gcc', 'CXX': 'g++', 'F77': 'gfortran', 'FC': 'gfortran'}
+    missing = [name for name in names.values() if not shutil.which('%s-%s' % (name, version))]
+    if missing:
+        raise EasyBuildError("%s-%s is not there, and the bare %s is another version than the wrapper's: load the "
+                             "release's gcc-native", missing[0], version, missing[0])
+    return ' '.join('%s=%s-%s' % (variable, name, version) for variable, name in names.items())
 
 
 class KnownAs:

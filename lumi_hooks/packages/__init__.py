@@ -48,6 +48,7 @@ class Treatment:
     toolchains: Tuple[str, ...] = ()
     if_named: bool = False
     folder: Optional[str] = None
+    variant: Optional[Mapping[str, Any]] = None
 
 
 @lru_cache(maxsize=None)
@@ -90,7 +91,7 @@ def treatment(name: str) -> Optional[Treatment]:
                      tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
                      entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
                      tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('if_named', False), entry.get('folder'))
+                     entry.get('if_named', False), entry.get('folder'), entry.get('variant'))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

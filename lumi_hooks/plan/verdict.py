@@ -21,6 +21,8 @@ REASONS: Mapping[str, str] = {
     'upstream-toolchain': 'it is a toolchain of upstream\'s, which a cpe* toolchain replaces here',
     'toolchain': 'its toolchain, or that of something it needs, has no counterpart on the Cray PE',
     'easyblock': 'upstream\'s easyblock would stop in the middle of the build',
+    'option': 'it has a toolchain option that the cpe* toolchain does not know',
+    'not-here': 'it names a folder or a variable that only other sites have',
     'release': 'it is for another release of the software stack',
     'python': 'it does not work with the release\'s cray-python',
     'cray-module': 'the release of the Cray PE lacks the module that would replace it',

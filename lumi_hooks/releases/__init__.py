@@ -215,6 +215,12 @@ def load_compilers() -> Mapping:
     return checked('releases/compilers.json')
 
 
+@lru_cache(maxsize=None)
+def load_provided() -> Mapping:
+    """The names that something answers to here: toolchain options … (provided.json)."""
+    return checked('releases/provided.json')
+
+
 def compiler_family(name: str) -> Mapping:
     """
     A compiler family by its name (compilers.json).

@@ -3,12 +3,15 @@
 from typing import Tuple
 
 from .base import Rule
-from .blas import blas_by_name
+from .blas import blas_by_name, mpi_libraries
 from .compiler import compiler_strictness, linker_strictness
 from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
 from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
+from .mpi_tests import mpi_tests
+from .notations import hidden_dependencies, several_versions
+from .options import toolchain_options
 from .override import override
 from .python import python_bound, python_carried
 from .pythonbuild import python_build_tools, python_run_time
@@ -27,13 +30,16 @@ from .rocm_build import (
 from .rocm_system import driver_window, hip_bitcode, hugepages
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
-from .words import compiler_names, fortran_words
+from .unprovided import unprovided_names
+from .words import compiler_names, fortran_words, native_target
 
 RULES: Tuple[Rule, ...] = (
     # what the recipe means is written out before anything changes
     templates,
     toolchain,
     other_compiler,
+    several_versions,
+    hidden_dependencies,
     gpu_back_end,
     gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other
@@ -57,11 +63,14 @@ RULES: Tuple[Rule, ...] = (
     hugepages,
     compiler_strictness,
     package_words,
+    mpi_tests,
     blas_by_name,
     folder_by_name,
     mpi_by_name,
+    mpi_libraries,
     linker_strictness,
     compiler_names,
+    native_target,
     fortran_words,
     # how the GPU variant is built: the package's own data first
     gpu_options,
@@ -75,6 +84,8 @@ RULES: Tuple[Rule, ...] = (
     gpu_usage,
     # the user has the last word
     override,
+    toolchain_options,
+    unprovided_names,
     # nothing of CUDA is left
     gpu_left,
 )

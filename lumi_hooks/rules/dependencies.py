@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 import re
-from typing import Optional
+from dataclasses import replace
+from typing import Any, Mapping, Optional
 
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
@@ -10,7 +11,7 @@ from ..packages import package, treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, lumis_or_version, site_suffix, source_recipe
 from ..site import Site
-from ..versions import version_key
+from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import flavour, stand_in, why_built
@@ -49,13 +50,39 @@ def central_tools(draft: Draft, site: Site):
     """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
     for parameter, dependency, found in _each(draft, 'module'):
         if not why_built(draft, site, dependency, found):
-            yield Change(parameter, dependency, stand_in(found, site), 'central-tools', found.reason, found.link)
+            tool = stand_in(found, site)
+            variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
+            if variant:
+                tool = replace(tool, versionsuffix=variant['versionsuffix'])
+            said = variant or {'reason': found.reason, 'link': found.link}
+            yield Change(parameter, dependency, tool, 'central-tools', said['reason'], said['link'])
+
+
+def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any]]:
+    """
+    The variant of a module of build tools that a recipe needs, by the versions that it names: one for all of its tools,
+    as two variants of a module can't be loaded together. What is loaded with the software itself (scikit-build-core
+    loads CMake) is the release's own, which others load too.
+    """
+    asked, loaded = ([(item, treatment(item.name)) for item in draft.recipe.dependencies(name) if not item.external]
+                     for name in ('builddependencies', 'dependencies'))
+    if any(found and found.module and found.module['name'] == module for _, found in loaded):
+        return None
+    for item, found in asked:
+        variant = found.variant if found and found.module and found.module['name'] == module else None
+        if variant and item.name == variant['of'] and site.release.name in variant['releases'] \
+                and version_key(item.version) < version_key(variant['below']):
+            names = {each.name for parameter in DEPENDENCY_LISTS for each in draft.recipe.dependencies(parameter)}
+            return None if names.intersection(variant['not_with']) else variant
+    return None
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
     for parameter, dependency, found in _each(draft, 'drop'):
+        if parameter == 'dependencies' and why_built(draft, site, dependency, found):
+            continue
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 
 
@@ -152,6 +179,8 @@ def release_version(draft: Draft, site: Site):
                 continue
             known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
             # what the package itself says of it comes before that software's policy
+            if not within(draft.version, known):
+                known = {}
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
             chosen = lumis_or_version(dependency, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):

@@ -13,13 +13,18 @@ from .draft import DEPENDENCY_LISTS, Draft
 from .provided import stand_in
 from .texts import in_commands
 
+
+def _srun(found: 're.Match[str]') -> str:
+    return 'srun -n' if ' ' in found.group() else 'srun'
+
+
 _FOLDER = re.compile(r'\$(?:\{(EBROOT[A-Z0-9_]+)\}|(EBROOT[A-Z0-9_]+)\b)')
-# the compilers of MPI, and what starts programs where only its path is asked for; not as a part of another name
+# the compilers of MPI, and what starts programs, with Open MPI's option for their number; not as a part of another name
 _MPI = tuple((re.compile(pattern), word) for pattern, word in (
     (r'(?<![\w./+-])mpicc(?![\w./+-])', 'cc'),
     (r'(?<![\w./+-])(?:mpicxx|mpic\+\+|mpiCC)(?![\w./+-])', 'CC'),
     (r'(?<![\w./+-])(?:mpifort|mpif90|mpif77)(?![\w./+-])', 'ftn'),
-    (r'(?<=\$\(which )(?:mpirun|mpiexec)(?=\))', 'srun'),
+    (r'(?<![\w./+-])(?:mpirun|mpiexec)(?: -np?(?= ))?(?![\w./+-])', _srun),
 ))
 
 
@@ -75,7 +80,7 @@ def _folders(site: Site) -> Dict[str, str]:
 
 @rule('mpi-by-name', 'the wrappers are the compilers of MPI too, and srun starts its programs')
 def mpi_by_name(draft: Draft, site: Site):
-    """mpicc, mpicxx and mpif90 become cc, CC and ftn."""
+    """mpicc, mpicxx and mpif90 become cc, CC and ftn; mpirun and mpiexec become srun."""
     if 'mpi' not in draft.recipe.text or is_provided(draft):
         return
 
@@ -86,4 +91,5 @@ def mpi_by_name(draft: Draft, site: Site):
 
     for parameter, before, after in in_commands(draft, change):
         yield Change(parameter, before, after, 'mpi-by-name',
-                     'Cray MPICH comes without mpicc and its kin: cc, CC and ftn compile and link with it')
+                     'cc, CC and ftn compile and link with Cray MPICH, whose own mpicc is not on PATH and knows no '
+                     'target; srun starts its programs')

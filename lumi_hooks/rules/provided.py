@@ -31,6 +31,8 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
         if re.search(rf'\b{re.escape(dependency.name)}\b', site.index.module_text(named)):
             return None
         return f'{named} does not say that it holds {dependency.name}'
+    if found.verb == 'drop':
+        return _why_not_dropped(draft, dependency)
     if found.verb != 'cray':
         return None
     module = next((site.cray[name] for name in (*found.serial, *found.parallel)
@@ -46,6 +48,12 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
             and version_key(asked)[:1] != version_key(module.upstream_version)[:1]:
         return f'{module.full_name} does not stand in for {dependency.name} {asked}: {policy["reason"]}'
     return None
+
+
+def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
+    """Why what the toolchain brings does not do: the package links it as a library when it runs (`needs`)."""
+    need = package(draft.name).get('needs', {}).get(dependency.name)
+    return str(need['reason']) if need and dependency in draft.dependencies('dependencies') else None
 
 
 def stand_in(found: Treatment, site: Site) -> Dependency:

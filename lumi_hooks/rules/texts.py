@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The texts of a recipe that are run or handed to a build: options and commands, those of extensions too."""
-from typing import Any, Callable, Collection, Iterator, Tuple
+import re
+from typing import Any, Callable, Collection, Iterator, Pattern, Tuple
 
 from .draft import DEPENDENCY_LISTS, Draft
 
@@ -39,6 +40,41 @@ def in_commands(draft: Draft, change: Callable[[str], str],
             after = reworded(before, change)
             if after != before:
                 yield parameter, before, after
+
+
+def command_texts(draft: Draft) -> Iterator[Tuple[str, str]]:
+    """(parameter, text) of all texts that may be run or handed to a build."""
+    for parameter, value in draft.parameters.items():
+        if parameter not in _NAMING and not parameter.startswith(('_', 'local_')):
+            for text in _run(value):
+                yield parameter, text
+
+
+def _run(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in _NAMING:
+                yield from _run(item)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _run(item)
+
+
+def left_out(pattern: Pattern[str], text: str) -> str:
+    """
+    A text without the words that match. The spaces behind a word go with it only where a space, a quote or nothing
+    stands before it: of A=-lx B=1 remains A= B=1.
+    """
+    found, end = [], 0
+    for match in pattern.finditer(text):
+        found.append(text[end:match.start()])
+        end = match.end()
+        before = text[match.start() - 1:match.start()] if match.start() else ''
+        if not before or before in ' \t\n"\'(':
+            end = re.compile(' *').match(text, end).end()  # type: ignore[union-attr]
+    return ''.join([*found, text[end:]])
 
 
 def reworded(value: Any, change: Callable[[str], str]) -> Any:

@@ -1,18 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
+from functools import partial
+from typing import Iterator
 
 from ..change import Change
-from ..releases import compiler_family, load_toolchains
+from ..releases import compiler_family, load_provided, load_toolchains
 from ..site import Site
 from .base import rule
 from .draft import Draft
-from .texts import in_commands
+from .easyblock import class_name
+from .texts import in_commands, left_out
 
-# a compiler as the whole value of a variable or an option that names one
-_GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=)(gcc|g\+\+|gfortran)'
-                  r'(?=[\s"\']|$)')
+# a compiler as the first word of what a variable or an option is given, with a version or without; not a preprocessor
+_GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90|F95|LD|LINKER)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=|'
+                  r'--(?:with-)?(?:cc|cxx|fc|f77|f90|fortran|ld)=)(["\']?)(gcc|g\+\+|gfortran)(?:-\d+)?(?=[\s"\']|$)')
+# GCC by its folder: nothing of the kind is installed, and the system's own is another one
+_IN_FOLDER = re.compile(r'\$\{?EBROOTGCC(?:CORE)?\}?/bin/(gcc|g\+\+|gfortran)(?![\w.+-])')
+# without it there is nothing to look for
+_HINT = re.compile(r'=["\']?g|EBROOTGCC')
 _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
+# the processor of the machine that builds, which is a login node's
+_NATIVE = re.compile(r'(?<![\w-])(?<!\bs/)-m(?:arch|tune|cpu)=native(?![\w-])')
 
 
 # toolchainopts are the toolchain's to put into words
@@ -23,15 +32,44 @@ TOOLCHAINS = ('toolchainopts',)
       link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
 def compiler_names(draft: Draft, site: Site):
     """gcc, g++ and gfortran as the compiler that a build is told to take become the wrappers."""
-    if '=g' not in draft.recipe.text:
+    if not _HINT.search(draft.recipe.text):
         return
 
     def change(text: str) -> str:
-        return _GNU.sub(lambda found: found.group(1) + _WRAPPERS[found.group(2)], text)
+        text = _IN_FOLDER.sub(lambda found: f'$(which {_WRAPPERS[found.group(1)]})', text)
+        return _GNU.sub(lambda found: found.group(1) + found.group(2) + _WRAPPERS[found.group(3)], text)
 
     for name, before, after in in_commands(draft, change, TOOLCHAINS):
         yield Change(name, before, after, 'compiler-names', 'GNU\'s compilers by name know neither the target nor '
                      'Cray\'s libraries', compiler_names.link)
+
+
+@rule('native-target', 'the target modules choose the processor, not the node that builds',
+      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+def native_target(draft: Draft, site: Site):
+    """
+    -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An
+    easyblock that looks at the processor is told the partition's.
+    """
+    yield from _processor(draft, site)
+    if '=native' not in draft.recipe.text:
+        return
+    for name, before, after in in_commands(draft, partial(left_out, _NATIVE)):
+        yield Change(name, before, after, 'native-target', f'the wrappers compile for partition {site.partition} by '
+                     'its target module, and native is the processor of the node that builds', native_target.link)
+
+
+def _processor(draft: Draft, site: Site) -> Iterator[Change]:
+    """The parameter of an easyblock that looks at the processor of the building node, where a recipe names none."""
+    easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
+    for entry in load_provided()['processor_parameters']:
+        before = draft.parameters.get(entry['parameter'])
+        if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
+            known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
+            after = next((words[entry['words']] for words in known if words), before)
+            if after != before:
+                yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
+                             f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
 
 
 @rule('fortran-words', 'options of gfortran are translated for the other Fortran compilers',

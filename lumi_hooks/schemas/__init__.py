@@ -24,6 +24,7 @@ KINDS = {
     'releases/modules.json': 'modules',
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
+    'releases/provided.json': 'provided',
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
     'licensed.json': 'licensed',

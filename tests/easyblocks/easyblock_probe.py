@@ -2,9 +2,10 @@
 """Runs steps of real easyblocks on real recipes and prints what they would do; the tests run it as a process.
 
 Standard input: {"root": the checkout, "robot": paths of recipes, "mended": with our easyblocks or with upstream's
-alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, "files": {path:
-content} below the build folder, "start_dir", "attributes", "parameters", "environment", "with_dependencies", "show":
-files to print afterwards, "commands": {start of a command: what it prints}}, ...]}
+alone, "cases": [{"text": a recipe, "easyblock": name, if not the recipe's, "steps": names of methods, or lists of
+one and its arguments, "files": {path: content} below the build folder, "start_dir", "attributes", "parameters",
+"environment", "with_dependencies", "show": files to print afterwards, "programs": that are on PATH, "commands":
+{start of a command: what it prints}}, ...]}
 
 No modules are loaded and no command is run: what would be run is recorded, with what "commands" says as its output.
 What a step would find in the environment of loaded modules is made up of the recipe's dependencies and of ENVIRONMENT.
@@ -150,6 +151,8 @@ def one(case):
             if content is not None:
                 with open(target, 'w', encoding='utf-8') as stream:
                     stream.write(content)
+        for name in case.get('programs', []):
+            script(os.path.join(WORK, 'bin', name))
         start = block.cfg['start_dir'] = os.path.join(build, case.get('start_dir', ''))
         os.chdir(start)
         for name, value in case.get('parameters', {}).items():
@@ -164,7 +167,8 @@ def one(case):
         toolchain.prepare(deps=dependencies, loadmod=False, silent=True)
         for step in case['steps']:
             os.chdir(start)
-            result['returned'] = getattr(block, step)()
+            method, *arguments = [step] if isinstance(step, str) else step
+            result['returned'] = getattr(block, method)(*arguments)
     except Exception:
         # told with the place: a test shows what went wrong in which case
         result['error'] = traceback.format_exc()

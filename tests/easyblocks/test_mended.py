@@ -120,6 +120,24 @@ def test_score_p(said, toolchain, suite, plugin):
     assert '--with-nocross-compiler-suite=' + suite in said('OTF2', toolchain)['commands'][-1].split()
 
 
+@pytest.mark.parametrize('bare, named', [('7.5.0', True), ('14.2.1', False)])
+def test_score_p_takes_the_release_s_gcc(probe, recipe_text, bare, named):
+    """The suite calls gcc by its name, which is the operating system's 7.5 on SLES 15."""
+    case = CASES['Score-P']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'), programs=[
+        'gcc-14', 'g++-14', 'gfortran-14'], commands={'cc -dumpversion': '14', 'gcc -dumpversion': bare})])
+    assert found['error'] is None, found['error']
+    words = found['commands'][-1].split()
+    assert ('CC=gcc-14' in words and 'FC=gfortran-14' in words) is named
+
+
+def test_score_p_says_what_is_missing(probe, recipe_text):
+    case = CASES['Score-P']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'),
+                         commands={'cc -dumpversion': '13', 'gcc -dumpversion': '7.5'})])
+    assert 'gcc-13 is not there' in found['error']
+
+
 def test_quantum_espresso(said):
     for toolchain in TOOLCHAINS:
         assert '-DQE_ENABLE_MPI=ON' in said('QuantumESPRESSO', toolchain)['parameters']['configopts']
@@ -233,6 +251,16 @@ def test_upstream_stops_without_ours(probe, recipe_text):
     cases = [dict(CASES[name], text=recipe_text(CASES[name]['recipe'], 'cpeAMD')) for name in names]
     for name, result in zip(names, probe(cases, mended=False)):
         assert result['error'], name + ' does not need ours any more'
+
+
+@pytest.mark.parametrize('gnuplot, reason', [(None, 'the recipe has no gnuplot'), ('/x', None)])
+def test_openfoam_checks_what_the_recipe_has(probe, recipe_text, gnuplot, reason):
+    """The package's data leaves gnuplot out, and foamMonitor -h asks for it."""
+    case = CASES['OpenFOAM']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'), steps=[['why_not', '! foamMonitor -h']],
+                         environment={'EBROOTGNUPLOT': gnuplot} if gnuplot else {})])
+    assert found['error'] is None and (found['returned'] or '').startswith(reason or '') is True
+    assert bool(found['returned']) is bool(reason)
 
 
 def test_what_upstream_s_easyblocks_take_from_each_other():

@@ -4,6 +4,7 @@
 import pytest
 from small_cray import RELEASE
 
+from lumi_hooks.releases import load_provided
 from tests.compiler_options import FLAGS, PLAIN, flags
 
 TOOLCHAINS = {'cpeGNU': 'gnu', 'cpeCray': 'cray', 'cpeAOCC': 'aocc', 'cpeAMD': 'amd'}
@@ -112,3 +113,12 @@ def test_how_mpi_programs_are_started(cray, tmp_path, tools, command):
     wanted['environment']['PATH'] = str(tmp_path)
     (made,) = cray.probe(wanted)
     assert made['mpi command'] == command
+
+
+@pytest.mark.parametrize('toolchain', TOOLCHAINS)
+def test_the_options_that_a_toolchain_knows(cray, toolchain):
+    """They are the ones that releases/provided.json names, which the rule toolchain-options goes by."""
+    made, = cray.probe({'name': toolchain, 'version': RELEASE, 'flags': True, 'options': {'nobody-knows': True}})
+    known = load_provided()['options']
+    assert set(made['error'].split('known options: ')[1].rstrip(')').split(',')) \
+        == {*known['all'], *known['toolchains'][toolchain]}

@@ -23,6 +23,11 @@ SYSTEM_DICT = {'name': 'system', 'version': 'system'}
     (('EasyBuild', '5', '', ''), Dependency('EasyBuild', '5')),
     (('cray-python/3.11.7', EXTERNAL), Dependency('cray-python', '3.11.7', external=True)),
     (('xpmem', EXTERNAL), Dependency('xpmem', external=True)),
+    (('EasyBuild', '5', '', ('system', '')), Dependency('EasyBuild', '5', '', SYSTEM)),
+    (['EasyBuild', '5', '', ['system', 'system']], Dependency('EasyBuild', '5', '', SYSTEM)),
+    ({'name': 'EasyBuild', 'version': '5', 'system': True}, Dependency('EasyBuild', '5', '', SYSTEM)),
+    ({'name': 'EasyBuild', 'version': '5', 'toolchain': {'name': 'system', 'version': ''}},
+     Dependency('EasyBuild', '5', '', SYSTEM)),
     ({'name': 'zlib', 'version': '1.3.1'}, Dependency('zlib', '1.3.1')),
     ({'name': 'zlib', 'version': '1.3.1', 'versionsuffix': '-x', 'toolchain': SYSTEM_DICT},
      Dependency('zlib', '1.3.1', '-x', SYSTEM)),
@@ -52,6 +57,14 @@ def test_what_is_no_toolchain(toolchain):
 def test_parse_of_a_dependency_is_itself():
     found = Dependency('zlib', '1')
     assert Dependency.parse(found) is found
+
+
+@pytest.mark.parametrize('version', [
+    False, {'arch=x86_64': False, 'arch=*': '12'}, {'arch=aarch64': '1', 'arch=*': False}])
+def test_what_a_recipe_switches_off_is_no_dependency(version):
+    raw = ('PSM2', version)
+    found = Dependency.all_of([raw, {'name': 'PSM2', 'version': version}, [raw, ('b', '1')]])
+    assert found == (Dependency('b', '1'),)
 
 
 def test_iterated_builds_are_flattened():

@@ -24,6 +24,8 @@ RIGHT = {
     ('CAFE5', 'openblas'): 'what the sources say, in whose place the recipe puts a name',
     ('OpenLB', 'OPENBLAS'): "OpenLB's name for any BLAS; the libraries are $LIBLAPACK_MT",
 }
+RIGHT.update({('Dice', word): 'what upstream\'s patch says, in whose place the recipe puts a word'
+              for word in ('flexiblas_api.h', 'flexiblas_set_num_threads')})
 LEFT = {
     ('Nektar++', 'OPENBLAS'): 'its build would need a vendor of its own for LibSci',
     ('Nektar++', 'FlexiBLAS'): 'the same', ('Nektar++', 'FlexiBLAS_HOME'): 'the same',

@@ -44,7 +44,10 @@ def check_uses(name, uses, recipe, site):
     if 'rocm' in uses:  # foss has none of it
         on_gpus = make_site(partition='G', env={})
         assert ('rocm' in adapt(recipe(name=name), on_gpus).without) is not uses['rocm']['value']
-    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'blas', 'rocm'}
+    if 'mpi-tests' in uses:
+        tested = adapt(recipe("runtest = 'check'\n", name=name), site).parameters['runtest']
+        assert (tested is False) is uses['mpi-tests']['value'] and uses['mpi-tests']['link']
+    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'mpi-tests', 'blas', 'rocm'}
 
 
 def check_dependencies(name, entries, recipe, site):
@@ -137,7 +140,8 @@ def check_although(name, entry, recipe, site):
 
 def check_parameters(name, entries, recipe, site):
     """Another value, or more options, once."""
-    draft = Draft(recipe("configopts = '--before'\n", name=name, version='1.0'))
+    version = next((entry['min'] for entry in entries.values() if 'min' in entry), '1.0')
+    draft = Draft(recipe("configopts = '--before'\n", name=name, version=version))
     for change in list(BY_ID['package-parameters'](draft, site)):
         draft.apply(change)
     for parameter, entry in entries.items():

@@ -4,6 +4,7 @@ import pytest
 from ruling import says
 
 from lumi_hooks.adapt import adapt
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.site import make_site
 
 # --- compiler-strictness
@@ -81,11 +82,20 @@ def test_rule_toolchain_follows_the_site(recipe):
      "sed -i 's/-llapack -lblas//g' Makefile && "),
     ("configopts = '-DBLA_VENDOR=FlexiBLAS'\n", 'configopts', '-DBLA_VENDOR=All'),
     ("configopts = \"-Dlapack=custom -Dcustom_libraries='flexiblas'\"\n", 'configopts',
-     "-Dlapack=custom -Dcustom_libraries='sci_gnu'"),
+     "-Dlapack=custom -Dcustom_libraries='m'"),
     ("toolchainopts = {'openmp': True}\nbuildopts = 'blas_lapack_libs=flexiblas S=\"-lscalapack\"'\n", 'buildopts',
-     'blas_lapack_libs=sci_gnu_mp S="-lsci_gnu_mpi_mp"'),
+     'blas_lapack_libs=m S="-lm"'),
     ("preconfigopts = \"sed -i 's/openblas/flexiblas/' configure && \"\n", 'preconfigopts',
-     "sed -i 's/openblas/sci_gnu/' configure && "),
+     "sed -i 's/openblas/m/' configure && "),
+    # a word that goes leaves what separates its neighbours
+    ("buildopts = 'LIBBLAS=-lopenblas LIBBLASNAME=x'\n", 'buildopts', 'LIBBLAS= LIBBLASNAME=x'),
+    ("configopts = '--with-blas=-L$EBROOTOPENBLAS/lib --with-lapack=-lflexiblas --x'\n", 'configopts',
+     '--with-blas= --with-lapack= --x'),
+    # what a substitution looks for is what the sources say
+    ("prebuildopts = 'sed -i s/-lopenblas/$LIBBLAS/ M'\nbuildopts = '-llapacke -lm'\n", 'buildopts', '-lm'),
+    ("buildopts = 'LDLIBS=\"-lgsl $LIBBLAS -llapacke $LIBS\"'\n", 'buildopts', 'LDLIBS="-lgsl $LIBBLAS $LIBS"'),
+    ("preconfigopts = 'sed -i \"s/find_library(X blas)/find_library(X flexiblas)/\" C && '\n", 'preconfigopts',
+     'sed -i "s/find_library(X blas)/find_library(X m)/" C && '),
     ("exts_list = [('x', '1', {'preinstallopts': 'L=\"-L$EBROOTOPENBLAS/lib -lopenblas\" ', "
      "'sources': ['flexiblas']})]\n", 'exts_list',
      [('x', '1', {'preinstallopts': 'L="" ', 'sources': ['flexiblas']})])])
@@ -99,6 +109,30 @@ def test_rule_blas_by_name_leaves_others(recipe, site):
     more = "configopts = '-DBLA_VENDOR=Intel10_64lp -lflexiblasx --lflexiblas flexiblas-x $flexiblas'\n"
     assert says('blas-by-name', recipe(more), site) == []
     assert says('blas-by-name', recipe("configopts = '-lflexiblas'\n", name='FlexiBLAS'), site) == []
+
+
+def test_what_patches_take_of_flexiblas(upstream_site, upstream_file):
+    """No rule reaches into a patch, so the packages' data says what becomes of it."""
+    found = adapt(read_recipe(upstream_file('Dice-20221025-foss-2022a.eb')), upstream_site).parameters
+    assert 's/flexiblas_set_num_threads/omp_set_num_threads/' in found['prebuildopts']
+    assert found['prebuildopts'].endswith('&&') and found['prebuildopts'].count('&&') == 2
+    found = adapt(read_recipe(upstream_file('FLINT-2.9.0-gfbf-2022a.eb')), upstream_site).parameters
+    assert '-DCBLAS_LIBRARIES=-lm' in found['configopts']
+
+
+# --- mpi-libraries
+
+@pytest.mark.parametrize('before, after', [
+    ('--with-lib="-lmpi_mpifh -lmetis"', '--with-lib="-lmetis"'), ('A=-lmpi_cxx B=-lmpi', 'A= B=-lmpi'),
+    ('L="-lz -lmpi_usempif08 -lopen-pal -lm"', 'L="-lz -lm"')])
+def test_rule_mpi_libraries(recipe, site, before, after):
+    change, = says('mpi-libraries', recipe(f'buildopts = {before!r}'), site)
+    assert change.after == after and change.link
+
+
+def test_rule_mpi_libraries_leaves_others(recipe, site):
+    assert says('mpi-libraries', recipe("buildopts = '-lmpi -lmpi_gnu -lmpicxx x-lmpi_cxx'"), site) == []
+    assert says('mpi-libraries', recipe("buildopts = '-lmpi_cxx'", name='OpenMPI'), site) == []
 
 
 # --- folder-by-name, mpi-by-name
@@ -126,7 +160,7 @@ def test_rule_folder_by_name_leaves_what_is_loaded(recipe, site, more):
 def test_rule_mpi_by_name(recipe, site):
     more = "configopts = 'CC=mpicc CXX=$(which mpic++) FC=\"mpif90\" E=$(which mpiexec) unix-mpicc.mk mpirun -np 2'\n"
     change, = says('mpi-by-name', recipe(more), site)
-    assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk mpirun -np 2'
+    assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk srun -n 2'
     assert says('mpi-by-name', recipe(more, name='OpenMPI'), site) == []
     # what people read is no command
     assert says('mpi-by-name', recipe('download_instructions = "build it with mpicc"\n'), site) == []

@@ -177,3 +177,63 @@ def test_rule_release_version_of_what_another_software_holds(recipe, upstream_in
     boost, python = (item for item in found.dependencies() if item.name.startswith('Boost'))
     assert python.name == name and python.version == boost.version
     assert found.parameters['configopts'] == '$EBROOTBOOSTPYTHON' + ('MINNUMPY' if release == '25.09' else '')
+
+
+# --- central-tools: the variant of buildtools
+
+@pytest.mark.parametrize('release, cmake, suffix', [
+    ('25.09', '3.31.8', '-CMake3'), ('25.09', '4.0.3', ''), ('25.09', None, ''), ('25.03', '3.31.8', '')])
+def test_rule_central_tools_by_the_version_of_cmake(recipe, release, cmake, suffix):
+    """One variant for all tools of a recipe: x265 4.1 needs CMake 3, and buildtools/25.09 holds CMake 4."""
+    tools = "('CMake', '%s'), " % cmake if cmake else ''
+    text = "builddependencies = [('Ninja', '1.12'), %s('pkgconf', '2.4'), ('M4', '1.4')]\n" % tools
+    found = adapt(recipe(text, name='x265', version='4.1'), make_site(release, env={}))
+    tool, = found.dependencies('builddependencies')
+    assert (tool.name, tool.versionsuffix) == ('buildtools', suffix)
+    reasons = {change.reason for change in found.changes if change.rule == 'central-tools'}
+    assert any('CMake 3' in reason for reason in reasons) is bool(suffix)
+
+
+@pytest.mark.parametrize('more', [
+    # loaded with the software, or by what it needs: a second buildtools would unload it
+    "dependencies = [('CMake', '3.31.8')]\nbuilddependencies = [('CMake', '3.31.8')]\n",
+    "builddependencies = [('CMake', '3.31.8'), ('scikit-build-core', '0.11.5')]\n",
+    "dependencies = [('PyTorch', '2.6.0')]\nbuilddependencies = [('CMake', '3.31.8')]\n"])
+def test_rule_central_tools_one_buildtools_at_a_time(recipe, more):
+    found = adapt(recipe(more), make_site('25.09', env={}))
+    tools = {item for where in ('dependencies', 'builddependencies') for item in found.dependencies(where)
+             if item.name == 'buildtools'}
+    assert {item.versionsuffix for item in tools} == {''}
+
+
+@pytest.mark.parametrize('release', release_names())
+def test_no_reason_says_that_buildtools_holds_pkgconf(recipe, release):
+    """It does not: the operating system's pkg-config serves."""
+    change, = says('central-tools', recipe("builddependencies = [('pkgconf', '2.4')]\n"), make_site(release, env={}))
+    assert 'operating system' in change.reason
+
+
+# --- libraries whose interface broke, for one package
+
+@pytest.mark.parametrize('name, version, major', [
+    ('QuantumESPRESSO', '6.8', '5'), ('QuantumESPRESSO', '7.1', '7'), ('ABINIT', '9.6.2', '5'), ('CP2K', '9.1', '7')])
+def test_rule_release_version_libxc(recipe, upstream_site, name, version, major):
+    found = adapt(recipe("dependencies = [('libxc', '5.2.3')]\n", name=name, version=version), upstream_site)
+    libxc, = (item for item in found.dependencies() if item.name == 'libxc')
+    assert libxc.version.split('.')[0] == major
+
+
+@pytest.mark.parametrize('version, said', [('7.5', True), ('7.3.1', True), ('7.2', False)])
+def test_scalapack_of_quantum_espresso(recipe, site, version, said):
+    """LUMI's recipe says the same; before 7.3.1 it is built by make."""
+    found = adapt(recipe(name='QuantumESPRESSO', version=version), site)
+    assert ('-DSCALAPACK_LIBRARIES="-lm"' in (found.parameters.get('configopts') or '')) is said
+
+
+@pytest.mark.parametrize('name, where, kept', [
+    ('Score-P', 'dependencies', True), ('Extrae', 'dependencies', True), ('Score-P', 'builddependencies', False),
+    ('lz4', 'dependencies', False)])
+def test_rule_toolchain_provided_of_binutils_as_a_library(recipe, upstream_site, name, where, kept):
+    """Tools that read the symbols of programs link libbfd; the compiler's binary tools are no library."""
+    found = adapt(recipe(f"{where} = [('binutils', '2.42')]\n", name=name, version='5.0'), upstream_site)
+    assert ('binutils' in {item.name for item in found.dependencies(where)}) is kept

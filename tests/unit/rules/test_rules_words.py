@@ -3,6 +3,7 @@
 import pytest
 from ruling import says
 
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_compilers
 from lumi_hooks.site import make_site
 from toolchains.compiler.lumi_cpecce import CpeCce
@@ -18,6 +19,9 @@ def at(toolchain):
 @pytest.mark.parametrize('before, after', [
     ('FC=gfortran CC=gcc F90="$F90" CXX=g++', 'FC=ftn CC=cc F90="$F90" CXX=CC'),
     ('-DCMAKE_CXX_COMPILER=g++', '-DCMAKE_CXX_COMPILER=CC'),
+    ('--with-f77=gfortran --cc=gcc LD=g++', '--with-f77=ftn --cc=cc LD=CC'),
+    ('FC="gfortran -m64" CC=gcc-13', 'FC="ftn -m64" CC=cc'),
+    ('$EBROOTGCCCORE/bin/gcc ${EBROOTGCC}/bin/gfortran', '$(which cc) $(which ftn)'),
 ])
 @pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
 def test_rule_compiler_names(recipe, toolchain, before, after):
@@ -27,7 +31,7 @@ def test_rule_compiler_names(recipe, toolchain, before, after):
 
 @pytest.mark.parametrize('text', [
     '--enable-fortran-calling-convention=gfortran', 'SYSTEM=gfortran',
-    'CPP="gcc -E"', 'CC=gcc-14', 'HOST_COMPILER=g++', 'CC="$CC" FC=$FC', '--with-CC=gcc2'])
+    'CPP="gcc -E"', 'CC=gcc-ar', '$EBROOTGCC/bin/gcc-ar', 'HOST_COMPILER=g++', 'CC="$CC" FC=$FC', '--with-CC=gcc2'])
 def test_what_only_looks_like_a_compilers_name(recipe, text):
     assert says('compiler-names', recipe(f'configopts = {text!r}'), at('cpeGNU')) == []
 
@@ -36,6 +40,45 @@ def test_commands_of_extensions(recipe):
     options = {'preinstallopts': 'export CC=gcc ; ', 'source_urls': ['https://x.org/CC=gcc']}
     change, = says('compiler-names', recipe(f"exts_list = [('x', '1.0', {options})]"), at('cpeGNU'))
     assert change.after == [('x', '1.0', {**options, 'preinstallopts': 'export CC=cc ; '})]
+
+
+# --- native-target
+
+@pytest.mark.parametrize('before, after', [
+    (' -mpc64 -march=native -g', ' -mpc64 -g'), ('A=-march=native B=1', 'A= B=1'), ('"-O3 -mtune=native"', '"-O3 "'),
+    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'")])
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
+def test_rule_native_target(recipe, toolchain, before, after):
+    change, = says('native-target', recipe(f'configopts = {before!r}'), at(toolchain))
+    assert change.after == after and 'partition C' in change.reason
+
+
+def test_rule_native_target_in_toolchainopts(recipe):
+    change, = says('native-target', recipe("toolchainopts = {'extra_fflags': '-mtune=native -fno-lto'}"), at('cpeGNU'))
+    assert change.after == {'extra_fflags': '-fno-lto'}
+
+
+@pytest.mark.parametrize('name, parameter, partition, after', [
+    ('BLIS', 'cpu_architecture', 'C', 'zen3'), ('BLIS', 'cpu_architecture', 'L', 'zen2'),
+    ('LAMMPS', 'kokkos_arch', 'G', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'D', 'ZEN2')])
+def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, name, parameter, partition, after):
+    site = make_site('25.03', partition=partition, env={})
+    change, = says('native-target', recipe(f"easyblock = 'EB_{name}'", name=name), site)
+    assert (change.parameter, change.before, change.after) == (parameter, None, after)
+    assert says('native-target', recipe(f"easyblock = 'EB_{name}'\n{parameter} = 'generic'", name=name), site) == []
+    assert says('native-target', recipe("easyblock = 'ConfigureMake'", name=name), site) == []
+
+
+def test_upstreams_recipe_of_lammps(upstream_site, upstream_file):
+    """It names no easyblock."""
+    found = says('native-target', read_recipe(upstream_file('LAMMPS-29Aug2024-foss-2023b-kokkos.eb')), upstream_site)
+    assert [change.after for change in found] == ['ZEN3']
+
+
+@pytest.mark.parametrize('text', [
+    "sed -i 's/-march=native//g' M", '-march=native-x', 'x-march=native', '-march=znver3'])
+def test_rule_native_target_leaves_others(recipe, text):
+    assert says('native-target', recipe(f'configopts = {text!r}'), at('cpeGNU')) == []
 
 
 # --- fortran-words
