@@ -75,27 +75,12 @@ def run(options: argparse.Namespace) -> int:
         return _expire(options, site, notes)
     if not options.module:
         return _listed(options, site, notes)
-    return _remove(options, site, days, notes)
+    return _remove(options, site, days)
 
 
-def _remove(options: argparse.Namespace, site: Site, days: float, notes: Sequence[Note]) -> int:
-    found, again = {}, []
-    for what in options.module:
-        try:
-            item = target(place.installed_name(what, site), site)
-            found[item.module] = item
-        except LumiHooksError:
-            gone = [note for note in notes if note.held.kind == REMOVED
-                    and what.lower() in (note.held.module.lower(), note.held.module.lower().partition('/')[0])]
-            if not gone:
-                raise
-            again += gone
-    for note in again:
-        print(quote.line(f'lumi-eb: {note.held.module} is removed already, and stays on disk until {note.day}'),
-              file=sys.stderr)
-    targets = list(found.values())
-    if again and not targets and not options.json:
-        return 0
+def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
+    names = dict.fromkeys(place.installed_name(what, site) for what in options.module)
+    targets = list({item.module: item for item in (target(name, site) for name in names)}.values())
     needed = needed_by(targets, site)
     blocked = any(needed.values()) and not options.force
     if not options.json:
@@ -116,7 +101,7 @@ def _remove(options: argparse.Namespace, site: Site, days: float, notes: Sequenc
         until = f': it stays on disk until {note.day} ({note.size}), as jobs may use it; "lumi-eb remove --undo ' \
                 f'{note.held.module}" brings it back, "lumi-eb remove --expire --now {note.held.module}" frees it'
         print(quote.line(f'removed {note.held.module}{until if days else ""}'))
-    return 0 if done or again or options.json and not blocked else 1
+    return 0 if done or options.json and not blocked else 1
 
 
 def _undo(options: argparse.Namespace, notes: Sequence[Note]) -> int:

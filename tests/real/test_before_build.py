@@ -84,7 +84,8 @@ def test_licensed_software(people):
 
     asked = {'LUMI_HOOKS_PRIVATE_SOURCES': private}
     done = one.eb(f'{recipe}', check=False, **asked)
-    assert done.returncode != 0 and f'needs the licence {private}/licence, which is not there' in done.stdout
+    assert done.returncode != 0
+    assert f'needs the licence {private}/licence, which does not exist' in done.stdout, done.stdout
     assert not one.software('secret', '').exists()
     (private / 'licence').write_text('')
     # the log of a build that fails quotes its sources

@@ -111,9 +111,8 @@ CASES = [
     ('explain', 1, 'Fails'), ('explain', 1, 'EBU_USER_PREFIX={tmp}/half'),
     ('explain', 1, 'EBU_USER_PREFIX={tmp}/half Thing'), ('explain', 2, 'Nothing'), ('explain', 2, '{tmp}'),
     ('failures', 0, ''), ('failures', 0, 'Fails'), ('failures', 2, 'Nothing'),
-    ('remove', 0, ''), ('remove', 0, f'{LUMI} --expire'), ('remove', 0, f'{LUMI} {REMOVE} --yes Thing Needs'),
-    ('remove', 1, f'{LUMI} {REMOVE} --yes Thing'), ('remove', 2, f'{LUMI} {REMOVE} Nothing'),
-    ('remove', 2, f'{LUMI} --undo Nothing'),
+    ('remove', 0, ''), ('remove', 0, f'{LUMI} --expire'), ('remove', 1, f'{LUMI} {REMOVE} --yes Thing'),
+    ('remove', 2, f'{LUMI} {REMOVE} Nothing'), ('remove', 2, f'{LUMI} --undo Nothing'),
     ('report', 0, ''), ('report', 2, 'Nothing'),
     ('sbom', 0, '{tmp}/p'), ('sbom', 1, '{tmp}/half'), ('sbom', 2, '{tmp}/nowhere'),
     ('survey', 0, '--jobs 1 {mine}'), ('survey', 1, '--jobs 1 {mine} {tmp}/broken'), ('survey', 2, '{tmp}/nowhere'),
@@ -157,6 +156,15 @@ def test_json_is_as_its_schema_says_and_so_is_the_exit_code(world, monkeypatch, 
     if json_too:
         plain, text, err = run(command, words, world, monkeypatch, capsys)
         assert plain == code and bool(text or err)
+
+
+def test_what_was_removed_is_as_its_schema_says(world, monkeypatch, capsys):
+    code, out, _ = run('remove', f'{LUMI} {REMOVE} --json --yes Thing Needs', world, monkeypatch, capsys)
+    found = parsed(out)
+    valid(found, 'remove')
+    assert code == 0 and found['removed'] and len(found['modules']) == len(found['kept']) == 2
+    code, out, err = run('remove', f'{LUMI} {REMOVE} --json --yes Thing', world, monkeypatch, capsys)
+    assert code == 2 and not out and 'was removed already' in err
 
 
 @pytest.mark.parametrize('command, key, words, kept, lost', [
