@@ -78,6 +78,7 @@ def test_archived_recipes_install_without_the_hooks(standin, sources, upstream, 
     assert not (plain.prefix / '.lumi-hooks').exists()
 
 
+@pytest.mark.long
 def test_packages_of_cray_python_install_without_the_hooks(standin, sources, upstream, tmp_path):
     """Their default sanity check needs cray-python's version: LUMI's metadata lacks it, the generated file has it."""
     hooked, plain = pair(standin, sources, upstream, tmp_path)

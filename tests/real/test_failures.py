@@ -75,7 +75,8 @@ def test_a_build_that_fails_is_told_kept_explained_and_reported(fresh):
     assert told.returncode == 0 and 'installed since: Failing/1.0-cpeGNU-25.03' in told.stdout, told.stdout
 
 
-@pytest.mark.parametrize('easybuild', ['5.1.2', '5.2.0', '5.4.1'])
+@pytest.mark.parametrize('easybuild', ['5.1.2', pytest.param('5.2.0', marks=pytest.mark.long),
+                                       pytest.param('5.4.1', marks=pytest.mark.long)])
 def test_a_command_that_says_nothing(fresh, easybuild):
     fresh.easybuild = easybuild
     path = recipe(fresh, 'Silent', more="preconfigopts = 'false && '")

@@ -96,6 +96,7 @@ def test_probe_facts_and_pack(member):
     assert {one.id: one.state for one in judge(read_probe(str(member.home / 'probe.tsv')))} == states
 
 
+@pytest.mark.long
 def test_the_same_command_continues(member):
     """Ctrl-C while a job waits leaves it in the queue; the same command finds it; a refused job is told."""
     # the login node was asked before
@@ -116,6 +117,7 @@ def test_the_same_command_continues(member):
     assert set(read_probe(str(member.output / 'probe.tsv'))) == {'login', 'cpu'}
 
 
+@pytest.mark.long
 def test_runs_of_the_benchmarks(member):
     """What is run in jobs, with a small benchmark in the place of OSU's: installed, by hand, and for GPUs."""
     prefix = member.output / 'EasyBuild'
@@ -168,6 +170,7 @@ def test_all_of_it(member):
     assert 'install-hypre: done before' in again.stdout and again.returncode == 0
 
 
+@pytest.mark.long
 def test_interrupted(member):
     """Ctrl-C says what goes on, with the exit code of an interrupted command, and leaves nothing half."""
     command = f'timeout --preserve-status -s INT 4 dash {PILOT} probe --no-jobs --output {member.output} </dev/null'
@@ -176,6 +179,7 @@ def test_interrupted(member):
     assert not (member.output / 'facts' / 'login.tsv').exists() and not list((member.output / 'state').glob('*.failed'))
 
 
+@pytest.mark.long
 def test_needs_a_new_login(member):
     # another login's module, with another prefix
     command = f'module load LUMI/25.03 >/dev/null 2>&1; dash {PILOT} probe --no-jobs --output {member.output}'

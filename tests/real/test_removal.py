@@ -94,6 +94,7 @@ def test_a_running_job_goes_on_and_undo_brings_it_back(user):
     assert 'already installed' in user.install('one', '').stdout
 
 
+@pytest.mark.long
 def test_it_is_built_anew_and_what_was_removed_is_kept_and_expires(user):
     user.install('one')
     lumi_eb(user, f'remove --yes {MODULE}')
@@ -171,6 +172,7 @@ def test_what_came_in_as_a_dependency_is_not_listed_until_it_is_asked_for(user):
     assert listed(user, 'needed') == [NEEDED]
 
 
+@pytest.mark.long
 def test_jobs_of_slurm(fresh, slurm, tmp_path):  # noqa: F811
     """eb --job gives each recipe to an eb of its own; and a job goes on when what it uses is removed."""
     for name, more in (('needed', ''), ('fault', "dependencies = [('needed', '1.0')]\n")):
@@ -229,7 +231,8 @@ def test_it_can_be_switched_off(user):
     assert listed(user, 'needed') == [NEEDED]
 
 
-@pytest.mark.parametrize('by_hand', ['installation', 'contents', 'module'])
+@pytest.mark.parametrize('by_hand', ['installation', *(pytest.param(what, marks=pytest.mark.long)
+                                                     for what in ('contents', 'module'))])
 def test_what_was_deleted_by_hand_is_told_and_installed_again(user, by_hand):
     user.install('one')
     if by_hand == 'module':
@@ -248,6 +251,7 @@ def test_what_was_deleted_by_hand_is_told_and_installed_again(user, by_hand):
     assert user.litter() == []
 
 
+@pytest.mark.long
 def test_a_dependency_that_was_deleted_by_hand_is_built_again(user):
     top, robot = with_dependency(user)
     user.eb(f'{top} {robot}')

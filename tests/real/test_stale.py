@@ -7,7 +7,8 @@ import pytest
 from .test_job import slurm  # noqa: F401 (a fixture)
 from .test_live import tiny
 
-VERSIONS = ['5.1.2', '5.2.0', '5.4.1']
+# the one that LUMI/25.03 loads in each run, the others in the long ones
+VERSIONS = ['5.1.2', *(pytest.param(version, marks=pytest.mark.long) for version in ('5.2.0', '5.4.1'))]
 
 
 def own(fresh, name='mine', extra=''):
