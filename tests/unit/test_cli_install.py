@@ -115,7 +115,11 @@ def test_interrupted(lumi, monkeypatch, whom):
             os.killpg(process.pid, signal.SIGINT)
         else:
             process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=30)
+        try:
+            said, _ = process.communicate(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     if whom == 'terminal':
         assert process.returncode == 9 and '== eb puts things in order' in said, said
     else:
