@@ -39,6 +39,7 @@ SOURCE_FOLDER = 'source'
 # in the store that one has another ending, so that no search of EasyBuild's takes it for a recipe
 SOURCE_ENDING = '.txt'
 _KEPT_DAYS = 30
+_LONGEST = 255  # bytes, of every file system here (path_resolution(7))
 _DAY = 24 * 3600
 # while an entry is written, and while one goes
 _NEW, _GONE = '.new-', '.gone-'
@@ -74,6 +75,11 @@ class Store:
             except OSError as err:
                 raise RecipeError(f'{patch}, next to {recipe.filename}, cannot be read: {err.strerror}') from err
         links = {os.path.basename(source): source for source in sources_beside(recipe)}
+        long = next((name for name in map(os.path.basename, contents) if len(name.encode(errors='replace')) > _LONGEST),
+                    None)
+        if long:
+            raise LumiHooksError(f'{long[:60]}… is longer than the name of a file can be ({_LONGEST} bytes): '
+                                 'shorten name, version or versionsuffix')
         folder = self._folder(contents, links)
         try:
             if not _holds(folder, contents, links):

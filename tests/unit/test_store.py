@@ -82,6 +82,13 @@ def test_a_damaged_entry_is_written_anew(store, adapted):
     assert not [name for name in os.listdir(store.root) if name.startswith('.')]
 
 
+def test_a_name_that_no_file_can_have(store, adapted, tmp_path):
+    found = adapted(more=f"versionsuffix = '-{'x' * 190}'\nname = '{'T' * 150}'\n")
+    with pytest.raises(LumiHooksError, match='is longer than the name of a file can be'):
+        store.put(found)
+    assert files(store.root) == []
+
+
 def test_modes_follow_the_umask(store, adapted):
     old = os.umask(0o027)
     try:
