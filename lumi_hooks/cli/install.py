@@ -167,7 +167,7 @@ def show(plan: Plan, targets: Sequence[Target], rest: Sequence[str] = ()) -> Non
     build = plan.of(BUILD)
     there = len(plan.of(INSTALLED)) + len(plan.of(CENTRAL))
     if build:
-        print(f'\nto build ({len(build)}{f"; {there} of what it needs is there" if there else ""}), into '
+        print(f'\nto build ({len(build)}{f"; installed of what it requires: {there}" if there else ""}), into '
               f'{quote.line(plan.site.prefix)}:')
         for node in build[:_SHOWN]:
             print(quote.line(f'  {node.module}  from {os.path.basename(node.source or node.recipe or "")}'))

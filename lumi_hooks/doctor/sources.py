@@ -51,7 +51,9 @@ def downloads(here: Situation):
 def work_folders(here: Situation):
     """Temporary files and the build tree: a folder that somebody else prepared can be exchanged while a build runs."""
     judge = trust.here(here.env)
-    named = {'TMPDIR': here.env.get('TMPDIR') or tempfile.gettempdir()}
+    # inside eb EasyBuild has made its own folder in there already, and TMPDIR names that
+    setting = '' if here.inside else here.env.get('EASYBUILD_TMPDIR', '')
+    named = {'the folder for temporary files': setting or here.env.get('TMPDIR') or tempfile.gettempdir()}
     if here.buildpath:
         named['the build path'] = here.buildpath
         # in a folder for everybody (/tmp) each package's own could be there already
