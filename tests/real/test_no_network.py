@@ -206,8 +206,10 @@ def test_mpi_in_a_build(project, case):  # noqa: F811
     source = project.base / 'recipes' / 'hello.c'
     source.write_text(HELLO)
     out = project.base / 'home' / 'out'
-    build = f'cc {source} -o hello && mpiexec -n 2 ./hello > {out} 2>&1 && ./hello >> {out} 2>&1'
-    recipe = project.recipe('one', build=build)
+    # in a script: of a recipe's own words mpiexec becomes srun
+    script = project.base / 'recipes' / 'ranks.sh'
+    script.write_text(f'cc {source} -o hello && mpiexec -n 2 ./hello > {out} 2>&1 && ./hello >> {out} 2>&1')
+    recipe = project.recipe('one', build=f'sh {script}')
     recipe.write_text(recipe.read_text().replace("'GCCcore', 'version': '14.2.0'", "'gompi', 'version': '2025a'"))
     done = project.eb(recipe, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + (out.read_text() if out.exists() else '')
