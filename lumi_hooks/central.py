@@ -71,6 +71,8 @@ class Index:
         self._modules: Dict[str, Dict[str, str]] = {}
         # module files that stand for no installation, with the reason (standing.py), by name of the software
         self._fallen: Dict[str, Dict[str, Tuple[str, str]]] = {}
+        # full names of modules that were seen to stand for an installation
+        self._standing: Set[str] = set()
         self._recipes: Dict[str, Dict[str, List[str]]] = {}
         # of the paths in there, those that were seen not to be derived ones
         self._own: Set[str] = set()
@@ -85,8 +87,8 @@ class Index:
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._fallen, self._recipes, self._own_sources, self._listings, self._flats,
-                      self._texts, self._needs):
+        for known in (self._modules, self._fallen, self._standing, self._recipes, self._own_sources, self._listings,
+                      self._flats, self._texts, self._needs):
             known.clear()
 
     def modules(self, name: str) -> Dict[str, str]:
@@ -117,6 +119,23 @@ class Index:
         name, _, version = module.partition('/')
         found = self.fallen(name).get(version)
         return found[1] if found else None
+
+    def stands(self, module: str) -> bool:
+        """
+        Does a module of that full name stand for an installation, as far as its file tells? EasyBuild asks for all
+        modules with every recipe.
+        """
+        if module in self._standing:
+            return True
+        name, _, version = module.partition('/')
+        found = self.fallen(name).get(version) if version else None
+        if found:
+            try:
+                return fallen(read_text(found[0])) is None  # it may have been installed in this very run
+            except OSError:
+                return False
+        self._standing.add(module)
+        return True
 
     def module_file(self, module: str) -> Optional[str]:
         """Module file of an installed module given by its full name, None where it is not installed."""

@@ -98,8 +98,11 @@ def read_bytes(path: str, largest: int = LARGEST_TEXT, below: Optional[str] = No
     else:
         file = open_regular(path)
     with os.fdopen(file, 'rb') as handle:
-        # a file may grow while it is read
-        found = handle.read(largest + 1) if os.fstat(file).st_size <= largest else None
+        size = os.fstat(file).st_size
+        # as many bytes as are asked for are allocated
+        found = handle.read(size + 1) if size <= largest else None
+        if found is not None and len(found) > size:  # it grew while it was read
+            found += handle.read(largest + 1 - len(found))
     if found is None or len(found) > largest:
         raise OSError(errno.EFBIG, f'it is larger than {largest} bytes', path)
     return found

@@ -220,12 +220,13 @@ def sources_beside(recipe: Recipe) -> Tuple[str, ...]:
 
 def _beside(recipe: Recipe, *parameters: str) -> Tuple[str, ...]:
     """Paths of the files that parameters name, of those that lie in the recipe's own folder."""
-    if not recipe.path:
+    names = list(_names(recipe.parameters, parameters)) if recipe.path else []
+    if not names or not recipe.path:
         return ()
     folder = os.path.dirname(os.path.abspath(recipe.path))
     values = template_values(recipe)
     found: List[str] = []
-    for name in _names(recipe.parameters, parameters):
+    for name in names:
         try:
             name = name % values
         except (KeyError, ValueError, TypeError):
@@ -249,7 +250,7 @@ def template_values(recipe: Recipe) -> Mapping[str, str]:
 
 def checksums_beside(recipe: Recipe) -> Mapping[str, str]:
     """Contents of a checksums.json in the recipe's folder: file name -> checksum."""
-    return checksums_in(os.path.dirname(os.path.abspath(recipe.path))) if recipe.path else {}
+    return checksums_in(os.path.dirname(recipe.path)) if recipe.path else {}
 
 
 def checksums_in(folder: str) -> Mapping[str, str]:
@@ -289,11 +290,10 @@ def file_name(item: Any) -> str:
 def _names(value: Any, parameters: Sequence[str]) -> Iterator[str]:
     """Names of the files that parameters name, anywhere in a recipe."""
     if isinstance(value, dict):
-        for key, item in value.items():
-            if key in parameters:
-                yield from filter(None, map(file_name, as_list(item)))
-            elif key in ('exts_list', 'components'):
-                yield from _names(item, parameters)
+        for key in parameters:
+            yield from filter(None, map(file_name, as_list(value.get(key))))
+        for key in ('exts_list', 'components'):
+            yield from _names(value.get(key), parameters)
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _names(item, parameters)

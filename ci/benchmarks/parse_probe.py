@@ -13,6 +13,8 @@ import sys
 import time
 
 HOOKS, FOLDER, NUMBER = sys.argv[1], sys.argv[2], int(sys.argv[3])
+# the hooks ask what eb was given: a recipe, whose dependencies are the others, and not this program's own arguments
+sys.argv[1:] = ['GROMACS-2025.2-foss-2025a.eb', '-r']
 sys.path.insert(0, os.path.dirname(os.path.dirname(HOOKS)))
 LUMI_HOOKS = os.environ.get('EASYBUILD_HOOKS')
 # what becomes recipes for cpeGNU, with everything that they need

@@ -69,6 +69,7 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         ec = entry['ec'] if isinstance(entry, dict) else entry
         recipe = parse_recipe(ec.rawtxt, ec.path)
         packages.append(Package(recipe.name, getattr(ec, 'full_mod_name', recipe.name), recipe.parameters, ec.path))
+        here.tell_lost(packages[-1].module)
     fetches = not any(build_option(name, default=False) for name in ('module_only', 'sanity_check_only'))
     findings = doctor.examine(Situation(here.site, os.environ, tuple(packages), tuple(build_option('robot_path') or ()),
                                         build_path(), fetches, True))

@@ -47,17 +47,20 @@ class Asked:
 
     def given(self, path: Optional[str]) -> bool:
         """Was a recipe given by its path or name, by its folder, or made of one that was (--try-*)?"""
-        real = os.path.realpath(path or '')
-        names = {os.path.basename(real), os.path.basename(path or '')}
-        return self._everything or bool(names & self._words) or _TWEAKED in real.split(os.sep) \
+        if self._everything or os.path.basename(path or '') in self._words:
+            return True
+        # to follow all links of a path takes a look at each folder of it: hundreds of recipes are read, few are links
+        real = os.path.realpath(path or '') if self._folders or os.path.islink(path or '') else path or ''
+        return os.path.basename(real) in self._words or _TWEAKED in real.split(os.sep) \
             or any(real.startswith(folder + os.sep) for folder in self._folders)
 
     def note(self, module: str, path: Optional[str]) -> None:
         """A module is asked for by the recipe of that path; where it was hidden, it is listed from now on."""
-        if self._in_store(path) and self._hidden(module):
+        hidden = self._hidden(module)
+        if hidden and self._in_store(path):
             return
         self._modules.add(module)
-        if not self._hidden(module) or build_option('dry_run', default=False) or build_option('extended_dry_run'):
+        if not hidden or build_option('dry_run', default=False) or build_option('extended_dry_run'):
             return
         try:
             visibility.show(self._site.prefix, self._tree, module, DEPENDENCY)

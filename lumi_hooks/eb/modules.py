@@ -14,9 +14,7 @@ from easybuild.tools.environment import setvar, unset_env_vars
 from easybuild.tools.modules import Lmod, ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
 
 from ..central import Index
-from ..files import read_text
 from ..releases import CrayModule
-from ..standing import fallen
 
 
 class Scope:
@@ -125,10 +123,10 @@ def watch_presence(index: Index) -> None:
 
     def exist_with_files(self, mod_names, *args, **kwargs):
         found = exist(self, mod_names, *args, **kwargs)
-        return [there and not _is_fallen(name) for name, there in zip(mod_names, found)]
+        return [there and _indices[-1].stands(name) for name, there in zip(mod_names, found)]
 
     def available_with_files(self, *args, **kwargs):
-        return [name for name in available(self, *args, **kwargs) if not _is_fallen(name)]
+        return [name for name in available(self, *args, **kwargs) if _indices[-1].stands(name)]
 
     setattr(exist_with_files, 'lumi_hooks', True)  # noqa: B010
     exist_with_files.__doc__, available_with_files.__doc__ = exist.__doc__, available.__doc__
@@ -137,14 +135,3 @@ def watch_presence(index: Index) -> None:
 
 # the index of the session; a later session of the same process has its own
 _indices: List[Index] = []
-
-
-def _is_fallen(module: str) -> bool:
-    name, _, version = module.partition('/')
-    found = _indices[-1].fallen(name).get(version) if version else None
-    if not found:
-        return False
-    try:
-        return fallen(read_text(found[0])) is not None  # it may have been installed in this very run
-    except OSError:
-        return True

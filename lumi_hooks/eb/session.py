@@ -180,7 +180,8 @@ class Session:
         if given and adaptation.status != REFUSED:
             self.asked.note(adaptation.module, recipe.path)
         if adaptation.status == UNCHANGED:
-            self._tell_changed(adaptation, self.site)
+            if given:
+                self._tell_changed(adaptation, self.site)
             if recipe.toolchain[0] != 'system':
                 self._write(adaptation)
                 self._note(adaptation)
@@ -199,7 +200,8 @@ class Session:
             return self._adapted(read_recipe(own), given)
         self._write(adaptation)
         self._note(adaptation)
-        self._tell_changed(adaptation, site)
+        if given:
+            self._tell_changed(adaptation, site)
         source = source_recipe(recipe.name, recipe.version, adaptation.versionsuffix, site)
         same = source and recipe.path and os.path.realpath(source.path) == os.path.realpath(recipe.path)
         path, text = self.store.put(adaptation)
@@ -217,12 +219,16 @@ class Session:
 
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
-        half = lost(adaptation.module, site)
-        if half:
-            self._announce(half)
+        self.tell_lost(adaptation.module, site)
         changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)
+
+    def tell_lost(self, module: str, site: Optional[Site] = None) -> None:
+        """Tell of a module that somebody deleted half of, and that is going to be installed again."""
+        half = lost(module, site or self.site)
+        if half:
+            self._announce(half)
 
     def _write(self, adaptation: Adaptation) -> None:
         """Store the recipes that have to be derived for one, where the robot finds them."""

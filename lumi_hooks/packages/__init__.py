@@ -21,7 +21,7 @@ groups.json says the same once for many packages. A package's own file wins over
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, FrozenSet, Mapping, Optional, Tuple
 
 from ..data import ROOT
 from ..errors import DataError
@@ -54,13 +54,19 @@ class Treatment:
 @lru_cache(maxsize=None)
 def package(name: str) -> Mapping[str, Any]:
     """What is known about a package, by its own file; empty where there is none."""
-    path = os.path.join('packages', f'{name}.json')
-    if os.sep in name or not os.path.exists(os.path.join(ROOT, path)):
+    if f'{name}.json' not in _files():
         return {}
+    path = os.path.join('packages', f'{name}.json')
     found = checked(path)
     if found.get('name') != name:
         raise DataError(f'{path}: its name is "{found.get("name")}", the file says "{name}"')
     return found
+
+
+@lru_cache(maxsize=None)
+def _files() -> FrozenSet[str]:
+    """The files of packages, listed once: to look for each name would be a round trip each on Lustre."""
+    return frozenset(os.listdir(os.path.join(ROOT, 'packages')))
 
 
 @lru_cache(maxsize=None)

@@ -75,6 +75,8 @@ class Overrides:
     def __init__(self, folders: Sequence[str] = ()):
         self.folders = tuple(folders)
         self._known: Dict[str, Tuple[Override, ...]] = {}
+        # each folder is listed once: to look for every recipe that is read would be round trips on Lustre
+        self._files: Optional[Dict[str, List[str]]] = None
 
     def of(self, name: str) -> Tuple[Override, ...]:
         """
@@ -83,15 +85,21 @@ class Overrides:
         :raises DataError: a file of them is wrong, or not to be trusted; the message names it
         """
         if name not in self._known:
-            paths = [os.path.join(folder, f'{name}.json') for folder in self.folders] if os.sep not in name else []
-            self._known[name] = tuple(item for path in paths if os.path.lexists(path)
-                                      for item in _read(path, name))
+            self._known[name] = tuple(item for path in self._paths(name) for item in _read(path, name))
         return self._known[name]
 
     def mention(self, name: str) -> bool:
         """Is there a file of overrides for a package, right or wrong?"""
-        return os.sep not in name and any(os.path.lexists(os.path.join(folder, f'{name}.json'))
-                                          for folder in self.folders)
+        return bool(self._paths(name))
+
+    def _paths(self, name: str) -> Sequence[str]:
+        """The files of overrides for a package, nearest first."""
+        if self._files is None:
+            self._files = {}
+            for folder in self.folders:
+                for entry in _listing(folder):
+                    self._files.setdefault(entry, []).append(os.path.join(folder, entry))
+        return self._files.get(f'{name}.json', ())
 
     def fitting(self, name: str, version: str, toolchain: Tuple[str, str]) -> List[Override]:
         """
@@ -105,8 +113,8 @@ class Overrides:
 
     def names(self) -> List[str]:
         """Names of the packages that have overrides, sorted."""
-        return sorted({entry[:-len('.json')] for folder in self.folders for entry in _listing(folder)
-                       if entry.endswith('.json')})
+        self._paths('')
+        return sorted(entry[:-len('.json')] for entry in self._files or () if entry.endswith('.json'))
 
     def problems(self) -> Iterator[str]:
         """What is wrong in the files of overrides, one sentence each."""

@@ -75,8 +75,11 @@ def hidden(prefix: str, tree: str, kind: str) -> List[str]:
 
 def is_hidden(prefix: str, tree: str, module: str, kind: str) -> bool:
     """Is a module hidden for that reason?"""
+    top = os.path.join(prefix, _HIDDEN, kind)
+    if not os.path.isdir(top):
+        return False  # most often; what follows looks at each folder above the tree
     name, _, version = module.partition('/')
-    return os.path.lexists(os.path.join(prefix, _HIDDEN, kind, _below(prefix, tree), name,
+    return os.path.lexists(os.path.join(top, _below(prefix, tree), name,
                                         version.replace(os.sep, '%')))
 
 

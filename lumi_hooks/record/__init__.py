@@ -147,12 +147,12 @@ def software_folders(prefix: str, release: str = '', partition: str = '') -> Lis
     :param partition: only of this partition
     """
     found = []
-    for stack in sorted(_listing(os.path.join(prefix, 'SW'))):
-        if stack.startswith('LUMI-') and release in ('', stack[len('LUMI-'):]):
-            for part in sorted(_listing(os.path.join(prefix, 'SW', stack))):
-                if partition in ('', part):
-                    path = os.path.join(prefix, 'SW', stack, part)
-                    found += [os.path.join(path, 'EB')] if os.path.isdir(os.path.join(path, 'EB')) else [path]
+    # what is known is not looked for: eb asks for the folders of one release and partition with each recipe
+    for stack in [f'LUMI-{release}'] if release else sorted(_listing(os.path.join(prefix, 'SW'))):
+        for part in [partition] if partition else sorted(_listing(os.path.join(prefix, 'SW', stack))):
+            path = os.path.join(prefix, 'SW', stack, part)
+            if stack.startswith('LUMI-') and os.path.isdir(path):
+                found += [os.path.join(path, 'EB')] if os.path.isdir(os.path.join(path, 'EB')) else [path]
     return found
 
 

@@ -20,12 +20,14 @@ __all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'trusted', 'why_not', 
 _DECIDE = ('EBU_USER_PREFIX', 'HOME', 'LUMI_EASYBUILD_MODE', 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
            'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM',
            'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', 'EBROOTEASYBUILD', 'PATH')
+_AS_BYTES = tuple(map(os.fsencode, _DECIDE))
 _judges: Dict[Tuple, Judge] = {}
 
 
 def here(env: Mapping[str, str] = os.environ) -> Judge:
     """The judge for this process, as the environment names prefixes and folders of the site."""
-    key = (os.geteuid(), *map(env.get, _DECIDE))
+    # as bytes where that is possible: to decode each costs more than all else that the key is made of
+    key = (os.geteuid(), *map(os.environb.get, _AS_BYTES)) if env is os.environ else tuple(map(env.get, _DECIDE))
     if key not in _judges:
         _judges.clear()
         # prefixes are read from files, which are judged themselves

@@ -116,7 +116,11 @@ class Judge:
         can = writers(place, status)
         if can.everybody:
             return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
-        return self._others(place, can, self.whom.zone(place)) or self._owner(place, status)
+        if can.groups or can.users or not can.known:  # most files are their owner's alone
+            reason = self._others(place, can, self.whom.zone(place))
+            if reason:
+                return reason
+        return self._owner(place, status)
 
     def _others(self, place: str, can: Writers, zone: Optional[Zone]) -> Optional[str]:
         allowed = self.whom.groups | (zone.groups if zone else frozenset())
@@ -134,8 +138,10 @@ class Judge:
         return None
 
     def _owner(self, place: str, status: os.stat_result) -> Optional[str]:
+        if status.st_uid in (self.whom.user, 0):
+            return None
         zone = self.whom.zone(place)
-        if status.st_uid in (self.whom.user, 0) or zone and (zone.owners is None or status.st_uid in zone.owners):
+        if zone and (zone.owners is None or status.st_uid in zone.owners):
             return None
         return f'{place} belongs to {user_name(status.st_uid)}, not to you: copy it into a folder of your own once ' \
                'you have read it'
