@@ -64,7 +64,7 @@ def foreign(env: Mapping[str, str] = os.environ) -> List[Foreign]:
     if gone and 'PATH' not in keep:
         names = ' and '.join(one.name for one in found if one.kind == PREFIX)
         found.append(Foreign('PATH', LIST, gone, os.pathsep.join(part for part in path if part not in gone),
-                             f'programs of the environment that {names} names are run in the place of the system\'s '
+                             f'programs of the environment that {names} names are run instead of the system\'s '
                              'and the dependencies\''))
     return found
 

@@ -165,7 +165,7 @@ def table(found: List[Adaptation]) -> None:
 
 def write(adaptation: Adaptation, folder: str) -> None:
     """
-    Write a plain recipe with the patches that lie beside its source; says where. A file of the same contents is left
+    Write a plain recipe with the patches that are next to its source; says where. A file of the same contents is left
     as it is.
 
     :raises LumiHooksError: the folder can't be written

@@ -144,7 +144,7 @@ def _show_overview(found: Sequence[Tuple[str, str, Today]], site: Site) -> None:
               if (number := sum(state.status == status for _, _, state in found))]
     console.say(f'{len(found)} installation{"s" if len(found) != 1 else ""} in {site.prefix}: {", ".join(counts)}')
     if any(state.status == DIFFERS for _, _, state in found):
-        console.say('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it anew')
+        console.say('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it again')
 
 
 def _only(found: Sequence[Installation], what: str) -> Installation:

@@ -27,7 +27,7 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'failures', run, 'the builds that failed, why, and what to do next',
                          'Lists the failed builds of your prefix, the newest first: the first error of each, what to '
-                         'try, and where its log lies. What was installed since is told as such.', EXAMPLES,
+                         'try, and where its log lies. What was installed since is marked so.', EXAMPLES,
                          where_to=False)
     parser.add_argument('what', metavar='MODULE', nargs='?', help='only this module, software, recipe or log')
     form = parser.add_mutually_exclusive_group()

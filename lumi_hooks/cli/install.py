@@ -189,10 +189,10 @@ def _state(item: Target, rest: Sequence[str]) -> str:
     if not item.installed:
         return ''
     if '--rebuild' in rest:
-        return ', which is installed, and will be installed anew'
+        return ', which is installed, and will be installed again'
     if item.today and item.today.status == DIFFERS:
         return quote.line(f', which is installed; but {item.today.reason}. "lumi-eb install '
-                          f'{quote.shell(item.asked)} -- --rebuild" installs it anew')
+                          f'{quote.shell(item.asked)} -- --rebuild" installs it again')
     return ', which is installed'
 
 

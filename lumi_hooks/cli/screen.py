@@ -188,7 +188,7 @@ def show(facts: Dict[str, Any]) -> None:
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
         console.exact('next     module load lumi-hooks')
-        console.say('once more: EasyBuild-user was loaded anew, with another partition or release, and names LUMI\'s '
+        console.say('once more: EasyBuild-user was loaded again, with another partition or release, and names LUMI\'s '
                     'hooks alone', indent=9, hang=9)
     elif not facts['hooks_active']:
         console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')

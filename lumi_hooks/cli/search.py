@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""lumi-eb search: LUMI's recipes, one's own, upstream's and what is installed, and what each would become here."""
+"""lumi-eb search: LUMI's recipes, your own, upstream's and what is installed, and what each would become here."""
 import argparse
 import os
 from dataclasses import dataclass

@@ -40,7 +40,7 @@ _SOFTWARE, _MODULE, _HALF, _FROM = 'software', 'module', 'half', 'from'
 
 class Aside:
     """
-    What stood in the place of one installation before.
+    What was there before one installation.
 
     :param installdir: folder of the installation
     :param module: path of its module file
@@ -58,7 +58,7 @@ class Aside:
 
     @property
     def hidden(self) -> str:
-        """Where the module file is written before it appears: beside it, under a name that Lmod ignores."""
+        """Where the module file is written before it appears: in the same folder, under a name that Lmod ignores."""
         folder, name = os.path.split(self.module)
         return os.path.join(folder, f'.{name}.new~')
 
@@ -167,7 +167,8 @@ class Aside:
         """
         The new installation stands: the earlier one is kept for some days, or goes where it is 0 days.
 
-        :param keep: it stays, beside it and with the time in its name, as recipes with cleanupoldinstall = False want
+        :param keep: it stays, in the same folder and with the time in its name, as recipes with
+            cleanupoldinstall = False want
         """
         kind = held.REBUILT
         if self.taken:

@@ -255,7 +255,7 @@ def _put_back(path: str, text: str) -> None:
 
 def _make_dir(self, dir_name, clean, *args, **kwargs):
     """
-    EasyBlock.make_dir, but what is in the place of the installation is set aside instead of deleted; where the recipe
+    EasyBlock.make_dir, but an installation that is already there is set aside, not deleted; where the recipe
     builds on it (keeppreviousinstall) it is built on a copy. Can go when EasyBuild keeps the earlier installation until
     the new one stands.
     """

@@ -113,7 +113,7 @@ def watch_loads() -> None:
 def watch_presence(index: Index) -> None:
     """
     Have EasyBuild take modules whose installation is gone or due for removal for what they are: not installed, so that
-    it installs them anew. It asks Lmod, which sees the module file. Can go when EasyBuild looks for the installation,
+    it installs them again. It asks Lmod, which sees the module file. Can go when EasyBuild looks for the installation,
     too. Idempotent.
     """
     _indices.append(index)

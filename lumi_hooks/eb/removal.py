@@ -205,7 +205,7 @@ def _swap(note: Note) -> str:
         raise
     aside.commit()
     settle(note)
-    return f'{about.module} is back as it was before it was installed anew; what took its place is kept for some days'
+    return f'{about.module} is back as it was before it was reinstalled; what took its place is kept for some days'
 
 
 def expire(notes: Iterable[Note], now: Optional[float] = None, bound: Optional[int] = None,

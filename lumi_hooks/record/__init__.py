@@ -2,7 +2,7 @@
 """
 The record of an installation: what it is, where it comes from and what was changed, kept in the installation itself.
 
-`easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` beside it for
+`easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` next to it for
 people. Both are data: they are read, and never executed. eb/record.py makes records, inside `eb`.
 """
 import json
@@ -89,7 +89,7 @@ def _problem(found: Any) -> Optional[str]:
     if source is not None and not (_fits(source, _SOURCE) and (source.get('kept') is None
                                                                or _fits(source['kept'], _NAME))):
         wrong.append('source')
-    return f'incomplete or mangled: {", ".join(wrong)}' if wrong else None
+    return f'incomplete or damaged: {", ".join(wrong)}' if wrong else None
 
 
 def _dictionaries(value: Any) -> List[Dict[str, Any]]:

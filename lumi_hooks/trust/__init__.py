@@ -2,7 +2,7 @@
 """
 The one gate: whether a file is read as code, or followed as configuration.
 
-Recipes are code, and overrides, lists of prefixes, hooks, upstream's folders and what lies beside a recipe decide on
+Recipes are code, and overrides, lists of prefixes, hooks, upstream's folders and the files next to a recipe decide on
 what is run. Every reader of them asks here, by the path, before it reads; nothing else in the library leads to
 EasyBuild's parser or to exec (tests/unit/test_gate.py looks for it). What is not trusted can still be read as data and
 shown. Who can do what to whom: docs/security.md.
@@ -43,7 +43,7 @@ def here(env: Mapping[str, str] = os.environ) -> Judge:
 
 
 def forget() -> None:
-    """Look at folders anew: a process looks at each once."""
+    """Look at folders again: a process looks at each once."""
     _judges.clear()
 
 
@@ -59,7 +59,7 @@ def why_not_in(folder: str) -> Optional[str]:
 
 def check(path: str, what: str) -> None:
     """
-    Stop where a file is not to be taken.
+    Stop where a file is rejected.
 
     :param what: it is, for the message: 'the recipe', 'the hooks file'
     :raises TrustError: with the reason, and what to do

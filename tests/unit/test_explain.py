@@ -223,7 +223,7 @@ def test_S8_a_script_runs_the_copy_that_was_checked_and_no_other(tmp_path, capsy
     with open(os.path.join(folder, record.FILE), 'w', encoding='utf-8') as handle:
         json.dump(found, handle)
     assert main(['explain', '--reproduce', str(tmp_path / 'again'), folder]) == 2
-    assert 'mangled: recipe' in capsys.readouterr().err and not (tmp_path / 'again').exists()
+    assert 'damaged: recipe' in capsys.readouterr().err and not (tmp_path / 'again').exists()
 
 
 @pytest.mark.security
