@@ -4,6 +4,7 @@ import os
 import socket
 
 import pytest
+from attackers import place, project  # noqa: F401 (fixtures, under these names everywhere)
 from easybuild.tools.config import BuildOptions, init_build_options
 from hypothesis import settings
 from writing import recipe_text

@@ -261,6 +261,7 @@ def test_a_file_of_another_name_is_an_error(tmp_path, monkeypatch):
     (tmp_path / 'packages' / 'Mine.json').write_text(
         '{"name": "Yours", "version": {"policy": "exact", "reason": "why"}}')
     monkeypatch.setattr(packages, 'ROOT', str(tmp_path))
+    monkeypatch.setattr(packages, '_files', packages._files.__wrapped__)
     monkeypatch.setattr(data, 'ROOT', str(tmp_path))
     with pytest.raises(DataError, match='its name is "Yours", the file says "Mine"'):
         packages.package.__wrapped__('Mine')
