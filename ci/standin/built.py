@@ -5,6 +5,7 @@ import shutil
 
 from .elf import drop_needed, place, place_program, publish
 from .hdf5 import names as hdf5_names
+from .layout import Release, facts
 from .sources import product_folder
 from .steps import Staging, copy_tree, write
 
@@ -24,6 +25,11 @@ def install_fftw(builder, release, folders):
     """Install FFTW of one release for every CPU folder (x86_milan ...); all have the same libraries."""
     layout = builder.layout
     built = product_folder(layout, 'fftw-mpi')
+    renames = {
+        'lib%s.so.3' % name: release.soname('cray-fftw', 'lib' + name)
+        for stem in ('fftw3', 'fftw3f')
+        for name in (stem, stem + '_omp', stem + '_threads', stem + '_mpi')
+    }
     reference = None
     for folder in folders:
         prefix = layout.fftw(release, folder)
@@ -33,16 +39,20 @@ def install_fftw(builder, release, folders):
             else:
                 for suffix in ('', 'f'):
                     for part in ('', '_omp', '_threads'):
+                        name = 'libfftw3%s%s' % (suffix, part)
                         place(
                             builder,
-                            layout.debian_lib / ('libfftw3%s%s.so.3' % (suffix, part)),
+                            layout.debian_lib / (name + '.so.3'),
                             tree / 'lib',
-                            links=['libfftw3%s%s.so' % (suffix, part)],
+                            renames[name + '.so.3'],
+                            renames,
+                            links=[name + '.so'],
                         )
                     # one for all compilers: whose MPI it calls is decided by the program that both are in
                     name = 'libfftw3%s_mpi' % suffix
                     library = place(
-                        builder, built / 'lib' / (name + '.so.3'), tree / 'lib', links=[name + '.so']
+                        builder, built / 'lib' / (name + '.so.3'), tree / 'lib', renames[name + '.so.3'], renames,
+                        links=[name + '.so']
                     )
                     drop_needed(builder, library, r'libmpi')
                 reference = prefix
@@ -51,7 +61,7 @@ def install_fftw(builder, release, folders):
                 shutil.copy(layout.debian / 'usr/include' / name, tree / 'include' / name)
             copy_tree(built / 'include', tree / 'include')
             for name in ('fftw-wisdom', 'fftwf-wisdom', 'fftw-wisdom-to-conf'):
-                place_program(builder, layout.debian / 'usr/bin' / name, tree / 'bin', {})
+                place_program(builder, layout.debian / 'usr/bin' / name, tree / 'bin', renames)
             version = release.version('cray-fftw').rsplit('.', 1)[0]
             for name in (
                 'fftw3',
@@ -70,13 +80,17 @@ def install_fftw(builder, release, folders):
     publish(layout, reference / 'lib')
 
 
-def mpi_names(release):
-    """Return the names that the reference build gave to the MPI libraries -> those of a release."""
-    return {
-        '%s_gnu_%s.so.12' % (lib, old): '%s_%s.so.12' % (lib, release.library('mpich'))
-        for lib in ('libmpi', 'libmpifort', 'libmpix')
-        for old in ('123', '91')
+def renamed(layout, release):
+    """Return the names of MPI's and HDF5's libraries that the products were built with -> those of a release."""
+    built = Release(facts()['default_release'])
+    names = {
+        built.soname('cray-mpich', stem): release.soname('cray-mpich', stem)
+        for stem in ('libmpi', 'libmpifort')
     }
+    for flavour in ('serial', 'mpich'):
+        ours = hdf5_names(layout, flavour, release)
+        names.update({old: ours[debian] for debian, old in hdf5_names(layout, flavour, built).items()})
+    return names
 
 
 def install_built(builder, release, module, built, stems):
@@ -89,18 +103,13 @@ def install_built(builder, release, module, built, stems):
     source = product_folder(layout, built)
     prefix = layout.product(release, module)
     parallel = module.endswith('parallel')
-    suffix = ('_parallel' if parallel else '') + '_' + release.library('product')
-    renames = mpi_names(release)
-    for flavour in ('serial', 'mpich'):
-        for name in hdf5_names(layout, flavour, release).values():
-            stem, number = name.split('_' + release.library('product'))[0], name.rsplit('.', 1)[1]
-            for old in ('123', '91'):
-                renames['%s_gnu_%s.so.%s' % (stem, old, number)] = name
+    middle = '_parallel' if parallel else ''
+    renames = renamed(layout, release)
     found = {}
     for stem in stems:
         for path in sorted((source / 'lib').glob('lib%s.so.*' % stem)):
             if path.name.count('.') == 2:
-                found[path.name] = 'lib%s%s.so.%s' % (stem, suffix, path.name.rsplit('.', 1)[1])
+                found[path.name] = release.soname(module, 'lib' + stem + middle, path.name.rsplit('.', 1)[1])
     renames.update(found)
     with Staging(prefix) as tree:
         for old, new in found.items():

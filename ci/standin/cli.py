@@ -65,6 +65,13 @@ def parse(arguments):
         help='parallel jobs of make (default: %(default)s)',
     )
     parser.add_argument(
+        '--python-more',
+        nargs='+',
+        metavar='PACKAGE',
+        default=[],
+        help="Python packages (wheels) that cray-python gets besides HPE's, e.g. wheel pandas==2.0.3 (default: none)",
+    )
+    parser.add_argument(
         '--list-packages', action='store_true', help='print the Debian packages and wheels that are used'
     )
     parser.add_argument('--verbose', action='store_true', help='show the output of the commands')
@@ -81,11 +88,15 @@ def list_packages():
         print('unpacked (%s, with --with): %s' % (topic, ' '.join(data[topic]['packages'])))
     print("built from Debian's sources: " + ' '.join(data['sources'].values()))
     print(
-        'from PyPI: %s mpi4py==%s %s'
+        'from PyPI: %s %s'
         % (
             ' '.join('%s==%s' % pair for pair in data['wheels'].items()),
-            data['mpi4py'],
-            ' '.join(data['python_packages']),
+            ' '.join(
+                sorted(
+                    {word for one in data['python'].values() for word in [*one['brings'], *one['packages']]}
+                    | {'mpi4py==' + one['mpi4py'] for one in data['python'].values()}
+                )
+            ),
         )
     )
 
@@ -124,7 +135,7 @@ def main(arguments=None):
         releases = [Release(name) for name in names]
         layout.store.mkdir(parents=True, exist_ok=True)
         os.umask(0o022)
-        builder = Builder(layout, max(1, options.jobs), options.verbose)
+        builder = Builder(layout, max(1, options.jobs), options.verbose, options.python_more)
         with open(layout.store / 'lock', 'w') as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

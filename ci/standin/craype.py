@@ -5,21 +5,19 @@ import pathlib
 import re
 import subprocess
 
-from .layout import HERE, facts
+from .layout import HERE, Release, facts, known_releases
 from .steps import link, write
 
-# The end of a version at the end of a path (.../12.3 -> 123) is in the names of libraries for GCC only.
-NAMES = {
-    'GNU': """abi() { version=${1##*/}; name=gnu_${version%%.*}${version#*.}; }
-abi "${MPICH_DIR-}"; mpi_name=$name
-prefix=${CRAY_PE_LIBSCI_PREFIX_DIR:-${CRAY_LIBSCI_PREFIX_DIR-}}
-abi "${prefix%/*}"; libsci_name=$name
-for prefix in "${HDF5_DIR-}" "${PNETCDF_DIR-}" "${NETCDF_DIR-}"; do
-  [ "$prefix" ] && { abi "$prefix"; product_name=$name; }
-done
-""",
-    None: 'mpi_name=%(library)s libsci_name=%(library)s product_name=%(library)s\n',
-}
+# What the names of libraries end in: variable of the wrappers, the prefixes of the products, their modules
+NAMES = (
+    ('mpi_name', '${MPICH_DIR-}', ('cray-mpich',)),
+    ('libsci_name', '${CRAY_PE_LIBSCI_PREFIX_DIR:-${CRAY_LIBSCI_PREFIX_DIR-}}', ('cray-libsci',)),
+    (
+        'product_name',
+        '${HDF5_DIR-}:${PNETCDF_DIR-}:${NETCDF_DIR-}',
+        ('cray-hdf5', 'cray-hdf5-parallel', 'cray-netcdf', 'cray-netcdf-hdf5parallel', 'cray-parallel-netcdf'),
+    ),
+)
 
 # PE_ENV -> lines that choose the compiler; the modules say where the compilers of the others are
 COMPILERS = {
@@ -83,8 +81,22 @@ def environment_text(pe_env, march):
         'module': about['modules'][0],
         'compilers': COMPILERS[pe_env],
         'march': '\n'.join('  %s) march=-march=%s ;;' % pair for pair in sorted(march.items())),
-        'names': NAMES.get(pe_env, NAMES[None]).replace('%(library)s', about['library']),
+        'names': names_text(pe_env),
     }
+
+
+def names_text(pe_env):
+    """Return the lines that say what libraries are called, by the versions in the products' prefixes."""
+    text = ''
+    for variable, prefixes, modules in NAMES:
+        cases = {
+            '*/%s/%s/*' % (module[len('cray-') :], release.version(module)): release.library(module)
+            for release in [Release(name, pe_env) for name in known_releases()]
+            for module in modules
+        }
+        lines = ['  %s) %s=%s ;;' % (pattern, variable, name) for pattern, name in sorted(cases.items())]
+        text += 'case "%s" in\n%s\nesac\n' % (prefixes, '\n'.join(lines))
+    return text
 
 
 def install_wrappers(builder, versions, march, environments):

@@ -37,12 +37,14 @@ def system_python(builder):
     return builder.output(['/usr/bin/python3', '-c', code], 'asking /usr/bin/python3').strip()
 
 
-def install_python(builder, version, release):
+def install_python(builder, version, release, more=()):
     """Install cray-python under one version.
 
     builder: the run. version: the Cray PE's version of it. release: for the wrappers that build mpi4py.
+    more: packages beyond those of HPE's, as pip's arguments.
     """
     layout = builder.layout
+    about = facts()['python'][version]
     minor = system_python(builder)
     if not version.startswith(minor + '.'):
         builder.say(
@@ -82,15 +84,15 @@ def install_python(builder, version, release):
     if real[0] != str(prefix):
         raise Problem('cray-python takes %s for its prefix instead of %s' % (real[0], prefix))
     wheels = sorted((source / 'usr/share/python-wheels').glob('*.whl'))
-    bootstrap(builder, python, wheels)
-    builder.say('  installing %s' % ', '.join(facts()['python_packages'] + ['mpi4py']))
+    bootstrap(builder, python, wheels, about['brings'])
+    builder.say('  installing %s' % ', '.join(about['packages'] + ['mpi4py', *more]))
     pip(
         builder,
         python,
-        ['install', '-q', '--only-binary', ':all:'] + facts()['python_packages'],
-        'installing %s' % ' '.join(facts()['python_packages']),
+        ['install', '-q', '--only-binary', ':all:'] + about['packages'] + list(more),
+        'installing %s' % ' '.join(about['packages'] + list(more)),
     )
-    install_mpi4py(builder, python, release)
+    install_mpi4py(builder, python, release, about['mpi4py'], about['mpi4py_build'])
     write(prefix / 'real-version', real[1] + '\n')
 
 
@@ -169,58 +171,47 @@ def copy_prefix(source, tree, prefix, minor):
         )
 
 
-def bootstrap(builder, python, wheels):
-    """Install pip, setuptools and wheel from PyPI, by means of Debian's pip wheel.
+def bootstrap(builder, python, wheels, brings):
+    """Install what a Python brings (pip, setuptools), by means of Debian's pip wheel; `python -m venv` gets the same.
 
-    python: the interpreter. wheels: of pip and setuptools. Raises Problem without a pip wheel.
+    python: the interpreter. wheels: of pip and setuptools. brings: names with versions.
+    Raises Problem without a pip wheel.
     """
     first = [path for path in wheels if path.name.startswith('pip-')]
     if not first:
         raise Problem("Debian's package python3-pip-whl has no pip wheel")
     env = dict(os.environ, PYTHONPATH=str(first[-1]), PYTHONNOUSERSITE='1', PIP_DISABLE_PIP_VERSION_CHECK='1')
-    # setuptools below 70: the last ones that still offer what packages of cray-python's time import
+    own = python.parent.parent / 'share/python-wheels'
+    for name in [word.partition('==')[0] for word in brings]:
+        for path in own.glob(name + '-*.whl'):
+            path.unlink()
     builder.run(
-        [
-            python,
-            '-m',
-            'pip',
-            'install',
-            '-q',
-            '--ignore-installed',
-            '--no-warn-script-location',
-            'pip',
-            'setuptools<70',
-            'wheel',
-        ],
-        'installing pip',
-        env=env,
-        log='pip',
-    )
+        [python, '-m', 'pip', 'download', '-q', '--no-deps', '--only-binary', ':all:', '-d', own] + brings,
+        'fetching ' + ' '.join(brings), env=env, log='pip')
+    builder.run(
+        [python, '-m', 'pip', 'install', '-q', '--ignore-installed', '--no-warn-script-location'] + brings,
+        'installing ' + ' '.join(brings), env=env, log='pip')
 
 
-def install_mpi4py(builder, python, release):
-    """Build mpi4py with the stand-in's cc against its Cray MPICH, as HPE does."""
+def install_mpi4py(builder, python, release, version, with_):
+    """Build mpi4py with the stand-in's cc against its Cray MPICH, as HPE does.
+
+    with_: what builds it, which is not left in cray-python.
+    """
     env = cpu_environment(builder, release)
     for name, value in os.environ.items():
         if name.startswith('PIP_') or name.lower().endswith('_proxy'):
             env[name] = value
+    tools = builder.layout.store / 'build' / ('mpi4py-' + version)
+    shutil.rmtree(tools, ignore_errors=True)
+    pip(builder, python, ['install', '-q', '--target', tools] + with_,
+        'fetching what builds mpi4py')
+    env.update(MPICC='cc', MPICFG='', CFLAGS='-O1', PIP_DISABLE_PIP_VERSION_CHECK='1', PYTHONPATH=str(tools))
     builder.run(
-        [
-            python,
-            '-m',
-            'pip',
-            'install',
-            '-q',
-            '--no-binary',
-            'mpi4py',
-            '--no-build-isolation',
-            '--no-deps',
-            'mpi4py==' + facts()['mpi4py'],
-        ],
-        'building mpi4py',
-        log='pip',
-        env=dict(env, MPICC='cc', MPICFG='', CFLAGS='-O1', PIP_DISABLE_PIP_VERSION_CHECK='1'),
-    )
+        [python, '-m', 'pip', 'install', '-q', '--no-binary', 'mpi4py', '--no-build-isolation', '--no-deps']
+        + ['mpi4py==' + version],
+        'building mpi4py', log='pip', env=env)
+    shutil.rmtree(tools, ignore_errors=True)
 
 
 def real_version(layout, version):

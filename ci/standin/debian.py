@@ -21,12 +21,14 @@ APT = threading.RLock()  # one apt at a time on the private state
 class Debian:
     """Fetches binary and source packages from the mirrors that this machine's apt is configured for."""
 
-    def __init__(self, builder):
-        """builder: runs the commands and knows the root."""
+    def __init__(self, builder, suite=None):
+        """builder: runs the commands and knows the root. suite: a Debian release other than the machine's."""
         self.builder = builder
         self.layout = builder.layout
-        self.apt = self.layout.store / 'apt'
-        self.debs = self.layout.store / 'debs'
+        self.suite = suite
+        self.apt = self.layout.store / ('apt-' + suite if suite else 'apt')
+        self.debs = self.layout.store / ('debs-' + suite if suite else 'debs')
+        self.tree = self.layout.packages(suite)
         self.fresh = False
 
     def environment(self):
@@ -58,7 +60,9 @@ class Debian:
         if not same or not stamp.exists() or time.time() - stamp.stat().st_mtime > WEEK:
             write(self.apt / 'sources.list', sources)
             self.builder.say('  reading the package lists of the Debian mirror (private copy)')
-            self.builder.run(['apt-get', '-q', 'update'], 'reading the package lists', env=env, log='apt')
+            self.builder.run(
+                ['apt-get', '-q', 'update'], 'reading the package lists of ' + (self.suite or 'the mirror'), env=env,
+                log='apt')
             write(stamp, '')
         self.fresh = True
         return env
@@ -89,7 +93,10 @@ class Debian:
             if kind != 'Packages' or component != 'main' or not re.match(r'%s($|-|/)' % codename, release):
                 continue
             option = ' [signed-by=%s]' % signed if signed.startswith('/') else ''
-            lines += ['%s%s %s %s main' % (word, option, uri, release) for word in ('deb', 'deb-src')]
+            if not self.suite:
+                lines += ['%s%s %s %s main' % (word, option, uri, release) for word in ('deb', 'deb-src')]
+            elif release == codename:  # the mirror has the older releases at the same address
+                lines.append('deb%s %s %s main' % (option, uri, self.suite))
         if not lines:
             raise Problem(
                 'apt has no mirror for %s main configured: add one to the sources of apt' % codename
@@ -101,7 +108,7 @@ class Debian:
 
         names: package names. into: the tree (default: store/debian). Raises Problem when apt cannot get one.
         """
-        into = into or self.layout.debian
+        into = into or self.tree
         into.mkdir(parents=True, exist_ok=True)
         self.debs.mkdir(parents=True, exist_ok=True)
         missing = [name for name in names if not self._cached(name)]

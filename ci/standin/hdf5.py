@@ -43,13 +43,13 @@ PARTS = (
 
 def names(layout, flavour, release):
     """Return Debian's SONAME -> Cray's SONAME for one flavour (serial or mpich) of HDF5."""
-    suffix = ('_parallel' if flavour == 'mpich' else '') + '_' + release.library('product')
+    module, middle = ('cray-hdf5-parallel', '_parallel') if flavour == 'mpich' else ('cray-hdf5', '')
     found = {}
     for debian, cray in PARTS:
         pattern = 'libhdf5_%s%s.so.[0-9]*' % (flavour, debian)
         for path in sorted(layout.debian_lib.glob(pattern)):
             if path.name.count('.') == 2:  # the SONAME, not the full version
-                found[path.name] = 'libhdf5%s%s.so.%s' % (cray, suffix, path.name.rsplit('.', 1)[1])
+                found[path.name] = release.soname(module, 'libhdf5%s%s' % (cray, middle), path.name.rsplit('.', 1)[1])
     return found
 
 
@@ -63,7 +63,7 @@ def install_hdf5(builder, release, module):
     flavour = 'mpich' if parallel else 'serial'
     prefix = layout.product(release, module)
     renames = names(layout, flavour, release)
-    renames['libmpich.so.12'] = 'libmpi_%s.so.12' % release.library('mpich')
+    renames['libmpich.so.12'] = release.soname('cray-mpich', 'libmpi')
     libs = '-lhdf5_hl -lhdf5'
     fortran = '-lhdf5hl_fortran -lhdf5_fortran ' + libs
     with Staging(prefix) as tree:
@@ -71,7 +71,7 @@ def install_hdf5(builder, release, module):
             if not debian.startswith('libhdf5'):
                 continue
             stem = cray.split('.so')[0]
-            plain = stem[: -len('_' + release.library('product'))]
+            plain = stem[: -len('_' + release.library(module))]
             links = [stem + '.so', plain + '.so']
             if parallel:
                 links.append(plain.replace('_parallel', '') + '.so')

@@ -3,6 +3,7 @@
 
 import json
 import pathlib
+import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 RELEASES = HERE.parent.parent / 'lumi_hooks' / 'releases'
@@ -59,13 +60,35 @@ class Release:
         """What tells the steps of this PrgEnv from those of PrgEnv-gnu, which came first and have no suffix."""
         return '' if self.pe_env == 'GNU' else '-' + self.about['tree']
 
-    def library(self, kind):
-        """Return the part of library names that says for which compiler they are: gnu_123, cray, aocc, amd.
+    def library(self, module):
+        """Return the part of library names that says for which compiler they are: gnu_123, gnu, cray, aocc, amd.
 
-        kind: mpich, libsci or product; their folders can have different versions of GCC in their names.
+        module: whose libraries, e.g. cray-mpich. They follow its version (lumi_hooks/releases/libraries.json), not
+        the folder that they lie in. Raises Problem if nothing is known of so old a version.
         """
-        name = self.about['library']
-        return name + tag(self.compat[kind]) if name.endswith('_') else name
+        return self._names(module)['suffix'].get(self.about['toolchain'], '')
+
+    def soname(self, module, stem, number=None):
+        """Return the name by which programs need a library of a module: libmpi -> libmpi_gnu_123.so.12.
+
+        number: what follows .so. where the data does not know it.
+        """
+        suffix = self.library(module)
+        return '%s%s.so.%s' % (stem, suffix and '_' + suffix, self._names(module)['number'] or number)
+
+    def names(self):
+        """Return how the libraries of all products are called in this release: module -> [suffix, number]."""
+        products = read_json(RELEASES / 'libraries.json')['products']
+        return {module: [self.library(module), self._names(module)['number']] for module in products}
+
+    def _names(self, module):
+        version = self.version(module)
+        known = read_json(RELEASES / 'libraries.json')['products'][module]['versions']
+        found = [names for names in known if numbers(names['from']) <= numbers(version)]
+        if not found:
+            raise Problem('no library names are known of %s/%s: see lumi_hooks/releases/libraries.json'
+                          % (module, version))
+        return found[-1]
 
     def folder(self, kind):
         """Return the folder with the compiler's name and version below mpich, hdf5 ...: gnu/12.3, crayclang/18.0."""
@@ -122,6 +145,10 @@ class Layout:
     def debian(self):
         """The tree in which Debian packages are unpacked."""
         return self.store / 'debian'
+
+    def packages(self, suite=None):
+        """The tree in which the packages of a Debian release are unpacked; without a name those of the machine's."""
+        return self.store / ('debian-' + suite) if suite else self.debian
 
     @property
     def debian_lib(self):
@@ -185,6 +212,6 @@ class Layout:
         return self.pe / 'mpich' / release.version('cray-mpich') / 'gtl/lib'
 
 
-def tag(compat_version):
-    """Return how a compiler ABI appears in library names: 12.3 -> 123."""
-    return compat_version.replace('.', '')
+def numbers(version):
+    """Return the numbers of a version, to compare versions with."""
+    return [int(part) for part in re.findall(r'\d+', version)]

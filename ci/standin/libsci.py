@@ -23,7 +23,7 @@ def install_libsci(builder, release):
     """
     layout = builder.layout
     prefix = layout.libsci(release)
-    base = 'libsci_' + release.library('libsci')
+    base = 'libsci_' + release.library('cray-libsci')
     # LLVM's OpenMP answers to the names of GCC's: a program must not hold both
     openmp = {'libgomp.so.1': release.about.get('openmp', 'libgomp.so.1')}
     version = release.version('cray-libsci')
@@ -42,7 +42,7 @@ def install_libsci(builder, release):
             renames = {
                 'liblapack.so.3': blas,
                 'libblas.so.3': blas,
-                'libmpich.so.12': 'libmpi_%s.so.12' % release.library('mpich'),
+                'libmpich.so.12': release.soname('cray-mpich', 'libmpi'),
             }
             place(
                 builder,

@@ -98,7 +98,7 @@ def core_modules(layout, release, ready, pythons):
         module = ModuleText(
             'cray-python',
             version,
-            'Python with numpy, scipy, pandas, dask, mpi4py',
+            'Python with numpy, scipy, dask, mpi4py',
             "The version is the Cray PE's; behind it is Python %s." % pythons.get(version, '?'),
         )
         module.setenv(CRAY_PYTHON_VERSION=version, CRAY_PYTHON_PREFIX=prefix, CRAY_PYTHON_DIR=prefix)

@@ -6,6 +6,7 @@ import zipfile
 
 from .elf import place, publish
 from .gtl import GTL_CHECK
+from .interface import narrow
 from .layout import facts
 from .steps import Staging, copy_tree, link, write
 
@@ -47,8 +48,16 @@ exec %(compiler)s $flags "$@" -Wl,-rpath-link,'%(libfabric)s/lib64' $libs
 """
 
 
-# The Fortran library is that of MPICH 4.0, which calls these under the names they had before MPI 4.1.
-COMPATIBILITY = """#include <mpi.h>
+# The Fortran library is that of an older MPICH, which calls functions of the C library that have other names since.
+COMPATIBILITY = {
+    '8': """#include <mpi.h>
+int MPII_Comm_get_attr(MPI_Comm, int, void *, int *, int);
+int MPII_Comm_get_attr_fort(MPI_Comm comm, int key, void *value, int *flag, int type)
+{
+    return MPII_Comm_get_attr(comm, key, value, flag, type);
+}
+""",
+    '9': """#include <mpi.h>
 int MPI_Remove_error_class(int), MPI_Remove_error_code(int), MPI_Remove_error_string(int);
 int PMPIX_Delete_error_class(int x) { return MPI_Remove_error_class(x); }
 int PMPIX_Delete_error_code(int x) { return MPI_Remove_error_code(x); }
@@ -56,6 +65,12 @@ int PMPIX_Delete_error_string(int x) { return MPI_Remove_error_string(x); }
 int MPIX_Delete_error_class(int x) { return MPI_Remove_error_class(x); }
 int MPIX_Delete_error_code(int x) { return MPI_Remove_error_code(x); }
 int MPIX_Delete_error_string(int x) { return MPI_Remove_error_string(x); }
+""",
+}
+
+# what MPI_Get_library_version says, as on LUMI; the second line has the date of the build there
+VERSION = """MPI VERSION    : CRAY MPICH version %s (ANL base %s)
+MPI BUILD INFO : stand-in of lumi-hooks, MPICH %s is behind it
 """
 
 
@@ -124,17 +139,28 @@ def install_mpich(builder, release):
     data = wheel_tree(builder)
     prefix = layout.mpich(release)
     version = release.version('cray-mpich')
-    name = release.library('mpich')
+    name = release.library('cray-mpich')
+    major = version.split('.')[0]
+    about = facts()['mpich'][major]
+    debian = layout.packages(about['suite'])
+    version_text = VERSION % (version, about['base'], facts()['wheels']['mpich'])
     support = layout.standin / 'ucx/lib'  # the wheel's libmpi is linked to UCX as well; it is not used
     if not support.exists():
         with Staging(support) as folder:
             for path in sorted((data / 'lib/mpich').glob('libuc*')):
                 place(builder, path, folder, runpath=[support])
     runpath = [layout.libfabric / 'lib64', support, layout.standin / 'lib']
+    compat = 'libstandin_mpich%s.so' % major
+    write(layout.store / 'build' / (compat + '.c'), COMPATIBILITY[major])
+    builder.run(
+        ['/usr/bin/gcc', '-O1', '-shared', '-fPIC', '-I', debian / 'usr/include/x86_64-linux-gnu/mpich']
+        + ['-Wl,-soname,' + compat, '-o', layout.standin / 'lib' / compat, layout.store / 'build' / (compat + '.c')],
+        'compiling ' + compat,
+    )
     with Staging(prefix) as tree:
-        copy_headers(layout.debian / 'usr/include/x86_64-linux-gnu/mpich', tree / 'include')
+        copy_headers(debian / 'usr/include/x86_64-linux-gnu/mpich', tree / 'include')
         for folder, c_name, fortran in (
-            ('lib', 'libmpi_%s.so.12' % name, 'libmpifort_%s.so.12' % name),
+            ('lib', release.soname('cray-mpich', 'libmpi'), release.soname('cray-mpich', 'libmpifort')),
             ('lib-abi-mpich', 'libmpi.so.12', 'libmpifort.so.12'),
         ):
             plain = folder == 'lib'
@@ -153,31 +179,13 @@ def install_mpich(builder, release):
                 'patching ' + c_name,
                 log='patchelf',
             )
-            compat = c_name.replace('libmpi', 'libmpix')
-            write(layout.store / 'build/mpix.c', COMPATIBILITY)
-            builder.run(
-                [
-                    '/usr/bin/gcc',
-                    '-O1',
-                    '-shared',
-                    '-fPIC',
-                    '-I',
-                    tree / 'include',
-                    '-o',
-                    tree / folder / compat,
-                    '-Wl,-soname,' + compat,
-                    layout.store / 'build/mpix.c',
-                    tree / folder / c_name,
-                    '-Wl,--allow-shlib-undefined',
-                ],
-                'compiling ' + compat,
-            )
             place(
                 builder,
-                layout.debian_lib / 'libmpichfort.so.12',
+                debian / 'usr/lib/x86_64-linux-gnu/libmpichfort.so.12',
                 tree / folder,
                 fortran,
                 {'libmpich.so.12': c_name},
+                runpath=[layout.standin / 'lib'],
                 links=['libmpifort_%s.so' % name, 'libmpifort.so', 'libmpichf90.so']
                 if plain
                 else ['libmpifort.so', 'libmpichfort.so.12'],
@@ -187,6 +195,8 @@ def install_mpich(builder, release):
                 'patching ' + fortran,
                 log='patchelf',
             )
+            model = debian / 'usr/lib/x86_64-linux-gnu/libmpich.so.12' if about['suite'] else None
+            narrow(tree / folder / c_name, model, about['mpi'], version_text)
         fields = {
             'prefix': prefix,
             'version': version,
@@ -215,25 +225,7 @@ def install_mpich(builder, release):
                 MPICC % {'prefix': prefix, 'compiler': compiler, 'libs': libs, 'libfabric': layout.libfabric},
                 0o755,
             )
-        (tree / 'bin').mkdir(exist_ok=True)
-        shutil.copy(data / 'bin/mpichversion', tree / 'bin/mpichversion')
-        (tree / 'bin/mpichversion').chmod(0o755)
-        builder.run(
-            [
-                layout.patchelf,
-                '--replace-needed',
-                'libmpi.so.12',
-                'libmpi_%s.so.12' % name,
-                tree / 'bin/mpichversion',
-            ],
-            'patching mpichversion',
-            log='patchelf',
-        )
-        builder.run(
-            [layout.patchelf, '--remove-rpath', tree / 'bin/mpichversion'],
-            'patching mpichversion',
-            log='patchelf',
-        )
+        write(tree / 'bin/mpichversion', '#!/bin/sh\ncat <<END\n%sEND\n' % version_text, 0o755)
     publish(layout, prefix / 'lib')
 
 

@@ -46,10 +46,11 @@ def build(builder, releases, extras):
     )
 
     def unpack(topic):
+        source = Debian(builder, topic.partition('-')[2]) if '-' in topic else debian
         return builder.step(
             'debian-' + topic,
             'Debian packages for ' + topic,
-            lambda: debian.unpack(data['debian'][topic]),
+            lambda: source.unpack(data['debian'][topic]),
             data['debian'][topic],
         )
 
@@ -103,12 +104,13 @@ def build(builder, releases, extras):
     mpis = {}
     for release in [release.under(name) for name in environments for release in releases]:
         key = [release.version('cray-mpich'), release.compat, release.about, release.compiler]
+        key += [data['mpich'], release.names()]
         mpis[release.name, release.pe_env] = builder.step(
             'mpich-' + release.version('cray-mpich') + release.suffix,
             'cray-mpich/%s -> %s' % (key[0], layout.mpich(release)),
             lambda release=release: mpi.install_mpich(builder, release),
-            [base, fabric, check, key],
-            ['mpi.py', 'elf.py'],
+            [base, fabric, check, key, packages['mpi'], packages['mpi-bullseye']],
+            ['mpi.py', 'elf.py', 'interface.py'],
         )
         builder.step(
             'libsci-' + release.version('cray-libsci') + release.suffix,
@@ -123,7 +125,7 @@ def build(builder, releases, extras):
         'craype',
         'cc, CC, ftn -> %s' % (layout.pe / 'craype'),
         lambda: craype.install_wrappers(builder, versions, march, environments),
-        [versions, march, environments, data['environments']],
+        [versions, march, environments, data['environments'], [release.names() for release in releases]],
         ['craype.py', 'wrapper.sh'],
     )
 
@@ -245,7 +247,7 @@ def products(builder, releases, reference, packages, mpis, environments):
             'fftw-' + version,
             'cray-fftw/%s -> %s' % (version, layout.pe / 'fftw' / version),
             lambda release=release: built.install_fftw(builder, release, folders),
-            [keys['fftw-mpi'], packages['fftw'], version, folders, release.compat],
+            [keys['fftw-mpi'], packages['fftw'], version, folders, release.names()],
             ['built.py', 'elf.py'],
         )
     for release in everywhere:
@@ -274,7 +276,7 @@ def install(builder, release, module, action, inputs, files):
         '%s-%s%s' % (module, version, release.suffix),
         '%s/%s -> %s' % (module, version, builder.layout.product(release, module)),
         action,
-        inputs + [version, release.compat, release.about],
+        inputs + [version, release.compat, release.about, release.names()],
         files,
     )
 
@@ -296,14 +298,14 @@ def compile_products(builder, releases, reference, packages):
         return sources.build_netcdf(builder, folders, reference, module)
 
     # compiling is slow: the packages compiled against decide, not how those were put under Cray's names
-    below = [packages['hdf5'], packages['mpi'], data['wheels']]
+    below = [packages['hdf5'], packages['mpi'], packages['mpi-bullseye'], data['wheels'], reference.names()]
     jobs = {
         'netcdf-parallel': lambda: netcdf('parallel', 'cray-hdf5-parallel'),
         'pnetcdf': lambda: sources.build_pnetcdf(builder, source('pnetcdf', 'pnetcdf'), reference),
         'netcdf-serial': lambda: netcdf('serial', 'cray-hdf5'),
         'fftw-mpi': lambda: sources.build_fftw_mpi(builder, source('fftw', 'fftw'), reference),
     }
-    python = [data['python_packages'], data['mpi4py'], data['wheels'], packages['mpi']]
+    python = [data['wheels'], packages['mpi'], packages['mpi-bullseye']]
     with concurrent.futures.ThreadPoolExecutor(max_workers=min(5, builder.jobs + 1)) as pool:
         futures = {
             name: pool.submit(
@@ -318,12 +320,14 @@ def compile_products(builder, releases, reference, packages):
         }
 
         def pythons():
-            for version in sorted({release.version('cray-python') for release in releases}):
+            own = {release.version('cray-python'): release for release in reversed(releases)}
+            for version, release in sorted(own.items()):
                 builder.step(
                     'python-' + version,
                     'cray-python/%s -> %s' % (version, builder.layout.python(version)),
-                    lambda version=version: craypython.install_python(builder, version, reference),
-                    [version] + python,
+                    lambda version=version, release=release: craypython.install_python(
+                        builder, version, release, builder.python_more),
+                    [version, data['python'][version], builder.python_more, release.compat] + python,
                     ['craypython.py'],
                 )
 

@@ -60,7 +60,8 @@ def mpich(layout, release, tree):
             name,
             version,
             'Message passing library',
-            'MPICH %s over libfabric is behind it.' % facts()['wheels']['mpich'],
+            'MPICH %s over libfabric is behind it; it shows the interface of MPI %d.%d.'
+            % (facts()['wheels']['mpich'], *facts()['mpich'][version.split('.')[0]]['mpi']),
         )
         module.family('mpi')
         module.setenvs(version, 'CRAY_MPICH_VERSION', 'CRAY_MPICH_VER')

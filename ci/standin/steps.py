@@ -17,9 +17,13 @@ from .layout import HERE, Problem
 class Builder:
     """Runs steps under one root; holds the options of the run."""
 
-    def __init__(self, layout, jobs, verbose=False):
-        """layout: where things go. jobs: parallel jobs of make. verbose: show the output of commands."""
+    def __init__(self, layout, jobs, verbose=False, python_more=()):
+        """layout: where things go. jobs: parallel jobs of make. verbose: show the output of commands.
+
+        python_more: packages that cray-python gets besides HPE's.
+        """
         self.layout = layout
+        self.python_more = list(python_more)
         self.jobs = jobs
         self.verbose = verbose
         self.done = 0

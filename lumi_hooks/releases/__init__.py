@@ -8,6 +8,7 @@ machine.json             partitions, target modules, driver window
 rocm.json                how software is built with ROCm here: targets, GTL, libraries, names of modules
 toolchains.json          the cpe* toolchains: which modules they load
 modules.json             what each Cray module provides, and which variable holds its prefix
+libraries.json           what the libraries of the Cray modules are called, by version and toolchain
 upstream.json            upstream's toolchains, their compiler families, and generations
 jobs.json                how jobs are run: queues, binding of ranks to cores and GPUs, settings
 compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
@@ -21,6 +22,7 @@ from typing import Mapping, Optional, Tuple
 from ..data import ROOT
 from ..errors import DataError
 from ..schemas import checked
+from ..versions import version_key
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,21 @@ def cray_modules(release_name: str) -> Mapping[str, CrayModule]:
             upstream = '.'.join(version.split('.')[:entry['upstream_components']])
             found[name] = CrayModule(name, version, tuple(entry['provides']), entry['prefix'], upstream)
     return found
+
+
+@lru_cache(maxsize=None)
+def library_suffix(module: str, release_name: str, toolchain: str) -> str:
+    """
+    What the names of a Cray module's libraries end in on a release, for a toolchain: gnu_123, gnu, cray …
+
+    :raises DataError: the release has no such module, or nothing is known of so old a version
+    """
+    version = load_release(release_name).module(module).partition('/')[2]
+    known = checked('releases/libraries.json')['products'].get(module, {'versions': []})['versions']
+    found = [names for names in known if version_key(names['from']) <= version_key(version)]
+    if not found:
+        raise DataError(f'releases/libraries.json has no names for {module}/{version}')
+    return found[-1]['suffix'].get(toolchain, '')
 
 
 @lru_cache(maxsize=None)

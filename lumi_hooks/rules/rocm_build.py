@@ -7,7 +7,7 @@ from .. import gpu
 from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..packages import uses
-from ..releases import load_machine, load_rocm, load_toolchains, load_upstream
+from ..releases import library_suffix, load_machine, load_rocm, load_toolchains, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
@@ -58,7 +58,7 @@ def filled(value: Any, draft: Draft, site: Site) -> Any:
         return type(value)(filled(item, draft, site) for item in value) if isinstance(value, list) else value
     facts = load_rocm()
     sci = facts['blas']
-    library = sci['libraries'].get(site.toolchain, '')
+    library = 'sci_' + library_suffix('cray-libsci', site.release.name, site.toolchain)
     library += (sci['mpi'] if _mpi(draft) else '') + (sci['openmp'] if _openmp(draft) else '')
     known = {'gtl': facts['gtl']['flags'], 'mpi': facts['mpi']['flags'], 'blas': f'{sci["folder"]} -l{library}',
              'libsci': library, 'gpu_target': load_machine()['rocm']['gpu_target']}

@@ -22,6 +22,7 @@ KINDS = {
     'releases/jobs.json': 'jobs',
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
+    'releases/libraries.json': 'libraries',
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
     'releases/provided.json': 'provided',

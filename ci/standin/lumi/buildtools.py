@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packs real build tools into the archives that the recipes of buildtools and buildtools-python install."""
+"""Packs real tools and libraries into the archives that the recipes of buildtools … and OpenGL install."""
 import os
 import re
 import shutil
@@ -19,16 +19,33 @@ PATHS = (
 )
 
 
-def pack_tools(builder, tree, release):
-    """Make buildtools-<release>.tar.gz in the stack's sources: tools from Debian's packages and from wheels.
+def pack_tools(builder, tree, release, version):
+    """Make buildtools-<version>.tar.gz in the stack's sources: tools from Debian's packages and from wheels.
 
-    builder: runs the commands. tree: where. release: Release object; its cray-python runs Meson.
+    builder: runs the commands. tree: where. release: Release object. version: of the module, with its suffix.
     """
     facts = where.facts()['buildtools']
     work = builder.layout.store / 'build/buildtools'
     shutil.rmtree(work, ignore_errors=True)
-    raw, prefix = work / 'raw', work / 'buildtools'
-    Debian(builder).unpack(facts['debian'], raw)
+    prefix = work / 'buildtools'
+    unpack(builder, facts['debian'], work / 'raw', prefix)
+    mend_links(prefix)
+    relocate(prefix)
+    python = tree.python(release)
+    wheels = prefix / 'lib/wheels'
+    builder.run([python, '-m', 'pip', 'install', '--no-deps', '--no-compile', '--target', wheels]
+                + facts['wheels'] + ['cmake==' + facts['versions'][version]['wheel']],
+                'installing build tools from wheels', log='buildtools')
+    from_wheels(prefix, wheels)
+    versioned_links(prefix / 'bin')
+    wrap_libraries(prefix)
+    archive(prefix, tree.sources / 'b/buildtools' / ('buildtools-%s.tar.gz' % version))
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def unpack(builder, names, raw, prefix):
+    """Unpack Debian packages into raw and make a prefix of their /usr: without documents, libraries in lib."""
+    Debian(builder).unpack(names, raw)
     shutil.copytree(raw / 'usr', prefix, symlinks=True)
     for name in ('doc', 'man', 'info', 'lintian', 'bug', 'locale', 'doc-base'):
         shutil.rmtree(prefix / 'share' / name, ignore_errors=True)
@@ -37,30 +54,31 @@ def pack_tools(builder, tree, release):
         for path in sorted(library.iterdir()):
             path.rename(prefix / 'lib' / path.name)
         library.rmdir()
-    mend_links(prefix)
-    relocate(prefix)
-    python = tree.python(release)
-    wheels = prefix / 'lib/wheels'
-    builder.run([python, '-m', 'pip', 'install', '--no-deps', '--no-compile', '--target', wheels]
-                + facts['wheels'] + facts['python'], 'installing build tools from wheels', log='buildtools')
-    from_wheels(prefix, wheels)
-    versioned_links(prefix / 'bin')
-    script(prefix / 'bin/meson', '#!/bin/sh\n# Meson is a Python program; it brings no other package\n'
-           'PYTHONPATH=%s/lib/wheels exec %s -m mesonbuild.mesonmain "$@"\n' % (MARK, python))
-    wrap_libraries(prefix)
-    archive(prefix, tree.sources / 'b/buildtools' / ('buildtools-%s.tar.gz' % release.name))
+
+
+def pack_opengl(builder, tree, release, version):
+    """Make OpenGL-<version>.tar.gz: headers, libraries and pkg-config files of Debian's packages."""
+    work = builder.layout.store / 'build/opengl'
+    shutil.rmtree(work, ignore_errors=True)
+    prefix = work / 'OpenGL'
+    unpack(builder, where.facts()['opengl']['debian'], work / 'raw', prefix)
+    for folder in ('lib/pkgconfig', 'share/pkgconfig'):
+        for path in sorted((prefix / folder).glob('*.pc')):
+            text = path.read_text().replace('/lib/x86_64-linux-gnu', '/lib')
+            path.write_text(re.sub(r'(?m)^(\w+=)/usr\b', r'\1@OPENGL@', text))
+    archive(prefix, tree.sources / 'o/OpenGL' / ('OpenGL-%s.tar.gz' % version))
     shutil.rmtree(work, ignore_errors=True)
 
 
-def pack_python(builder, tree, release):
+def pack_python(builder, tree, release, version):
     """Make buildtools-python-<release>.tar.gz: packages for building with its cray-python."""
     work = builder.layout.store / 'build/buildtools-python'
     shutil.rmtree(work, ignore_errors=True)
     prefix = work / 'buildtools-python'
     python = tree.python(release)
     # scripts start cray-python; the packages come in by the module's PYTHONPATH
-    builder.run([python, '-m', 'pip', 'install', '--no-compile', '--ignore-installed',
-                 '--no-warn-script-location', '--prefix', prefix] + where.facts()['buildtools_python'],
+    builder.run([python, '-m', 'pip', 'install', '--no-compile', '--ignore-installed', '--no-deps',
+                 '--no-warn-script-location', '--prefix', prefix] + where.facts()['buildtools_python'][release.name],
                 'installing buildtools-python', log='buildtools')
     archive(prefix, tree.sources / 'b/buildtools-python' / ('buildtools-python-%s.tar.gz' % release.name))
     shutil.rmtree(work, ignore_errors=True)
@@ -74,14 +92,10 @@ def mend_links(prefix):
             target = os.path.relpath(inside, path.parent)
             path.unlink()
             path.symlink_to(target)
-    for name, target in (('bin/pkg-config', 'pkgconf'), ('bin/yacc', 'bison')):
-        path = prefix / name
-        if not path.exists():
-            path.unlink(missing_ok=True)
-            if name == 'bin/yacc':
-                script(path, '#!/bin/sh\nexec %s/bin/bison -y "$@"\n' % MARK)
-            else:
-                path.symlink_to(target)
+    # Debian's alternatives give yacc to one of two; on LUMI it is Bison's
+    path = prefix / 'bin/yacc'
+    path.unlink(missing_ok=True)
+    script(path, '#!/bin/sh\nexec %s/bin/bison -y "$@"\n' % MARK)
 
 
 def relocate(prefix):
@@ -125,14 +139,12 @@ def versioned_links(folder):
 
 
 def wrap_libraries(prefix):
-    """Let programs with libraries of their own (pkgconf, m4) find them after a move."""
-    for name in ('pkgconf', 'm4'):
-        program = prefix / 'bin' / name
-        hidden = prefix / 'libexec' / name
-        hidden.parent.mkdir(exist_ok=True)
-        program.rename(hidden)
-        script(program, '#!/bin/sh\nLD_LIBRARY_PATH=%s/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} '
-                        'exec %s/libexec/%s "$@"\n' % (MARK, MARK, name))
+    """Let the program with a library of its own (m4) find it after a move."""
+    program, hidden = prefix / 'bin/m4', prefix / 'libexec/m4'
+    hidden.parent.mkdir(exist_ok=True)
+    program.rename(hidden)
+    script(program, '#!/bin/sh\nLD_LIBRARY_PATH=%s/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} exec %s/libexec/m4 "$@"\n'
+           % (MARK, MARK))
 
 
 def script(path, text):

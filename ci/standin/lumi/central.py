@@ -104,13 +104,12 @@ def find_recipe(tree, name):
     return next(tree.easyconfigs.rglob(name))
 
 
-def install_central(builder, tree, release, partition, recipe):
+def install_central(builder, tree, release, partition, recipe, packed=False):
     """Install one central package from LUMI's recipe, in production mode, with LUMI's own hooks and classes.
 
-    recipe: in LUMI-SoftwareStack; if it is for a cpe* toolchain, its sources are fetched first (the archives
-    of the others are packed here).
+    recipe: in LUMI-SoftwareStack. packed: its archive was made here; else its sources are fetched first.
     """
-    if '-cpe' in recipe.name:
+    if not packed:
         stage(builder, tree, release, recipe)
     builder.run(login(tree, enter(release, partition, 'production') + [eb([recipe])], builder.jobs),
                 'installing ' + recipe.stem, log='central')

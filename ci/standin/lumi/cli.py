@@ -12,7 +12,7 @@ from ..layout import Layout, Problem
 from ..steps import Builder
 from . import central, easybuildinstall
 from . import tree as where
-from .buildtools import pack_python, pack_tools
+from .buildtools import pack_opengl, pack_python, pack_tools
 from .repository import write_modules, write_repository
 
 EXAMPLES = '''examples:
@@ -94,18 +94,18 @@ def build_central(builder, tree, release, code, central_software):
     code: digest of what packs the build tools. central_software: {release: {partition: file names of recipes}}.
     """
     facts = where.facts()
-    archives = {
-        'buildtools': (functools.partial(pack_tools, builder, tree, release), [facts['buildtools'], code]),
-        'buildtools-python': (functools.partial(pack_python, builder, tree, release),
-                              [facts['buildtools_python'], code])}
+    archives = {'buildtools': (pack_tools, 'buildtools'), 'buildtools-python': (pack_python, 'buildtools_python'),
+                'OpenGL': (pack_opengl, 'opengl')}
     for partition, names in central_software.get(release.name, {}).items():
         for name in names:
             recipe = central.find_recipe(tree, name)
-            action, inputs = archives.get(recipe.parent.name, (None, []))
+            action, key = archives.get(recipe.parent.name, (None, None))
+            inputs = [facts[key], code] if key else []
             if action:
-                builder.step('lumi-pack-%s-%s' % (recipe.parent.name, release.name),
-                             'packing %s for LUMI/%s' % (recipe.parent.name, release.name), action, inputs)
-            install = functools.partial(central.install_central, builder, tree, release, partition, recipe)
+                version = recipe.stem[len(recipe.parent.name) + 1:].partition('-cpe')[0]
+                builder.step('lumi-pack-' + recipe.stem, 'packing %s for LUMI/%s' % (recipe.stem, release.name),
+                             functools.partial(action, builder, tree, release, version), inputs)
+            install = functools.partial(central.install_central, builder, tree, release, partition, recipe, bool(key))
             builder.step('lumi-central-%s-%s-%s' % (release.name, partition, recipe.stem),
                          '%s for LUMI/%s partition/%s' % (recipe.stem, release.name, partition), install,
                          [digest(recipe), inputs])

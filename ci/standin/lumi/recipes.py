@@ -17,8 +17,12 @@ def write_recipes(folder, releases, contrib=False):
     for path in sorted(source.glob('*')):
         if path.name.endswith('.eb.in'):
             for release in releases:
-                text = path.read_text().replace('@RELEASE@', release.name)
-                place(folder, path.name[:-len('.in')].replace('@RELEASE@', release.name), text)
+                for values in fillings(path.name, release):
+                    text = path.read_text()
+                    for name, value in values.items():
+                        text = text.replace('@%s@' % name, value)
+                    suffix = text.split("\nversionsuffix = '")[1].split("'")[0]
+                    place(folder, path.name.replace('@RELEASE@.eb.in', release.name + suffix + '.eb'), text)
         elif '-cpe' not in path.stem or path.stem.split('-cpe')[1].split('-')[1] in names:
             place(folder, path.name, path.read_text())
     if not contrib:
@@ -28,6 +32,19 @@ def write_recipes(folder, releases, contrib=False):
                 target = folder / 'c' / path.parent.name / path.name
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, target)
+
+
+def fillings(template, release):
+    """Return what is filled into a template for a release: a list of {placeholder: value}, one for each recipe."""
+    facts = where.facts()
+    if template.startswith('buildtools-python'):
+        packages = dict(word.split('==') for word in facts['buildtools_python'].get(release.name, []))
+        names = {'meson': 'Meson', 'scons': 'SCons', 'wheel': 'wheel'}   # LUMI's module says no more of what it holds
+        python = '.'.join(release.version('cray-python').split('.')[:2])
+        holds = ', '.join('%r: %r' % (names[name], packages[name]) for name in names if name in packages)
+        return [{'RELEASE': release.name, 'PYTHON': python, 'HOLDS': holds}] if packages else []
+    return [{'RELEASE': release.name, 'SUFFIX': key[len(release.name):], 'CMAKE': about['cmake']}
+            for key, about in facts['buildtools']['versions'].items() if key.startswith(release.name)]
 
 
 def place(folder, name, text):

@@ -47,14 +47,15 @@ def mpi_foreign(installation: Installation) -> Iterator[Problem]:
 
 @rule('mpi-mixed')
 def mpi_mixed(installation: Installation) -> Iterator[Problem]:
-    """No process loads Cray MPICH twice, for two compilers."""
+    """No process loads Cray MPICH twice, for two compilers or of two releases."""
     def copies(path: str) -> List[str]:
         return sorted({os.path.realpath(library) for library in installation.loads(path, 'mpi')
                        if _CORE.match(os.path.basename(library)) and installation.places.in_cray(library)})
 
     for elf in installation.where_it_begins(lambda path: len(copies(path)) > 1):
         yield Problem(elf.path, f'two MPI libraries in one process: {", ".join(copies(elf.path))}',
-                      'build all of it with one compiler (one PrgEnv), and without lib-abi-mpich')
+                      'build it and its dependencies with one compiler (one PrgEnv) and one release of the Cray PE, '
+                      'and without lib-abi-mpich')
 
 
 @rule('libfabric-foreign')

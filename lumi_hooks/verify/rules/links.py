@@ -43,7 +43,7 @@ def library_twice(installation: Installation) -> Iterator[Problem]:
             brought = ', '.join(place + installation.by(elf, place) for place in places)
             yield Problem(elf.path, f'two {family} libraries in one process: {brought}',
                           'build it and its dependencies with the same module (all with the parallel one, or all '
-                          'with the serial one), and with one compiler')
+                          'with the serial one), with one compiler, and with one release of the Cray PE')
 
 
 @rule('compilers-mixed')

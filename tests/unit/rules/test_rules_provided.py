@@ -182,7 +182,8 @@ def test_rule_release_version_of_what_another_software_holds(recipe, upstream_in
 # --- central-tools: the variant of buildtools
 
 @pytest.mark.parametrize('release, cmake, suffix', [
-    ('25.09', '3.31.8', '-CMake3'), ('25.09', '4.0.3', ''), ('25.09', None, ''), ('25.03', '3.31.8', '')])
+    ('25.09', '3.31.8', '-CMake3'), ('25.09', '4.0.3', ''), ('25.09', None, ''), ('25.03', '3.31.8', ''),
+    ('26.03', '3.31.8', '-CMake3'), ('26.03', '4.0.3', '')])
 def test_rule_central_tools_by_the_version_of_cmake(recipe, release, cmake, suffix):
     """One variant for all tools of a recipe: x265 4.1 needs CMake 3, and buildtools/25.09 holds CMake 4."""
     tools = "('CMake', '%s'), " % cmake if cmake else ''
