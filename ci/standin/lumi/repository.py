@@ -87,7 +87,8 @@ def write_modules(tree, releases):
                    tree.lumi / 'containers', tree.lumi / 'packages',
                    tree.layout.root / 'appl/local/containers/easybuild-sif-images'):
         folder.mkdir(parents=True, exist_ok=True)
-    write(tree.enter, LOGIN % {'core': tree.layout.pe / 'lmod/modulefiles/core', 'repository': tree.repository, 'modules': tree.modules})
+    write(tree.enter, LOGIN % {
+        'core': tree.layout.pe / 'lmod/modulefiles/core', 'repository': tree.repository, 'modules': tree.modules})
 
 
 def defaults(release):
