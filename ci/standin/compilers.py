@@ -31,14 +31,21 @@ exec %(llvm)s/bin/%(command)s -D__cray__=1 -D__cray_major__=%(major)s -D__cray_m
 GCC_NAMES = ('gcc', 'g++', 'gfortran')
 
 
-def gcc_script(folder, suffix, major, ident, version='', refused=()):
+def gcc_script(folder, suffix, major, ident, start='', version='', refused=()):
     """Return the script gcc.sh for one GCC.
 
     folder, suffix: of the compilers behind it. major: version of the GCC that it stands for. ident: file with what is
-    noted in objects. version: that it gives itself. refused: patterns of options.
+    noted in objects. start: folder of start files. version: that it gives itself. refused: patterns of options.
     """
     text = (HERE / 'gcc.sh').read_text()
-    fields = {'FOLDER': folder, 'SUFFIX': suffix, 'VERSION': version, 'MAJOR': major, 'IDENT': ident}
+    fields = {
+        'FOLDER': folder,
+        'SUFFIX': suffix,
+        'VERSION': version,
+        'MAJOR': major,
+        'IDENT': ident,
+        'START': start,
+    }
     for key, value in fields.items():
         text = text.replace('@%s@' % key, str(value))
     return text.replace('@REFUSED@', ' | '.join(refused) or "''")
@@ -63,7 +70,9 @@ def install_gcc(builder, version):
     major = version.split('.')[0]
     with Staging(prefix) as tree:
         ident = note(builder.layout, 'GCC: (SUSE Linux) %s' % version)
-        text = gcc_script('/usr/bin', '', major, ident)
+        here = builder.output(['/usr/bin/gcc', '-print-libgcc-file-name'], 'asking gcc for its folder').strip()
+        start_files(builder, pathlib.Path(here).parent, tree / 'start')
+        text = gcc_script('/usr/bin', '', major, ident, prefix / 'start')
         for name in (*GCC_NAMES, 'cpp'):
             write(tree / 'bin' / name, text, 0o755)
             link(name, tree / 'bin' / ('%s-%s' % (name, major)))
@@ -86,7 +95,15 @@ def install_system_gcc(builder, versions):
         for name in about['headers']:
             (tree / 'usr/include/c++' / about['behind'] / name).unlink()
         ident = note(layout, 'GCC: (SUSE Linux) %s' % about['version'])
-        text = gcc_script(prefix / 'usr/bin', '-' + about['behind'], major, ident, about['version'], about['refused'])
+        start_files(builder, inner, inner)
+        text = gcc_script(
+            prefix / 'usr/bin',
+            '-' + about['behind'],
+            major,
+            ident,
+            version=about['version'],
+            refused=about['refused'],
+        )
         for name in (*GCC_NAMES, 'cpp', 'cc', 'c++'):
             write(tree / 'bin' / name, text, 0o755)
             link(name, tree / 'bin' / ('%s-%s' % (name, major)))
@@ -94,6 +111,16 @@ def install_system_gcc(builder, versions):
             newer = version.split('.')[0]
             for name in GCC_NAMES:
                 link(layout.gcc(version) / 'bin' / name, tree / 'bin' / ('%s-%s' % (name, newer)))
+
+
+def start_files(builder, folder, into):
+    """Copy the start files of a GCC without what they note: on LUMI they are by the GCC that they belong to.
+
+    folder: where they are. into: where they go.
+    """
+    into.mkdir(exist_ok=True)
+    for path in sorted(folder.glob('crt*.o')):
+        builder.run(['objcopy', '-R', '.comment', path, into / path.name], 'copying ' + path.name, log='start-files')
 
 
 def mend_link(path):

@@ -5,8 +5,9 @@
 #   folder, suffix  of the compilers behind it
 #   version         that it gives itself, empty where it tells the truth
 #   major           of the GCC that it stands for
+#   start           folder of its start files, which note nothing; empty where they are where it looks
 #   ident           what it notes in each object, for as: lumi-eb verify reads it
-folder='@FOLDER@' suffix='@SUFFIX@' version='@VERSION@' major=@MAJOR@ ident='@IDENT@' me=${0##*/}
+start='@START@' folder='@FOLDER@' suffix='@SUFFIX@' version='@VERSION@' major=@MAJOR@ ident='@IDENT@' me=${0##*/}
 case $me in
   g++* | c++*) name=g++ ;;
   gfortran*) name=gfortran ;;
@@ -68,4 +69,4 @@ elif [ "$c" ] && [ -z "$old$permissive" ] && [ "$major" -ge 14 ]; then
 fi
 # for C, -fpermissive is new in GCC 14
 [ "$permissive" ] && [ -z "$c" ] && set -- -fpermissive "$@"
-exec "$folder/$name$suffix" -fno-ident "-Wa,$ident" "$@"
+exec "$folder/$name$suffix" ${start:+"-B$start"} -fno-ident "-Wa,$ident" "$@"
