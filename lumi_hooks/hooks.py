@@ -23,7 +23,7 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import around, dispatch, environment, session, trust  # noqa: E402
+from lumi_hooks.eb import around, dispatch, environment, libtool, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
 _chain = None
@@ -86,6 +86,14 @@ def post_fetch_hook(easyblock):
     if session.current():
         trust.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def post_configure_hook(easyblock):
+    """What configure does not know of the compilers is added."""
+    if session.current():
+        libtool.complete(easyblock)
+    _behind('post_configure_hook', easyblock)
 
 
 @dispatch.clear_errors

@@ -4,7 +4,7 @@
 # what a build without options tells them: C and C++, Fortran
 PLAIN = {
     'cpeGNU': ('-O2 -ftree-vectorize -fno-math-errno', '-O2 -ftree-vectorize -fno-math-errno'),
-    'cpeCray': ('-O2', '-O2'),
+    'cpeCray': ('-O2', '-O2 -ef'),
     'cpeAOCC': ('-O2 -fno-math-errno', '-O2'),
     'cpeAMD': ('-O2 -fno-math-errno', '-O2'),
 }

@@ -84,6 +84,7 @@ def list_packages():
     print('on the system:  ' + ' '.join(sorted(set(data['system_packages'].values()) | {'python3-venv'})))
     for topic, names in data['debian'].items():
         print('unpacked (%s): %s' % (topic, ' '.join(names)))
+    print('unpacked (the system\'s GCC): ' + ' '.join(data['system_gcc']['packages']))
     for topic in ('llvm', 'rocm'):
         print('unpacked (%s, with --with): %s' % (topic, ' '.join(data[topic]['packages'])))
     print("built from Debian's sources: " + ' '.join(data['sources'].values()))

@@ -42,7 +42,7 @@ def environment_modules(layout, release):
     yield module
 
 
-def gnu_module(_layout, name, version):
+def gnu_module(layout, name, version):
     """Return the module gcc or gcc-native."""
     module = ModuleText(
         name,
@@ -50,6 +50,7 @@ def gnu_module(_layout, name, version):
         'GNU compilers',
         "The version is the Cray PE's; the compilers are this machine's own: gcc --version tells.",
     )
+    module.prepend('PATH', '%s/bin' % layout.gcc(version))
     return module.setenvs(version, 'GCC_VERSION', 'GNU_VERSION').setenvs('/usr', 'GCC_PREFIX', 'GCC_PATH')
 
 

@@ -21,8 +21,8 @@ NAMES = (
 
 # PE_ENV -> lines that choose the compiler; the modules say where the compilers of the others are
 COMPILERS = {
-    'GNU': 'case $lang in CC) compiler=/usr/bin/g++ ;; ftn) compiler=/usr/bin/gfortran ;; '
-    '*) compiler=/usr/bin/gcc ;; esac',
+    'GNU': 'prefix=$root/opt/standin/gcc-${GNU_VERSION-}/bin\n'
+    'case $lang in CC) compiler=$prefix/g++ ;; ftn) compiler=$prefix/gfortran ;; *) compiler=$prefix/gcc ;; esac',
     'CRAY': 'prefix=$root/opt/cray/pe/cce/${CRAY_CC_VERSION-}/bin\n'
     'case $lang in CC) compiler=$prefix/crayCC ;; ftn) compiler=$prefix/crayftn ;; *) compiler=$prefix/craycc ;; esac\n'
     'openmp_dir=$root/opt/cray/pe/cce/${CRAY_CC_VERSION-}/cce/x86_64/lib offload=yes',

@@ -195,6 +195,15 @@ class Layout:
         """The prefix of one of Debian's LLVMs; the compilers of HPE and AMD are links into it."""
         return self.standin / ('llvm-' + version)
 
+    def gcc(self, version):
+        """The prefix of the GCC of a module gcc-native or gcc; on LUMI a package of the system."""
+        return self.standin / ('gcc-' + version)
+
+    @property
+    def system_gcc(self):
+        """The prefix of the operating system's own GCC; its commands are in /usr/bin on LUMI."""
+        return self.standin / 'gcc'
+
     def cce(self, version):
         """The prefix of the Cray Compiling Environment."""
         return self.pe / 'cce' / version

@@ -100,6 +100,7 @@ def build(builder, releases, extras):
         ['gtl.py', 'programs/gtl_check.c'],
     )
     environments = ['GNU'] + [EXTRAS[name] for name in EXTRAS if name in extras and EXTRAS[name]]
+    install_gccs(builder, releases)
     install_compilers(builder, releases, extras)
     mpis = {}
     for release in [release.under(name) for name in environments for release in releases]:
@@ -148,6 +149,28 @@ def build(builder, releases, extras):
         ['elf.py'],
     )
     modules(builder, releases, default, ready, environments)
+
+
+def install_gccs(builder, releases):
+    """Install the GCC of each release, and the operating system's."""
+    layout = builder.layout
+    versions = sorted({release.compiler[1] for release in releases})
+    for version in versions:
+        builder.step(
+            'gcc-' + version,
+            'GCC %s -> %s' % (version, layout.gcc(version)),
+            lambda version=version: compilers.install_gcc(builder, version),
+            version,
+            ['compilers.py', 'gcc.sh'],
+        )
+    about = facts()['system_gcc']
+    builder.step(
+        'gcc-system',
+        "the operating system's GCC %s -> %s" % (about['version'], layout.system_gcc),
+        lambda: compilers.install_system_gcc(builder, versions),
+        [about, versions],
+        ['compilers.py', 'gcc.sh'],
+    )
 
 
 def install_compilers(builder, releases, extras):

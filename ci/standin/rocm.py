@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """ROCm below opt/rocm-<version>: Debian's HIP and its device libraries, and the amd compilers on LLVM."""
 
-from .compilers import install_fortran, install_openmp
+from .compilers import flang_version, install_fortran, install_openmp
 from .debian import Debian
 from .layout import Problem, facts
 from .steps import Staging, link, relocate, write
@@ -90,7 +90,7 @@ def install_rocm(builder, version):
             link(path, tree / 'llvm/bin' / path.name)
         link(llvm / 'lib/clang', tree / 'llvm/lib/clang')
         install_openmp(builder, tree / 'llvm/lib', data['environments']['AMD']['openmp'])
-        install_fortran(builder, tree / 'llvm/bin/flang', 'flang', prefix / 'llvm/lib')
+        install_fortran(builder, tree / 'llvm/bin/flang', 'flang', prefix / 'llvm/lib', flang_version())
         for name, target in (('amdclang', 'clang'), ('amdclang++', 'clang++'), ('amdflang', 'flang')):
             link(target, tree / 'llvm/bin' / name)
             link('../llvm/bin/' + name, tree / 'bin' / name)

@@ -17,7 +17,12 @@ fail() { echo "$lang: $*" >&2; exit 1; }
 count=$#
 while [ "$count" -gt 0 ]; do
   word=$1; shift; count=$((count - 1))
-  if [ $expect = yes ]; then expect=no; [ "$word" = hip ] && hip=yes; set -- "$@" "$word"; continue; fi
+  if [ $expect != no ]; then
+    case $expect$word in -xhip) hip=yes ;; -homp) openmp=yes ;; esac
+    expect=no
+    set -- "$@" "$word"
+    continue
+  fi
   case $word in
     -craype-verbose) verbose=yes; continue ;;
     -craype-prepend-opt=*) before="$before ${word#*=}"; continue ;;
@@ -32,11 +37,12 @@ while [ "$count" -gt 0 ]; do
     -static) static=yes; continue ;;
     -c | -S | -E | -M | -MM | -fsyntax-only) link=no ;;
     -dM) dump=yes ;;
-    -fopenmp | -fopenmp=*) openmp=yes ;;
+    -fopenmp | -fopenmp=* | -homp) openmp=yes ;;
     -xhip) hip=yes ;;
     -o | -I | -L | -J | -D | -U | -l | -x | -MF | -MT | -MQ | -T | -u | -z | -include | -imacros | -isystem | -iquote | \
     -idirafter | -iprefix | -isysroot | -Xlinker | -Xassembler | -Xpreprocessor | -wrapper | -aux-info | --param | -B)
-      expect=yes ;;
+      expect=$word ;;
+    -h) [ "$PE_ENV" = CRAY ] && expect=-h ;;
     -) inputs=yes ;;
     -*) ;;
     *) inputs=yes ;;
@@ -47,6 +53,8 @@ done
 march= mpi_name= libsci_name= product_name= openmp_dir= offload=no
 # sets compiler, march and the names that libraries have for this programming environment
 . "$root/opt/standin/craype/$PE_ENV.sh"
+# crayftn has a word of its own for the processor
+[ "$PE_ENV$lang" = CRAYftn ] && [ "$march" ] && { export STANDIN_MARCH="$march"; march=-hcpu=$target; }
 
 # nothing to compile or link: a question to the compiler itself (--version, -dumpmachine, -print-search-dirs ...)
 if [ $inputs = no ] && [ -z "$print" ]; then

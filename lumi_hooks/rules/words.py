@@ -24,6 +24,12 @@ _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
 _NATIVE = re.compile(r'(?<![\w-])(?<!\bs/)-m(?:arch|tune|cpu)=native(?![\w-])')
 
 
+# options for the Fortran compiler: the value of a variable of configure, make or CMake, in quotes or one word
+_FORTRAN = re.compile(r'((?<!\w)(?:\w*(?:FC|F|F77|F90|F95)FLAGS|(?:-D)?\w*Fortran_FLAGS\w*(?::\w+)?|'
+                      r'(?:MPI)?(?:FC|F77|F90))\+?=)(?:(["\'])(.*?)\2|([^\s"\']+))', re.S)
+# the same of a recipe's toolchainopts
+_FORTRAN_OPTIONS = ('extra_fflags', 'extra_fcflags', 'extra_f90flags')
+
 # toolchainopts are the toolchain's to put into words
 TOOLCHAINS = ('toolchainopts',)
 
@@ -79,14 +85,32 @@ def fortran_words(draft: Draft, site: Site):
     In commands and options that the recipe gives; in toolchainopts the toolchain does it. A text that calls gfortran
     itself stays as it is.
     """
-    words = compiler_family(load_toolchains()['toolchains'][site.toolchain]['family']).get('gfortran')
+    family = compiler_family(load_toolchains()['toolchains'][site.toolchain]['family'])
+    words = family.get('gfortran')
     if not words:
         return
     pattern = re.compile(rf'(?<![\w/-])({"|".join(map(re.escape, words))})(?![\w=-])')
+    refused = [(re.compile(rf'(?<!\S)(?:{entry["pattern"]})(?!\S)'), entry['by'])
+               for entry in family.get('fortran_flags', ())]
+
+    def without_refused(flags: str) -> str:
+        for one, by in refused:
+            flags = one.sub(by, flags)
+        return flags
 
     def change(text: str) -> str:
-        return text if re.search(r'\bgfortran\b', text) else pattern.sub(lambda found: words[found.group(1)], text)
+        if re.search(r'\bgfortran\b', text):
+            return text
+        text = pattern.sub(lambda found: words[found.group(1)], text)
+        return _FORTRAN.sub(lambda found: '{0}{1}{2}{1}'.format(
+            found.group(1), found.group(2) or '', without_refused(found.group(3) or found.group(4) or '')), text)
 
-    for name, before, after in in_commands(draft, change, TOOLCHAINS):
+    changes = list(in_commands(draft, change, TOOLCHAINS))
+    options = draft.parameters.get('toolchainopts')
+    if refused and isinstance(options, dict):
+        after = {name: without_refused(value) if name in _FORTRAN_OPTIONS and isinstance(value, str) else value
+                 for name, value in options.items()}
+        changes.extend([('toolchainopts', options, after)] if after != options else [])
+    for name, before, after in changes:
         yield Change(name, before, after, 'fortran-words', f'{site.toolchain}\'s Fortran compiler does not know '
                      'options of gfortran', fortran_words.link)

@@ -31,11 +31,12 @@ _SEGMENT, _SECTION = '<IIQQQQQQ', '<IIQQQQIIQQ'
 _IN_FIRST = 0xffff
 # no sound file has more: sections; bytes of the dynamic segment, of its strings, of notes; of the sections' names;
 # sections of GPU code
-_MOST_SECTIONS, _MOST_DYNAMIC, _MOST_STRINGS, _MOST_NOTES, _MOST_NAMES, _MOST_CODE = (
-    1 << 18, 1 << 20, 1 << 22, 1 << 20, 1 << 26, 1 << 10)
+_MOST_SECTIONS, _MOST_DYNAMIC, _MOST_STRINGS, _MOST_NOTES, _MOST_NAMES, _MOST_CODE, _MOST_COMMENT = (
+    1 << 18, 1 << 20, 1 << 22, 1 << 20, 1 << 26, 1 << 10, 1 << 16)
 # sections that hold GPU code: HIP's fat binaries; tables of OpenMP offloading; NVIDIA's fat binaries
 HIP_SECTIONS = (b'.hip_fatbin',)
 OFFLOAD_SECTIONS = (b'omp_offloading_entries', b'llvm_offload_entries', b'.llvm.offloading')
+COMMENT_SECTIONS = (b'.comment',)
 CUDA_SECTIONS = (b'.nv_fatbin', b'.nvFatBinSegment', b'__nv_relfatbin')
 # what an object file calls of HIP, and of the libraries on top of it, by the names in its table of strings
 _HIP_STARTS = (b'\0hip', b'\0__hip', b'\0roc')
@@ -67,6 +68,8 @@ class Elf(NamedTuple):
     hip: bool = False
     # the symbols and versions that it asks for
     imports: symbols.Imports = symbols.Imports()
+    # what compilers have noted in a program or library
+    comment: Tuple[str, ...] = ()
 
 
 def read_elf(path: str, processors: Mapping[int, str]) -> Optional[Elf]:
@@ -161,7 +164,17 @@ def _elf(path: str, data: mmap.mmap, processors: Mapping[int, str]) -> Elf:
     program = head.kind == _EXECUTABLE or bool(flags & _DF_1_PIE) or (interpreted and not soname)
     return Elf(path, machine, PROGRAM if program else LIBRARY, soname, tuple(texts[_NEEDED]),
                _folders(texts[_RPATH]), _folders(texts[_RUNPATH]), gpu, cuda, unknown,
-               imports=_imports(data, segments, tags))
+               imports=_imports(data, segments, tags), comment=_comment(data, sections))
+
+
+def _comment(data: mmap.mmap, sections: List[Tuple[bytes, int, int]]) -> Tuple[str, ...]:
+    """The strings of .comment, each once."""
+    found: Dict[str, None] = {}
+    for name, offset, size in sections:
+        if name in COMMENT_SECTIONS:
+            text = data[offset:offset + min(size, _MOST_COMMENT)].decode('utf-8', 'replace')
+            found.update(dict.fromkeys(part for part in text.split('\0') if part))
+    return tuple(found)
 
 
 def _imports(data: mmap.mmap, segments: List[tuple], tags: Dict[int, int]) -> symbols.Imports:
@@ -240,7 +253,7 @@ def _sections(data: Union[mmap.mmap, bytes], head: _Head) -> List[Tuple[bytes, i
         raise ValueError(f'it claims {size} bytes of names of sections')
     names = data[start:start + size]
     found: List[Tuple[bytes, int, int]] = []
-    for wanted in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS):
+    for wanted in (*HIP_SECTIONS, *OFFLOAD_SECTIONS, *CUDA_SECTIONS, *COMMENT_SECTIONS):
         if wanted in names:
             found.extend((wanted, row[4], row[5]) for row in table
                          if names[row[0]:row[0] + len(wanted) + 1] == wanted + b'\0')

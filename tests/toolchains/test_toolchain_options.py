@@ -66,7 +66,7 @@ def test_options_with_values(results, toolchain):
     c, fortran = words(results, toolchain, 'no vectorize', 'CFLAGS', 'FCFLAGS')
     assert ('-fno-tree-vectorize' if toolchain == 'cpeGNU' else '-fno-vectorize') in c
     told = {'cpeGNU': ['-fno-tree-vectorize', '-fno-math-errno'], 'cpeCray': ['-hvector0']}
-    assert fortran[1:] == told.get(toolchain, [])
+    assert [word for word in fortran[1:] if word != '-ef'] == told.get(toolchain, [])
     c, fortran = words(results, toolchain, 'cstd', 'CFLAGS', 'FCFLAGS')
     assert '-std=c11' in c and '-std=c11' not in fortran
     # a recipe's own words stay as they are
@@ -80,7 +80,7 @@ def test_options_with_values(results, toolchain):
 ])
 def test_a_recipe_s_options_of_gfortran(results, toolchain, told):
     (fortran,) = words(results, toolchain, 'gfortran', 'FFLAGS')
-    assert fortran == PLAIN[toolchain][1].split() + told.split()
+    assert sorted(fortran) == sorted(PLAIN[toolchain][1].split() + told.split())
 
 
 @pytest.mark.parametrize('toolchain, compiler', TOOLCHAINS.items())

@@ -12,7 +12,7 @@ MACHINE_CODE = b'\x7fELF' + bytes(60)
 
 
 def compiled(path, *flags, needs=(), soname=None, runpath=None, rpath=None, program=False, fatbin=None,
-             section='.hip_fatbin'):
+             section='.hip_fatbin', more=()):
     """
     Compile a library (or program) that names the libraries `needs` (paths of files made by this too).
 
@@ -38,7 +38,7 @@ def compiled(path, *flags, needs=(), soname=None, runpath=None, rpath=None, prog
         command.append(f'-Wl,--enable-new-dtags,-rpath,{runpath}')
     if rpath:
         command.append(f'-Wl,--disable-new-dtags,-rpath,{rpath}')
-    subprocess.run([*command, *flags], check=True, capture_output=True, text=True)
+    subprocess.run([*command, *flags, *more], check=True, capture_output=True, text=True)
     source.unlink()
     if fatbin is not None:
         data.unlink()

@@ -354,6 +354,53 @@ def test_unreadable_and_mangled_files(place):
     assert place.findings() == [('libcut.so', 'unreadable', 'warning'), ('text', 'unreadable', 'warning')]
 
 
+# compilers
+
+NEWER, OLD = 'GCC: (SUSE Linux) 14.2.1 20241007 [revision 4af44f2]', 'GCC: (SUSE Linux) 7.5.0'
+CLANG, WHEEL = 'Cray clang version 19.0.0', 'GCC: (GNU) 10.2.1 20210130 (Red Hat 10.2.1-11)'
+
+
+def noted(place, *notes):
+    """Options that make a file say by which compilers it is."""
+    source = place.folder / 'ident.s'
+    source.write_text(''.join(f'.ident "{note}"\n' for note in notes))
+    return ['-fno-ident', str(source)]
+
+
+def compilers(place, folder, *notes):
+    """What verify says of the compilers of a library and a program in a folder of the software."""
+    root = place.software / 'Thing' / folder
+    library(root / 'lib', 'libthing.so', more=noted(place, *notes))
+    compiled(root / 'bin/thing', program=True, more=noted(place, *notes))
+    return [(Path(one.file).name, one.severity) for one in place.verify(root=root).findings
+            if one.rule == 'compiler-other']
+
+
+BOTH = [('thing', 'warning'), ('libthing.so', 'warning')]
+
+
+@pytest.mark.parametrize('folder, notes, found', [
+    ('1.0-cpeGNU-25.03', [OLD], BOTH), ('1.0-cpeGNU-25.03-rocm', [OLD], BOTH), ('1.0-cpeCray-25.03', [OLD], BOTH),
+    # the bare gcc of PrgEnv-gnu under another toolchain, and another version of GCC than the release's
+    ('1.0-cpeCray-25.03', [OLD, NEWER], BOTH), ('1.0-cpeGNU-24.03', [NEWER], BOTH),
+    ('1.0-cpeGNU-25.03', [OLD, NEWER], []), ('1.0-cpeGNU-25.09', [NEWER], []),
+    ('1.0-cpeCray-25.03', [OLD, CLANG], []), ('1.0-cpeCray-25.03', [OLD, 'Cray Fortran : Version 19.0.0'], []),
+    ('1.0-cpeAOCC-25.03', [OLD, 'AMD clang version 17.0.6 (CLANG: AOCC_5.0.0-Build#1377 2024_09_24)'], []),
+    # wheels, Rust, what is C code of no compiler, other software
+    ('1.0-cpeGNU-25.03', [WHEEL], []), ('1.0-cpeGNU-25.03', [OLD, 'rustc version 1.83.0'], []),
+    ('1.0-cpeGNU-25.03', [], []),
+    ('1.0', [OLD], []), ('1.0-cpeGNU-19.12', [OLD], []), ('1.0-foss-2025a', [OLD], []),
+])
+def test_compiler_other(place, folder, notes, found):
+    assert compilers(place, folder, *notes) == found
+
+
+def test_compiler_other_says_who_it_was(place):
+    place.program(more=noted(place, OLD))
+    finding, = [one for one in place.verify().findings if one.rule == 'compiler-other']
+    assert OLD in finding.found and 'cpeGNU' in finding.found and 'CC=cc' in finding.mend
+
+
 # policy
 
 def test_a_packages_own_data_win(place, monkeypatch):

@@ -8,7 +8,7 @@ https://cpe.ext.hpe.com/docs/.
 
 from easybuild.tools.toolchain.compiler import DEFAULT_OPT_LEVEL
 
-from .lumi_cpe import TC_CONSTANT_CPE, CpeCompiler
+from .lumi_cpe import FORTRAN_VARIABLES, TC_CONSTANT_CPE, CpeCompiler
 from .lumi_cpeoptions import GFORTRAN_ONLY, HipOptions, options_map
 
 TC_CONSTANT_CCE = 'CCE'
@@ -70,5 +70,18 @@ class CpeCce(HipOptions, CpeCompiler):
             '-ffree-line-length-0': '-N 1023',
             '-ffree-line-length-150': '-N 255',
             '-cpp': '-eZ',
+            '-fconvert=big-endian': '-hbyteswapio',
+            '-fdefault-real-8': '-sreal64',
+            '-fdefault-integer-8': '-sinteger64',
+            '-fdefault-double-8': '',
+            '-fno-automatic': '-ev',
+            '-fbounds-check': '-Rb',
+            '-fcheck=bounds': '-Rb',
         },
     )
+
+    def _set_compiler_flags(self):
+        """Set the compiler options; crayftn writes module files in lower case, as build systems and recipes expect."""
+        super()._set_compiler_flags()
+        for name in FORTRAN_VARIABLES:
+            self.variables.nappend(name, ['-ef'])

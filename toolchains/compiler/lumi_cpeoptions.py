@@ -21,6 +21,8 @@ GFORTRAN_ONLY = dict.fromkeys(
         '-fno-range-check',
         '-fbacktrace',
         '-fall-intrinsics',
+        '-mpc64',
+        '-fno-tree-loop-vectorize',
     ],
     '',
 )

@@ -12,7 +12,9 @@ LOGIN = '''# Sourced by enter.sh: the rest of a login on LUMI.
 export LMOD_PACKAGE_PATH='%(repository)s/LMOD'
 export MODULEPATH="%(modules)s/SoftwareStack:$MODULEPATH"
 [ -n "${USER:-}" ] || export USER="$(id -un)"
-module load craype-x86-rome craype-network-ofi perftools-base xpmem PrgEnv-gnu
+if [ -d '%(core)s/PrgEnv-cray' ]; then _env=PrgEnv-cray; else _env=PrgEnv-gnu; fi
+module load craype-x86-rome craype-network-ofi perftools-base xpmem $_env
+unset _env
 '''
 
 
@@ -85,7 +87,8 @@ def write_modules(tree, releases):
                    tree.lumi / 'containers', tree.lumi / 'packages',
                    tree.layout.root / 'appl/local/containers/easybuild-sif-images'):
         folder.mkdir(parents=True, exist_ok=True)
-    write(tree.enter, LOGIN % {'repository': tree.repository, 'modules': tree.modules})
+    write(tree.enter, LOGIN % {
+        'core': tree.layout.pe / 'lmod/modulefiles/core', 'repository': tree.repository, 'modules': tree.modules})
 
 
 def defaults(release):

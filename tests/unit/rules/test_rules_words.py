@@ -103,6 +103,29 @@ def test_what_is_no_option_of_gfortran(recipe, text):
     assert says('fortran-words', recipe(f'configopts = {text!r}'), at('cpeCray')) == []
 
 
+@pytest.mark.parametrize('before, after', [
+    # ICON; its C options are left, but for -mpc64, which no Clang knows
+    ('CFLAGS=" -mpc64 -g -gdwarf-4 " FCFLAGS=" -mpc64 -g -gdwarf-4 -I$X " '
+     'ICON_FCFLAGS=" -O2 -std=f2008 -fall-intrinsics " ICON_OCEAN_FCFLAGS=" -O3 -fno-tree-loop-vectorize "',
+     'CFLAGS="  -g -gdwarf-4 " FCFLAGS="  -g -g -I$X " ICON_FCFLAGS=" -O2   " ICON_OCEAN_FCFLAGS=" -O3  "'),
+    ('FC="ftn -m64" CC="cc -m64"', 'FC="ftn " CC="cc -m64"'),
+    ('-DCMAKE_Fortran_FLAGS="-g3 -Og -m4" -DCMAKE_C_FLAGS=-g3',
+     '-DCMAKE_Fortran_FLAGS="-g -O1 -m4" -DCMAKE_C_FLAGS=-g3'),
+    ('FFLAGS=-march=znver3 LDFLAGS=-m64', 'FFLAGS= LDFLAGS=-m64'),
+    ("FFLAGS+='-fconvert=big-endian -fopenmp -fPIC -fbackslash'", "FFLAGS+='-hbyteswapio -fopenmp -fPIC -fbackslash'"),
+])
+def test_what_crayftn_rejects_leaves_the_options_of_fortran_alone(recipe, before, after):
+    found = says('fortran-words', recipe(f'configopts = {before!r}'), at('cpeCray'))
+    assert [change.after for change in found] == [after]
+
+
+def test_what_crayftn_rejects_in_toolchainopts(recipe):
+    text = "toolchainopts = {'extra_fflags': '-std=f2003 -DX', 'extra_cflags': '-std=c11', 'pic': True}"
+    change, = says('fortran-words', recipe(text), at('cpeCray'))
+    assert change.after == {'extra_fflags': ' -DX', 'extra_cflags': '-std=c11', 'pic': True}
+    assert says('fortran-words', recipe(text), at('cpeAOCC')) == []
+
+
 @pytest.mark.parametrize('family, toolchain', [('CCE', CpeCce), ('AOCC', CpeAocc), ('AMD', CpeAmd)])
 def test_the_toolchains_have_the_same_words(family, toolchain):
     assert load_compilers()['families'][family]['gfortran'] == toolchain.GFORTRAN_OPTIONS
