@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The stand-in is as bare as a login node of LUMI, and srun is what starts MPI programs."""
 import os
+import shlex
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import HOOKS, ROOT, Lumi
 from .faults import User, base_folder, remove
+from .test_exit import source
 
 HELLO = ROOT / 'ci' / 'standin' / 'programs' / 'hello.c'
 ENDED, ONE_RANK, TWO_RANKS = 'PMI2 init failed', 'ok hello 1 ranks sum 1', 'ok hello 2 ranks sum 3'
@@ -35,18 +37,45 @@ def test_mpi_init_outside_of_a_job(fresh, slurm, netmod, allowed):
     assert TWO_RANKS in done.stdout
 
 
-@pytest.mark.parametrize('allowed', ['0', '1'])
-@pytest.mark.parametrize('recipe', ['mpi4py-4.1.0-gompi-2025a.eb', 'h5py-3.14.0-foss-2025a.eb'])
-def test_python_packages_that_import_mpi_install_both_ways(fresh, slurm, recipe, allowed):
-    """Their sanity checks import them, without MPI_Init; two ranks of them run in a job."""
-    fresh.eb(f'{recipe} -r', timeout=2400, STANDIN_MPI_ON_LOGIN=allowed)
-    name, version = recipe.split('-')[:2]
-    program = 'from mpi4py import MPI; assert MPI.COMM_WORLD.allreduce(1) == 2'
-    if name == 'h5py':
-        program += '; import h5py; h5py.File("x.h5", "w", driver="mpio", comm=MPI.COMM_WORLD).close()'
-    command = f'cd; module load {name}/{version}-cpeGNU-25.03; %s python3 -c \'{program}\''
-    fresh.run(command % 'srun -n 2', check=True, **slurm)
-    assert ENDED in fresh.run(command % '').stdout
+PACKAGE = """easyblock = 'PythonBundle'
+name = 'starter'
+version = '1.0'
+homepage = 'https://example.org'
+description = "imports MPI, which starts it"
+toolchain = {{'name': 'gompi', 'version': '2025a'}}
+dependencies = [('Python', '3.13.1'), ('mpi4py', '4.1.0')]
+exts_list = [(name, version, {{'checksums': ['{sha256}'], 'source_tmpl': 'starter-1.0.tar.gz'}})]
+moduleclass = 'tools'
+"""
+FILES = {'setup.py': "from setuptools import setup\nsetup(name='starter', version='1.0', py_modules=['starter'])\n",
+         'starter.py': 'from mpi4py import MPI\nSUM = MPI.COMM_WORLD.allreduce if MPI.Is_initialized() else None\n'}
+
+
+@pytest.fixture(scope='module')
+def installed(standin, sources, upstream, tmp_path_factory):
+    """A prefix with mpi4py, which was installed where MPI_Init ends a program."""
+    path = tmp_path_factory.mktemp('login')
+    (path / 'home').mkdir()
+    found = Lumi(standin, sources, upstream, path / 'EasyBuild', path / 'home')
+    found.eb('mpi4py-4.1.0-gompi-2025a.eb -r', timeout=1500)
+    return found
+
+
+@pytest.mark.parametrize('where', ['login', 'login, where MPI_Init works', 'job'])
+def test_a_package_that_imports_mpi_installs(installed, slurm, tmp_path, where):
+    """As h5py and petsc4py do: its sanity check imports it for real, and does not start MPI; srun does."""
+    recipe = tmp_path / 'starter-1.0-gompi-2025a.eb'
+    recipe.write_text(PACKAGE.format(sha256=source(tmp_path, 'starter-1.0', FILES)))
+    env = {'LUMI_HOOKS_DISABLE': 'python-run-time', 'STANDIN_MPI_ON_LOGIN': '0' if where in ('login', 'job') else '1'}
+    command = f'eb --hooks={HOOKS} {recipe} --sourcepath={tmp_path}:{installed.sources} -r --rebuild'
+    if where == 'job':
+        # its shell is no step of Slurm: MPI_Init ends programs there, too
+        command = f'sbatch --wait -o {tmp_path}/log --wrap {shlex.quote(command)}; cat {tmp_path}/log'
+    done = installed.run(command, check=True, **env, **slurm)
+    assert '== COMPLETED: Installation ended successfully' in done.stdout, done.stdout[-3000:]
+    program = 'module load starter/1.0-cpeGNU-25.03; %s python3 -c "import starter; print(\'sum\', starter.SUM(1))"'
+    assert installed.run(program % 'srun -n 2', check=True, **slurm).stdout.count('sum 2') == 2
+    assert ENDED in installed.run(program % '').stdout
 
 
 @pytest.fixture
