@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Cray MPICH as the MPI of the cpe* toolchains."""
 
+import os
 import shutil
 
 from easybuild.toolchains.mpi.craympich import CrayMPICH
@@ -28,10 +29,12 @@ class CpeMpich(CrayMPICH):
         """Return the command that starts a program with MPI: Cray MPICH has no mpirun, Slurm starts it.
 
         Where there is no Slurm, or --mpi-cmd-template is given, as EasyBuild does. Outside of a job, where the hooks
-        switch the option mpi_tests off, one rank is the command itself: imports of Python packages work so.
+        switch the option mpi_tests off, one rank is the command itself: imports of Python packages work so, as the
+        hooks tell mpi4py not to start MPI by itself. Under srun it does.
         """
         if nr_ranks in (1, '1') and not build_option('mpi_tests'):
             return cmd
         if build_option('mpi_cmd_template') or not shutil.which('srun') or shutil.which('mpirun'):
             return super().mpi_cmd_for(cmd, nr_ranks)
-        return 'srun --ntasks=%s %s' % (nr_ranks, cmd)
+        start = ' --export=ALL,MPI4PY_RC_INITIALIZE=1' if os.environ.get('MPI4PY_RC_INITIALIZE') == '0' else ''
+        return 'srun%s --ntasks=%s %s' % (start, nr_ranks, cmd)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Part of ci/standin/check, run after the checks of PrgEnv-gnu: the other PrgEnvs, HIP and GTL, where the root has them.
 needs() { grep -q "NEEDED.*\[$2" <(readelf -d "$1"); }
-fails_with() { local text; text=$("${@:2}" 2>&1) && return 1; grep -qi -- "$1" <<< "$text" || { echo "$text"; return 1; }; }
 gfx90a() { # the device code of a HIP object or program is for gfx90a, and for nothing else
   local list
   objcopy -O binary --only-section=.hip_fatbin "$1" fat.bin &&
@@ -64,11 +63,11 @@ if [ -d "$root/opt/cray/pe/lmod/modulefiles/core/rocm" ]; then
     is "$env: ... and not for craype-accel-host" cc "$programs/hello.c" -o without_gtl
     is "$env: ... at all" not needs without_gtl libmpi_gtl
     module load craype-accel-amd-gfx90a 2>/dev/null
-    is "$env: both run without GPU support" eval 'mpiexec -n 2 ./with_gtl && mpiexec -n 2 ./without_gtl'
+    is "$env: both run without GPU support" eval 'srun -n 2 ./with_gtl && srun -n 2 ./without_gtl'
     export MPICH_GPU_SUPPORT_ENABLED=1
-    is "$env: with it, the one with GTL runs" mpiexec -n 2 ./with_gtl
-    is "$env: ... and calls HIP" grep -q '0 GPUs (hipErrorNoDevice)' <(STANDIN_GTL_VERBOSE=1 mpiexec -n 2 ./with_gtl 2>&1)
-    is "$env: ... and the other stops in MPI_Init" fails_with 'GTL library is not linked' mpiexec -n 2 ./without_gtl
+    is "$env: with it, the one with GTL runs" srun -n 2 ./with_gtl
+    is "$env: ... and calls HIP" grep -q '0 GPUs (hipErrorNoDevice)' <(STANDIN_GTL_VERBOSE=1 srun -n 2 ./with_gtl 2>&1)
+    is "$env: ... and the other stops in MPI_Init" fails_with 'GTL library is not linked' srun -n 2 ./without_gtl
     unset MPICH_GPU_SUPPORT_ENABLED
     [ "$env" = gnu ] && continue
     is "$env: CC -x hip" CC -x hip --offload-arch=gfx90a -c "$programs/axpy.hip" -o axpy.o

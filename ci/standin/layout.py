@@ -157,7 +157,7 @@ class Layout:
 
     @property
     def standin(self):
-        """What is the stand-in's own and has no counterpart on LUMI: helper libraries, mpiexec."""
+        """What is the stand-in's own, and lies elsewhere on LUMI or is not needed there: helper libraries, Slurm."""
         return self.root / 'opt/standin'
 
     @property

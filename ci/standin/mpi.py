@@ -111,25 +111,6 @@ def install_libfabric(builder):
     link(layout.libfabric_version, layout.libfabric.parent / 'default')
 
 
-def install_launcher(builder):
-    """Put hydra's mpiexec under opt/standin: the one thing here that Cray MPICH does not have."""
-    layout = builder.layout
-    data = wheel_tree(builder)
-    with Staging(layout.standin / 'hydra') as tree:
-        (tree / 'bin').mkdir()
-        for name in ('mpiexec.hydra', 'hydra_pmi_proxy'):
-            shutil.copy(data / 'bin' / name, tree / 'bin' / name)
-            (tree / 'bin' / name).chmod(0o755)
-    hydra = layout.standin / 'hydra/bin/mpiexec.hydra'
-    for name in ('mpiexec', 'mpirun'):
-        # a script: hydra looks for its proxy next to argv[0]
-        write(
-            layout.standin / 'bin' / name,
-            '#!/bin/sh\n# stand-in only: on LUMI programs are started by srun\nexec %s "$@"\n' % hydra,
-            0o755,
-        )
-
-
 def install_mpich(builder, release):
     """Install the MPI library of one release for its compilers.
 

@@ -16,6 +16,7 @@ from . import (
     modulefiles,
     mpi,
     rocm,
+    slurm,
     sources,
     tools,
 )
@@ -54,7 +55,7 @@ def build(builder, releases, extras):
             data['debian'][topic],
         )
 
-    packages = {topic: unpack(topic) for topic in data['debian'] if topic not in ('lmod', 'autotools')}
+    packages = {topic: unpack(topic) for topic in data['debian'] if topic not in ('lmod', 'autotools', 'slurm')}
     needs = data['helpers'] + (data['llvm']['helpers'] if extras else [])
     needs += data['rocm']['helpers'] if 'rocm' in extras else []
     helpers = builder.step(
@@ -86,15 +87,15 @@ def build(builder, releases, extras):
         ['mpi.py', 'elf.py'],
     )
     builder.step(
-        'launcher',
-        'mpiexec (stand-in only) -> %s' % (layout.standin / 'bin'),
-        lambda: mpi.install_launcher(builder),
-        [base],
-        ['mpi.py'],
+        'slurm',
+        'Slurm -> %s' % (layout.standin / 'slurm'),
+        lambda: slurm.install(builder),
+        [base, data['debian']['slurm'], helpers],
+        ['slurm.py', 'elf.py'],
     )
     check = builder.step(
         'gtl-check',
-        'the check for GTL in MPI_Init',
+        'the checks in MPI_Init',
         lambda: gtl.install_check(builder),
         [],
         ['gtl.py', 'programs/gtl_check.c'],

@@ -126,7 +126,7 @@ class Session:
             for key in (module.full_name, module.name):
                 metadata[key] = dict(entry)
         self._name_gpu()
-        _outside_of_jobs()
+        _without_srun()
         # for what is configured again from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.view.root not in known:
@@ -340,15 +340,15 @@ def begin() -> None:
             robot.extend(path for path in upstream_recipes() if path not in robot)
 
 
-def _outside_of_jobs() -> None:
+def _without_srun() -> None:
     """
-    On a login node no MPI program runs (Cray MPICH is started by srun, inside a job): easyblocks that ask for the
-    option mpi_tests leave theirs out, and mpi4py is imported without MPI_Init, so that sanity checks still import what
-    stands on it. The rule mpi-tests does the same for what recipes say.
+    Cray MPICH is started by srun, inside a job. mpi4py is imported without MPI_Init, in the shell of a job as well, so
+    that sanity checks still import what stands on it; what the toolchain starts by srun is told otherwise. On a login
+    node easyblocks that ask for the option mpi_tests leave theirs out, as the rule mpi-tests does for recipes.
     """
+    os.environ.setdefault('MPI4PY_RC_INITIALIZE', '0')
     if not os.environ.get('SLURM_JOB_ID'):
         update_build_option('mpi_tests', False)
-        os.environ.setdefault('MPI4PY_RC_INITIALIZE', '0')
 
 
 def current() -> Optional[Session]:

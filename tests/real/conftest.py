@@ -11,6 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOKS = ROOT / 'lumi_hooks' / 'hooks.py'
+BARE = ROOT / 'ci' / 'standin' / 'no-namespaces'
 TRACE_HOOKS = Path(__file__).with_name('trace_hooks.py')
 CACHE = Path(os.environ.get('LUMI_HOOKS_CACHE')
              or os.path.join(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'lumi-hooks'))
@@ -58,8 +59,13 @@ class Lumi:
         self.env = {'HOME': str(home), 'PATH': '/usr/bin:/bin', 'USER': 'tester', 'EBU_USER_PREFIX': str(prefix),
                     'EBU_WORKDIR': f'{home}/work', 'LUMI_HOOKS_PYTHON': sys.executable,
                     'LUMI_HOOKS_UPSTREAM': str(upstream), 'LUMI_HOOKS_TEST_TRACE': str(self.trace_file)}
-        self.easybuild, self.shell = easybuild, ['/bin/bash', '--norc']
+        # as on LUMI, no user namespaces can be made
+        self.easybuild, self.shell = easybuild, [str(BARE), '/bin/bash', '--norc']
         self.sources, self.hooks = sources, HOOKS
+
+    def allow_namespaces(self):
+        """Let the shell make user namespaces, which LUMI's users can't: for tests of what there is elsewhere."""
+        self.shell.remove(str(BARE))
 
     def script(self, command, load=True, **env):
         """The shell script that runs a command after LUMI's modules are loaded."""
@@ -123,6 +129,16 @@ def lumi(standin, sources, upstream, tmp_path_factory):
     base = tmp_path_factory.mktemp('lumi')
     (base / 'home').mkdir()
     return Lumi(standin, sources, upstream, base / 'EasyBuild', base / 'home')
+
+
+@pytest.fixture
+def slurm(standin, tmp_path):
+    """A one-node Slurm of this test's own; the variables that point to it. MPI programs run by its srun alone."""
+    folder, env = tmp_path / 'slurm', {**os.environ, 'LUMI_HOOKS_STANDIN': str(standin)}
+    started = subprocess.run([ROOT / 'ci/slurm/start', folder], text=True, capture_output=True, check=False, env=env)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield {'SLURM_CONF': str(folder / 'slurm.conf')}
+    subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True, env=env)
 
 
 @pytest.fixture(scope='session')

@@ -46,7 +46,7 @@ class User(Lumi):
             folder.mkdir(exist_ok=True)
         super().__init__(standin, sources, upstream, self.base / prefix, home, easybuild)
         if os.geteuid() == 0:
-            self.shell = [*become(UID, needed=(standin, sources, upstream)), *self.shell]
+            self.shell[1:1] = become(UID, needed=(standin, sources, upstream))
         self.own(self.base)
 
     def own(self, path):

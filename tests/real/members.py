@@ -4,7 +4,7 @@ import os
 import shlex
 import subprocess
 
-from .conftest import Lumi
+from .conftest import BARE, Lumi
 from .otheruser import become
 
 # users that are nobody's, and two groups of Debian's that nobody is in: a project, and those who have the licence
@@ -30,9 +30,9 @@ class Member(Lumi):
                       f'module load EasyBuild/{self.easybuild} >/dev/null']
         lines.extend(f'export {name}={shlex.quote(str(value))}' for name, value in env.items())
         start = become(self.user, self.groups, (self.standin, self.sources, self.env['LUMI_HOOKS_UPSTREAM']))
-        done = subprocess.run([*start, '/bin/bash', '--norc', '-c', '\n'.join([*lines, command])], env=self.env,
-                              text=True, cwd='/', timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                              check=False)
+        done = subprocess.run([str(BARE), *start, '/bin/bash', '--norc', '-c', '\n'.join([*lines, command])],
+                              env=self.env, text=True, cwd='/', timeout=timeout, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, check=False)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return done

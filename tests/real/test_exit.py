@@ -102,11 +102,11 @@ def test_packages_of_cray_python_install_without_the_hooks(standin, sources, ups
 
 
 @pytest.mark.long
-def test_mpi4py_is_built_again_without_the_hooks(standin, sources, upstream, tmp_path):
+def test_mpi4py_is_built_again_without_the_hooks(standin, sources, upstream, slurm, tmp_path):
     hooked, plain = pair(standin, sources, upstream, tmp_path)
     hooked.eb('mpi4py-4.1.0-gompi-2025a.eb -r')
     done = without_the_library(plain, f'{archived(hooked, "mpi4py-4.1.0-cpeGNU-25.03.eb")} -r')
     assert done.returncode == 0, done.stdout[-4000:]
-    told = plain.run('module load mpi4py/4.1.0-cpeGNU-25.03 && mpirun -n 2 python3 -c "from mpi4py import MPI; '
-                     'print(MPI.COMM_WORLD.allreduce(1))"', check=True)
+    told = plain.run('module load mpi4py/4.1.0-cpeGNU-25.03 && srun -n 2 python3 -c "from mpi4py import MPI; '
+                     'print(MPI.COMM_WORLD.allreduce(1))"', check=True, **slurm)
     assert told.stdout.splitlines()[-2:] == ['2', '2']

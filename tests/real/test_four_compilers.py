@@ -30,11 +30,11 @@ def place(request, lumi, gpu):
 
 @pytest.mark.parametrize('recipe,module,program,build', LIBRARIES[:3])
 @pytest.mark.parametrize('toolchain,partition,mpi', TOOLCHAINS)
-def test_a_program_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi, recipe, module, program, build):
+def test_a_program_runs_on_two_ranks(place, slurm, tmp_path, toolchain, partition, mpi, recipe, module, program, build):
     place.eb(f'{recipe} -r', timeout=2400, LUMI_HOOKS_TOOLCHAIN=toolchain)
     shutil.copy(PROGRAMS / program, tmp_path)
     done = place.run(f'cd {tmp_path} && module load {module}-{toolchain}-25.03 && {build} -o program && ldd program && '
-                     'mpirun -n 2 ./program', check=True)
+                     'srun -n 2 ./program', check=True, **slurm)
     assert 'ranks 2 OK' in done.stdout and 'not found' not in done.stdout
     folder = place.software(module.split('/')[0], f'{module.split("/")[1]}-{toolchain}-25.03')
     assert not any('libmpi_gtl_hsa.so.0' in needed(path) for path in folder.rglob('lib*.so'))
@@ -45,7 +45,7 @@ def test_a_program_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi,
 
 
 @pytest.mark.parametrize('toolchain,partition,mpi', TOOLCHAINS)
-def test_hpcc_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi):
+def test_hpcc_runs_on_two_ranks(place, slurm, tmp_path, toolchain, partition, mpi):
     """C and Fortran's BLAS, MPI, OpenMP: one OpenMP run time in the program, the compiler's own."""
     place.eb('HPCC-1.5.0-foss-2022a.eb -r', LUMI_HOOKS_TOOLCHAIN=toolchain)
     program = place.software('HPCC', f'1.5.0-{toolchain}-25.03') / 'bin/hpcc'
@@ -59,5 +59,6 @@ def test_hpcc_runs_on_two_ranks(place, tmp_path, toolchain, partition, mpi):
             if line.rstrip().endswith(label):
                 text[number] = f'{value} {label}'
     (tmp_path / 'hpccinf.txt').write_text('\n'.join(text) + '\n')
-    place.run(f'cd {tmp_path} && module load HPCC/1.5.0-{toolchain}-25.03 && mpirun -n 2 hpcc', check=True)
+    place.run(f'cd {tmp_path} && module load HPCC/1.5.0-{toolchain}-25.03 && srun -n 2 hpcc', check=True,
+              **slurm)
     assert 'Success=1' in (tmp_path / 'hpccoutf.txt').read_text()

@@ -83,14 +83,14 @@ def test_a_hip_and_mpi_program_is_for_gfx90a_with_crays_mpi_and_gtl(gpu, hipmpi)
     assert report['summary']['gpu_targets'] == ['gfx90a'] and len(report['summary']['gtl']) == 1, report
 
 
-def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, tmp_path):
+def test_a_program_with_gtl_and_one_without_in_one_session(gpu, hipmpi, slurm, tmp_path):
     """What must not be set by a module: the program without GTL stops where it is."""
     plain = Path(__file__).resolve().parents[2] / 'ci/standin/programs/hello.c'
     script = (f'cd {tmp_path} && module load {hipmpi[0]} && module load craype-accel-host 2>/dev/null'
-              f' && cc {plain} -o plain && mpirun -n 2 ./plain && mpirun -n 2 hipmpi'
+              f' && cc {plain} -o plain && srun -n 2 ./plain && srun -n 2 hipmpi'
               ' && export MPICH_GPU_SUPPORT_ENABLED=1'
-              ' && mpirun -n 2 hipmpi && ! mpirun -n 2 ./plain')
-    done = gpu.run(script, check=True)
+              ' && srun -n 2 hipmpi && ! srun -n 2 ./plain')
+    done = gpu.run(script, check=True, **slurm)
     assert len(re.findall('^ranks 2 devices 0 OK', done.stdout, re.M)) == 2, done.stdout
     assert done.stdout.count('ok hello') == 1, done.stdout
     assert 'GPU_SUPPORT_ENABLED is requested, but GTL library is not linked' in done.stdout

@@ -16,7 +16,7 @@ import pytest
 
 from lumi_hooks.loaded import collection
 
-from .conftest import ROOT
+from .conftest import BARE, ROOT
 from .members import ONE, Member, folder
 from .otheruser import become
 
@@ -36,9 +36,10 @@ class Stranger(Member):
 
     def run(self, command, load=True, check=False, timeout=900, umask='0022', **env):
         start = become(self.user, self.groups, (self.standin, self.sources))
-        done = subprocess.run([*start, '/bin/bash', '--norc', '-c', f'umask {umask}\n' + self.script(command, **env)],
-                              env=self.env, text=True, cwd='/', timeout=timeout, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run([str(BARE), *start, '/bin/bash', '--norc', '-c',
+                               f'umask {umask}\n' + self.script(command, **env)], env=self.env, text=True, cwd='/',
+                              timeout=timeout, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              stdin=subprocess.DEVNULL, check=False)
         if check:
             assert done.returncode == 0, done.stdout[-6000:]
         return done

@@ -1,26 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """--job on a real one-node Slurm: each job runs `eb <file of the store>` in a shell of its own."""
 import shlex
-import subprocess
 import time
 from pathlib import Path
-
-import pytest
 
 from .conftest import TRACE_HOOKS
 from .tracing import assert_every_command_sees
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-@pytest.fixture
-def slurm(tmp_path):
-    """A one-node Slurm of this test's own; the variables that point to it."""
-    folder = tmp_path / 'slurm'
-    started = subprocess.run([ROOT / 'ci/slurm/start', folder], text=True, capture_output=True, check=False)
-    assert started.returncode == 0, started.stdout + started.stderr
-    yield {'SLURM_CONF': str(folder / 'slurm.conf')}
-    subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True)
 
 
 def test_jobs_install_what_was_adapted(lumi, slurm, tmp_path):
@@ -63,8 +50,7 @@ def test_srun_starts_two_ranks(fresh, slurm):
     script = 'printf "%s\\n" "#include <mpi.h>" "#include <stdio.h>" ' \
         '"int main(void){int r,s;MPI_Init(0,0);MPI_Comm_rank(MPI_COMM_WORLD,&r);MPI_Comm_size(MPI_COMM_WORLD,&s);' \
         'printf(\\"rank %d of %d\\\\n\\",r,s);MPI_Finalize();return 0;}" > hello.c && cc hello.c -o hello'
-    done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && {script} && srun --mpi=pmi2 -n 2 ./hello',
-                     **slurm)
+    done = fresh.run(f'cd {fresh.home} && module load cpeGNU/25.03 && {script} && srun -n 2 ./hello', **slurm)
     assert {'rank 0 of 2', 'rank 1 of 2'} <= set(done.stdout.splitlines()), done.stdout
 
 

@@ -13,7 +13,6 @@ import pytest
 from .conftest import ROOT
 from .faults import MODULE, RECIPE, User, base_folder, remove, wait_for
 from .members import ONE, PROJECT_ID, STRANGER, TWO, Member, folder
-from .test_job import slurm  # noqa: F401 (a fixture)
 
 NEEDED = 'needed/1.0-cpeGNU-25.03'
 TOP = 'fault-1.0-GCCcore-14.2.0.eb'
@@ -173,7 +172,7 @@ def test_what_came_in_as_a_dependency_is_not_listed_until_it_is_asked_for(user):
 
 
 @pytest.mark.long
-def test_jobs_of_slurm(fresh, slurm, tmp_path):  # noqa: F811
+def test_jobs_of_slurm(fresh, slurm, tmp_path):
     """eb --job gives each recipe to an eb of its own; and a job goes on when what it uses is removed."""
     for name, more in (('needed', ''), ('fault', "dependencies = [('needed', '1.0')]\n")):
         text = RECIPE.format(generation='one', build='true').replace("'fault'", f"'{name}'")

@@ -40,12 +40,12 @@ def test_mpi4py_module_and_archive(lumi, mpi4py):
     assert stored.read_text() in installed and stored.read_text() in archived
 
 
-def test_mpi4py_runs_on_two_ranks_over_libfabric(lumi, mpi4py):
+def test_mpi4py_runs_on_two_ranks_over_libfabric(lumi, mpi4py, slurm):
     program = 'from mpi4py import MPI; c = MPI.COMM_WORLD; ' \
         'print(\'sum\', c.allreduce(c.rank + 1), c.size, MPI.__file__)'
-    done = lumi.run(f'module load {MPI4PY} && mpirun -n 2 python3 -c "{program}"', check=True)
+    done = lumi.run(f'module load {MPI4PY} && srun -n 2 python3 -c "{program}"', check=True, **slurm)
     assert len(re.findall(rf'^sum 3 2 {re.escape(str(lumi.prefix))}', done.stdout, re.M)) == 2, done.stdout
-    broken = lumi.run(f'module load {MPI4PY} && mpirun -n 2 python3 -c "{program}"', FI_PROVIDER='nosuch')
+    broken = lumi.run(f'module load {MPI4PY} && srun -n 2 python3 -c "{program}"', FI_PROVIDER='nosuch', **slurm)
     assert broken.returncode != 0, 'MPI does not use libfabric'
 
 

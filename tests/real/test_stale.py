@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from .test_job import slurm  # noqa: F401 (a fixture)
 from .test_live import tiny
 
 # the one that LUMI/25.03 loads in each run, the others in the long ones
@@ -121,7 +120,7 @@ def test_what_goes_wrong_leaves_no_folder_of_links(fresh):
     assert not list(fresh.home.rglob('lumi-hooks-recipes-*'))
 
 
-def test_a_job_builds_what_was_true_when_it_was_submitted(fresh, slurm, tmp_path):  # noqa: F811
+def test_a_job_builds_what_was_true_when_it_was_submitted(fresh, slurm, tmp_path):
     """It is given a path in the store, which no later edit changes; the next one builds the new text."""
     (tmp_path / 'jobs').mkdir()
     own(fresh, extra=says('first'))

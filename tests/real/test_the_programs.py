@@ -39,17 +39,17 @@ def test_every_command_of_hypre_sees_mpi_and_libsci_and_no_fftw(lumi):
 
 
 @pytest.mark.parametrize('recipe,module,program,build', LIBRARIES)
-def test_a_program_runs_on_two_ranks(lumi, tmp_path, recipe, module, program, build):
+def test_a_program_runs_on_two_ranks(lumi, slurm, tmp_path, recipe, module, program, build):
     lumi.eb(f'{recipe} -r', timeout=2400)
     assert recipe in lumi.archive(f'{module.replace("/", "-")}-cpeGNU-25.03.eb')
     shutil.copy(PROGRAMS / program, tmp_path)
     done = lumi.run(f'cd {tmp_path} && module load {module}-cpeGNU-25.03 && {build} -o program && ldd program && '
-                    'mpirun -n 2 ./program', check=True)
+                    'srun -n 2 ./program', check=True, **slurm)
     assert 'ranks 2 OK' in done.stdout
     assert 'libmpi_gnu_' in done.stdout and 'libmpich.so' not in done.stdout and 'not found' not in done.stdout
 
 
-def test_hpcc_benchmark_succeeds_on_two_ranks(lumi, tmp_path):
+def test_hpcc_benchmark_succeeds_on_two_ranks(lumi, slurm, tmp_path):
     lumi.eb('HPCC-1.5.0-foss-2022a.eb -r')
     settings = (lumi.software('HPCC', '1.5.0-cpeGNU-25.03') / 'bin' / '_hpccinf.txt').read_text().splitlines()
     changed = {'Ns': '200', 'Ps': '1', 'Qs': '2', '# of process grids (P x Q)': '1'}
@@ -58,7 +58,8 @@ def test_hpcc_benchmark_succeeds_on_two_ranks(lumi, tmp_path):
             if line.rstrip().endswith(label):
                 settings[number] = f'{value} {label}'
     (tmp_path / 'hpccinf.txt').write_text('\n'.join(settings) + '\n')
-    lumi.run(f'cd {tmp_path} && module load HPCC/1.5.0-cpeGNU-25.03 && mpirun -n 2 hpcc', check=True)
+    lumi.run(f'cd {tmp_path} && module load HPCC/1.5.0-cpeGNU-25.03 && srun -n 2 hpcc', check=True,
+             **slurm)
     found = (tmp_path / 'hpccoutf.txt').read_text()
     assert 'Success=1' in found and 'CommWorldProcs=2' in found
 

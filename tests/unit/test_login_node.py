@@ -16,14 +16,14 @@ COMMANDS = ['cd x && srun --ntasks=4 python -c "import lammps"', 'lmp -h', ('pyt
 
 
 @pytest.mark.parametrize('job', [None, '123'])
-def test_mpi_tests_and_mpi4py_outside_of_a_job(options, monkeypatch, job):
+def test_mpi_tests_and_mpi4py_without_srun(options, monkeypatch, job):
     monkeypatch.delenv('MPI4PY_RC_INITIALIZE', raising=False)
     monkeypatch.delenv('SLURM_JOB_ID', raising=False)
     if job:
         monkeypatch.setenv('SLURM_JOB_ID', job)
-    session._outside_of_jobs()
+    session._without_srun()
     assert build_option('mpi_tests') is bool(job)
-    assert os.environ.pop('MPI4PY_RC_INITIALIZE', None) == (None if job else '0')
+    assert os.environ.pop('MPI4PY_RC_INITIALIZE', None) == '0', 'the shell of a job is no step of Slurm'
 
 
 @pytest.mark.parametrize('mpi_tests, kept', [(False, COMMANDS[1:]), (True, COMMANDS)])
@@ -45,5 +45,10 @@ def test_one_rank_outside_of_a_job_is_the_command_itself(options, monkeypatch, t
     (tmp_path / 'srun').write_text('#!/bin/sh\n')
     (tmp_path / 'srun').chmod(0o755)
     monkeypatch.setenv('PATH', str(tmp_path))
+    monkeypatch.delenv('MPI4PY_RC_INITIALIZE', raising=False)
     update_build_option('mpi_tests', mpi_tests)
-    assert CpeMpich.__new__(CpeMpich).mpi_cmd_for('nc4tonc3 --help', ranks) == command
+    toolchain = CpeMpich.__new__(CpeMpich)
+    assert toolchain.mpi_cmd_for('nc4tonc3 --help', ranks) == command
+    monkeypatch.setenv('MPI4PY_RC_INITIALIZE', '0')
+    started = command.replace('srun ', 'srun --export=ALL,MPI4PY_RC_INITIALIZE=1 ')
+    assert toolchain.mpi_cmd_for('nc4tonc3 --help', ranks) == started, 'what srun starts may start MPI'
