@@ -79,7 +79,7 @@ def test_J4_a_script_finds_its_module_in_an_environment_of_its_own(fresh, slurm,
     stack = f'{fresh.prefix}:{lower}'
     for name in ('Thing', 'Below', 'Missing'):
         script = tmp_path / f'{name}.sh'
-        program = 'sh -c \'echo "RAN $THING$BELOW $SRUN_CPUS_PER_TASK $EBU_USER_PREFIX"\''
+        program = 'sh -c \'echo "RAN $THING$BELOW $SLURM_CPUS_PER_TASK $EBU_USER_PREFIX"\''
         made = fresh.run(f'export LUMI_HOOKS_PREFIXES={stack}; module use {lower}/modules/LUMI/25.03/partition/C; '
                          f'{ROOT}/bin/lumi-eb job {"Thing" if name == "Missing" else name} --tasks 1 --threads 2 '
                          f'--account me --output {script} --program {shlex.quote(program)}')
