@@ -14,8 +14,8 @@ from .draft import Draft
 from .texts import texts
 
 # what starts MPI programs, and Open MPI's own settings of that
-_LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])|%\(mpi_cmd_prefix\)s'
-                       r'|\b(?:OMPI|PRTE)_MCA_\w+')
+LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])')
+_STARTS = re.compile(LAUNCHER.pattern + r'|%\(mpi_cmd_prefix\)s|\b(?:OMPI|PRTE)_MCA_\w+')
 _WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
 _CHECKS = 'sanity_check_commands'
@@ -44,7 +44,7 @@ def mpi_tests(draft: Draft, site: Site):
 
 def _says_so(parameters: Any) -> bool:
     """Does one of the parameters about tests call what starts MPI programs?"""
-    return any(_LAUNCHER.search(text) for name in _TESTS for text in texts(parameters.get(name)))
+    return any(_STARTS.search(text) for name in _TESTS for text in texts(parameters.get(name)))
 
 
 def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
@@ -66,7 +66,7 @@ def _others(commands: Any) -> Any:
     """The commands of a sanity check that start no MPI program."""
     if not isinstance(commands, (list, tuple)):
         return commands
-    kept: List[Any] = [item for item in commands if not any(_LAUNCHER.search(text) for text in texts(item))]
+    kept: List[Any] = [item for item in commands if not any(_STARTS.search(text) for text in texts(item))]
     return commands if len(kept) == len(commands) else type(commands)(kept)
 
 
