@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import gpu, quote
+from . import gpu, jobtests, quote
 from .errors import LumiHooksError
 from .mpi import Answer, uses_mpi
 from .prefix import module_folders
@@ -34,7 +34,7 @@ class Job:
     """
     What a job script says. `settings` are variables of the whole job; `once` those that are set for the program alone.
     `account` and `program` are empty where they are left to be filled in; `program` is a command line of the shell, as
-    the user typed it.
+    the user typed it. `tests` are run in its place.
     """
     module: str
     site: Site
@@ -51,11 +51,13 @@ class Job:
     memory: str = '--mem=0'
     settings: Tuple[Setting, ...] = field(default=())
     once: Tuple[Setting, ...] = field(default=())
+    tests: Optional[jobtests.Tests] = None
 
     @property
     def left_out(self) -> List[str]:
         """What is left to be filled in; until then the script stops."""
-        return [name for name in ('account', 'program') if not getattr(self, name)]
+        given = {'account': self.account, 'program': self.program or self.tests}
+        return [name for name, value in given.items() if not value]
 
     def as_json(self) -> Dict[str, Any]:
         """The job as plain data."""
@@ -65,6 +67,7 @@ class Job:
                 'threads_per_task': self.threads, 'gpus_per_node': self.gpus, 'cpu_bind': self.binding,
                 'account': self.account or None, 'time': self.time, 'program': self.program or None,
                 'left_out': self.left_out, 'mpi': self.mpi._asdict(),
+                'tests': self.tests.as_json() if self.tests else None,
                 'environment': [item._asdict() for item in (*self.settings, *self.once)], 'script': self.script()}
 
     def script(self) -> str:
@@ -121,12 +124,16 @@ class Job:
             seen = first if each == 1 else f'$(seq -s , {first} $((SLURM_LOCALID * {each} % {self.gpus} + {each - 1})))'
             select = f"/bin/sh -c 'export ROCR_VISIBLE_DEVICES={seen}; exec \"$@\"' sh "
         start = ''.join(f'{item.name}={quote.shell(item.value)} ' for item in self.once)
+        start = f'env {start}' if start and self.tests else start
         # a job that was submitted with --export=NONE hands its own environment on all the same
         options = f'--export=ALL --cpu-bind={self.binding}'
         if not self._masked:
             # srun does not take it from the job: since 22.05 it has to be told
             options += f' --cpus-per-task="${{SLURM_CPUS_PER_TASK:-{self.threads}}}"'
-        yield f'{start}srun {options} {select}{self.program or _FILLED_IN}'
+        if self.tests:
+            yield from jobtests.script(self.tests, f'{start}srun {options} {select}'.rstrip(), start)
+        else:
+            yield f'{start}srun {options} {select}{self.program or _FILLED_IN}'
 
     def _guards(self) -> Iterator[str]:
         """Stops a script in which something is left to be filled in."""
@@ -134,7 +141,9 @@ class Job:
         if not self.account:
             yield f'[ "${{SLURM_JOB_ACCOUNT:-}}" != {NO_ACCOUNT} ] ||'
             yield '    stop "no account: name your project in the line #SBATCH --account of this script"'
-        if not self.program:
+        if self.tests:
+            yield from jobtests.BEGIN
+        elif not self.program:
             yield '# fill in what srun starts: program=(COMMAND ARGUMENT ...)'
             yield 'program=()'
             yield '[ ${#program[@]} -gt 0 ] || stop "no program: fill in the line program=() of this script"'
@@ -152,6 +161,8 @@ class Job:
             loads += [f'module use {quote.shell(folder)}' for prefix in reversed(site.prefixes)
                       for folder in reversed(module_folders(prefix, release, site.partition))]
         for command in [*loads, f'module load {self.module}']:
+            if command not in loads and self.tests:
+                yield from jobtests.rebuild(self.tests)
             yield command + ' ||'
             yield f'    stop {quote.shell(f"{self.module} cannot be loaded: " + command + " failed")}'
 
@@ -161,7 +172,8 @@ _FILLED_IN = '"${program[@]}"'
 
 def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = None, threads: Optional[int] = None,
              account: str = '', time: str = '00:30:00', program: str = '', gpu_mpi: Optional[bool] = None,
-             gpus: Optional[int] = None, mpi: Optional[bool] = None, queue: str = '') -> Job:
+             gpus: Optional[int] = None, mpi: Optional[bool] = None, queue: str = '',
+             tests: Optional[jobtests.Tests] = None) -> Job:
     """
     The job for a module.
 
@@ -175,6 +187,7 @@ def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = Non
     :param gpus: GPUs of a node, where not given all of them with MPI, and one without
     :param mpi: does it use MPI? By its installation, or by what is known of the package, where not given
     :param queue: of Slurm; the partition's own where not given
+    :param tests: what it is to run instead of a program, on two ranks where nothing else is asked for
     :raises LumiHooksError: the partition does not run what the module holds, more is asked for than a node or the
         queue has, options contradict each other, or something can't be written into a script
     """
@@ -198,7 +211,11 @@ def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = Non
         raise LumiHooksError(f'{module} does not use MPI ({answer.reason}), so it can\'t use {nodes} nodes at once: '
                              'leave --nodes out; --tasks N starts N copies of it on each node, --mpi says that it does '
                              'use MPI')
-    tasks = 1 if alone else tasks
+    tasks = 1 if alone else jobtests.RANKS if tests and tasks is None else tasks
+    if tests:
+        queue = queue or facts.get('tests', '')
+        if tests.recipe and not on_gpu:
+            threads = threads or max(jobtests.BUILD_CORES // (tasks or 1), 1)
     gpus, tasks = _shares(facts, tasks, gpus) if on_gpu else (0, tasks)
     one = tasks == 1 and nodes == 1 and gpus < facts.get('gpus', {}).get('number', 1)
     queue = queue or (facts.get('one_task') if one else None) or facts['queue']
@@ -209,7 +226,7 @@ def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = Non
     once = [facts['gpu_mpi']] if aware else []
     return Job(module, site, queue, nodes, tasks, threads, gpus, binding, account, time, program, answer,
                limits['memory'], _settings(facts, nodes, threads, answer.value, aware),
-               tuple(Setting(item['name'], item['value'], item['reason']) for item in once))
+               tuple(Setting(item['name'], item['value'], item['reason']) for item in once), tests)
 
 
 def _shares(facts: Mapping[str, Any], tasks: Optional[int], gpus: Optional[int]) -> Tuple[int, int]:

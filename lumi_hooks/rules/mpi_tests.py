@@ -18,7 +18,7 @@ LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![
 _STARTS = re.compile(LAUNCHER.pattern + r'|%\(mpi_cmd_prefix\)s|\b(?:OMPI|PRTE)_MCA_\w+')
 _WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
-_CHECKS = 'sanity_check_commands'
+CHECKS = 'sanity_check_commands'
 _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone: run it there, lumi-eb job writes one'
 
 
@@ -51,10 +51,10 @@ def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
     """Sanity checks and extensions without the commands that start MPI programs."""
     if not any(word in draft.recipe.text for word in _WORDS):  # quicker than the pattern, for most recipes
         return
-    before = draft.parameters.get(_CHECKS)
+    before = draft.parameters.get(CHECKS)
     after = _others(before)
     if after != before:
-        yield _CHECKS, before, after
+        yield CHECKS, before, after
     extensions = draft.parameters.get('exts_list')
     if isinstance(extensions, (list, tuple)):
         changed = [_extension(item) for item in extensions]
@@ -78,6 +78,6 @@ def _extension(item: Any) -> Any:
     if _says_so(options):
         options.pop('test_cmd', None)
         options['runtest'] = False
-    if _CHECKS in options:
-        options[_CHECKS] = _others(options[_CHECKS])
+    if CHECKS in options:
+        options[CHECKS] = _others(options[CHECKS])
     return item if options == item[2] else type(item)([*item[:2], options, *item[3:]])
