@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 The tests of an installation that could not run where it was built, for a job: as its recipe and its easyblock have
-them, with srun in the place of mpirun. Its record knows which; where it knows of none, the package's data may name one.
+them, with srun instead of mpirun. Its record knows which; where it knows of none, the package's data may name one.
 """
 import os
 import re
@@ -136,7 +136,7 @@ def _filled(text: str, record: Mapping[str, Any], root: str) -> str:
 
 def with_srun(text: str) -> str:
     """
-    A command with srun in the place of what starts programs elsewhere; their number stays.
+    A command with srun instead of what starts programs elsewhere; their number stays.
 
     >>> with_srun('cd x && mpirun -np 3 --oversubscribe icon --version'), with_srun('mpiexec -n=1 a | grep b')
     ('cd x && srun -n 3 icon --version', 'srun -n 1 a | grep b')

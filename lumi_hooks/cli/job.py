@@ -36,7 +36,7 @@ no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GT
 Software that does not use MPI is started once, and a variant for GPUs gets the GPUs that --gpus asks for. Whether it
 uses MPI is found in its installation; --mpi and --no-mpi overrule that. What a queue does not take is rejected.
 --test: a login node starts no MPI program, so some tests were left out when the module was installed. The job runs
-them on two ranks, as its recipe has them, with srun in the place of mpirun: sanity checks, imports of Python packages,
+them on two ranks, as its recipe has them, with srun instead of mpirun: sanity checks, imports of Python packages,
 and the recipe's own tests, for which it is built once more, beside what is installed. It ends with 1 if one fails.
 COMMAND goes into the script as you type it: $VARIABLES, quotes and > are the shell's. A script without an account or
 a program says so, and stops before it starts anything.
