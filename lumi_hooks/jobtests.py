@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from . import gpu, quote, trust
+from . import quote, trust
 from .data import ROOT
 from .errors import LumiHooksError
 from .mpi import installation_of
@@ -158,16 +158,12 @@ def _drops_tests(change: Mapping[str, Any]) -> bool:
         return any(isinstance(item, list) and len(item) > 2 and isinstance(item[2], dict)
                    and (item[2].get('test_cmd') or item[2].get('runtest'))
                    and item not in _list(change.get('after')) for item in _list(change.get('before')))
-    return change['parameter'] in ('runtest', 'test_cmd')
+    return change['parameter'] in ('runtest', 'test_cmd', 'skipsteps')
 
 
 def stated(module: str) -> Optional[Check]:
-    """The check that the package's data names, for the GPUs or not."""
-    name, _, version = module.partition('/')
-    if gpu.split_suffix(version)[1] == gpu.ROCM:
-        command = (package(name).get('rocm') or {}).get('check')
-        return Check(command, 'check of its data file', not _starts(command)) if command else None
-    found = package(name).get('check')
+    """The check that the package's data names."""
+    found = package(module.partition('/')[0]).get('check')
     return Check(found['command'], found['reason'], not _starts(found['command'])) if found else None
 
 

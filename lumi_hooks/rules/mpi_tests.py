@@ -33,6 +33,9 @@ def mpi_tests(draft: Draft, site: Site):
     known = uses(draft.name, 'mpi-tests')
     if known['value'] if known else _says_so(draft.parameters) or bool(draft.option('usempi')):
         why = f'{known["reason"]}; {_WHY}' if known else f'the tests of software that uses MPI start it; {_WHY}'
+        if known and known.get('whole'):
+            before = draft.parameters.get('skipsteps')
+            yield Change('skipsteps', before, [*(before or ()), 'test'], 'mpi-tests', why, mpi_tests.link)
         wanted = draft.parameters.get('runtest') or draft.parameters.get('test_cmd')
         if (wanted or known) and draft.parameters.get('runtest') is not False:
             yield Change('runtest', draft.parameters.get('runtest'), False, 'mpi-tests', why, mpi_tests.link)

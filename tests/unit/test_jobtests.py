@@ -77,6 +77,7 @@ def test_what_eb_found_while_it_was_installed(installed):
 @pytest.mark.parametrize('change, step', [
     (dropped('runtest', 'check', False), 'runtest: check'), (dropped('test_cmd', 'ctest'), 'test_cmd: ctest'),
     (dropped('runtest', None, False), 'runtest: as its easyblock has it'),
+    (dropped('skipsteps', None, ['test']), 'skipsteps: as its easyblock has it'),
     (dropped('runtest', None, False, 'gpu-tests'), 'runtest: as its easyblock has it'),
     (dropped('exts_list', [['x', '1', {'runtest': 'mpiexec y'}]], [['x', '1', {'runtest': False}]]), 'exts_list: ')])
 def test_its_own_tests_are_run_by_eb(installed, change, step):
@@ -114,11 +115,6 @@ def test_a_stated_check_where_nothing_was_left(installed):
     module = 'OSU-Micro-Benchmarks/7.5-cpeGNU-25.03'
     site = installed(module)
     assert [check.command for check in jobtests.tests_of(module, site).checks] == ['osu_latency -i 100']
-
-
-def test_a_check_of_the_gpu_variant(installed):
-    module = 'HeFFTe/2.4.1-cpeAMD-25.03-rocm'
-    assert jobtests.tests_of(module, installed(module, 'G')).checks[0].why == 'check of its data file'
 
 
 @pytest.mark.parametrize('recorded', [True, False])
