@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from . import quote, trust
+from . import gpu, quote, trust
 from .data import ROOT
 from .errors import LumiHooksError
 from .mpi import installation_of
@@ -43,10 +43,11 @@ class Check:
 class Tests:
     """
     What a job is to run: commands; and the recipe whose own test step eb is to run once more (None: it has none).
-    `not_run` are those that can't be run any more, with the reason.
+    `settings` are eb's for it, and `not_run` are those that can't be run any more, with the reason.
     """
     checks: Tuple[Check, ...]
     recipe: Optional[str] = None
+    settings: Tuple[Tuple[str, str], ...] = ()
     step: str = ''
     not_run: Tuple[Tuple[str, str], ...] = ()
 
@@ -91,7 +92,18 @@ def tests_of(module: str, site: Site) -> Tests:
                                  f'known: --program COMMAND writes a job with one of your own{lost}')
         checks = [known]
     why = f'{step["parameter"]}: {step["before"] or "as its easyblock has it"}' if step and recipe else ''
-    return Tests(tuple(checks), recipe, why, tuple(not_run))
+    return Tests(tuple(checks), recipe, _settings(record) if recipe else (), why, tuple(not_run))
+
+
+def _settings(record: Mapping[str, Any]) -> Tuple[Tuple[str, str], ...]:
+    """The variables of lumi-hooks with which eb makes the same of its source recipe, but with the tests."""
+    site = record['site']
+    found = [('TOOLCHAIN', record['toolchain']['name']), ('DISABLE', ','.join((*site['disabled'], *RULES)))]
+    if site['derive']:
+        found.append(('DERIVE', ','.join(site['derive'])))
+    if gpu.split_suffix(str(record.get('versionsuffix') or ''))[1] == gpu.ROCM:
+        found.append(('GPU', record['name']))
+    return tuple((f'LUMI_HOOKS_{name}', value) for name, value in found)
 
 
 def _of_record(record: Mapping[str, Any]) -> Iterator[Check]:
@@ -200,7 +212,7 @@ def rebuild(tests: Tests) -> Iterator[str]:
         yield f'# its own tests ({quote.comment(tests.step)}): they need the folder of the build, which is made again'
         yield 'own_tests() ('
         yield f'    module use {quote.shell(folder)} && module load EasyBuild-user lumi-hooks &&'
-        yield f'        export LUMI_HOOKS_DISABLE={",".join(RULES)} &&'
+        yield f'        export {" ".join(f"{name}={quote.shell(value)}" for name, value in tests.settings)} &&'
         yield f'        eb {quote.shell(tests.recipe)} --rebuild --stop=test'
         yield ')'
         yield 'try own_tests'

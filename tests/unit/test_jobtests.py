@@ -89,7 +89,19 @@ def test_its_own_tests_are_run_by_eb(installed, change, step):
     script = made.script()
     assert f'eb {found.recipe} --rebuild --stop=test' in script and made.left_out == []
     assert script.index('--stop=test') < script.index(f'module load {MODULE} ||'), 'before its module is loaded'
-    assert 'export LUMI_HOOKS_DISABLE=mpi-tests,gpu-tests' in script and 'load EasyBuild-user lumi-hooks' in script
+    assert 'export LUMI_HOOKS_TOOLCHAIN=cpeGNU LUMI_HOOKS_DISABLE=mpi-tests,gpu-tests &&' in script
+    assert 'load EasyBuild-user lumi-hooks' in script
+
+
+def test_eb_makes_the_same_of_the_recipe_again(installed):
+    """The compiler, the GPU variant and the rules that were switched off are those of the installation."""
+    module = 'Thing/1.0-cpeCray-25.03-rocm'
+    site = installed(module, 'G', changes=[dropped('runtest', 'check', False)], source='x', versionsuffix='-rocm',
+                     toolchain={'name': 'cpeCray', 'version': '25.03'},
+                     site={**a_record()['site'], 'disabled': ['suffix'], 'derive': ["a'b"]})
+    assert jobtests.tests_of(module, site).settings == (
+        ('LUMI_HOOKS_TOOLCHAIN', 'cpeCray'), ('LUMI_HOOKS_DISABLE', 'suffix,mpi-tests,gpu-tests'),
+        ('LUMI_HOOKS_DERIVE', "a'b"), ('LUMI_HOOKS_GPU', 'Thing'))
 
 
 def test_two_ranks_in_the_queue_for_tests(installed):
