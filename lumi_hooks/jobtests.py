@@ -5,7 +5,7 @@ them, with srun instead of mpirun. Its record knows which; where it knows of non
 """
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
 from . import gpu, quote, trust
@@ -72,8 +72,11 @@ def tests_of(module: str, site: Site) -> Tests:
     record: Mapping[str, Any] = read_record(root) or {}
     checks: List[Check] = []
     not_run: List[Tuple[str, str]] = []
-    for check in dict.fromkeys(_of_record(record)):
-        text = _filled(check.command, record, root)
+    found = [replace(check, command=_filled(check.command, record, root)) for check in _of_record(record)]
+    by_srun = {check.command: check for check in found if check.by_srun}
+    # what the recipe says comes first, in its order: a command may need what another made
+    for text in dict.fromkeys(check.command for check in found):
+        check = by_srun.get(text) or next(item for item in found if item.command == text)
         gone = _TEMPLATE.search(text)
         path = next((path for path in _PATH.findall(text) if not os.path.exists(path)), None)
         if gone or path or quote.line(text.replace('\n', '')) != text.replace('\n', ''):
@@ -107,7 +110,7 @@ def _settings(record: Mapping[str, Any]) -> Tuple[Tuple[str, str], ...]:
 
 
 def _of_record(record: Mapping[str, Any]) -> Iterator[Check]:
-    """The commands as the record has them, with what came before them: one may need what another made."""
+    """The commands as the record has them: those of the recipe, in its order, and those that eb had to leave."""
     for change in record.get('changes', ()):
         if change['rule'] in RULES and change['parameter'] == CHECKS:
             for item in _list(change.get('before')):
@@ -197,7 +200,8 @@ def script(tests: Tests, srun: str, start: str) -> Iterator[str]:
 
 
 BEGIN = (
-    'failed=0', 'number=0', 'try() {', '    number=$((number + 1))', '    echo "== $*"',
+    "# commands that call for srun themselves hand their environment on, also where the job has one of its own",
+    'export SLURM_EXPORT_ENV=ALL', 'failed=0', 'number=0', 'try() {', '    number=$((number + 1))', '    echo "== $*"',
     '    if "$@"; then echo "== passed"; else echo "== FAILED (exit code $?)"; failed=$((failed + 1)); fi', '}')
 END = ('echo "== $failed of $number tests failed"', '[ "$failed" = 0 ]')
 

@@ -60,6 +60,14 @@ def test_sanity_checks_of_the_recipe(installed):
     assert found.recipe is None
 
 
+def test_what_eb_could_not_run_is_started_by_srun_in_its_place(installed):
+    """A command of the recipe that ended in MPI_Init is run once, by srun, and the others where they stand."""
+    site = installed(changes=[dropped('sanity_check_commands', ['make x', '%(namelower)s --v', 'mpirun y'])],
+                     for_jobs=[{'command': 'thing --v', 'stdin': '', 'why': 'mpi-init'}])
+    assert [(check.command, check.by_srun) for check in jobtests.tests_of(MODULE, site).checks] == [
+        ('make x', False), ('thing --v', True), ('srun y', False)]
+
+
 def test_what_eb_found_while_it_was_installed(installed):
     site = installed(for_jobs=[
         {'command': "fds 2>&1 | grep 'MPI version'", 'stdin': '', 'why': 'mpi-init'},
@@ -91,6 +99,8 @@ def test_its_own_tests_are_run_by_eb(installed, change, step):
     assert script.index('--stop=test') < script.index(f'module load {MODULE} ||'), 'before its module is loaded'
     assert 'export LUMI_HOOKS_TOOLCHAIN=cpeGNU LUMI_HOOKS_DISABLE=mpi-tests,gpu-tests &&' in script
     assert 'load EasyBuild-user lumi-hooks' in script
+    # --export=NONE: srun would hand on no more than sbatch was given, not the PATH of the modules
+    assert 'export SLURM_EXPORT_ENV=ALL' in script
 
 
 def test_eb_makes_the_same_of_the_recipe_again(installed):
