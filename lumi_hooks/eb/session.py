@@ -86,7 +86,7 @@ class Session:
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
-        refuse_before_submitting(session.raise_refusals, session.asked.dependencies)
+        refuse_before_submitting(session.raise_refusals, session.asked.dependencies, site)
         watch_presence(site.index)
         install.watch(session)
         install.restore_left(site)
