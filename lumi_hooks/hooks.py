@@ -23,7 +23,7 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import around, dispatch, environment, libtool, session, trust  # noqa: E402
+from lumi_hooks.eb import around, checks, dispatch, environment, libtool, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
 _chain = None
@@ -102,6 +102,7 @@ def pre_sanitycheck_hook(easyblock):
     here = session.current()
     if here:
         around.repair(here, easyblock)
+        checks.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
 
 
@@ -110,8 +111,17 @@ def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
     here = session.current()
     if here:
+        checks.end(easyblock)
         here.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
+    """Commands of a sanity check may start MPI, which has no place on a login node."""
+    changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
+    instead = checks.instead(changed or cmd, kwargs.get('interactive', False))
+    return changed if instead is None else instead
 
 
 @dispatch.clear_errors

@@ -6,28 +6,35 @@ A job script for a module: binding of ranks to cores and GPUs, network and GPU s
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import gpu, quote
-from .errors import DataError, LumiHooksError
-from .packages import uses
+from . import gpu, jobtests, quote
+from .errors import LumiHooksError
+from .mpi import Answer, uses_mpi
 from .prefix import module_folders
+from .queues import TIME, check_limits, gpu_binding, load_jobs
 from .schemas import checked
 from .site import Site
 
 # stands for an account that is left to be filled in; no project has this name
 NO_ACCOUNT = 'fill_in_your_project'
 _ACCOUNT = re.compile('[A-Za-z0-9][A-Za-z0-9_.-]*')
-# minutes, or what else sbatch takes (man sbatch, --time)
-TIME = re.compile('[0-9]+(:[0-9]+){0,2}|[0-9]+-[0-9]+(:[0-9]+){0,2}')
+
+
+class Setting(NamedTuple):
+    """A variable of the environment. `as_comment`: whoever meets the error that `reason` names removes the #."""
+    name: str
+    value: str
+    reason: str
+    as_comment: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
     """
-    What a job script says. `settings` are (name, value, reason) of environment variables; `once` of those that are
-    set for the program alone. `account` and `program` are empty where they are left to be filled in; `program` is a
-    command line of the shell, as the user typed it.
+    What a job script says. `settings` are variables of the whole job; `once` those that are set for the program alone.
+    `account` and `program` are empty where they are left to be filled in; `program` is a command line of the shell, as
+    the user typed it. `tests` are run in its place.
     """
     module: str
     site: Site
@@ -40,13 +47,17 @@ class Job:
     account: str
     time: str
     program: str
-    settings: Tuple[Tuple[str, str, str], ...] = field(default=())
-    once: Tuple[Tuple[str, str, str], ...] = field(default=())
+    mpi: Answer
+    memory: str = '--mem=0'
+    settings: Tuple[Setting, ...] = field(default=())
+    once: Tuple[Setting, ...] = field(default=())
+    tests: Optional[jobtests.Tests] = None
 
     @property
     def left_out(self) -> List[str]:
         """What is left to be filled in; until then the script stops."""
-        return [name for name in ('account', 'program') if not getattr(self, name)]
+        given = {'account': self.account, 'program': self.program or self.tests}
+        return [name for name, value in given.items() if not value]
 
     def as_json(self) -> Dict[str, Any]:
         """The job as plain data."""
@@ -55,9 +66,9 @@ class Job:
                 'queue': self.queue, 'nodes': self.nodes, 'tasks_per_node': self.tasks,
                 'threads_per_task': self.threads, 'gpus_per_node': self.gpus, 'cpu_bind': self.binding,
                 'account': self.account or None, 'time': self.time, 'program': self.program or None,
-                'left_out': self.left_out,
-                'environment': [{'name': name, 'value': value, 'reason': reason}
-                                for name, value, reason in (*self.settings, *self.once)], 'script': self.script()}
+                'left_out': self.left_out, 'mpi': self.mpi._asdict(),
+                'tests': self.tests.as_json() if self.tests else None,
+                'environment': [item._asdict() for item in (*self.settings, *self.once)], 'script': self.script()}
 
     def script(self) -> str:
         """The script, for sbatch."""
@@ -73,31 +84,56 @@ class Job:
         yield f'#SBATCH --ntasks-per-node={self.tasks}'
         if self.gpus:
             yield f'#SBATCH --gpus-per-node={self.gpus}'
-        else:
+        if not self._masked:
             yield f'#SBATCH --cpus-per-task={self.threads}'
-        yield '#SBATCH --mem=0'
+        yield f'#SBATCH {self.memory}'
         yield f'#SBATCH --time={self.time}'
         yield ''
         yield from self._guards()
         yield from self._modules()
         yield ''
-        for name, value, reason in self.settings:
-            yield f'# {quote.comment(reason)}'
-            yield f'export {name}={quote.shell(value)}'
+        yield f'# {self._about_mpi()}'
+        for item in self.settings:
+            yield f'# {quote.comment(item.reason)}'
+            yield f'{"# " if item.as_comment else ""}export {item.name}={quote.shell(item.value)}'
         yield f'export OMP_NUM_THREADS={self.threads}'
-        if not self.gpus:
-            yield '# since 22.05 srun takes this from nowhere else'
-            yield f'export SRUN_CPUS_PER_TASK="${{SLURM_CPUS_PER_TASK:-{self.threads}}}"'
         yield ''
-        for _, _, reason in self.once:
-            yield f'# {quote.comment(reason)}'
-        if self.gpus:
-            yield '# each rank sees the GPU that its cores are nearest to'
-        start = ''.join(f'{name}={quote.shell(value)} ' for name, value, _ in self.once)
-        select = f"/bin/sh -c 'export ROCR_VISIBLE_DEVICES=$((SLURM_LOCALID % {self.gpus})); exec \"$@\"' sh " \
-            if self.gpus else ''
+        for item in self.once:
+            yield f'# {quote.comment(item.reason)}'
+        yield from self._start()
+
+    @property
+    def _masked(self) -> bool:
+        """Do masks say which cores each rank has?"""
+        return self.binding.startswith('mask_cpu')
+
+    def _about_mpi(self) -> str:
+        told = {True: 'it uses MPI', False: 'it does not use MPI, so it is started once',
+                None: 'not known whether it uses MPI (--mpi or --no-mpi says so)'}[self.mpi.value]
+        if self.mpi.value is False and self.nodes * self.tasks > 1:
+            told = f'it does not use MPI, and {self.nodes * self.tasks} copies of it are started, as was asked for'
+        return f'{self.module}: {told}: {quote.comment(self.mpi.reason)}'
+
+    def _start(self) -> Iterator[str]:
+        """The line that starts the program."""
+        select = ''
+        if self.gpus and self.tasks > 1:
+            each = max(self.gpus // self.tasks, 1)
+            yield f'# each rank sees the {"GPU" if each == 1 else f"{each} GPUs"} that its cores are nearest to'
+            first = f'$((SLURM_LOCALID * {each} % {self.gpus}))'
+            seen = first if each == 1 else f'$(seq -s , {first} $((SLURM_LOCALID * {each} % {self.gpus} + {each - 1})))'
+            select = f"/bin/sh -c 'export ROCR_VISIBLE_DEVICES={seen}; exec \"$@\"' sh "
+        start = ''.join(f'{item.name}={quote.shell(item.value)} ' for item in self.once)
+        start = f'env {start}' if start and self.tests else start
         # a job that was submitted with --export=NONE hands its own environment on all the same
-        yield f'{start}srun --export=ALL --cpu-bind={self.binding} {select}{self.program or _FILLED_IN}'
+        options = f'--export=ALL --cpu-bind={self.binding}'
+        if not self._masked:
+            # srun does not take it from the job: since 22.05 it has to be told
+            options += f' --cpus-per-task="${{SLURM_CPUS_PER_TASK:-{self.threads}}}"'
+        if self.tests:
+            yield from jobtests.script(self.tests, f'{start}srun {options} {select}'.rstrip(), start)
+        else:
+            yield f'{start}srun {options} {select}{self.program or _FILLED_IN}'
 
     def _guards(self) -> Iterator[str]:
         """Stops a script in which something is left to be filled in."""
@@ -105,7 +141,9 @@ class Job:
         if not self.account:
             yield f'[ "${{SLURM_JOB_ACCOUNT:-}}" != {NO_ACCOUNT} ] ||'
             yield '    stop "no account: name your project in the line #SBATCH --account of this script"'
-        if not self.program:
+        if self.tests:
+            yield from jobtests.BEGIN
+        elif not self.program:
             yield '# fill in what srun starts: program=(COMMAND ARGUMENT ...)'
             yield 'program=()'
             yield '[ ${#program[@]} -gt 0 ] || stop "no program: fill in the line program=() of this script"'
@@ -123,6 +161,8 @@ class Job:
             loads += [f'module use {quote.shell(folder)}' for prefix in reversed(site.prefixes)
                       for folder in reversed(module_folders(prefix, release, site.partition))]
         for command in [*loads, f'module load {self.module}']:
+            if command not in loads and self.tests:
+                yield from jobtests.rebuild(self.tests)
             yield command + ' ||'
             yield f'    stop {quote.shell(f"{self.module} cannot be loaded: " + command + " failed")}'
 
@@ -130,73 +170,116 @@ class Job:
 _FILLED_IN = '"${program[@]}"'
 
 
-def load_jobs() -> Mapping[str, Any]:
-    """
-    How jobs are run on the partitions (jobs.json).
-
-    :raises DataError: the data is wrong
-    """
-    found = checked('releases/jobs.json')['partitions']
-    for name, facts in found.items():
-        if 'gpus' in facts and len(facts['gpus']['first_cores']) != facts['gpus']['number']:
-            raise DataError(f'releases/jobs.json: partitions/{name}/gpus: first_cores has to name a core for each '
-                            'of the GPUs')
-    return found
-
-
 def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = None, threads: Optional[int] = None,
-             account: str = '', time: str = '00:30:00', program: str = '',
-             gpu_mpi: Optional[bool] = None) -> Job:
+             account: str = '', time: str = '00:30:00', program: str = '', gpu_mpi: Optional[bool] = None,
+             gpus: Optional[int] = None, mpi: Optional[bool] = None, queue: str = '',
+             tests: Optional[jobtests.Tests] = None) -> Job:
     """
     The job for a module.
 
-    :param tasks: ranks a node; one a GPU, or as many as cores and threads allow, where not given
+    :param tasks: ranks a node; where not given one a GPU, or as many as cores and threads allow; one for software that
+        does not use MPI
     :param account: the project to bill; empty: left to be filled in
     :param program: a command line of the shell, as its user types it: it goes into the script as it is. Empty: left
         to be filled in
     :param gpu_mpi: does the program hand buffers in the memory of GPUs to MPI? By what is known of the package where
         not given
-    :raises LumiHooksError: the partition does not run what the module holds, more is asked for than a node has, or
-        something can't be written into a script
+    :param gpus: GPUs of a node, where not given all of them with MPI, and one without
+    :param mpi: does it use MPI? By its installation, or by what is known of the package, where not given
+    :param queue: of Slurm; the partition's own where not given
+    :param tests: what it is to run instead of a program, on two ranks where nothing else is asked for
+    :raises LumiHooksError: the partition does not run what the module holds, more is asked for than a node or the
+        queue has, options contradict each other, or something can't be written into a script
     """
-    _check(module, site, account, time, program)
+    _check(module, site, account, time, program, nodes)
     facts = load_jobs().get(site.partition)
-    name, kind = module.partition('/')[0], gpu.split_suffix(module)[1]
     if facts is None:
         raise LumiHooksError(f'partition {site.partition} runs no jobs: load partition/C or partition/G')
-    on_gpu = kind == gpu.ROCM
+    on_gpu = gpu.split_suffix(module)[1] == gpu.ROCM
     if on_gpu and 'gpus' not in facts:
         raise LumiHooksError(f'{module} is built for GPUs, which partition {site.partition} does not have: add '
                              '--partition G')
-    if on_gpu:
-        gpus = facts['gpus']['number']
-        tasks = tasks or gpus
-        most = gpus * (facts['gpus']['cores'] - facts['gpus']['reserved']) // max(tasks, gpus)
-        threads = threads or most
-        if tasks > gpus and tasks % gpus:
-            raise LumiHooksError(f'{tasks} ranks do not share the {gpus} GPUs of a node evenly: take a multiple')
-        binding = gpu_binding(facts['gpus'], tasks, threads)
-        gpus = min(gpus, tasks)
+    for option, given in (('--gpu-mpi', gpu_mpi), ('--gpus', gpus)):
+        if given and not on_gpu:
+            raise LumiHooksError(f'{module} is built for processors, and {option} is for software that is built for '
+                                 f'GPUs (its module ends in {gpu.TAILS[gpu.ROCM]}): leave {option} out')
+    if gpu_mpi and mpi is False:
+        raise LumiHooksError('--gpu-mpi is for programs that use MPI: leave it or --no-mpi out')
+    answer = uses_mpi(module, site) if mpi is None and not gpu_mpi else Answer(mpi is not False, 'you said so')
+    alone = answer.value is False and tasks is None
+    if alone and nodes > 1:
+        raise LumiHooksError(f'{module} does not use MPI ({answer.reason}), so it can\'t use {nodes} nodes at once: '
+                             'leave --nodes out; --tasks N starts N copies of it on each node, --mpi says that it does '
+                             'use MPI')
+    tasks = 1 if alone else jobtests.RANKS if tests and tasks is None else tasks
+    if tests:
+        queue = queue or facts.get('tests', '')
+        if tests.recipe and not on_gpu:
+            threads = threads or max(jobtests.BUILD_CORES // (tasks or 1), 1)
+    gpus, tasks = _shares(facts, tasks, gpus) if on_gpu else (0, tasks)
+    one = tasks == 1 and nodes == 1 and gpus < facts.get('gpus', {}).get('number', 1)
+    queue = queue or (facts.get('one_task') if one else None) or facts['queue']
+    limits = check_limits(queue, site, nodes, time)
+    tasks, threads = _sizes(facts, site, tasks, threads, gpus)
+    binding = gpu_binding(facts['gpus'], tasks, threads, gpus) if on_gpu and limits['whole'] else 'cores'
+    aware = on_gpu and answer.value is not False and gpu_mpi is not False
+    once = [facts['gpu_mpi']] if aware else []
+    return Job(module, site, queue, nodes, tasks, threads, gpus, binding, account, time, program, answer,
+               limits['memory'], _settings(facts, nodes, threads, answer.value, aware),
+               tuple(Setting(item['name'], item['value'], item['reason']) for item in once), tests)
+
+
+def _shares(facts: Mapping[str, Any], tasks: Optional[int], gpus: Optional[int]) -> Tuple[int, int]:
+    """
+    GPUs and ranks of a node, which share each other out evenly.
+
+    :raises LumiHooksError: they don't, or a node has fewer GPUs
+    """
+    most = facts['gpus']['number']
+    gpus = gpus or min(most, tasks or most)
+    tasks = tasks or gpus
+    if gpus > most:
+        raise LumiHooksError(f'--gpus {gpus}: a node has {most}')
+    if max(tasks, gpus) % min(tasks, gpus):
+        raise LumiHooksError(f'{tasks} ranks do not share the {gpus} GPUs of a node evenly: take a multiple')
+    return gpus, tasks
+
+
+def _sizes(facts: Mapping[str, Any], site: Site, tasks: Optional[int], threads: Optional[int],
+           gpus: int) -> Tuple[int, int]:
+    """
+    Ranks of a node and threads of a rank, which fit onto it.
+
+    :raises LumiHooksError: they don't
+    """
+    if gpus:
+        assert tasks
+        most = gpus * (facts['gpus']['cores'] - facts['gpus']['reserved']) // tasks
+        threads = most if threads is None else threads
     else:
-        gpus, threads = 0, threads or facts['threads']
-        tasks = tasks or facts['cores'] // threads
-        most = facts['cores'] // tasks
-        binding = 'cores'
-    if min(nodes, tasks, threads) < 1 or threads > most:
+        threads = facts['threads'] if threads is None else threads
+        tasks = facts['cores'] // max(threads, 1) if tasks is None else tasks
+        most = facts['cores'] // max(tasks, 1)
+    if min(tasks, threads) < 1 or threads > most:
         raise LumiHooksError(f'{tasks} ranks of {threads} threads do not fit onto a node of partition '
                              f'{site.partition}: {tasks} ranks have {most} cores each')
-    settings = [(item['name'], item['value'], item['reason']) for item in facts['environment']
-                if not item.get('threads') or threads > 1]
-    once: List[Tuple[str, str, str]] = []
-    known = uses(name, 'mpi')
-    if on_gpu and (gpu_mpi if gpu_mpi is not None else not known or known['value']):
-        entry = facts['gpu_mpi']
-        once.append((entry['name'], entry['value'], entry['reason']))
-    return Job(module, site, facts['queue'], nodes, tasks, threads, gpus, binding, account, time, program,
-               tuple(settings), tuple(once))
+    return tasks, threads
 
 
-def _check(module: str, site: Site, account: str, time: str, program: str) -> None:
+def _settings(facts: Mapping[str, Any], nodes: int, threads: int, mpi: Optional[bool],
+              aware: bool) -> Tuple[Setting, ...]:
+    """The variables of a job; `aware`: MPI is handed buffers of GPUs."""
+    true = {'mpi': mpi is not False, 'gpu-mpi': aware, 'host-mpi': mpi is not False and not aware,
+            'threads': threads > 1}
+    found = [Setting(item['name'], item['value'], item['reason']) for item in facts['environment']
+             if 'for' not in item or true[item['for']]]
+    if mpi is not False:
+        found += [Setting(item['name'], item['value'], item['reason'], item.get('comment', False))
+                  for item in checked('releases/jobs.json')['issues'] if nodes >= item.get('nodes', 1)]
+    return tuple(found)
+
+
+def _check(module: str, site: Site, account: str, time: str, program: str, nodes: int) -> None:
     """
     Can all of it be written into a script?
 
@@ -206,6 +289,8 @@ def _check(module: str, site: Site, account: str, time: str, program: str) -> No
         quote.module(module)
     except ValueError as err:
         raise LumiHooksError(f'{err}: it takes NAME/VERSION, as "module avail" shows it') from err
+    if nodes < 1:
+        raise LumiHooksError(f'--nodes {nodes}: a job has one node at least')
     if account and not _ACCOUNT.fullmatch(account):
         raise LumiHooksError(f'{quote.line(account)!r} is no account: it takes the name of a project, as '
                              'project_465000000')
@@ -220,18 +305,3 @@ def _check(module: str, site: Site, account: str, time: str, program: str) -> No
         closed = False
     if quote.line(program) != program or not closed:
         raise LumiHooksError(f'{quote.line(program)!r} is no command of one line with all its quotes closed')
-
-
-def gpu_binding(facts: Mapping[str, Any], tasks: int, threads: int) -> str:
-    """
-    The masks that put rank n onto the cores of GPU n; ranks that share a GPU share its cores out.
-
-    >>> gpu_binding({'number': 2, 'first_cores': [8, 0], 'cores': 8, 'reserved': 1}, 2, 7)
-    'mask_cpu:0xfe00,0xfe'
-    """
-    masks: List[str] = []
-    for rank in range(tasks):
-        first = facts['first_cores'][rank % facts['number']] + facts['reserved']
-        start = first + rank // facts['number'] * threads
-        masks.append(hex(((1 << threads) - 1) << start))
-    return 'mask_cpu:' + ','.join(masks)

@@ -12,7 +12,9 @@ from ..catalogue import similar
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..gpu import ROCM, split_suffix
-from ..job import TIME, make_job
+from ..job import make_job
+from ..jobtests import tests_of
+from ..queues import TIME
 from ..site import Site, is_lumi
 from ..versions import version_key
 from . import place
@@ -24,11 +26,18 @@ EXAMPLES = """examples:
               --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
   lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
+  lumi-eb job NAMD/3.0.2-cpeGNU-25.03-rocm --gpus 8 --program 'namd3 +p56 +devices 0,1,2,3,4,5,6,7 x.namd'
+  lumi-eb job GROMACS --test --account project_465000000 --output test.sh
   sbatch gromacs.sh
 
 MODULE is a module's name with its version; where LUMI's modules are loaded, the name alone is the newest installed.
 A variant for GPUs (-rocm) gets one rank a GPU on the cores next to it, and GPU-aware MPI for its program alone:
 no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GTL library would end in MPI_Init.
+Software that does not use MPI is started once, and a variant for GPUs gets the GPUs that --gpus asks for. Whether it
+uses MPI is found in its installation; --mpi and --no-mpi overrule that. What a queue does not take is rejected.
+--test: a login node starts no MPI program, so some tests were left out when the module was installed. The job runs
+them on two ranks, as its recipe has them, with srun instead of mpirun: sanity checks, imports of Python packages,
+and the recipe's own tests, for which it is built once more, beside what is installed. It ends with 1 if one fails.
 COMMAND goes into the script as you type it: $VARIABLES, quotes and > are the shell's. A script without an account or
 a program says so, and stops before it starts anything.
 
@@ -41,11 +50,17 @@ def add_parser(commands) -> None:
     parser = add_command(commands, 'job', run, 'a job script for a module',
                          'Writes a job script with binding, network and GPU settings. Nothing is submitted.', EXAMPLES)
     parser.add_argument('module', metavar='MODULE', help='a module, by its full name or the name of its software')
-    parser.add_argument('--program', metavar='COMMAND', default='',
-                        help='what srun starts (default: left to be filled in)')
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument('--program', metavar='COMMAND', default='',
+                      help='what srun starts (default: left to be filled in)')
+    what.add_argument('--test', action='store_true', help='run the tests that could not run where it was installed')
     parser.add_argument('--nodes', type=number, default=1, metavar='N', help='number of nodes (default: %(default)s)')
-    parser.add_argument('--tasks', type=number, metavar='N', help='ranks a node (default: one a GPU, or one a core)')
+    parser.add_argument('--tasks', type=number, metavar='N',
+                        help='ranks a node (default: one a GPU, or one a core; one without MPI)')
     parser.add_argument('--threads', type=number, metavar='N', help='threads a rank (default: the cores that it has)')
+    parser.add_argument('--gpus', type=number, metavar='N', help='GPUs a node (default: all; one without MPI)')
+    parser.add_argument('--queue', metavar='NAME', default='', help="Slurm's partition, as standard, small, debug, "
+                        'standard-g, small-g, dev-g (default: standard or standard-g; small or small-g for one rank)')
     parser.add_argument('--account', metavar='PROJECT', default=os.environ.get('SLURM_ACCOUNT', ''),
                         help='project to bill (default: $SLURM_ACCOUNT, else left to be filled in)')
     parser.add_argument('--time', type=run_time, metavar='HH:MM:SS', default='00:30:00',
@@ -53,7 +68,10 @@ def add_parser(commands) -> None:
     answer = parser.add_mutually_exclusive_group()
     answer.add_argument('--gpu-mpi', dest='gpu_mpi', action='store_true', default=None,
                         help='the program hands buffers of GPUs to MPI')
-    answer.add_argument('--no-gpu-mpi', dest='gpu_mpi', action='store_false', help='it does not, or has no MPI')
+    answer.add_argument('--no-gpu-mpi', dest='gpu_mpi', action='store_false', help='it does not')
+    answer = parser.add_mutually_exclusive_group()
+    answer.add_argument('--mpi', action='store_true', default=None, help='the software uses MPI')
+    answer.add_argument('--no-mpi', dest='mpi', action='store_false', help='it does not: it is started once')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
@@ -79,7 +97,10 @@ def run(options: argparse.Namespace) -> int:
         site = replace(site, prefix='', prefixes=())  # a default of this machine, which need not be that of the job's
     module = installed(options.module, site)
     job = make_job(module, site, options.nodes, options.tasks, options.threads, options.account, options.time,
-                   options.program, options.gpu_mpi)
+                   options.program, options.gpu_mpi, options.gpus, options.mpi, options.queue,
+                   tests_of(module, site) if options.test else None)
+    for command, reason in job.tests.not_run if job.tests else ():
+        print(f'lumi-eb: not run: {quote.line(command)}: {quote.line(reason)}', file=sys.stderr)
     if job.left_out:
         print(f'lumi-eb: the script has no {" and no ".join(job.left_out)}: give --{" and --".join(job.left_out)}, or '
               'fill it in there; until then the script stops before it starts anything', file=sys.stderr)

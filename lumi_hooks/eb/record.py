@@ -26,7 +26,7 @@ from ..render import describe
 from ..rules.override import override
 from ..schemas import checked
 from ..site import Site
-from . import install, network
+from . import checks, install, network
 from .environment import left_out
 
 # values with a user's name, and mostly a password, in an address; with control characters
@@ -154,12 +154,19 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'environment': environment(os.environ),
         'left_out': left_out(),
         'network': None if module_only else network.as_json(),
+        'for_jobs': checks.left(_uses_mpi(easyblock, linkage)),
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
         'times': {'started': None if module_only else _now(started), 'finished': _now(),
                   'seconds': None if module_only else round(install.took(), 1)},
         'module_only': [],
     }
+
+
+def _uses_mpi(easyblock, linkage: Optional[Mapping[str, Any]]) -> bool:
+    """Does a package use MPI, by its recipe or by the libraries that its files load?"""
+    loads = (linkage or {}).get('summary', {}).get('mpi')
+    return bool(loads or easyblock.toolchain.options.get('usempi'))
 
 
 def environment(env: Mapping[str, str], temporary: Optional[str] = None) -> Dict[str, str]:

@@ -26,7 +26,7 @@ from ..prefix import held
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..record import archive
 from ..record.lost import lost
-from ..record.since import told
+from ..record.since import stays, told
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
@@ -86,7 +86,7 @@ class Session:
         watch_loads()
         parts = {*site.release.modules, *load_machine()['unversioned_modules']}
         name_external_modules(parts.difference(site.cray))
-        refuse_before_submitting(session.raise_refusals, session.asked.dependencies)
+        refuse_before_submitting(session.raise_refusals, session.asked.dependencies, site)
         watch_presence(site.index)
         install.watch(session)
         install.restore_left(site)
@@ -211,8 +211,11 @@ class Session:
         return text, path
 
     def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
-        """Tell what an archived recipe, which is passed over, says otherwise."""
-        lines = archive.differences(archived, text) if newer.filename not in self.refused else []
+        """Tell how an archived recipe, which is passed over, differs; not of what is installed and stays as it is."""
+        if newer.filename in self.refused or stays(adapt(archived, self.site).module, archived.path or '', self.site,
+                                                   sys.argv[1:]):
+            return
+        lines = archive.differences(archived, text)
         if lines:
             self._announce(f'{archived.path} is what was installed once, and differs from {newer.path}, which is used: '
                            'give the first by its path to install that\n' + '\n'.join(f'     {line}' for line in lines))

@@ -83,6 +83,8 @@ def _problem(found: Any) -> Optional[str]:
     wrong = [key for key, shape in _SHAPE.items() if not _fits(found.get(key), shape)]
     if not found.get('name') or not all(item.get('name') for item in _dictionaries(found.get('dependencies'))):
         wrong.append('name')
+    if not _fits(found.get('for_jobs', []), [{'command': str, 'stdin': str, 'why': str}]):
+        wrong.append('for_jobs')
     if found.get('network') is not None and not _fits(found['network'], {'cut_off': bool, 'reason': _TEXT}):
         wrong.append('network')
     source = found.get('source')

@@ -53,6 +53,19 @@ def _compared(installation: Installation, path: str, site: Site) -> Today:
                  'installed', lines)
 
 
+def stays(module: str, path: str, site: Site, arguments: Iterable[str]) -> bool:
+    """
+    Does `eb` leave a module as it is, as it is installed, and not asked for by name to be installed again?
+
+    :param path: the recipe that is read
+    :param arguments: of eb
+    """
+    words = list(arguments)
+    named = {os.path.basename(word) for word in words if not word.startswith('-')}
+    anew = os.path.basename(path) in named and set(_ANEW).intersection(words)
+    return not anew and site.index.module_file(module) is not None
+
+
 def told(module: str, path: str, site: Site, arguments: Iterable[str]) -> Optional[str]:
     """
     What `eb` says of an installed module that was asked for, and whose recipe has changed since: a line that says what

@@ -14,11 +14,11 @@ from .draft import Draft
 from .texts import texts
 
 # what starts MPI programs, and Open MPI's own settings of that
-_LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])|%\(mpi_cmd_prefix\)s'
-                       r'|\b(?:OMPI|PRTE)_MCA_\w+')
+LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])')
+_STARTS = re.compile(LAUNCHER.pattern + r'|%\(mpi_cmd_prefix\)s|\b(?:OMPI|PRTE)_MCA_\w+')
 _WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
-_CHECKS = 'sanity_check_commands'
+CHECKS = 'sanity_check_commands'
 _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone: run it there, lumi-eb job writes one'
 
 
@@ -33,6 +33,9 @@ def mpi_tests(draft: Draft, site: Site):
     known = uses(draft.name, 'mpi-tests')
     if known['value'] if known else _says_so(draft.parameters) or bool(draft.option('usempi')):
         why = f'{known["reason"]}; {_WHY}' if known else f'the tests of software that uses MPI start it; {_WHY}'
+        if known and known.get('whole'):
+            before = draft.parameters.get('skipsteps')
+            yield Change('skipsteps', before, [*(before or ()), 'test'], 'mpi-tests', why, mpi_tests.link)
         wanted = draft.parameters.get('runtest') or draft.parameters.get('test_cmd')
         if (wanted or known) and draft.parameters.get('runtest') is not False:
             yield Change('runtest', draft.parameters.get('runtest'), False, 'mpi-tests', why, mpi_tests.link)
@@ -44,17 +47,17 @@ def mpi_tests(draft: Draft, site: Site):
 
 def _says_so(parameters: Any) -> bool:
     """Does one of the parameters about tests call what starts MPI programs?"""
-    return any(_LAUNCHER.search(text) for name in _TESTS for text in texts(parameters.get(name)))
+    return any(_STARTS.search(text) for name in _TESTS for text in texts(parameters.get(name)))
 
 
 def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
     """Sanity checks and extensions without the commands that start MPI programs."""
     if not any(word in draft.recipe.text for word in _WORDS):  # quicker than the pattern, for most recipes
         return
-    before = draft.parameters.get(_CHECKS)
+    before = draft.parameters.get(CHECKS)
     after = _others(before)
     if after != before:
-        yield _CHECKS, before, after
+        yield CHECKS, before, after
     extensions = draft.parameters.get('exts_list')
     if isinstance(extensions, (list, tuple)):
         changed = [_extension(item) for item in extensions]
@@ -66,7 +69,7 @@ def _others(commands: Any) -> Any:
     """The commands of a sanity check that start no MPI program."""
     if not isinstance(commands, (list, tuple)):
         return commands
-    kept: List[Any] = [item for item in commands if not any(_LAUNCHER.search(text) for text in texts(item))]
+    kept: List[Any] = [item for item in commands if not any(_STARTS.search(text) for text in texts(item))]
     return commands if len(kept) == len(commands) else type(commands)(kept)
 
 
@@ -78,6 +81,6 @@ def _extension(item: Any) -> Any:
     if _says_so(options):
         options.pop('test_cmd', None)
         options['runtest'] = False
-    if _CHECKS in options:
-        options[_CHECKS] = _others(options[_CHECKS])
+    if CHECKS in options:
+        options[CHECKS] = _others(options[CHECKS])
     return item if options == item[2] else type(item)([*item[:2], options, *item[3:]])

@@ -25,7 +25,7 @@ def test_what_the_parser_refuses(capsys, arguments, says):
     assert caught.value.code == 2 and says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize('time', ['90', '01:00:00', '30:00', '2-12', '1-00:00:00'])
+@pytest.mark.parametrize('time', ['90', '01:00:00', '30:00', '1-12', '1-00:00:00'])
 def test_times_as_sbatch_takes_them(capsys, time):
     assert main(['job', 'Thing/1.0', '--time', time]) == 0
     assert f'#SBATCH --time={time}\n' in capsys.readouterr().out

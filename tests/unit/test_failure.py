@@ -152,6 +152,33 @@ def test_advice_that_was_wrong(text, kind, silent):
 
 
 @pytest.mark.parametrize('text,kind', [
+    ('Failed to download PETSc package: X', 'download-manual'),
+    ('Unable to download package MUMPS from: git://https://example.org/pkg-mumps', 'download-manual'),
+    ("error: downloading 'https://example.org/v1.tar.gz' failed", 'download-manual'),
+    ('meson.build:3:0: ERROR: could not get https://wrapdb.mesonbuild.com/v2/zlib is the internet available?',
+     'download-manual'),
+    ("ERROR: An error occurred during the fetch of repository 'rules_cc':\n   java.io.IOException: Error downloading "
+     '[https://example.org/x.zip] to /x: Unknown host: example.org', 'download-manual'),
+    ("> Could not resolve all files for configuration ':classpath'.", 'download-manual'),
+    ('[ERROR] Failed to execute goal: Could not transfer artifact c from/to central', 'download-manual'),
+    ('CMake Error at /b/foo-prefix/src/foo-stamp/foo-download-Release.cmake:49 (message):', 'download-cmake'),
+    ('CMake Error at a/tmp/foo-gitclone.cmake:31 (message):', 'download-cmake'),
+    ("fatal: could not read Username for 'https://example.org': No such device or address", 'download-git'),
+    ('error: failed to download from `https://index.crates.io/config.json`', 'download-cargo'),
+    ('error: attempting to make an HTTP request, but --offline was specified', 'download-cargo'),
+    ("  cannot open URL 'https://cloud.r-project.org/src/contrib/PACKAGES'", 'download-r'),
+    ('ERROR: dependencies ‘abind’, ‘jsonlite’ are not available for package ‘SingleCellExperiment’', 'download-r'),
+    ('! Finding Foo::Bar (0) on mirror http://www.cpan.org failed.', 'download-cpan'),
+    ('go: example.org/y@v1.2.3: Get "https://proxy.golang.org/y/v1.2.3.mod": lookup failed', 'download-go'),
+    ('npm ERR! network request to https://registry.npmjs.org/foo failed, reason: x', 'download-npm'),
+    ('npm error code EAI_AGAIN', 'download-npm')])
+def test_B7_downloads_in_the_words_of_each_build_system(text, kind):
+    """And not as "make: Error 1", which is all that follows."""
+    found = first_error(log_of(f'checking for x\n{text}\nmake: *** [Makefile:2: all] Error 1'))
+    assert found.kind == kind and found.advice
+
+
+@pytest.mark.parametrize('text,kind', [
     # configure went on without a tool: not what it ended for
     ('./configure: line 12: gfind: command not found\nchecking for x... yes\nchecking for y... no\n'
      'checking for z... no\nchecking for u... no\nchecking for v... no\nconfigure: error: HDF5 not found', 'configure'),

@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 from writing import put_module
 
-from lumi_hooks import job, quote
+from lumi_hooks import queues, quote
 from lumi_hooks.cli import main
 from lumi_hooks.errors import DataError, LumiHooksError
-from lumi_hooks.job import NO_ACCOUNT, gpu_binding, load_jobs, make_job
+from lumi_hooks.job import NO_ACCOUNT, make_job
+from lumi_hooks.queues import gpu_binding, load_jobs
 from lumi_hooks.releases import load_machine
 from lumi_hooks.site import make_site
 from tests.lmod_command import require_lmod
@@ -26,9 +27,9 @@ def g():
 
 
 def test_a_core_for_each_gpu(monkeypatch):
-    facts = json.loads(json.dumps(job.checked('releases/jobs.json')))
+    facts = json.loads(json.dumps(queues.checked('releases/jobs.json')))
     facts['partitions']['G']['gpus']['first_cores'].pop()
-    monkeypatch.setattr(job, 'checked', lambda path: facts)
+    monkeypatch.setattr(queues, 'checked', lambda path: facts)
     with pytest.raises(DataError, match='jobs.json: partitions/G/gpus: first_cores has to name a core for each'):
         load_jobs()
 
@@ -45,7 +46,8 @@ def test_facts_agree_with_the_machine():
 @pytest.mark.parametrize('tasks, threads', [(8, 7), (8, 1), (8, 6), (16, 3), (24, 2), (56, 1), (1, 7), (4, 7)])
 def test_ranks_have_cores_of_their_own_next_to_their_gpu(tasks, threads):
     facts = load_jobs()['G']['gpus']
-    masks = [int(mask, 16) for mask in gpu_binding(facts, tasks, threads).removeprefix('mask_cpu:').split(',')]
+    binding = gpu_binding(facts, tasks, threads, min(tasks, 8))
+    masks = [int(mask, 16) for mask in binding.removeprefix('mask_cpu:').split(',')]
     assert len(masks) == tasks
     used = 0
     for rank, mask in enumerate(masks):
@@ -86,10 +88,98 @@ def test_a_job_for_processors(site):
 @pytest.mark.parametrize('module, partition, arguments, words', [
     (GPU, 'C', {}, 'partition G'), ('X/1', 'common', {}, 'runs no jobs'), (GPU, 'G', {'tasks': 12}, 'evenly'),
     (GPU, 'G', {'threads': 8}, 'do not fit'), (GPU, 'G', {'tasks': 64}, 'do not fit'),
-    ('X/1', 'C', {'tasks': 64, 'threads': 4}, 'do not fit'), ('X/1', 'C', {'nodes': 0}, 'do not fit')])
+    ('X/1', 'C', {'tasks': 64, 'threads': 4}, 'do not fit'), ('X/1', 'C', {'nodes': 0}, 'one node at least'),
+    (GPU, 'G', {'gpus': 9}, 'a node has 8'), (GPU, 'G', {'gpus': 3, 'tasks': 2}, 'evenly'),
+    # J1: it was ignored
+    ('X/1', 'C', {'gpu_mpi': True}, 'built for processors, and --gpu-mpi is for'),
+    ('X/1', 'G', {'gpu_mpi': True}, 'leave --gpu-mpi out'), ('X/1', 'C', {'gpus': 1}, 'leave --gpus out'),
+    (GPU, 'G', {'gpu_mpi': True, 'mpi': False}, '--no-mpi')])
 def test_what_does_not_fit_is_told(module, partition, arguments, words):
     with pytest.raises(LumiHooksError, match=words):
         make_job(module, make_site(partition=partition, env={}), **arguments)
+
+
+@pytest.mark.parametrize('module, arguments, policy, aware', [
+    (GPU, {}, 'GPU', True), (GPU, {'gpu_mpi': False}, 'NUMA', False), ('Other/1.0-cpeGNU-25.03', {}, 'NUMA', False),
+    (GPU, {'mpi': False, 'tasks': 2}, None, False)])
+def test_J1_the_network_interface_follows_what_mpi_reads(g, module, arguments, policy, aware):
+    script = make_job(module, g, **arguments).script()
+    assert re.findall('^export MPICH_OFI_NIC_POLICY=(.*)$', script, re.M) == ([policy] if policy else [])
+    assert ('MPICH_GPU_SUPPORT_ENABLED' in script) is aware
+
+
+@pytest.mark.parametrize('partition, arguments, words', [
+    ('C', {'nodes': 513}, 'standard takes at most 512 nodes .--nodes 513.'),
+    ('C', {'time': '2-00:00:01'}, 'standard runs jobs for at most 2-00:00:00 .--time 2-00:00:01.; --queue small takes'),
+    ('C', {'nodes': 5, 'queue': 'small'}, 'small takes at most 4 nodes .*--queue standard takes'),
+    ('C', {'time': '31', 'queue': 'debug'}, 'debug runs jobs for at most 00:30:00'),
+    ('C', {'nodes': 5, 'time': '3-0'}, 'no queue takes such a job'),
+    ('L', {'nodes': 2}, 'largemem takes at most 1 node .--nodes 2.'), ('L', {'time': '25:00:00'}, '1-00:00:00'),
+    ('G', {'time': '4:00:00', 'queue': 'dev-g'}, 'dev-g runs jobs for at most 03:00:00'),
+    ('G', {'nodes': 1025}, '1024 nodes'),
+    ('G', {'queue': 'standard'}, 'no queue standard: take one of standard-g, small-g'),
+    ('C', {'mpi': False, 'time': '3-00:00:01'}, 'small runs jobs for at most 3-00:00:00')])
+def test_J2_what_is_beyond_a_limit_names_it(partition, arguments, words):
+    with pytest.raises(LumiHooksError, match=words):
+        make_job('X/1', make_site(partition=partition, env={}), **arguments)
+
+
+@pytest.mark.parametrize('partition, arguments, queue', [
+    ('C', {'nodes': 512, 'time': '2-00:00:00'}, 'standard'), ('L', {'time': '1-0'}, 'largemem'),
+    ('C', {'queue': 'small', 'nodes': 4, 'time': '3-0'}, 'small'), ('G', {'nodes': 1024}, 'standard-g'),
+    ('C', {'queue': 'debug', 'time': '30'}, 'debug'), ('D', {'time': '4:00:00'}, 'lumid')])
+def test_J2_what_is_at_the_limit_is_taken(partition, arguments, queue):
+    assert make_job('X/1', make_site(partition=partition, env={}), **arguments).queue == queue
+
+
+@pytest.mark.parametrize('time', ['90', '90:30', '1:30:00', '2-0', '1-02:03', '1-00:00:30'])
+def test_times_are_read_as_sbatch_reads_them(time):
+    """man sbatch: minutes, minutes:seconds, hours:minutes:seconds, days-hours, days-hours:minutes and with :seconds."""
+    assert queues.minutes(time) == {'90': 90, '90:30': 90.5, '1:30:00': 90, '2-0': 2880, '1-02:03': 1563,
+                                    '1-00:00:30': 1440.5}[time]
+
+
+def test_J3_software_without_mpi_is_started_once(site):
+    made = make_job('PAPI/7.1.0-cpeGNU-25.03', site)
+    script = made.script()
+    assert (made.tasks, made.threads, made.queue) == (1, 1, 'small')
+    assert '#SBATCH --mem-per-cpu=1750M' in script and 'MPICH' not in script and 'PMI_' not in script
+    assert 'it does not use MPI, so it is started once: PAPI counts within a process' in script
+    assert make_job('PAPI/7.1.0', site, threads=128).threads == 128
+    with pytest.raises(LumiHooksError, match="does not use MPI .*, so it can't use 2 nodes at once"):
+        make_job('PAPI/7.1.0', site, nodes=2)
+    copies = make_job('PAPI/7.1.0', site, nodes=2, tasks=4)
+    assert '8 copies of it are started, as was asked for' in copies.script() and copies.queue == 'standard'
+    assert make_job('PAPI/7.1.0', site, mpi=True).tasks == 128
+
+
+@pytest.mark.parametrize('nodes, there', [(511, False), (512, True)])
+def test_J5_known_issues_are_set_or_named(site, nodes, there):
+    script = make_job('X/1', site, nodes=nodes).script()
+    assert ('\nexport PMI_NO_PREINITIALIZE=y\n' in script) is there
+    assert '\n# export PMI_SHARED_SECRET=\'\'\n' in script and 'pmi_set_af_in_use' in script
+    assert 'PMI_' not in make_job('X/1', site, mpi=False).script()
+
+
+@pytest.mark.parametrize('module', ['NAMD/3.0.2-cpeGNU-25.03-rocm', 'magma/2.9.0-cpeGNU-25.03-rocm'])
+def test_J6_software_without_mpi_is_one_process_with_its_gpus(g, module):
+    made = make_job(module, g)
+    assert (made.tasks, made.gpus, made.threads, made.queue) == (1, 1, 7, 'small-g')
+    script = made.script()
+    assert '--cpus-per-task=7' in script and '--mem-per-gpu=60G' in script
+    assert 'ROCR_VISIBLE_DEVICES' not in script and 'MPICH' not in script and 'mask_cpu' not in script
+    made = make_job(module, g, gpus=8)
+    assert (made.tasks, made.gpus, made.threads, made.queue) == (1, 8, 56, 'standard-g')
+    assert made.binding == 'mask_cpu:0xfefefefefefefefe' and 'ROCR_VISIBLE_DEVICES' not in made.script()
+
+
+def test_J6_ranks_share_the_gpus_out(g, bash):
+    made = make_job(GPU, g, tasks=2, gpus=8, account='p', program='sh -c \'echo "$ROCR_VISIBLE_DEVICES"\'')
+    masks = [int(mask, 16) for mask in made.binding[len('mask_cpu:'):].split(',')]
+    assert made.threads == 28 and masks == [0xfefe0000fefe0000, 0x0000fefe0000fefe]
+    assert bash(made).stdout == '4,5,6,7\n'  # rank 3 of the stand-in for srun
+    shared = make_job(GPU, g, queue='small-g')
+    assert shared.binding == 'cores' and '--cpus-per-task=7' in shared.script(), 'other jobs may have the other cores'
 
 
 @pytest.mark.parametrize('arguments', [[GPU], [GPU, '--tasks', '16'], ['HPCC/1.5.0-cpeGNU-25.03', '--threads', '2']])
@@ -131,7 +221,7 @@ def test_a_name_without_a_version_needs_the_stack(capsys):
 SRUN = """#!/bin/bash
 # stands for srun: notes its words and settings, and runs the program as rank 3
 printf '%s\\n' "$@" > "$NOTES/words"
-echo "cpus=$SRUN_CPUS_PER_TASK prefix=$EBU_USER_PREFIX stack=$LUMI_HOOKS_PREFIXES modules=$LOADED" > "$NOTES/settings"
+echo "prefix=$EBU_USER_PREFIX stack=$LUMI_HOOKS_PREFIXES modules=$LOADED" > "$NOTES/settings"
 while [ "${1#--}" != "$1" ]; do shift; done
 export SLURM_LOCALID=3
 exec "$@"
@@ -239,8 +329,9 @@ def test_names_that_modules_have_are_taken(site, name):
 
 def test_O4_srun_gets_the_cores_of_a_rank(site, bash):
     made = make_job('Thing/1.0', site, threads=4, account='p', program='true')
-    assert 'cpus=4 ' in bash(made).settings
-    assert 'cpus=2 ' in bash(made, SLURM_CPUS_PER_TASK='2').settings, 'what the line #SBATCH says, if it was edited'
+    assert '--cpus-per-task=4' in bash(made).words
+    edited = bash(made, SLURM_CPUS_PER_TASK='2').words
+    assert '--cpus-per-task=2' in edited, 'what the line #SBATCH says, if it was edited'
 
 
 def test_J4_a_job_with_an_environment_of_its_own_finds_the_module(bash):

@@ -8,6 +8,7 @@ EasyBuild's own EasyConfig object is used (its parsing, not its building), with 
 import importlib
 import os
 import shutil
+import sys
 import tempfile
 
 import pytest
@@ -328,3 +329,18 @@ def test_whose_options_the_recipe_overrides(name):
     names = [cls.__name__ for cls in ours.__mro__]
     upstreams = names.index(ours.__name__, 1)
     assert issubclass(ours, wins) and upstreams < names.index('RecipeWins') < names.index('CMakeMake')
+
+
+@pytest.mark.parametrize('installed, arguments, told', [
+    (False, ['eb', 'X.eb', '-D'], True), (True, ['eb', 'X.eb', '-D', '-r'], False),
+    (True, ['eb', 'Part-1.0-cpeGNU-25.03.eb'], False), (True, ['eb', 'Part-1.0-cpeGNU-25.03.eb', '--rebuild'], True)])
+def test_B9_recipes_of_what_is_installed_and_stays_are_not_compared(world, monkeypatch, capsys, installed, arguments,
+                                                                    told):
+    """A dry run reads the archived recipe of everything that is there already."""
+    put_recipe(world.recipes, 'Part', toolchain=('cpeGNU', '25.03'), more="buildopts = 'new'\n")
+    archived = put_recipe(world.prefix / 'ebfiles_repo/LUMI-25.03/LUMI-C', 'Part', toolchain=('cpeGNU', '25.03'),
+                          more="buildopts = 'old'\n")
+    monkeypatch.setattr(sys, 'argv', arguments)
+    monkeypatch.setattr(Index, 'module_file', lambda self, module: '/m.lua' if installed else None)
+    world.read(archived)
+    assert ('is what was installed once, and differs from' in capsys.readouterr().out) is told

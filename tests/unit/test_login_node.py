@@ -1,18 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What eb does of MPI outside of a job: easyblocks are told, and checks that start MPI programs are left out."""
-import logging
+"""What eb does of MPI outside of a job: easyblocks are told; checks that start MPI programs: test_checks.py."""
 import os
 
 import pytest
-from easybuild.framework.easyblock import EasyBlock
 from easybuild.tools.config import build_option, update_build_option
 
-from easyblocks.registry.checks import Checks
 from lumi_hooks.eb import session
 from toolchains.lumi_craympich import CpeMpich
-
-COMMANDS = ['cd x && srun --ntasks=4 python -c "import lammps"', 'lmp -h', ('python -c "import y"', 'z'),
-            '/opt/srun-like']
 
 
 @pytest.mark.parametrize('job', [None, '123'])
@@ -24,17 +18,6 @@ def test_mpi_tests_and_mpi4py_without_srun(options, monkeypatch, job):
     session._without_srun()
     assert build_option('mpi_tests') is bool(job)
     assert os.environ.pop('MPI4PY_RC_INITIALIZE', None) == '0', 'the shell of a job is no step of Slurm'
-
-
-@pytest.mark.parametrize('mpi_tests, kept', [(False, COMMANDS[1:]), (True, COMMANDS)])
-def test_an_easyblock_s_own_checks(options, monkeypatch, mpi_tests, kept):
-    seen = {}
-    monkeypatch.setattr(EasyBlock, 'sanity_check_step', lambda self, **kwargs: seen.update(kwargs))
-    update_build_option('mpi_tests', mpi_tests)
-    block = Checks.__new__(Checks)
-    block.log = logging.getLogger('test')
-    block.sanity_check_step(custom_commands=COMMANDS, custom_paths={'files': ['x']})
-    assert seen == {'custom_commands': kept, 'custom_paths': {'files': ['x']}}
 
 
 @pytest.mark.parametrize('mpi_tests, ranks, command', [

@@ -5,6 +5,7 @@ import os
 import pytest
 from writing import put_module
 
+from lumi_hooks import jobtests
 from lumi_hooks.adapt import adapt
 from lumi_hooks.central import NOTHING, Index
 from lumi_hooks.data import ROOT, load_json
@@ -172,7 +173,14 @@ def check_rocm(name, entry, recipe, site):
         assert found.toolchain[0] == entry['compiler']['toolchain']
 
 
-CHECKS = {'parameters': check_parameters, 'words': check_words, 'uses': check_uses,
+def check_check(name, entry, recipe, site):
+    """A job tests it so where its installation was left with nothing to test."""
+    found = jobtests.stated(f'{name}/1.0-cpeGNU-25.03')
+    assert (found.command, found.why) == (entry['command'], entry['reason'])
+    assert found.by_srun is ('srun ' not in entry['command'])
+
+
+CHECKS = {'check': check_check, 'parameters': check_parameters, 'words': check_words, 'uses': check_uses,
           'dependencies': check_dependencies, 'version': check_version, 'told': check_told, 'needs': check_needs,
           'built_although': check_although, 'rocm': check_rocm}
 

@@ -37,6 +37,16 @@ def test_rule_mpi_tests_of_what_is_known_of_a_package(recipe, site):
     assert (change.parameter, change.before, change.after) == ('runtest', None, False) and 'make check' in change.reason
 
 
+@pytest.mark.parametrize('name, version, skipped', [
+    ('HPL', '2.3', ['test']), ('PETSc', '3.23.5', None), ('ESPResSo', '5.0.0', None), ('BerkeleyGW', '4.0', None)])
+def test_easyblocks_that_test_though_no_recipe_says_so(recipe, site, name, version, skipped):
+    """EB_HPL runs xhpl on four ranks whatever runtest says: its step is skipped, as in recipes of LUMI's."""
+    kept = adapt(recipe(MPI, name=name, version=version), site)
+    assert (kept.parameters['runtest'], kept.parameters.get('skipsteps')) == (False, skipped)
+    more = adapt(recipe(MPI + "skipsteps = ['source']\n", name=name, version=version), site).parameters['skipsteps']
+    assert more == ['source', *(skipped or ())]
+
+
 @pytest.mark.parametrize('before, after', [
     ('MPI_LAUNCH=mpirun --x', 'MPI_LAUNCH=srun --x'),
     ('RUNPARALLEL="mpirun -np $${N:=3}"', 'RUNPARALLEL="srun -n $${N:=3}"'),
