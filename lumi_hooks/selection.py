@@ -8,7 +8,7 @@ from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
 from .packages import package, treatment
-from .releases import library_variants, library_versions, load_upstream
+from .releases import library_variants, library_versions, load_upstream, python_packages
 from .site import Site
 from .versions import same_minor, version_key
 
@@ -130,12 +130,28 @@ def _bound(dependency: Dependency, site: Site, policy: str) -> Callable[[str], b
             return version_key(version) <= limit
         if policy == 'exact':
             return version == asked
+        if policy == 'as-carried':
+            return _as_carried(name, version, site)
         if policy == 'between-breaks':
             return _era(name, version) == _era(name, asked)
         if policy in ('same-major', 'newest-of-major'):
             return version_key(version)[:1] == version_key(asked)[:1]
         return policy == 'any' or same_minor(version, asked)
     return allowed
+
+
+def _as_carried(name: str, version: str, site: Site) -> bool:
+    """
+    Does a bundle hold the major version of a package that cray-python carries, as far as both are known? Of what is
+    made of an interpreter itself, is it of its minor version?
+    """
+    of, python = package(name)['version']['of'], site.release.modules['cray-python']
+    if of == 'cray-python':
+        return same_minor(version, python)
+    carried, found = python_packages(python).get(of), treatment(name)
+    held = ((found.members if found else None) or {}).get(version, {}).get(of)
+    return not held or not carried or not carried['verified'] \
+        or version_key(held)[:1] == version_key(carried['version'])[:1]
 
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:
