@@ -24,7 +24,9 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     if found.verb == 'python':
         return stand_ins(draft, site, dependency, found)[1] or None
     if found.if_named:
-        tool = stand_in(found, site)
+        bound, tool = package(dependency.name).get('version', {}), stand_in(found, site)
+        if any(version_key(dependency.version) < version_key(start) for start in bound.get('breaks', ())):
+            return str(bound['reason'])
         named = f'{tool.name}/{tool.version}{tool.versionsuffix}'.replace('%(toolchain_version)s',
                                                                            site.toolchain_version)
         if re.search(rf'\b{re.escape(dependency.name)}\b', site.index.module_text(named)):

@@ -7,8 +7,10 @@ from ..central import normal_name
 from ..change import Change
 from ..dependency import SYSTEM, Dependency
 from ..errors import DataError
+from ..files import read_text
 from ..packages import package, treatment
-from ..releases import python_packages
+from ..recipe import read_recipe
+from ..releases import generation_of, load_upstream, python_packages
 from ..requirements import of_recipe
 from ..schemas import checked
 from ..selection import choose_version
@@ -70,14 +72,39 @@ def python_build_tools(draft: Draft, site: Site):
     if tools not in present:
         yield Change('builddependencies', None, tools, 'python-build-tools',
                      'what upstream\'s Python brings for building packages')
-    facts = _data()['setuptools']
-    made_with = _brought(python, site).get('setuptools', '0')
+    facts, brought = _data()['setuptools'], _brought(python, site)
+    made_with = brought.get('setuptools', '0')
     named = {item.name for item in present}
+    cython = Dependency('Cython', brought.get('cython') or _bundled(draft, site).get('cython', ''))
+    bound = package('Cython')['version']
+    if cython.version and version_key(cython.version) < version_key(bound['breaks'][-1]) and 'Cython' not in named \
+            and _named_later(draft, site, 'Cython'):
+        yield Change('builddependencies', None, Dependency('Cython', choose_version(cython, site).version),
+                     'python-build-tools', f'the recipe was made with the Cython {cython.version} that upstream\'s '
+                     f'Python brought: {bound["reason"]}', bound['link'])
     if version_key(made_with) < version_key(facts['min']) or 'setuptools' in named or draft.name == 'setuptools':
         return
     chosen = choose_version(Dependency('setuptools', made_with), site)
     yield Change('builddependencies', None, Dependency('setuptools', chosen.version), 'python-build-tools',
                  f'the recipe was made with setuptools {made_with}: {facts["reason"]}', facts['link'])
+
+
+def _bundled(draft: Draft, site: Site) -> Mapping[str, str]:
+    """The packages of upstream's Python-bundle-PyPI of a recipe's generation, which some get by way of others."""
+    mine = generation_of(*draft.upstream_toolchain)
+    return next((site.index.extensions(source) for source in site.index.sources('Python-bundle-PyPI')
+                 if mine and source.generation == mine), {})
+
+
+def _named_later(draft: Draft, site: Site, tool: str) -> bool:
+    """Does a later recipe of upstream's of a software, made with a Python that brings no build tool, name it?"""
+    order = list(load_upstream()['generations'])
+    mine = generation_of(*draft.upstream_toolchain)
+    later = [source.path for source in site.index.sources(draft.name) if source.generation in order
+             and mine in order and order.index(source.generation) > order.index(mine)]
+    # to read a text is cheap, to read a recipe is not: most do not name it
+    return any(tool in read_text(path) and any(item.name == tool for kind in DEPENDENCY_LISTS
+                                               for item in read_recipe(path).dependencies(kind)) for path in later)
 
 
 @rule(RUN_TIME, 'upstream\'s Python brings packages that others need when they run, cray-python older ones or none')

@@ -4,10 +4,11 @@ from functools import partial
 
 import pytest
 from ruling import says
+from writing import put_module
 
 from lumi_hooks import requirements
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import parse_filename
+from lumi_hooks.central import Index, parse_filename
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import carried as carried_rules
 from lumi_hooks.rules import python as python_rules
@@ -180,3 +181,25 @@ def test_rule_python_build_tools_stand_before_what_the_recipe_names(recipe, upst
                          "builddependencies = [('scikit-build-core', '0.11.5')]\n"), upstream_site)
     names = [item.name for item in found.dependencies('builddependencies')]
     assert names.index('buildtools-python') < names.index('scikit-build-core')
+
+
+@pytest.mark.parametrize('filename, version', [
+    # upstream's Python of 2022 and its bundle of 2023a bring Cython 0.29, and later recipes of these name Cython
+    ('h5py-3.7.0-foss-2022a.eb', '0.29.37'), ('h5py-3.9.0-foss-2023a.eb', '0.29.37'),
+    ('PyYAML-6.0-GCCcore-11.3.0.eb', '0.29.37'),
+    # that of 2023b brings Cython 3, and no recipe of this one ever names it
+    ('h5py-3.11.0-foss-2023b.eb', None), ('ASE-3.22.1-gfbf-2022b.eb', None)])
+def test_B3_cython_of_the_major_version_that_the_recipe_was_made_with(upstream_file, upstream_site, filename, version):
+    found = adapt(read_recipe(upstream_file(filename)), upstream_site)
+    assert [item.version for item in found.dependencies('builddependencies') if item.name == 'Cython'] \
+        == ([version] if version else [])
+
+
+@pytest.mark.parametrize('asked, stands', [('0.29.33', False), ('3.0.10', True), ('3.2.4', True)])
+def test_B3_buildtools_python_holds_cython_3(recipe, tmp_path, upstream, asked, stands):
+    with open(put_module(tmp_path, 'buildtools-python', '25.03-cray-python3.11'), 'w', encoding='utf-8') as stream:
+        stream.write('whatis("Holds: Meson, Cython")')
+    site = make_site('25.03', index=Index([str(tmp_path)], (), upstream), env={})
+    found = adapt(recipe(f"builddependencies = [('Cython', {asked!r})]\n"), site)
+    names = {item.name: item.version for item in found.dependencies('builddependencies')}
+    assert names == ({'buildtools-python': '%(toolchain_version)s'} if stands else {'Cython': '0.29.37'})
