@@ -40,7 +40,7 @@ def check(site: Site, app) -> None:
     if wrong:
         raise LumiHooksError(f'{app.name} {app.version} was not built: {"; ".join(wrong)}. LUMI_HOOKS_DISABLE='
                              f'python-carried builds {BUNDLE} for it, with a newer numpy; where that is too old '
-                             'as well, take an older version. A line for requirements.json (CONTRIBUTING.md) settles it for all')
+                             'as well, take an older version. "ci/requirements" makes it known for all')
 
 
 def _archives(app) -> Iterator[str]:
