@@ -1,13 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a Python package says that it needs: the metadata in its source (sdist) or wheel. Nothing of it is run."""
+import os
 import re
 import tarfile
 import zipfile
 import zlib
-from typing import Dict, Iterator, Mapping, Optional, Tuple
+from typing import Container, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 from .central import normal_name
+from .packages import treatment
+from .releases import python_packages
+from .site import Site
 from .versions import version_key
+
+BUNDLE = 'SciPy-bundle'
+WHAT_TO_DO = f'LUMI_HOOKS_DISABLE=python-carried builds {BUNDLE} for it, with a newer numpy; where that is too old ' \
+             'as well, take an older version. "ci/requirements" makes it known for all'
 
 # metadata is text of some pages; an archive of others may hold anything
 _MOST = 1_000_000
@@ -35,6 +43,31 @@ def needs(path: str, python: str) -> Mapping[str, str]:
             name, least = normal_name(match[1]), max(_LEAST.findall(match[2]), key=version_key, default='')
             found[name] = max(found.get(name, ''), least, key=version_key)
     return found
+
+
+def at_hand(site: Site, bundle: str = '') -> Dict[str, str]:
+    """
+    Versions of the packages that a release's cray-python is known to carry, or that lie before them.
+
+    :param bundle: version of the SciPy-bundle that is loaded too, where one is
+    """
+    carried, known = python_packages(site.release.modules['cray-python']), treatment(BUNDLE)
+    found = {name: str(entry['version']) for name, entry in carried.items() if entry['verified']}
+    return {**found, **((known.members or {}).get(bundle, {}) if known else {})}
+
+
+def too_old(paths: Iterable[str], there: Mapping[str, str], site: Site, own: Container[str] = ()) -> List[str]:
+    """
+    What packages need newer than it is, as clauses.
+
+    :param paths: of their sources and wheels
+    :param there: versions of what is at hand
+    :param own: normal names of what the recipe installs itself
+    """
+    python = site.release.modules['cray-python']
+    return [f'{os.path.basename(path)} needs {name} {least} or newer, by its own metadata, and {there[name]} is there'
+            for path in paths for name, least in needs(path, python).items()
+            if name in there and name not in own and version_key(there[name]) < version_key(least)]
 
 
 def _applies(condition: Optional[str], python: str) -> bool:

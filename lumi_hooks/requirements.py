@@ -45,7 +45,7 @@ def of_recipe(name: str, version: str, parameters: Mapping[str, Any]) -> Tuple[M
 
     :param parameters: of the recipe
     """
-    packages = list(_packages(name, version, parameters))
+    packages = list(of_parameters(name, version, parameters))
     found: Dict[str, str] = {}
     complete = bool(packages)
     for one, its_version in packages:
@@ -58,7 +58,7 @@ def of_recipe(name: str, version: str, parameters: Mapping[str, Any]) -> Tuple[M
     return {needed: least for needed, least in found.items() if needed not in own}, complete
 
 
-def _packages(name: str, version: str, parameters: Mapping[str, Any]) -> Iterable[Tuple[str, str]]:
+def of_parameters(name: str, version: str, parameters: Mapping[str, Any]) -> Iterable[Tuple[str, str]]:
     """Name and version of the Python packages that a recipe installs."""
     listed: List[Tuple[str, str]] = [(str(item[0]), str(item[1])) for item in parameters.get('exts_list') or ()
                                      if isinstance(item, (list, tuple)) and len(item) > 1]

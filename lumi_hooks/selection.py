@@ -112,6 +112,10 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         newest = max((item.version for item in sources), key=version_key)
         return Chosen(newest, f'{newest} is upstream\'s newest that is not newer than the release\'s '
                       f'{package(name)["version"]["of"]}')
+    if policy == 'as-carried' and _carried(name, site) and sources:
+        newest = max((item.version for item in sources), key=version_key)
+        return Chosen(newest, f'{newest} is upstream\'s newest with the major version of '
+                      f'{package(name)["version"]["of"]} that the release\'s cray-python has')
     source = choose_source(sources, site.release.generation)
     if source:
         return Chosen(source.version, f'{source.version} is upstream\'s version in the generation nearest to the '
@@ -148,10 +152,15 @@ def _as_carried(name: str, version: str, site: Site) -> bool:
     of, python = package(name)['version']['of'], site.release.modules['cray-python']
     if of == 'cray-python':
         return same_minor(version, python)
-    carried, found = python_packages(python).get(of), treatment(name)
+    carried, found = _carried(name, site), treatment(name)
     held = ((found.members if found else None) or {}).get(version, {}).get(of)
-    return not held or not carried or not carried['verified'] \
-        or version_key(held)[:1] == version_key(carried['version'])[:1]
+    return not held or not carried or version_key(held)[:1] == version_key(carried)[:1]
+
+
+def _carried(name: str, site: Site) -> Optional[str]:
+    """The version that cray-python carries of the package that the versions of a bundle follow; None if not known."""
+    entry = python_packages(site.release.modules['cray-python']).get(package(name)['version']['of'])
+    return str(entry['version']) if entry and entry['verified'] else None
 
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:

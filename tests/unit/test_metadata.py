@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from lumi_hooks import metadata
+from lumi_hooks.doctor import CHECKS, WARNING, Package, Situation, examine
 from lumi_hooks.eb import python
 from lumi_hooks.errors import LumiHooksError
 
@@ -68,7 +69,7 @@ def test_R17_a_package_is_not_built_on_what_is_too_old(tmp_path, site, monkeypat
     monkeypatch.setenv('CRAY_PYTHON_PREFIX', '/opt')
     for app in (package(path), package(exts=[('thing', path)])):
         with pytest.raises(LumiHooksError, match=r'needs numpy 1\.26 or newer, by its own metadata, and 1\.24\.4 is '
-                                                 r'loaded.*LUMI_HOOKS_DISABLE=python-carried'):
+                                                 r'there.*LUMI_HOOKS_DISABLE=python-carried'):
             python.check(site, app)
     # the bundle that is loaded before cray-python's own
     monkeypatch.setenv('EBVERSIONSCIPYMINBUNDLE', '2024.05')
@@ -84,3 +85,22 @@ def test_R17_a_package_is_not_built_on_what_is_too_old(tmp_path, site, monkeypat
 def test_R17_what_suffices_is_built(tmp_path, site, monkeypatch, text):
     monkeypatch.setenv('EBROOTPYTHON', '/opt')
     python.check(site, package(sdist(tmp_path / 'thing-1.0.tar.gz', text)))
+
+
+@pytest.mark.parametrize('dependencies, said', [
+    ([], True), ([('SciPy-bundle', '2024.05')], False), ([('other', '1')], False), ([('SciPy-extras', '2024.05')], True)])
+def test_R17_doctor_reads_a_source_that_is_there(tmp_path, site, dependencies, said):
+    place = tmp_path / 'sources/t/thing/extensions'
+    place.mkdir(parents=True)
+    sdist(place / 'thing_of-1.0.tar.gz')
+    sdist(place / 'thing_of-0.9.tar.gz', 'Requires-Dist: numpy>=9\n')
+    packages = (
+        Package('thing', 'thing/1.0', {'version': '1.0', 'dependencies': dependencies, 'easyblock': 'PythonBundle',
+                                       'exts_list': [('thing-of', '1.0'), ('plain', '2', {})]}),
+        Package('other', 'other/1', {'version': '1', 'dependencies': [('SciPy-bundle', '2024.05')]}))
+    here = Situation(site, {'EASYBUILD_SOURCEPATH': str(tmp_path / 'sources')}, packages)
+    examine(here)
+    found = list(CHECKS['python-packages'](here))
+    assert [finding.level for finding in found] == ([WARNING] if said else [])
+    for finding in found:
+        assert 'needs numpy 1.26' in finding.text and 'numpy 9' not in finding.text

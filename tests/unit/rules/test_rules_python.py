@@ -93,6 +93,13 @@ def test_R17_rule_python_carried_waits_for_a_capture(recipe, upstream_index, rel
     assert any('until its list is captured' in note for note in found.notes)
 
 
+@pytest.mark.parametrize('release', ['24.03', '24.11', '25.03', '25.09'])
+def test_R17_one_scipy_bundle_beside_cray_python(recipe, upstream_index, release):
+    """The newest with numpy 1, whatever generation the release's compiler is of: xarray 2025.7 needs pandas 2.2."""
+    found = adapt(recipe(pip(('xarray', '2025.7.0'))), make_site(release, index=upstream_index, env={}))
+    assert [item.version for item in found.dependencies() if item.name == 'SciPy-bundle'] == ['2024.05']
+
+
 def test_rule_python_carried_of_a_variant(recipe, upstream_site):
     text = "dependencies = [('SciPy-bundle', '2024.06', '-Python-2.7.18')]\n"
     assert says('python-carried', recipe(text), upstream_site) == []
