@@ -88,7 +88,8 @@ def test_R17_what_suffices_is_built(tmp_path, site, monkeypatch, text):
 
 
 @pytest.mark.parametrize('dependencies, said', [
-    ([], True), ([('SciPy-bundle', '2024.05')], False), ([('other', '1')], False), ([('SciPy-extras', '2024.05')], True)])
+    ([], True), ([('SciPy-bundle', '2024.05')], False), ([('other', '1')], False),
+    ([('SciPy-extras', '2024.05')], True)])
 def test_R17_doctor_reads_a_source_that_is_there(tmp_path, site, dependencies, said):
     place = tmp_path / 'sources/t/thing/extensions'
     place.mkdir(parents=True)
