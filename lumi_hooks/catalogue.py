@@ -3,12 +3,11 @@
 import difflib
 import os
 import re
-import sys
-from typing import Iterable, List, Mapping, Optional, Sequence
+from typing import Iterable, List, Mapping, Sequence
 
 from . import loaded
 from .central import Index
-from .data import ROOT
+from .data import our_recipes
 from .errors import RecipeError
 from .site import OVERLAY_FOLDER as FOLDER
 
@@ -20,15 +19,6 @@ def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
     """
     given = env.get('LUMI_HOOKS_UPSTREAM')
     return [path for path in given.split(os.pathsep) if path] if given else loaded.recipes(env)
-
-
-def our_recipes() -> Optional[str]:
-    """Our recipes of what upstream lacks (easyconfigs/), from a checkout or an installation."""
-    for path in (os.path.join(os.path.dirname(ROOT), 'easyconfigs'),
-                 os.path.join(sys.prefix, 'share', 'lumi-hooks', 'easyconfigs')):
-        if os.path.isdir(path):
-            return path
-    return None
 
 
 def other_recipes(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:

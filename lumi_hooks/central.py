@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
+from .data import our_recipes
 from .errors import RecipeError
 from .files import read_bytes, read_text
 from .recipe import RECORD, read_recipe
@@ -184,12 +185,20 @@ class Index:
         return self._recipes[name]
 
     def sources(self, name: str) -> Tuple[Source, ...]:
-        """Upstream's recipes of one software, by their file names; of two of one name the first folder's."""
+        """
+        Upstream's recipes of one software, by their file names; of two of one name the first folder's. Where upstream
+        has none, ours for upstream's toolchains.
+        """
         if name not in self._sources:
             found: Dict[str, str] = {}
             for path in self._recipe_files(self.upstream, name):
                 found.setdefault(os.path.basename(path), path)
-            self._sources[name] = tuple(parse_filename(name, path) for path in found.values())
+            sources = tuple(parse_filename(name, path) for path in found.values())
+            ours = our_recipes() if self.upstream and not sources else None
+            if ours:
+                sources = tuple(source for source in (parse_filename(name, path) for path in
+                                                      self._recipe_files([ours], name)) if source.toolchain)
+            self._sources[name] = sources
         return self._sources[name]
 
     def own_sources(self, name: str) -> Tuple[Source, ...]:

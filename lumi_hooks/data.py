@@ -2,6 +2,8 @@
 """Reads the library's JSON data files: duplicate keys are errors, messages name the file."""
 import json
 import os
+import sys
+from typing import Optional
 
 from .errors import DataError
 
@@ -38,3 +40,12 @@ def load_json(path):
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:
         raise DataError(f'{path}: not valid JSON ({err})') from err
+
+
+def our_recipes() -> Optional[str]:
+    """Our recipes of what upstream lacks (easyconfigs/), from a checkout or an installation."""
+    for path in (os.path.join(os.path.dirname(ROOT), 'easyconfigs'),
+                 os.path.join(sys.prefix, 'share', 'lumi-hooks', 'easyconfigs')):
+        if os.path.isdir(path):
+            return path
+    return None

@@ -23,7 +23,7 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, session, trust  # noqa: E402
+from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
 _chain = None
@@ -86,6 +86,15 @@ def post_fetch_hook(easyblock):
     if session.current():
         trust.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_configure_hook(easyblock):
+    """What is loaded has to suffice for a Python package, before it is built."""
+    here = session.current()
+    if here:
+        python.check(here.site, easyblock)
+    _behind('pre_configure_hook', easyblock)
 
 
 @dispatch.clear_errors

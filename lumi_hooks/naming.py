@@ -102,6 +102,7 @@ def entries(name: str, site: Site) -> List[Entry]:
     for path in _ours().own_files(name):
         if os.path.basename(path) not in known and not cpe.fullmatch(os.path.basename(path)):
             found.append(Entry(parse_filename(name, path), OURS, OURS))
+            known.add(os.path.basename(path))
     found += [Entry(source, UPSTREAM, 'upstream') for source in site.index.sources(name)
               if os.path.basename(source.path) not in known]
     rank = {NATIVE: 0, OWN: 1, OURS: 2, UPSTREAM: 3}

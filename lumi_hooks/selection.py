@@ -8,7 +8,7 @@ from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
 from .packages import package, treatment
-from .releases import library_variants, library_versions, load_upstream
+from .releases import library_variants, library_versions, load_upstream, python_packages
 from .site import Site
 from .versions import same_minor, version_key
 
@@ -112,6 +112,10 @@ def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chos
         newest = max((item.version for item in sources), key=version_key)
         return Chosen(newest, f'{newest} is upstream\'s newest that is not newer than the release\'s '
                       f'{package(name)["version"]["of"]}')
+    if policy == 'as-carried' and _carried(name, site) and sources:
+        newest = max((item.version for item in sources), key=version_key)
+        return Chosen(newest, f'{newest} is upstream\'s newest with the major version of '
+                      f'{package(name)["version"]["of"]} that the release\'s cray-python has')
     source = choose_source(sources, site.release.generation)
     if source:
         return Chosen(source.version, f'{source.version} is upstream\'s version in the generation nearest to the '
@@ -130,12 +134,33 @@ def _bound(dependency: Dependency, site: Site, policy: str) -> Callable[[str], b
             return version_key(version) <= limit
         if policy == 'exact':
             return version == asked
+        if policy == 'as-carried':
+            return _as_carried(name, version, site)
         if policy == 'between-breaks':
             return _era(name, version) == _era(name, asked)
         if policy in ('same-major', 'newest-of-major'):
             return version_key(version)[:1] == version_key(asked)[:1]
         return policy == 'any' or same_minor(version, asked)
     return allowed
+
+
+def _as_carried(name: str, version: str, site: Site) -> bool:
+    """
+    Does a bundle hold the major version of a package that cray-python carries, as far as both are known? Of what is
+    made of an interpreter itself, is it of its minor version?
+    """
+    of, python = package(name)['version']['of'], site.release.modules['cray-python']
+    if of == 'cray-python':
+        return same_minor(version, python)
+    carried, found = _carried(name, site), treatment(name)
+    held = ((found.members if found else None) or {}).get(version, {}).get(of)
+    return not held or not carried or version_key(held)[:1] == version_key(carried)[:1]
+
+
+def _carried(name: str, site: Site) -> Optional[str]:
+    """The version that cray-python carries of the package that the versions of a bundle follow; None if not known."""
+    entry = python_packages(site.release.modules['cray-python']).get(package(name)['version']['of'])
+    return str(entry['version']) if entry and entry['verified'] else None
 
 
 def source_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[Source]:

@@ -17,6 +17,9 @@ def fetch(project, version, filename, target):
     wheel = filename.endswith('.whl')
     command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', scratch,
                '--only-binary' if wheel else '--no-binary', project, '%s==%s' % (project, version)]
+    if filename.endswith('-none-any.whl'):
+        # else pip takes one that is compiled for this machine where there is one
+        command += ['--platform', 'any', '--abi', 'none', '--implementation', 'py']
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, universal_newlines=True)

@@ -46,6 +46,8 @@ class Treatment:
     members: Optional[Mapping[str, Mapping[str, str]]] = None
     helpers: Tuple[str, ...] = ()
     toolchains: Tuple[str, ...] = ()
+    rest: Optional[str] = None
+    base: Tuple[str, ...] = ()
     if_named: bool = False
     folder: Optional[str] = None
     variant: Optional[Mapping[str, Any]] = None
@@ -95,9 +97,12 @@ def treatment(name: str) -> Optional[Treatment]:
         raise DataError(f'packages: {name} has the unknown verb "{entry["verb"]}"; known are {", ".join(VERBS)}')
     return Treatment(entry['verb'], entry['reason'], entry.get('link'), tuple(entry.get('serial', ())),
                      tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
-                     entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
+                     entry.get('versions'), tuple(entry.get('lists', ())),
+                     # of a group, its members are those that are treated so
+                     None if 'group' in entry else entry.get('members'),
                      tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('if_named', False), entry.get('folder'), entry.get('variant'))
+                     entry.get('rest'), tuple(entry.get('base', ())), entry.get('if_named', False),
+                     entry.get('folder'), entry.get('variant'))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

@@ -25,6 +25,7 @@ REASONS: Mapping[str, str] = {
     'not-here': 'it names a folder or a variable that only other sites have',
     'release': 'it is for another release of the software stack',
     'python': 'it does not work with the release\'s cray-python',
+    'python-packages': 'it needs newer Python packages than the release can have',
     'cray-module': 'the release of the Cray PE lacks the module that would replace it',
     'two-versions': 'its plan holds two versions of one package, which can\'t be loaded together',
     'circle': 'it needs itself',

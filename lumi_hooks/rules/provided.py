@@ -3,13 +3,12 @@
 import re
 from typing import Iterator, Optional, Tuple
 
-from ..central import normal_name
 from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
-from ..releases import load_upstream, python_packages
-from ..selection import choose_version
+from ..releases import load_upstream
 from ..site import Site
 from ..versions import version_key
+from .carried import stand_ins
 from .draft import DEPENDENCY_LISTS, Draft
 
 _SERIAL, _PARALLEL = ('serial', 'nompi'), ('mpi', 'parallel')
@@ -23,9 +22,11 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     (`needs` in that one's), and for Python packages by what cray-python carries.
     """
     if found.verb == 'python':
-        return _why_not_python(draft, site, dependency, found)
+        return stand_ins(draft, site, dependency, found)[1] or None
     if found.if_named:
-        tool = stand_in(found, site)
+        bound, tool = package(dependency.name).get('version', {}), stand_in(found, site)
+        if any(version_key(dependency.version) < version_key(start) for start in bound.get('breaks', ())):
+            return str(bound['reason'])
         named = f'{tool.name}/{tool.version}{tool.versionsuffix}'.replace('%(toolchain_version)s',
                                                                            site.toolchain_version)
         if re.search(rf'\b{re.escape(dependency.name)}\b', site.index.module_text(named)):
@@ -61,36 +62,6 @@ def stand_in(found: Treatment, site: Site) -> Dependency:
     module = found.module or {}
     minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
     return Dependency(module['name'], module['version'], module['versionsuffix'].format(python_minor=minor), SYSTEM)
-
-
-def _why_not_python(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
-    """
-    Why cray-python can't stand in for a Python package or a bundle of them: it has to carry every member, or what the
-    depending package is known to need of them (`needs` in that one's data file).
-    """
-    module = site.release.module('cray-python')
-    version = choose_version(dependency, site).version
-    members = (found.members or {}).get(version) if found.members else {normal_name(dependency.name): version}
-    need = package(draft.name).get('needs', {}).get(dependency.name)
-    if need:
-        members = need.get('packages', {normal_name(dependency.name): need.get('min')})
-        if not members:
-            return None
-    if members is None:
-        return f'the members of {dependency.name} {version} are not known, so {module} is not taken for it'
-    if site.toolchain not in found.toolchains:
-        return f'{module} is linked for {", ".join(found.toolchains)}, whose OpenMP run time is not the one of ' \
-               f'{site.toolchain}'
-    carried = python_packages(site.release.modules['cray-python'])
-    for name, asked in sorted(members.items()):
-        if name in found.helpers:
-            continue
-        entry = carried.get(name)
-        if not entry or not entry['verified']:
-            return f'{dependency.name} {version} holds {name} {asked}, and {module} is not known to carry it'
-        if version_key(entry['version'])[:2] < version_key(asked)[:2]:
-            return f'{dependency.name} {version} holds {name} {asked}, and {module} has {entry["version"]}'
-    return None
 
 
 def flavour(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Tuple[Tuple[str, ...], str]:

@@ -1,13 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Python: bounds of packages on the interpreter, and packages that cray-python carries already."""
+from typing import Optional
+
 from ..change import Change, Refusal
 from ..dependency import Dependency
-from ..packages import package, treatment
+from ..packages import Treatment, package, treatment
+from ..requirements import of_package
+from ..selection import choose_version
 from ..site import Site
-from ..versions import within
+from ..versions import version_key, within
 from .base import rule
+from .carried import needs, stand_ins
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import why_built
 
 
 @rule('python-bound', 'a package that does not work with the release\'s cray-python is refused before it is built')
@@ -25,14 +29,35 @@ def python_bound(draft: Draft, site: Site):
                       f'{site.release.name} has cray-python/{version}: try another release', 'python-bound')
 
 
-@rule('python-carried', 'a Python package that cray-python carries in the version of the release is not built again')
+@rule('python-carried', 'what cray-python carries is used, and only what it lacks is built on top of it')
 def python_carried(draft: Draft, site: Site):
-    """SciPy-bundle, mpi4py → cray-python where its own versions suffice, every member of a bundle counted."""
-    module = Dependency.external_module(site.release.module('cray-python'))
+    """SciPy-bundle, mpi4py → cray-python, and a module of ours with what it lacks of a bundle (SciPy-extras)."""
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
             found = None if dependency.external else treatment(dependency.name)
-            if found and found.verb == 'python' and not why_built(draft, site, dependency, found):
+            if not found or found.verb != 'python':
+                continue
+            modules, _ = stand_ins(draft, site, dependency, found)
+            if modules:
                 need = package(draft.name).get('needs', {}).get(dependency.name, {})
-                yield Change(parameter, dependency, module, 'python-carried', need.get('reason', found.reason),
-                             need.get('link', found.link))
+                yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'python-carried',
+                             need.get('reason', found.reason), need.get('link', found.link))
+                continue
+            refusal = _too_old(draft, site, dependency, found)
+            if refusal:
+                yield Refusal('python-packages', refusal, 'python-carried')
+
+
+def _too_old(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
+    """Why the release can't have what a recipe needs: a newer package than the bundle for the release holds."""
+    version = choose_version(dependency, site).version
+    held = (found.members or {}).get(version, {})
+    for name, least in needs(draft, site, dependency, found).items():
+        if name in held and version_key(held[name]) < version_key(least):
+            asked = {source.version: of_package(draft.name, source.version)[0].get(name, least)
+                     for source in site.index.sources(draft.name)}
+            fits = [one for one, its in asked.items() if version_key(its) <= version_key(held[name])]
+            older = f'version {max(fits, key=version_key)} of it fits' if fits else 'an older version of it may fit'
+            return f'{draft.name} {draft.version} needs {name} {least} or newer, and the newest for release ' \
+                   f'{site.release.name} is {held[name]} ({dependency.name} {version}): {older}'
+    return None

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What upstream's Python brings besides Python, and cray-python does not: to build packages, and for them to run."""
-import os
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
@@ -11,12 +10,14 @@ from ..errors import DataError
 from ..files import read_text
 from ..packages import package, treatment
 from ..recipe import read_recipe
-from ..releases import load_upstream, python_packages
+from ..releases import generation_of, load_upstream, python_packages
+from ..requirements import of_recipe
 from ..schemas import checked
 from ..selection import choose_version
 from ..site import Site
 from ..versions import version_key
 from .base import rule
+from .carried import members
 from .draft import DEPENDENCY_LISTS, Draft
 
 RUN_TIME = 'python-run-time'
@@ -71,9 +72,16 @@ def python_build_tools(draft: Draft, site: Site):
     if tools not in present:
         yield Change('builddependencies', None, tools, 'python-build-tools',
                      'what upstream\'s Python brings for building packages')
-    facts = _data()['setuptools']
-    made_with = _brought(python, site).get('setuptools', '0')
+    facts, brought = _data()['setuptools'], _brought(python, site)
+    made_with = brought.get('setuptools', '0')
     named = {item.name for item in present}
+    cython = Dependency('Cython', brought.get('cython') or _bundled(draft, site).get('cython', ''))
+    bound = package('Cython')['version']
+    if cython.version and version_key(cython.version) < version_key(bound['breaks'][-1]) and 'Cython' not in named \
+            and _named_later(draft, site, 'Cython'):
+        yield Change('builddependencies', None, Dependency('Cython', choose_version(cython, site).version),
+                     'python-build-tools', f'the recipe was made with the Cython {cython.version} that upstream\'s '
+                     f'Python brought: {bound["reason"]}', bound['link'])
     if version_key(made_with) < version_key(facts['min']) or 'setuptools' in named or draft.name == 'setuptools':
         return
     chosen = choose_version(Dependency('setuptools', made_with), site)
@@ -81,63 +89,59 @@ def python_build_tools(draft: Draft, site: Site):
                  f'the recipe was made with setuptools {made_with}: {facts["reason"]}', facts['link'])
 
 
+def _bundled(draft: Draft, site: Site) -> Mapping[str, str]:
+    """The packages of upstream's Python-bundle-PyPI of a recipe's generation, which some get by way of others."""
+    mine = generation_of(*draft.upstream_toolchain)
+    return next((site.index.extensions(source) for source in site.index.sources('Python-bundle-PyPI')
+                 if mine and source.generation == mine), {})
+
+
+def _named_later(draft: Draft, site: Site, tool: str) -> bool:
+    """Does a later recipe of upstream's of a software, made with a Python that brings no build tool, name it?"""
+    order = list(load_upstream()['generations'])
+    mine = generation_of(*draft.upstream_toolchain)
+    later = [source.path for source in site.index.sources(draft.name) if source.generation in order
+             and mine in order and order.index(source.generation) > order.index(mine)]
+    # to read a text is cheap, to read a recipe is not: most do not name it
+    return any(tool in read_text(path) and any(item.name == tool for kind in DEPENDENCY_LISTS
+                                               for item in read_recipe(path).dependencies(kind)) for path in later)
+
+
 @rule(RUN_TIME, 'upstream\'s Python brings packages that others need when they run, cray-python older ones or none')
 def python_run_time(draft: Draft, site: Site):
     """
-    What pip builds gets the packages of upstream's Python that it may need at run time, from upstream's recipes of
-    them: by what the package is known to need (`needs` in its data file), else all that cray-python is not known to
-    carry as new, as nothing in a recipe says which of them are needed.
+    What pip builds gets Python-extras where it needs a package at run time that upstream's Python brings, and
+    cray-python does not: by what is stated of it (`needs` in its data file), by its own metadata, and where neither is
+    known.
     """
     python = _python(draft, site)
     brought = _brought(python, site) if python else {}
-    own = {normal_name(draft.name)}
     # what upstream's Python is made of can't stand on it
-    if python is None or own & set(brought):
+    if python is None or normal_name(draft.name) in brought:
         return
-    own |= {normal_name(item[0]) for item in draft.parameters.get('exts_list') or ()
-            if isinstance(item, (list, tuple)) and item and isinstance(item[0], str)}
-    need = package(draft.name).get('needs', {}).get('Python')
-    for name, entry in _data()['run_time'].items():
-        if need:
-            least, why = need.get('packages', {}).get(name), need
-        else:
-            least = brought.get(name) if entry['when'] == 'always' else None
-            why = dict(entry, reason=f'upstream\'s Python {python.version} brings {name}: {entry["reason"]}')
-        if least and name in brought and name not in own and not _carries(site, name, least):
-            yield from _added(draft, site, entry['module'], why['reason'], why.get('link'))
-    yield from _bundle(draft, site, brought)
+    bounds, complete = of_recipe(draft.name, draft.version, draft.recipe.parameters)
+    stated = package(draft.name).get('needs', {}).get('Python')
+    extras = _data()['run_time']
+    held = members(Dependency(extras['module'], choose_version(Dependency(extras['module'], ''), site).version), site)
+    needed = dict(stated.get('packages', {})) if stated else bounds
+    # what cray-python does not have, of what upstream's Python or Python-extras would give
+    lacking = [name for name, least in needed.items() if name in held and not _carries(site, name, least)]
+    if lacking or not (stated or complete):
+        why = stated or dict(extras, reason=f'it needs {", ".join(sorted(lacking))}, by its own metadata' if complete
+                             else extras['reason'])
+        yield from _added(draft, site, extras['module'], why['reason'], why.get('link'))
 
 
 def _carries(site: Site, name: str, least: str) -> bool:
-    """Is cray-python known to carry a package, by major and minor version as new?"""
+    """Is cray-python known to carry a package, as new as is needed?"""
     entry = python_packages(site.release.modules['cray-python']).get(name)
-    return bool(entry and entry['verified'] and version_key(entry['version'])[:2] >= version_key(least)[:2])
+    return bool(entry and entry['verified'] and version_key(entry['version']) >= version_key(least))
 
 
 def _added(draft: Draft, site: Site, module: str, reason: str, link: Optional[str]) -> Iterator[Change]:
-    """A dependency more, where the recipe has none of that name and upstream has a recipe of it."""
+    """A dependency more, where the recipe has none of that name and there is a recipe of it."""
     if module == draft.name or module in {item.name for item in draft.dependencies('dependencies')} \
             or not (site.index.sources(module) or site.index.own_sources(module)):
         return
     chosen = choose_version(Dependency(module, ''), site)
     yield Change('dependencies', None, Dependency(module, chosen.version), RUN_TIME, reason, link)
-
-
-def _bundle(draft: Draft, site: Site, brought: Mapping[str, str]) -> Iterator[Change]:
-    """
-    Upstream's Python once brought a hundred packages more, which are a bundle of their own since. A recipe of that
-    time gets the bundle where upstream's next recipe of the software, made without them, names it.
-    """
-    facts = _data()['bundle']
-    if not any(name in brought for name in facts['told_by']):
-        return
-    order = list(load_upstream()['generations'])
-    bundles = {source.generation for source in site.index.sources(facts['module'])}
-    since = next((place for place, generation in enumerate(order) if generation in bundles), len(order))
-    later = [source for source in site.index.sources(draft.name) if source.generation in order[since:]]
-    source = min(later, key=lambda source: (order.index(source.generation), source.path), default=None)
-    # to read a text is cheap, to read a recipe is not: most do not name it
-    if source and facts['module'] in read_text(source.path) \
-            and any(item.name == facts['module'] for item in read_recipe(source.path).dependencies()):
-        yield from _added(draft, site, facts['module'], f'{facts["reason"]}: {os.path.basename(source.path)} names it',
-                          facts.get('link'))

@@ -30,6 +30,7 @@ KINDS = {
     'failures.json': 'failures',
     'licensed.json': 'licensed',
     'downloads.json': 'downloads',
+    'requirements.json': 'requirements',
     'caller.json': 'caller',
     'releases/pythonbuild.json': 'pythonbuild',
     'easyblocks.json': 'easyblocks',

@@ -44,7 +44,8 @@ def test_file_against_its_schema(path):
     ('packages/hatchling.json', ('needs', 'Python', 'packages')),
     ('packages/SciPy-bundle.json', ('as_dependency', 'members', '2023.07')),
     ('packages/SciPy-bundle.json', ('as_dependency', 'helpers')),
-    ('releases/pythonbuild.json', ('run_time',)), ('releases/pythonbuild.json', ('bundle', 'told_by'))])
+    ('packages/SciPy-bundle.json', ('as_dependency', 'base')),
+    ('requirements.json', ('packages',)), ('requirements.json', ('packages', 'h5py', '3.14.0'))])
 def test_names_of_python_packages_are_normal(path, place, name, right):
     """They are compared with each other: two spellings of one name would be two packages (PEP 503)."""
     found = load_json(path)

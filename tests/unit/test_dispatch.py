@@ -110,14 +110,14 @@ for hook in [entry.wrapped for entries in EntrypointHook.registered.values() for
 
 def test_chained_hooks_are_passed_on(tmp_path):
     mine = tmp_path / 'mine.py'
-    mine.write_text("def pre_configure_hook(self):\n    return 'mine'\n\ndef parse_hook(ec):\n    ec.append('mine')\n")
+    mine.write_text("def pre_build_hook(self):\n    return 'mine'\n\ndef parse_hook(ec):\n    ec.append('mine')\n")
     after = """
 found = []
 hooks['parse_hook'](found)
-calls += found + [hooks['pre_configure_hook'](None)]
+calls += found + [hooks['pre_build_hook'](None)]
 """
     _, hooks, calls = load(after=after, LUMI_HOOKS_CHAIN=str(mine))
-    assert 'pre_configure_hook' in hooks and calls[-2:] == ['mine', 'mine']
+    assert 'pre_build_hook' in hooks and calls[-2:] == ['mine', 'mine']
 
 
 def test_without_lumis_variables_nothing_happens():

@@ -52,6 +52,24 @@ def test_json_of_agreement(tmp_path):
     assert from_ci('agreement', str(known), name='ci-agreement', code=1)[0]['differences']
 
 
+def test_json_of_closures(tmp_path):
+    known = tmp_path / 'pairs.csv'
+    known.write_text('lumi_recipe,modules_that_lumi_builds,upstream_recipe\n'
+                     'Boost-1.83.0-cpeGNU-25.03.eb,2,lz4-1.10.0-GCCcore-14.2.0.eb\n'
+                     'h5py-3.11.0-cpeGNU-25.03-parallel.eb,1,h5py-3.11.0-foss-2023b.eb\n'
+                     'h5py-3.11.0-cpeGNU-25.03.eb,1,h5py-3.11.0-foss-2023b.eb\n'
+                     'GPAW-25.7.0-cpeGNU-25.03-rocm.eb,8,GPAW-25.7.0-foss-2025a.eb\n')
+    found, _ = from_ci('closures', str(known), name='ci-closures')
+    # each of upstream's recipes once, and none for GPUs
+    assert [row['recipe'] for row in found['pairs']] == ['lz4-1.10.0-GCCcore-14.2.0.eb', 'h5py-3.11.0-foss-2023b.eb']
+    figures = found['summary']['empty']
+    assert figures['lumi'] == 3 and figures['ours'] == sum(len(row['empty']['modules']) for row in found['pairs'])
+    known.write_text('no,pairs\n1,2\n')
+    done = subprocess.run([sys.executable, os.path.join(CI, 'closures'), str(known)], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 2 and 'is no list of pairs' in done.stderr and 'Traceback' not in done.stderr
+
+
 def test_json_of_packages_and_bench(tmp_path, monkeypatch, capsys):
     (tmp_path / 'packages.json').write_text(json.dumps({'source': 'a test', 'packages': [
         {'name': name, 'recipes': 1, 'sample': 0} for name in ('METIS', 'lumi-CPEtools')]}))
@@ -92,7 +110,7 @@ def test_json_of_what_is_staged(tmp_path):
 def test_the_page_has_the_exit_codes_that_the_help_of_ci_names():
     """Of those whose help has no such line, argparse's alone."""
     codes = {name: found for name, found in documented()[1].items() if name.startswith('ci/')}
-    assert len(codes) == 7
+    assert len(codes) == 8
     for name, found in codes.items():
         path = os.path.join(os.path.dirname(CI), name)
         with open(path, encoding='utf-8') as script:

@@ -19,7 +19,7 @@ from lumi_hooks.doctor import place as place_checks
 
 EVERYTHING = ['build-space', 'checksums', 'clone', 'downloads', 'environment', 'file-system', 'folders', 'group',
               'licence', 'licence-group', 'licence-variable', 'lost', 'needs', 'network', 'node', 'overrides', 'prefix',
-              'prefixes', 'shared-folders', 'space', 'tools', 'umask', 'work-folders']
+              'prefixes', 'python-packages', 'shared-folders', 'space', 'tools', 'umask', 'work-folders']
 
 
 @pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])

@@ -1,56 +1,118 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of Python and its packages."""
+from functools import partial
+
 import pytest
 from ruling import says
+from writing import put_module
 
+from lumi_hooks import requirements
 from lumi_hooks.adapt import adapt
+from lumi_hooks.central import Index, parse_filename
 from lumi_hooks.recipe import read_recipe
-from lumi_hooks.rules import provided
+from lumi_hooks.rules import carried as carried_rules
 from lumi_hooks.rules import python as python_rules
 from lumi_hooks.site import make_site
 
 # --- python-carried
 
-def carried(monkeypatch, **versions):
-    packages = {name: {'version': version, 'verified': True} for name, version in versions.items()}
-    monkeypatch.setattr(provided, 'python_packages', lambda version: packages)
+def carried(monkeypatch, verified=True, **versions):
+    packages = {name: {'version': version, 'verified': verified} for name, version in versions.items()}
+    monkeypatch.setattr(carried_rules, 'python_packages', lambda version: packages)
 
 
-BUNDLE = {'numpy': '2.3.1', 'scipy': '1.16.0', 'pandas': '2.3.0', 'numexpr': '2.11.0', 'bottleneck': '1.5.0',
-          'tzdata': '2025.2', 'mpmath': '1.3.0', 'deap': '1.4.3'}
+SCIPY = "dependencies = [('Python', '3.13.1'), ('SciPy-bundle', '2025.06')]\n"
+REST = {'versioneer': '0.29', 'numexpr': '2.10', 'bottleneck': '1.3.8', 'tzdata': '2024.1', 'pandas': '2.2.2',
+        'mpmath': '1.3.0', 'deap': '1.4.1'}
 
 
-@pytest.mark.parametrize('change, stands', [
-    ({}, True), ({'numpy': '2.4.0'}, True), ({'numpy': '2.3.9'}, True), ({'numpy': '1.26.4'}, False),
-    ({'scipy': '1.15.9'}, False), ({'mpmath': None}, False)])
-def test_rule_python_carried_counts_every_member(recipe, upstream_site, monkeypatch, change, stands):
-    versions = {name: version for name, version in {**BUNDLE, **change}.items() if version}
-    carried(monkeypatch, **versions)
-    found = recipe("dependencies = [('SciPy-bundle', '2025.06')]\n")
-    names = {item.name for item in adapt(found, upstream_site).dependencies()}
-    assert ('cray-python' in names) is stands and ('SciPy-bundle' in names) is not stands
+def becomes(found):
+    """What SciPy-bundle becomes: names of software and modules."""
+    return {item.name for item in found.dependencies()} & {'cray-python', 'SciPy-extras', 'SciPy-bundle'}
 
 
-def test_rule_python_carried_needs_the_same_openmp(recipe, upstream_index, monkeypatch):
-    carried(monkeypatch, **BUNDLE)
-    text = recipe("dependencies = [('SciPy-bundle', '2024.05')]\n")
+def pip(*packages):
+    """A recipe of Python packages on SciPy-bundle."""
+    return f"easyblock = 'PythonBundle'\n{SCIPY}exts_list = {list(packages)!r}\n"
+
+
+@pytest.mark.parametrize('more, names', [
+    # nothing is known of what it needs: all that is to be had
+    (SCIPY, {'cray-python', 'SciPy-extras'}), (pip(('nobody', '1')), {'cray-python', 'SciPy-extras'}),
+    # by its own metadata: numpy alone, pandas, a newer numpy than cray-python has
+    (pip(('h5py', '3.14.0')), {'cray-python'}), (pip(('Biopython', '1.85')), {'cray-python'}),
+    (pip(('statsmodels', '0.14.5'), ('patsy', '1.0.1')), {'cray-python', 'SciPy-extras'}),
+    (pip(('xarray', '2025.7.0')), {'cray-python', 'SciPy-bundle'}),
+    (pip(('scikit-image', '0.25.0')), {'cray-python', 'SciPy-bundle'}),
+    # another version of what is known
+    (pip(('xarray', '2024.11.0')), {'cray-python', 'SciPy-extras'}),
+    (pip(('xarray', '2025.9.1')), {'cray-python', 'SciPy-bundle'})])
+def test_R17_rule_python_carried_uses_what_cray_python_carries(recipe, upstream_site, more, names):
+    found = adapt(recipe(more), upstream_site)
+    assert becomes(found) == names
+    # numpy 1, as cray-python has it
+    assert [item.version for item in found.dependencies() if item.name == 'SciPy-bundle'] in ([], ['2024.05'])
+
+
+def test_R17_rule_python_carried_refuses_what_needs_numpy_2(recipe, upstream_site, monkeypatch):
+    known = {'1.0': {'numpy': '1.20'}, '1.5': {'numpy': '1.26'}, '2.0': {'numpy': '2.0'}}
+    monkeypatch.setattr(requirements, '_facts', lambda: {'zfpy': known})
+    monkeypatch.setattr(upstream_site.index, 'sources', partial(sources_of_zfpy, upstream_site.index.sources))
+    refusal, = adapt(recipe(pip(('zfpy', '2.1')), name='zfpy', version='2.1'), upstream_site).refusals
+    assert refusal.code == 'python-packages' and 'needs numpy 2.0' in refusal.reason
+    assert '1.26.4' in refusal.reason and 'version 1.5 of it fits' in refusal.reason
+
+
+def sources_of_zfpy(real, name):
+    """Upstream's recipes, and those of a software of the tests."""
+    return tuple(parse_filename('zfpy', f'zfpy-{version}-gfbf-2025a.eb') for version in ('1.0', '1.5', '2.0')) \
+        if name == 'zfpy' else real(name)
+
+
+@pytest.mark.parametrize('change, names', [
+    ({}, {'cray-python'}), ({'mpmath': None}, {'cray-python', 'SciPy-extras'}),
+    ({'scipy': None}, {'cray-python', 'SciPy-bundle'})])
+def test_rule_python_carried_counts_every_member(recipe, upstream_site, monkeypatch, change, names):
+    """A captured list may hold all of them; what SciPy-extras stands upon has to be there."""
+    versions = {'numpy': '1.24.4', 'scipy': '1.10.1', **REST, **change}
+    carried(monkeypatch, **{name: version for name, version in versions.items() if version})
+    assert becomes(adapt(recipe(SCIPY), upstream_site)) == names
+
+
+def test_rule_python_carried_needs_the_same_openmp(recipe, upstream_index):
     site = make_site(toolchain='cpeCray', index=upstream_index, env={})
-    change = next(item for item in adapt(text, site).changes if item.rule == 'release-version')
-    assert 'OpenMP' in change.reason and 'cpeGNU' in change.reason
+    change = next(item for item in adapt(recipe(SCIPY), site).changes if item.rule == 'release-version')
+    assert 'OpenMP' in change.reason and 'cpeGNU' in change.reason and change.after.version == '2024.05'
 
 
-def test_rule_python_carried_relies_on_nothing_unverified(recipe, upstream_site, monkeypatch):
-    monkeypatch.setattr(provided, 'python_packages', lambda version: {
-        name: {'version': version, 'verified': False} for name, version in BUNDLE.items()})
-    assert says('python-carried', recipe("dependencies = [('SciPy-bundle', '2025.06')]\n"), upstream_site) == []
+@pytest.mark.parametrize('release, version', [('26.03', '2026.05'), ('23.09', '2023.07')])
+def test_R17_rule_python_carried_waits_for_a_capture(recipe, upstream_index, release, version):
+    """Of that cray-python no version of numpy is known: the bundle is built, and it is told why."""
+    found = adapt(recipe(SCIPY), make_site(release, index=upstream_index, env={}))
+    assert becomes(found) == {'cray-python', 'SciPy-bundle'}
+    assert any('until its list is captured' in note for note in found.notes)
 
 
-def test_rule_python_carried_says_why_it_is_built(recipe, upstream_site):
-    adaptation = adapt(recipe("dependencies = [('SciPy-bundle', '2022.05'), ('mpi4py', '3.1.4')]\n"), upstream_site)
-    reasons = {item.before.name: item.reason for item in adaptation.changes if item.rule == 'release-version'}
-    assert 'numpy' in reasons['SciPy-bundle'] or 'Bottleneck' in reasons['SciPy-bundle'] or \
-        'bottleneck' in reasons['SciPy-bundle']
-    assert 'it is built, as mpi4py' in reasons['mpi4py'] and '3.1.4' in reasons['mpi4py']
+@pytest.mark.parametrize('release', ['24.03', '24.11', '25.03', '25.09'])
+def test_R17_one_scipy_bundle_beside_cray_python(recipe, upstream_index, release):
+    """The newest with numpy 1, whatever generation the release's compiler is of: xarray 2025.7 needs pandas 2.2."""
+    found = adapt(recipe(pip(('xarray', '2025.7.0'))), make_site(release, index=upstream_index, env={}))
+    assert [item.version for item in found.dependencies() if item.name == 'SciPy-bundle'] == ['2024.05']
+
+
+def test_rule_python_carried_of_a_variant(recipe, upstream_site):
+    text = "dependencies = [('SciPy-bundle', '2024.06', '-Python-2.7.18')]\n"
+    assert says('python-carried', recipe(text), upstream_site) == []
+
+
+@pytest.mark.parametrize('least, stands', [(None, True), ('3.1.4', True), ('4.0', False)])
+def test_rule_python_carried_by_the_bound_of_the_package(recipe, upstream_site, monkeypatch, least, stands):
+    """Not by the version that upstream's generation happens to have."""
+    monkeypatch.setattr(requirements, '_facts', lambda: {'thing': {'1': {'mpi4py': least}}} if least else {})
+    text = "easyblock = 'PythonBundle'\ndependencies = [('Python', '3.13.1'), ('mpi4py', '4.1.0')]\n" \
+           "exts_list = [('thing', '1')]\n"
+    names = {item.name for item in adapt(recipe(text), upstream_site).dependencies()}
+    assert ('mpi4py' not in names) is stands
 
 
 def test_rule_release_version_tells_of_a_step_of_a_major_version(recipe, upstream_site):
@@ -126,3 +188,25 @@ def test_rule_python_build_tools_stand_before_what_the_recipe_names(recipe, upst
                          "builddependencies = [('scikit-build-core', '0.11.5')]\n"), upstream_site)
     names = [item.name for item in found.dependencies('builddependencies')]
     assert names.index('buildtools-python') < names.index('scikit-build-core')
+
+
+@pytest.mark.parametrize('filename, version', [
+    # upstream's Python of 2022 and its bundle of 2023a bring Cython 0.29, and later recipes of these name Cython
+    ('h5py-3.7.0-foss-2022a.eb', '0.29.37'), ('h5py-3.9.0-foss-2023a.eb', '0.29.37'),
+    ('PyYAML-6.0-GCCcore-11.3.0.eb', '0.29.37'),
+    # that of 2023b brings Cython 3, and no recipe of this one ever names it
+    ('h5py-3.11.0-foss-2023b.eb', None), ('ASE-3.22.1-gfbf-2022b.eb', None)])
+def test_B3_cython_of_the_major_version_that_the_recipe_was_made_with(upstream_file, upstream_site, filename, version):
+    found = adapt(read_recipe(upstream_file(filename)), upstream_site)
+    assert [item.version for item in found.dependencies('builddependencies') if item.name == 'Cython'] \
+        == ([version] if version else [])
+
+
+@pytest.mark.parametrize('asked, stands', [('0.29.33', False), ('3.0.10', True), ('3.2.4', True)])
+def test_B3_buildtools_python_holds_cython_3(recipe, tmp_path, upstream, asked, stands):
+    with open(put_module(tmp_path, 'buildtools-python', '25.03-cray-python3.11'), 'w', encoding='utf-8') as stream:
+        stream.write('whatis("Holds: Meson, Cython")')
+    site = make_site('25.03', index=Index([str(tmp_path)], (), upstream), env={})
+    found = adapt(recipe(f"builddependencies = [('Cython', {asked!r})]\n"), site)
+    names = {item.name: item.version for item in found.dependencies('builddependencies')}
+    assert names == ({'buildtools-python': '%(toolchain_version)s'} if stands else {'Cython': '0.29.37'})

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a Python package says that it needs: the metadata in its source (sdist) or wheel. Nothing of it is run."""
+import os
+import re
+import tarfile
+import zipfile
+import zlib
+from typing import Container, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+
+from .central import normal_name
+from .packages import treatment
+from .releases import python_packages
+from .site import Site
+from .versions import version_key
+
+BUNDLE = 'SciPy-bundle'
+WHAT_TO_DO = f'LUMI_HOOKS_DISABLE=python-carried builds {BUNDLE} for it, with a newer numpy; where that is too old ' \
+             'as well, take an older version. "ci/requirements" makes it known for all'
+
+# metadata is text of some pages; an archive of others may hold anything
+_MOST = 1_000_000
+_ENTRIES = 20_000
+_NEED = re.compile(r'Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?')
+_LEAST = re.compile(r'(?:>=|==|~=|>)\s*([0-9][0-9A-Za-z.]*)')
+# the conditions that are decided here: all others are left to pip
+_PYTHON = re.compile(r'''python_version\s*(>=|<=|==|!=|<|>)\s*["']([0-9.]+)["']''')
+
+
+def needs(path: str, python: str) -> Mapping[str, str]:
+    """
+    What a package needs when it runs, without extras, as far as its source or wheel says so.
+
+    :param path: of the archive
+    :param python: version of the interpreter
+    :return: normal name -> lowest version (empty: any); empty where the archive can't be read or says nothing
+    """
+    text = _text(path)
+    found: Dict[str, str] = {}
+    # the description follows behind an empty line
+    for line in text.replace('\r\n', '\n').split('\n\n')[0].splitlines():
+        match = _NEED.match(line)
+        if match and _applies(match[3], python):
+            name, least = normal_name(match[1]), max(_LEAST.findall(match[2]), key=version_key, default='')
+            found[name] = max(found.get(name, ''), least, key=version_key)
+    return found
+
+
+def at_hand(site: Site, bundle: str = '') -> Dict[str, str]:
+    """
+    Versions of the packages that a release's cray-python is known to carry, or that lie before them.
+
+    :param bundle: version of the SciPy-bundle that is loaded too, where one is
+    """
+    carried, known = python_packages(site.release.modules['cray-python']), treatment(BUNDLE)
+    found = {name: str(entry['version']) for name, entry in carried.items() if entry['verified']}
+    return {**found, **((known.members or {}).get(bundle, {}) if known else {})}
+
+
+def too_old(paths: Iterable[str], there: Mapping[str, str], site: Site, own: Container[str] = ()) -> List[str]:
+    """
+    What packages need newer than it is, as clauses.
+
+    :param paths: of their sources and wheels
+    :param there: versions of what is at hand
+    :param own: normal names of what the recipe installs itself
+    """
+    python = site.release.modules['cray-python']
+    return [f'{os.path.basename(path)} needs {name} {least} or newer, by its own metadata, and {there[name]} is there'
+            for path in paths for name, least in needs(path, python).items()
+            if name in there and name not in own and version_key(there[name]) < version_key(least)]
+
+
+def _applies(condition: Optional[str], python: str) -> bool:
+    """Is a condition of a requirement met? One that is about more than the version of Python is not taken to be."""
+    if not condition or not condition.strip():
+        return True
+    parts = [_PYTHON.fullmatch(part.strip(' ()')) for part in condition.split(' and ')]
+    return all(part is not None and _compares(version_key(python)[:2], part[1], version_key(part[2])[:2])
+               for part in parts)
+
+
+def _compares(one: Tuple, sign: str, other: Tuple) -> bool:
+    return {'>=': one >= other, '<=': one <= other, '==': one == other, '!=': one != other, '<': one < other,
+            '>': one > other}[sign]
+
+
+def _text(path: str) -> str:
+    """The metadata of an archive: METADATA of a wheel, PKG-INFO at the top of a source; empty where there is none."""
+    try:
+        return next(_texts(path), b'').decode(errors='replace')
+    except (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile,
+            zlib.error):
+        return ''
+
+
+def _texts(path: str) -> Iterator[bytes]:
+    if path.endswith(('.whl', '.zip')):
+        with zipfile.ZipFile(path) as archive:
+            for name in archive.namelist()[:_ENTRIES]:
+                if re.fullmatch(r'[^/]+\.dist-info/METADATA|[^/]+/PKG-INFO', name):
+                    with archive.open(name) as stream:
+                        yield stream.read(_MOST)
+    elif path.endswith(('.tar.gz', '.tgz', '.tar.bz2', '.tar.xz')):
+        with tarfile.open(path) as archive:
+            for _, member in zip(range(_ENTRIES), archive):
+                found = archive.extractfile(member) if member.isfile() \
+                    and re.fullmatch(r'[^/]+/PKG-INFO', member.name) else None
+                if found:
+                    yield found.read(_MOST)
