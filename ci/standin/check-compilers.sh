@@ -41,8 +41,24 @@ for words in 'cray cce libmpi_cray libcraymp' 'aocc aocc libmpi_aocc libomp' 'am
   is "$env: FFTW over MPI" both cc -lm fftw.c fftw
   is "$env: one MPI in a program with FFTW and HDF5" not grep -q 'libmpi_gnu' <(ldd fftw; ldd hdf5)
 done
+echo 'int main(void) { return there(); } int there(void) { return 0; }' > implicit.c
+printf 'module mymath\ninteger :: three = 3\nend module\n' > mymath.f90
+printf 'use mymath\nif (three /= 3) stop 1\nend\n' > usesmath.f90
+enter_prgenv gnu "$gcc" craype-x86-milan craype-accel-host
+if [ "$(version "$gcc" | cut -d. -f1)" -ge 14 ]; then
+  is 'gnu: cc rejects C that GCC 14 rejects' fails_with implicit-function-declaration cc -c implicit.c
+  is 'gnu: the bare gcc does too' fails_with implicit-function-declaration gcc -c implicit.c
+  is 'gnu: cc -std=gnu89 takes it' cc -std=gnu89 -w -c implicit.c
+fi
+is 'gnu: the bare gcc links no MPI' fails_with 'mpi.h\|MPI_Init' gcc "$programs/hello.c" -o bare
 if has_compiler cray; then
   enter_prgenv cray cce craype-x86-milan craype-accel-host
+  is 'cray: the bare gcc is 7.5' grep -q '7\.5\.0' <(gcc --version)
+  is 'cray: ... and refuses what is newer' fails_with 'unrecognized command' g++ -std=c++20 -c implicit.c
+  is 'cray: ftn is not GNU' not grep -qi gnu <(ftn --version 2>&1)
+  is 'cray: ftn writes MYMATH.mod' eval 'ftn -c mymath.f90 && test -e MYMATH.mod && ! test -e mymath.mod'
+  is 'cray: ... and reads it' eval 'ftn usesmath.f90 mymath.o -o usesmath && ./usesmath'
+  is 'cray: ftn refuses -march=native' fails_with ftn-78 ftn -march=native -c mymath.f90
   printf 'if (kind(1) /= 8 .or. kind(1.0) /= 8) stop 1\nend\n' > kind.f90
   is 'cray: cc takes the options of craycc' cc -ffp=1 -c "$programs/hello.c"
   is 'cray: ftn takes the options of crayftn' eval 'ftn -sinteger64 -sreal64 -hpic -ef kind.f90 -o kind && ./kind'

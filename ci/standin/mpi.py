@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """libfabric and Cray MPICH: the MPICH of PyPI's wheel (ch4 over OFI) under Cray's library names."""
 
-import shutil
 import zipfile
 
 from .elf import place, publish

@@ -65,6 +65,7 @@ def cpu_environment(builder, release, products=()):
         'LC_ALL': 'C',
         'PATH': ':'.join([str(path) for path in bins] + ['/usr/bin', '/bin']),
         'PE_ENV': 'GNU',
+        'GNU_VERSION': release.compiler[1],
         'CC': 'cc',
         'CXX': 'CC',
         'FC': 'ftn',

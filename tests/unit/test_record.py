@@ -64,9 +64,9 @@ def test_it_is_read_back(tmp_path):
 
 @pytest.mark.parametrize('text,problem', [
     ('', 'not valid JSON'), ('{', 'not valid JSON'), ('[]', 'not a record of version 1'), ('null', 'not a record'),
-    ('{"schema_version": 2}', 'not a record of version 1'), ('{"schema_version": 1}', 'incomplete or mangled'),
-    ('[' * 100000, 'not valid JSON'), (json.dumps(a_record(size={'bytes': 'x', 'inodes': 1})), 'mangled: size'),
-    (json.dumps(a_record(source='x')), 'mangled: source'), (json.dumps(a_record(changes=[1])), 'mangled: changes')])
+    ('{"schema_version": 2}', 'not a record of version 1'), ('{"schema_version": 1}', 'incomplete or damaged'),
+    ('[' * 100000, 'not valid JSON'), (json.dumps(a_record(size={'bytes': 'x', 'inodes': 1})), 'damaged: size'),
+    (json.dumps(a_record(source='x')), 'damaged: source'), (json.dumps(a_record(changes=[1])), 'damaged: changes')])
 def test_what_is_no_record_is_told(tmp_path, text, problem):
     with pytest.raises(DataError, match=problem):
         read_record(put(tmp_path, text))
@@ -111,7 +111,7 @@ def test_S8_a_record_names_files_and_no_paths(tmp_path, place, name):
     PLACES[place](found, name)
     if (place, name) == ('kept', None):
         return
-    with pytest.raises(DataError, match='incomplete or mangled'):
+    with pytest.raises(DataError, match='incomplete or damaged'):
         read_record(put(tmp_path, found))
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.Draft202012Validator(schemas.schema('record')).validate(found)
