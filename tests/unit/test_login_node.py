@@ -37,6 +37,20 @@ def test_an_easyblock_s_own_checks(options, monkeypatch, mpi_tests, kept):
     assert seen == {'custom_commands': kept, 'custom_paths': {'files': ['x']}}
 
 
+@pytest.mark.parametrize('mpi_tests, kept', [(False, []), (True, ['srun --ntasks=1 hpcc'])])
+def test_an_easyblock_s_program_that_starts_mpi_by_itself(options, monkeypatch, mpi_tests, kept):
+    """EB_HPCC runs it without a launcher: MPI_Init ends that in the shell of a job, too."""
+    seen = {}
+    monkeypatch.setattr(EasyBlock, 'sanity_check_step', lambda self, **kwargs: seen.update(kwargs))
+    update_build_option('mpi_tests', mpi_tests)
+    toolchain = type('', (), {'mpi_cmd_for': lambda self, command, ranks: f'srun --ntasks={ranks} {command}'})()
+    starts = type('Starts', (Checks,), {'MPI_COMMANDS': ('hpcc',), 'toolchain': toolchain})
+    block = starts.__new__(starts)
+    block.log = logging.getLogger('test')
+    block.sanity_check_step(custom_commands=['hpcc'])
+    assert seen == {'custom_commands': kept}
+
+
 @pytest.mark.parametrize('mpi_tests, ranks, command', [
     (False, 1, 'nc4tonc3 --help'), (False, 4, 'srun --ntasks=4 nc4tonc3 --help'),
     (True, 1, 'srun --ntasks=1 nc4tonc3 --help')])
