@@ -46,7 +46,9 @@ def pack_tools(builder, tree, release):
     from_wheels(prefix, wheels)
     versioned_links(prefix / 'bin')
     script(prefix / 'bin/meson', '#!/bin/sh\n# Meson is a Python program; it brings no other package\n'
-           'PYTHONPATH=%s/lib/wheels exec %s -m mesonbuild.mesonmain "$@"\n' % (MARK, python))
+           '# what a build imports in its meson.build stays on the path\n'
+           'PYTHONPATH=%s/lib/wheels${PYTHONPATH:+:$PYTHONPATH} exec %s -m mesonbuild.mesonmain "$@"\n'
+           % (MARK, python))
     wrap_libraries(prefix)
     archive(prefix, tree.sources / 'b/buildtools' / ('buildtools-%s.tar.gz' % release.name))
     shutil.rmtree(work, ignore_errors=True)
