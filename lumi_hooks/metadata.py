@@ -14,13 +14,14 @@ from .site import Site
 from .versions import version_key
 
 BUNDLE = 'SciPy-bundle'
-WHAT_TO_DO = f'LUMI_HOOKS_DISABLE=python-carried builds {BUNDLE} for it, with a newer numpy; where that is too old ' \
-             'as well, take an older version. "ci/requirements" makes it known for all'
+WHAT_TO_DO = f'LUMI_HOOKS_DISABLE=python-carried builds {BUNDLE} and Python-bundle-PyPI for it, as upstream has ' \
+             'them; where these do not suffice, take an older version. "ci/requirements" makes it known for all'
 
 # metadata is text of some pages; an archive of others may hold anything
 _MOST = 1_000_000
 _ENTRIES = 20_000
 _NEED = re.compile(r'Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?')
+_INSTALLED = re.compile(r'(.+?)-(\d[^-]*)(?:-.*)?\.(?:dist-info|egg-info|egg)')
 _LEAST = re.compile(r'(?:>=|==|~=|>)\s*([0-9][0-9A-Za-z.]*)')
 # the conditions that are decided here: all others are left to pip
 _PYTHON = re.compile(r'''python_version\s*(>=|<=|==|!=|<|>)\s*["']([0-9.]+)["']''')
@@ -54,6 +55,32 @@ def at_hand(site: Site, bundle: str = '') -> Dict[str, str]:
     carried, known = python_packages(site.release.modules['cray-python']), treatment(BUNDLE)
     found = {name: str(entry['version']) for name, entry in carried.items() if entry['verified']}
     return {**found, **((known.members or {}).get(bundle, {}) if known else {})}
+
+
+def visible(folders: Iterable[str]) -> Dict[str, str]:
+    """
+    Versions of the packages that a Python finds, by the names of their metadata.
+
+    :param folders: on its path, first one first
+    """
+    found: Dict[str, str] = {}
+    for folder in folders:
+        try:
+            entries = sorted(os.listdir(folder))
+        except OSError:
+            continue
+        for entry in entries:
+            match = _INSTALLED.fullmatch(entry)
+            if match:
+                found.setdefault(normal_name(match[1]), match[2])
+    return found
+
+
+def missing(paths: Iterable[str], there: Container[str], site: Site, own: Container[str] = ()) -> List[str]:
+    """What packages need and is not there, as clauses; parameters as of `too_old`, all that is there being known."""
+    python = site.release.modules['cray-python']
+    return [f'{os.path.basename(path)} needs {name}, by its own metadata, and it is not there'
+            for path in paths for name in needs(path, python) if name not in there and name not in own]
 
 
 def too_old(paths: Iterable[str], there: Mapping[str, str], site: Site, own: Container[str] = ()) -> List[str]:

@@ -1,29 +1,41 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The last look before a Python package is built: does what is loaded suffice, by the package's own metadata?"""
 import os
-from typing import Iterator
+from typing import Iterator, Set
 
 from ..central import normal_name
 from ..errors import LumiHooksError
-from ..metadata import WHAT_TO_DO, at_hand, too_old
+from ..metadata import WHAT_TO_DO, missing, too_old, visible
+from ..schemas import checked
 from ..site import Site
 
 
 def check(site: Site, app) -> None:
     """
-    Compare what the sources of a package ask for with what is loaded. Its modules are loaded already.
+    Compare what the sources of a package ask for with what is loaded: its modules are, already. Where the recipe does
+    without EasyBuild's "pip check", which does the same when it is too late, nothing is compared.
 
-    :raises LumiHooksError: something is too old
+    :raises LumiHooksError: something is too old, or missing
     """
-    env = os.environ
-    if 'EBROOTPYTHON' not in env and 'CRAY_PYTHON_PREFIX' not in env:
+    root, pip = os.environ.get('CRAY_PYTHON_PREFIX'), set(checked('releases/pythonbuild.json')['easyblocks'])
+    kinds = {kind.__name__ for kind in type(app).__mro__} | {str(app.cfg.get('exts_defaultclass'))}
+    if not root or not kinds & pip or app.cfg.get('sanity_pip_check') is False:
         return
-    there = at_hand(site, env.get('EBVERSIONSCIPYMINBUNDLE', ''))
-    if 'mpi4py' in there:
-        there['mpi4py'] = env.get('EBVERSIONMPI4PY') or there['mpi4py']
-    wrong = too_old(_archives(app), there, site, {normal_name(str(item.get('name', ''))) for item in app.exts})
+    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
+    path = [folder for folder in os.environ.get('PYTHONPATH', '').split(os.pathsep) if folder]
+    there = visible([*path, os.path.join(root, 'lib', f'python{minor}', 'site-packages')])
+    paths, own = list(_archives(app)), set(_own(app))
+    wrong = too_old(paths, there, site, own) + missing(paths, there, site, own)
     if wrong:
         raise LumiHooksError(f'{app.name} {app.version} was not built: {"; ".join(wrong)}. {WHAT_TO_DO}')
+
+
+def _own(app) -> Set[str]:
+    """Normal names of what a recipe installs itself."""
+    parts = [app.name, *(item.get('name') for item in app.exts), *(
+        item[0] for kind in ('exts_list', 'components') for item in app.cfg.get(kind) or ()
+        if isinstance(item, (list, tuple)) and item)]
+    return {normal_name(str(part)) for part in parts}
 
 
 def _archives(app) -> Iterator[str]:

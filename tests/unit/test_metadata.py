@@ -59,32 +59,73 @@ def test_an_archive_that_cannot_be_read_says_nothing(tmp_path, name, content):
     assert metadata.needs(str(tmp_path / 'missing.tar.gz'), '3.11.7') == {}
 
 
-def package(*paths, exts=()):
-    return SimpleNamespace(name='thing', version='1.0', src=[{'path': path} for path in paths],
-                           exts=[{'name': name, 'src': path} for name, path in exts])
+class PythonPackage(SimpleNamespace):
+    """Stands for an easyblock that runs pip: its name tells."""
 
 
-def test_R17_a_package_is_not_built_on_what_is_too_old(tmp_path, site, monkeypatch):
+def package(*paths, exts=(), kind=PythonPackage, **parameters):
+    return kind(name='mine', version='1.0', src=[{'path': path} for path in paths], cfg=parameters,
+                exts=[{'name': name, 'src': path} for name, path in exts])
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Puts packages where a loaded cray-python finds them, or a module before it: installed(numpy='1.24.4')."""
+    def put(before=False, **versions):
+        folder = tmp_path / ('module' if before else 'python/lib/python3.11/site-packages')
+        for name, version in versions.items():
+            (folder / f'{name}-{version}.dist-info').mkdir(parents=True)
+        if before:
+            monkeypatch.setenv('PYTHONPATH', str(folder))
+    monkeypatch.setenv('CRAY_PYTHON_PREFIX', str(tmp_path / 'python'))
+    monkeypatch.delenv('PYTHONPATH', raising=False)
+    return put
+
+
+OTHERS = {'SciPy_Thing': '1.5', 'packaging': '23.0', 'pandas': '2.2.2'}
+
+
+def test_R17_a_package_is_not_built_on_what_is_too_old(tmp_path, site, installed):
     path = sdist(tmp_path / 'thing-1.0.tar.gz')
-    monkeypatch.setenv('CRAY_PYTHON_PREFIX', '/opt')
+    installed(numpy='1.24.4', **OTHERS)
     for app in (package(path), package(exts=[('thing', path)])):
         with pytest.raises(LumiHooksError, match=r'needs numpy 1\.26 or newer, by its own metadata, and 1\.24\.4 is '
                                                  r'there.*LUMI_HOOKS_DISABLE=python-carried'):
             python.check(site, app)
-    # the bundle that is loaded before cray-python's own
-    monkeypatch.setenv('EBVERSIONSCIPYMINBUNDLE', '2024.05')
-    python.check(site, package(path))
-    monkeypatch.delenv('EBVERSIONSCIPYMINBUNDLE')
-    # it brings its own, or is no Python package
+    # it brings its own; the recipe does without pip check
     python.check(site, package(exts=[('thing', path), ('numpy', '')]))
+    python.check(site, package(path, components=[('numpy', '2.0', {})]))
+    python.check(site, package(path, sanity_pip_check=False))
+    # no archive of other software is opened
+    python.check(site, package(path, kind=SimpleNamespace))
+    with pytest.raises(LumiHooksError):
+        python.check(site, package(exts=[('thing', path)], kind=SimpleNamespace, exts_defaultclass='PythonPackage'))
+    # the bundle that is loaded before cray-python's own
+    installed(before=True, numpy='1.26.4')
+    python.check(site, package(path))
+
+
+def test_R17_a_package_is_not_built_without_what_it_needs(tmp_path, site, installed, monkeypatch):
+    """It would be noticed by "pip check" when it is built; tomli and colorama are for others."""
+    path = sdist(tmp_path / 'thing-1.0.tar.gz')
+    installed(numpy='1.26.4', packaging='23.0', pandas='2.2.2')
+    with pytest.raises(LumiHooksError, match='needs scipy-thing, by its own metadata, and it is not there'):
+        python.check(site, package(path))
     monkeypatch.delenv('CRAY_PYTHON_PREFIX')
     python.check(site, package(path))
 
 
-@pytest.mark.parametrize('text', ['Requires-Dist: numpy>=1.24\n', 'Requires-Dist: nobody>=9\n', ''])
-def test_R17_what_suffices_is_built(tmp_path, site, monkeypatch, text):
-    monkeypatch.setenv('EBROOTPYTHON', '/opt')
+@pytest.mark.parametrize('text', ['Requires-Dist: numpy>=1.24\n', ''])
+def test_R17_what_suffices_is_built(tmp_path, site, installed, text):
+    installed(numpy='1.24.4')
     python.check(site, package(sdist(tmp_path / 'thing-1.0.tar.gz', text)))
+
+
+def test_what_a_python_finds(tmp_path):
+    for name in ('Ruamel.YAML-0.18.dist-info', 'old_one-1.2-py3.11.egg-info', 'egg-3.0-py3.11.egg', 'numpy', 'x.py'):
+        (tmp_path / name).mkdir()
+    assert metadata.visible([str(tmp_path), str(tmp_path / 'missing')]) == {
+        'ruamel-yaml': '0.18', 'old-one': '1.2', 'egg': '3.0'}
 
 
 @pytest.mark.parametrize('dependencies, said', [
