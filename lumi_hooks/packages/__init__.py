@@ -46,7 +46,6 @@ class Treatment:
     members: Optional[Mapping[str, Mapping[str, str]]] = None
     helpers: Tuple[str, ...] = ()
     toolchains: Tuple[str, ...] = ()
-    if_named: bool = False
     folder: Optional[str] = None
     variant: Optional[Mapping[str, Any]] = None
 
@@ -91,7 +90,7 @@ def treatment(name: str) -> Optional[Treatment]:
                      tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
                      entry.get('versions'), tuple(entry.get('lists', ())), entry.get('members'),
                      tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('if_named', False), entry.get('folder'), entry.get('variant'))
+                     entry.get('folder'), entry.get('variant'))
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

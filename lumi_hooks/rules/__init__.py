@@ -28,6 +28,7 @@ from .rocm_build import (
     openmp_run_time,
 )
 from .rocm_system import driver_window, hip_bitcode, hugepages
+from .rust import rust_binary
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
 from .unprovided import unprovided_names
@@ -55,6 +56,7 @@ RULES: Tuple[Rule, ...] = (
     toolchain_fft,
     python_build_tools,
     python_run_time,
+    rust_binary,
     release_version,
     gpu_suffix,
     suffix,

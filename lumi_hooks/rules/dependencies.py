@@ -15,6 +15,7 @@ from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import flavour, stand_in, why_built
+from .pythonbuild import setuptools_variant
 from .templates import written_out
 
 
@@ -47,10 +48,10 @@ def cray_provided(draft: Draft, site: Site):
 
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
 def central_tools(draft: Draft, site: Site):
-    """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
+    """CMake, pkgconf … → buildtools; Meson, SCons → buildtools-python; hatchling, Cython … → our build back ends."""
     for parameter, dependency, found in _each(draft, 'module'):
         if not why_built(draft, site, dependency, found):
-            tool = stand_in(found, site)
+            tool = stand_in(found, site, setuptools_variant(draft, site))
             variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
             if variant:
                 tool = replace(tool, versionsuffix=variant['versionsuffix'])

@@ -4,9 +4,10 @@ import os
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
+from ..backends import load_backends
 from ..central import normal_name
 from ..change import Change
-from ..dependency import SYSTEM, Dependency
+from ..dependency import Dependency
 from ..errors import DataError
 from ..files import read_text
 from ..packages import package, treatment
@@ -18,6 +19,7 @@ from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
+from .provided import stand_in
 
 RUN_TIME = 'python-run-time'
 
@@ -55,30 +57,33 @@ def _brought(python: Dependency, site: Site) -> Mapping[str, str]:
                  if (source.version, source.versionsuffix) == (python.version, python.versionsuffix)), {})
 
 
-@rule('python-build-tools', 'upstream\'s Python brings setuptools, wheel and flit-core to build packages with, '
-      'cray-python older ones or none')
+def setuptools_variant(draft: Draft, site: Site) -> str:
+    """
+    Suffix of the variant of the build back ends that a recipe gets: with a newer setuptools than cray-python's where
+    upstream's Python, which the recipe was made with, brings one.
+    """
+    facts = load_backends()['setuptools']
+    made_with = next((_brought(item, site).get('setuptools', '0') for item in draft.recipe.dependencies()
+                      if item.name == 'Python'), '0')
+    return str(facts['suffix']) if version_key(made_with) >= version_key(facts['min']) else ''
+
+
+@rule('python-build-tools', 'upstream\'s Python brings setuptools, setuptools-scm, wheel and flit-core to build '
+      'packages with, cray-python older ones or none')
 def python_build_tools(draft: Draft, site: Site):
-    """What pip builds gets buildtools-python, as in LUMI's own recipes, and setuptools where it must be newer."""
-    python, present = _python(draft, site), _present(draft)
-    if python is None:
+    """What pip builds gets the module of build back ends, in the variant by the setuptools it was made with."""
+    if _python(draft, site) is None:
         return
-    found = treatment('Cython')
+    found = treatment('setuptools')
     if not found or not found.module:
-        raise DataError('packages/groups.json: no module is named for Cython, which buildtools-python holds')
-    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
-    tools = Dependency(found.module['name'], found.module['version'],
-                       found.module['versionsuffix'].format(python_minor=minor), SYSTEM)
-    if tools not in present:
+        raise DataError('packages/groups.json: no module is named for setuptools, which the build back ends hold')
+    variant = setuptools_variant(draft, site)
+    tools = stand_in(found, site, variant)
+    if tools not in _present(draft):
+        facts = load_backends()['setuptools'] if variant else {}
+        newer = f': {facts["reason"]}' if variant else ''
         yield Change('builddependencies', None, tools, 'python-build-tools',
-                     'what upstream\'s Python brings for building packages')
-    facts = _data()['setuptools']
-    made_with = _brought(python, site).get('setuptools', '0')
-    named = {item.name for item in present}
-    if version_key(made_with) < version_key(facts['min']) or 'setuptools' in named or draft.name == 'setuptools':
-        return
-    chosen = choose_version(Dependency('setuptools', made_with), site)
-    yield Change('builddependencies', None, Dependency('setuptools', chosen.version), 'python-build-tools',
-                 f'the recipe was made with setuptools {made_with}: {facts["reason"]}', facts['link'])
+                     f'what upstream\'s Python brings for building packages{newer}', facts.get('link'))
 
 
 @rule(RUN_TIME, 'upstream\'s Python brings packages that others need when they run, cray-python older ones or none')

@@ -31,6 +31,8 @@ KINDS = {
     'downloads.json': 'downloads',
     'caller.json': 'caller',
     'releases/pythonbuild.json': 'pythonbuild',
+    'releases/backends.json': 'backends',
+    'releases/rust.json': 'rust',
     'easyblocks.json': 'easyblocks',
     'packages/groups.json': 'groups',
     'packages/gpu.json': 'gpu',

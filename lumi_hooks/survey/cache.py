@@ -13,7 +13,6 @@ from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 from ..catalogue import our_recipes
 from ..data import ROOT
 from ..files import LARGEST_TEXT, read_json, write_atomic
-from ..schemas import checked
 from ..site import Site
 from . import Finding, Survey
 
@@ -47,12 +46,6 @@ def survey_key(paths: Sequence[str], site: Site) -> str:
             add(path, str(err.errno))
     for folder in site.index.modulepath:
         add(folder, [os.path.relpath(path, folder) for path in _files([folder], None)])
-    # what some modules say of themselves decides too
-    for entry in checked('packages/groups.json')['groups'].values():
-        if entry.get('if_named'):
-            name = entry['module']['name']
-            for version in sorted(site.index.modules(name)):
-                add(version, site.index.module_text(f'{name}/{version}'))
     add(site.index.recipes, site.index.upstream)
     return digest.hexdigest()
 
