@@ -28,6 +28,7 @@ KINDS = {
     'releases/python/*.json': 'python',
     'failures.json': 'failures',
     'licensed.json': 'licensed',
+    'sizes.json': 'sizes',
     'downloads.json': 'downloads',
     'caller.json': 'caller',
     'releases/pythonbuild.json': 'pythonbuild',
