@@ -107,7 +107,7 @@ def _reached(nodes: Mapping[str, 'Node'], targets: Sequence[str], without: str) 
 
 
 class FullStack(Index):
-    """What exists already, and every library of LUMI's version table of a release beside it."""
+    """What exists already, and every library of LUMI's version table of a release."""
 
     def __init__(self, site: Site):
         super().__init__(site.index.modulepath, site.index.recipes, site.index.upstream)
