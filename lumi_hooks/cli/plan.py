@@ -195,7 +195,7 @@ def show_cost(plan: Plan, stack: Optional[int]) -> None:
     tools = f' ({len(found.for_building)} of them only to build others)' if found.for_building else ''
     guessed = '' if not found.estimated else ', an estimate' if found.estimated == found.modules \
         else f', an estimate for {found.estimated} of them'
-    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {found.bytes / 1e9:.1f} GB in '
+    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {_size(found.bytes)} in '
                 f'{found.inodes:,} files and folders{guessed}')
     if found.giants:
         names = [f'{module}{" (only to build others)" if module in found.for_building else ""}'
@@ -215,6 +215,16 @@ def show_why(plan: Plan, path: Sequence[str]) -> None:
     console.say(bold(path[0]), ' was asked for')
     for before, module in zip(path, path[1:]):
         console.say('is built with ' if module in nodes[before].build_only else 'needs ', bold(module), indent=2)
+
+
+def _size(size: int) -> str:
+    """
+    A size in bytes for reading.
+
+    >>> _size(20000000), _size(2400000000)
+    ('20 MB', '2.4 GB')
+    """
+    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.0f} MB'
 
 
 def _modules(number: int) -> str:
