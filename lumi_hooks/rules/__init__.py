@@ -5,7 +5,15 @@ from typing import Tuple
 from .base import Rule
 from .blas import blas_by_name, mpi_libraries
 from .compiler import compiler_strictness, linker_strictness
-from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
+from .dependencies import (
+    central_bundles,
+    central_tools,
+    cray_provided,
+    impossible,
+    release_version,
+    toolchain_fft,
+    toolchain_provided,
+)
 from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
@@ -51,6 +59,7 @@ RULES: Tuple[Rule, ...] = (
     python_bound,
     toolchain_provided,
     central_tools,
+    central_bundles,
     python_carried,
     cray_provided,
     toolchain_fft,

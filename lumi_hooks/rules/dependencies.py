@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any, Mapping, Optional
 
+from .. import releases
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
@@ -76,6 +77,22 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
             names = {each.name for parameter in DEPENDENCY_LISTS for each in draft.recipe.dependencies(parameter)}
             return None if names.intersection(variant['not_with']) else variant
     return None
+
+
+@rule('central-bundles', 'a module of LUMI\'s own stack that holds several packages stands in for them')
+def central_bundles(draft: Draft, site: Site):
+    """Mesa, libGLU, libglvnd … → OpenGL, where LUMI has a module or a recipe of it for the toolchain."""
+    middle = f'-{site.toolchain}-{site.toolchain_version}'
+    for name, bundle in releases.central_bundles(site.release.name).items():
+        there = {version for version, suffix in (*site.index.installed_versions(name, middle),
+                                                 *site.index.own_versions(name, middle)) if not suffix}
+        if not there or draft.name in bundle['members'] or site.derives(name):
+            continue
+        module = Dependency(name, max(there, key=version_key))
+        for parameter in DEPENDENCY_LISTS:
+            for dependency in draft.dependencies(parameter):
+                if dependency.name in bundle['members'] and not dependency.external:
+                    yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')
