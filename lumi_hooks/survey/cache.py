@@ -56,7 +56,8 @@ def load(folder: str, key: str, site: Site) -> Optional[Survey]:
         data = read_json(os.path.join(folder, f'{key}.json'), LARGEST_TEXT)
         findings = [Finding(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
                             item['status'], tuple(item['codes']),
-                            tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'])
+                            tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'],
+                            tuple(item['giants']))
                     for item in data['findings']]
         return Survey(site, data['total'], findings)
     except (OSError, ValueError, KeyError, TypeError, IndexError):
