@@ -17,6 +17,9 @@ def fetch(project, version, filename, target):
     wheel = filename.endswith('.whl')
     command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest', scratch,
                '--only-binary' if wheel else '--no-binary', project, '%s==%s' % (project, version)]
+    if filename.endswith('-none-any.whl'):
+        # not the compiled one for this machine
+        command += ['--platform', 'any', '--implementation', 'py', '--abi', 'none']
     try:
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                               stdin=subprocess.DEVNULL, universal_newlines=True)
