@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 Writes what EasyBuild reads of the release data: the recipes of the cpe* toolchains (c/cpeGNU/cpeGNU-25.03.eb in
-easyconfigs/), and metadata of the Cray modules for EasyBuild without the hooks (cray-modules-25.03.cfg).
+easyconfigs/), of the module of build back ends and of Rust, and metadata of the Cray modules for EasyBuild without the
+hooks (cray-modules-25.03.cfg).
 """
 
 import argparse
 import os
 import sys
 
+from . import backends, rust
 from .data import ROOT
 from .errors import DataError, LumiHooksError
 from .files import write_atomic
@@ -148,12 +150,15 @@ def generate(output=None, only=None):
     known = releases()
     machine = checked('releases/machine.json')
     toolchains = checked('releases/toolchains.json')
-    recipes = {}
+    recipes = {} if only else {os.path.join(output, place): text for place, text in rust.recipe_texts(HEADER).items()}
     for name in only or known:
         if name not in known:
             raise DataError(f'There is no data for release {name}; there is for {", ".join(known)}')
         release = checked(f'releases/cpe/{name}.json')
         recipes[os.path.join(output, f'cray-modules-{name}.cfg')] = metadata_text(name)
+        for suffix in backends.variants():
+            text = backends.recipe_text(release, suffix, HEADER)
+            recipes[os.path.join(output, backends.place(release, suffix))] = text
         for toolchain in toolchains['toolchains']:
             path = os.path.join(output, toolchain[0], toolchain, f'{toolchain}-{name}.eb')
             recipes[path] = recipe_text(release, toolchain, machine, toolchains)

@@ -14,6 +14,9 @@ SHA256 = re.compile(r'^[0-9a-f]{64}$')
 PYPI_URL = re.compile(r'^https?://(?:pypi\.python\.org|files\.pythonhosted\.org|pypi\.org)/packages/source/'
                       r'[^/]+/([^/]+)')
 
+# the recipes of this project
+OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), 'easyconfigs')
+
 
 def set_up():
     """Read EasyBuild's configuration once; of the environment's, only where recipes and plugins are.
@@ -30,7 +33,7 @@ def set_up():
         arguments.append('--allow-use-as-root-and-accept-consequences')
     with open(os.devnull, 'w', encoding='utf-8') as quiet, redirect_stdout(quiet), redirect_stderr(quiet):
         settings = set_up_configuration(args=arguments, silent=True)
-    return settings[0].options.robot_paths
+    return [*settings[0].options.robot_paths, OURS]
 
 
 def find_recipe(name, folders):

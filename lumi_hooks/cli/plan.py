@@ -7,8 +7,10 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import older
 from ..change import change_json
+from ..errors import LumiHooksError
 from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
+from ..plan.cost import chain, cost, on_full_stack
 from ..prefix import holder, name_of
 from ..record import Estimate, Experience
 from ..site import Site
@@ -20,6 +22,7 @@ from .partial import Partial
 EXAMPLES = """examples:
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb
   lumi-eb plan --json Hypre-2.32.0-foss-2024a.eb mpi4py-4.1.0-gompi-2025a.eb
+  lumi-eb plan GDAL --why Mesa                          the shortest chain that brings a module in
   lumi-eb plan --graph hypre.svg Hypre-2.32.0-foss-2024a.eb
   lumi-eb plan --release 25.09 --partition G QuantumESPRESSO-7.5-foss-2025b.eb
 
@@ -38,6 +41,8 @@ def add_parser(commands) -> None:
                          'Shows what is there, what will be built and what can\'t be. Nothing is installed.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, a file name, or the name of a software')
     parser.add_argument('--json', action='store_true', help='print the plan as one JSON object')
+    parser.add_argument('--why', metavar='MODULE', help='show the shortest chain that brings a module in: its '
+                        'full name, or the name of a software')
     parser.add_argument('--graph', metavar='FILE.svg', help='draw it, with Graphviz')
 
 
@@ -54,10 +59,15 @@ def run(options: argparse.Namespace) -> int:
     if options.graph and paths:
         from ..plan.graph import draw
         draw(plan, options.graph)
+    stack = on_full_stack(paths, site) if not site.index.modulepath else None
+    why = why_there(plan, options.why) if options.why and paths else None
     if options.json:
-        print_json({**as_json(plan, estimates(plan)), 'errors': failed.errors})
+        print_json({**as_json(plan, estimates(plan)), 'on_full_stack': stack, 'why': why, 'errors': failed.errors})
     elif paths:
         show(plan, estimates(plan))
+        show_cost(plan, stack)
+        if why:
+            show_why(plan, why)
         if options.graph:
             print(f'drawn in {os.path.abspath(options.graph)}')
     return failed.code(1 if plan.refused else 0)
@@ -72,6 +82,19 @@ def planned(paths: Sequence[str], site: Site) -> Plan:
     plan = make_plan(paths, site)
     lacks = older.of_files(node.source for node in plan.of(BUILD) if node.source)
     return replace(plan, warnings=(*plan.warnings, *lacks))
+
+
+def why_there(plan: Plan, wanted: str) -> List[str]:
+    """
+    The shortest chain of modules that brings a module in.
+
+    :raises LumiHooksError: the plan does not hold it
+    """
+    found = chain(plan, wanted)
+    if not found:
+        raise LumiHooksError(f'{wanted} is not in the plan: --why takes a module that it lists, or the name of a '
+                             'software')
+    return found
 
 
 def estimates(plan: Plan) -> Dict[str, Optional[Estimate]]:
@@ -93,6 +116,7 @@ def as_json(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> Dict[str,
         'counts': {status: len(plan.of(status)) for status in COLOURS},
         'estimate': {'known': len(known), 'unknown': len(expected) - len(known), 'seconds': total.seconds,
                      'bytes': total.bytes, 'inodes': total.inodes},
+        'cost': cost(plan, expected).as_json(),
         'nodes': [node_json(node, plan.site, expected.get(node.module)) for node in plan.nodes],
         'warnings': list(plan.warnings),
     }
@@ -156,6 +180,55 @@ def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     if plan.refused:
         console.say()
         console.say(Styled('can\'t be installed', 'red'), f': {asked}')
+
+
+def show_cost(plan: Plan, stack: Optional[int]) -> None:
+    """
+    What it costs, in a few lines.
+
+    :param stack: number of modules on LUMI's own stack, None where it is loaded
+    """
+    console, found = Output(), cost(plan, estimates(plan))
+    if not found.modules:
+        return
+    console.say()
+    tools = f' ({len(found.for_building)} of them only to build others)' if found.for_building else ''
+    guessed = '' if not found.estimated else ', an estimate' if found.estimated == found.modules \
+        else f', an estimate for {found.estimated} of them'
+    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {_size(found.bytes)} in '
+                f'{found.inodes:,} files and folders{guessed}')
+    if found.giants:
+        names = [f'{module}{" (only to build others)" if module in found.for_building else ""}'
+                 for module in found.giants]
+        console.say(f'large: {", ".join(names)}', indent=2)
+    if found.most:
+        console.say(f'more than half of it, {_modules(found.most[1])}, comes with {found.most[0]}', indent=2)
+    if stack is not None:
+        console.say(f'on LUMI, with the libraries of its stack installed: {_modules(stack)}', indent=2)
+
+
+def show_why(plan: Plan, path: Sequence[str]) -> None:
+    """A chain of modules, a line each."""
+    console = Output()
+    nodes = {node.module: node for node in plan.nodes}
+    console.say()
+    console.say(bold(path[0]), ' was asked for')
+    for before, module in zip(path, path[1:]):
+        console.say('is built with ' if module in nodes[before].build_only else 'needs ', bold(module), indent=2)
+
+
+def _size(size: int) -> str:
+    """
+    A size in bytes for reading.
+
+    >>> _size(20000000), _size(2400000000)
+    ('20 MB', '2.4 GB')
+    """
+    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.0f} MB'
+
+
+def _modules(number: int) -> str:
+    return f'{number} module{"s" if number != 1 else ""}'
 
 
 def installed_in(node: Node, site: Site) -> Optional[str]:

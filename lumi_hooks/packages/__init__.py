@@ -48,7 +48,6 @@ class Treatment:
     toolchains: Tuple[str, ...] = ()
     rest: Optional[str] = None
     base: Tuple[str, ...] = ()
-    if_named: bool = False
     folder: Optional[str] = None
     variant: Optional[Mapping[str, Any]] = None
 
@@ -101,7 +100,7 @@ def treatment(name: str) -> Optional[Treatment]:
                      # of a group, its members are those that are treated so
                      None if 'group' in entry else entry.get('members'),
                      tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('rest'), tuple(entry.get('base', ())), entry.get('if_named', False),
+                     entry.get('rest'), tuple(entry.get('base', ())),
                      entry.get('folder'), entry.get('variant'))
 
 

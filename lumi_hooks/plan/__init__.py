@@ -17,6 +17,7 @@ from ..errors import RecipeError
 from ..gpu import site_for
 from ..prefix import closed, holder
 from ..record.lost import lost
+from ..schemas import checked
 from ..selection import own_recipe, source_recipe
 from ..site import Site, stack_version
 from .outline import Block, Need, Outline, read_outline
@@ -35,7 +36,8 @@ class Node:
 
     `dependencies` are the modules that it needs, `build_only` those of them that only its build needs. `recipe` is
     the name of the recipe that EasyBuild installs, `source` the path of the recipe that it is made of (None where
-    nothing is installed). `builds` counts the modules that have to be built for it, itself included.
+    nothing is installed). `builds` counts the modules that have to be built for it, itself included, and `giants` names
+    the large ones among them (sizes.json).
     """
     name: str
     module: str
@@ -48,6 +50,7 @@ class Node:
     blocks: Tuple[Block, ...] = ()
     outline: Optional[Outline] = None
     builds: int = 0
+    giants: Tuple[str, ...] = ()
 
     @property
     def codes(self) -> Tuple[str, ...]:
@@ -117,6 +120,8 @@ class Planner:
         self._all: Dict[str, int] = {}
         self._places: Dict[str, int] = {}
         self._to_build = 0
+        # of those to build, the large ones: name -> the same kind of set
+        self._giants = dict.fromkeys(checked('sizes.json')['giants'], 0)
         # modules of the Cray PE that the release data does not know
         self._doubts: Dict[str, Block] = {}
         # what is no refusal, as LUMI's own recipe does it
@@ -320,13 +325,15 @@ class Planner:
         status = REFUSED if unique else frame.status
         reason = _why(frame.module, unique) if unique else frame.reason
         builds = everything & self._to_build | (self._bit(frame.module) if status == BUILD else 0)
+        if status == BUILD and frame.name in self._giants:
+            self._giants[frame.name] |= self._bit(frame.module)
         if frame.keep:
             self._all[frame.module] = everything
             self._to_build |= builds
         return Node(frame.name, frame.module, status, reason, frame.recipe, frame.source,
                     tuple(need.module for need, _ in children),
                     tuple(need.module for need, _ in children if need.build), unique, frame.outline,
-                    bin(builds).count('1'))
+                    bin(builds).count('1'), tuple(name for name, large in self._giants.items() if large & builds))
 
     def _together(self, frame: '_Frame', needs: Sequence[Need]) -> Iterator[Block]:
         """

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Dict, Mapping, Optional, Tuple
 
 from ..adapt import REFUSED, adapt
+from ..backends import load_backends
 from ..change import Adaptation, Change
 from ..dependency import SYSTEM, Dependency
 from ..packages import treatment
@@ -122,10 +123,10 @@ def _needs(adaptation: Adaptation, values: Mapping[str, str], site: Site) -> Tup
                 item, version=_resolve(item.version, values), versionsuffix=_resolve(item.versionsuffix, values),
                 toolchain=item.toolchain or toolchain)
             module = module_name(dependency, toolchain)
-            # LUMI names what its stack holds after the release
+            # LUMI names what its stack holds after the release, and so do we
             named = dependency.toolchain == SYSTEM and dependency.version == site.toolchain_version
-            found.setdefault(module, Need(module, dependency, parameter == 'builddependencies',
-                                          item in stack or named))
+            central = (item in stack or named) and dependency.name != load_backends()['name']
+            found.setdefault(module, Need(module, dependency, parameter == 'builddependencies', central))
     return tuple(found.values())
 
 

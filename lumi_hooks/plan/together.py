@@ -38,6 +38,20 @@ def loaded_with(nodes: Sequence['Node']) -> Dict[str, Set[str]]:
     return found
 
 
+def only_built_with(nodes: Sequence['Node']) -> Set[str]:
+    """
+    The modules of a plan that builds alone load: nothing that was asked for loads them when it runs.
+
+    :param nodes: of a plan, dependencies first
+    """
+    needed = {module for node in nodes for module in node.dependencies}
+    run = {node.module for node in nodes if node.module not in needed}
+    for node in reversed(nodes):
+        if node.module in run:
+            run.update(set(node.dependencies).difference(node.build_only))
+    return {node.module for node in nodes if node.module not in run}
+
+
 def _alias(node: 'Node') -> bool:
     """Is it only another name for another module (Java/17)?"""
     return '/' not in node.module or (node.outline is not None and node.outline.alias)

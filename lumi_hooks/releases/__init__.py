@@ -212,6 +212,20 @@ def library_variants(release_name: str) -> Mapping[str, Mapping[str, str]]:
 
 
 @lru_cache(maxsize=None)
+def central_bundles(release_name: str) -> Mapping[str, Mapping]:
+    """
+    The modules of LUMI's own stack for a release that hold several of upstream's packages.
+
+    :return: name -> {"members": {name: version}, "reason", "link"}
+    """
+    path = f'releases/versions/{release_name}.json'
+    if not os.path.exists(os.path.join(ROOT, path)):
+        return {}
+    found: Mapping[str, Mapping] = checked(path).get('provides', {})
+    return found
+
+
+@lru_cache(maxsize=None)
 def python_packages(version: str) -> Mapping[str, Mapping]:
     """
     The packages that a cray-python carries (empty where no list exists).

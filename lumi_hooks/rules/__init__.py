@@ -5,7 +5,15 @@ from typing import Tuple
 from .base import Rule
 from .blas import blas_by_name, mpi_libraries
 from .compiler import compiler_strictness, linker_strictness
-from .dependencies import central_tools, cray_provided, impossible, release_version, toolchain_fft, toolchain_provided
+from .dependencies import (
+    central_bundles,
+    central_tools,
+    cray_provided,
+    impossible,
+    release_version,
+    toolchain_fft,
+    toolchain_provided,
+)
 from .easyblock import easyblock
 from .folders import folder_by_name, mpi_by_name
 from .known import package_dependencies, package_parameters, package_words
@@ -28,6 +36,7 @@ from .rocm_build import (
     openmp_run_time,
 )
 from .rocm_system import driver_window, hip_bitcode, hugepages
+from .rust import rust_binary
 from .templates import suffix, templates
 from .toolchain import other_compiler, toolchain
 from .unprovided import unprovided_names
@@ -50,11 +59,13 @@ RULES: Tuple[Rule, ...] = (
     python_bound,
     toolchain_provided,
     central_tools,
+    central_bundles,
     python_carried,
     cray_provided,
     toolchain_fft,
     python_build_tools,
     python_run_time,
+    rust_binary,
     release_version,
     gpu_suffix,
     suffix,

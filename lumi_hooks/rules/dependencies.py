@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any, Mapping, Optional
 
+from .. import releases
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
@@ -15,6 +16,7 @@ from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import flavour, stand_in, why_built
+from .pythonbuild import setuptools_variant
 from .templates import written_out
 
 
@@ -47,10 +49,10 @@ def cray_provided(draft: Draft, site: Site):
 
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
 def central_tools(draft: Draft, site: Site):
-    """CMake, Autotools, pkgconf … → buildtools; Meson, SCons … → buildtools-python."""
+    """CMake, pkgconf … → buildtools; Meson, SCons → buildtools-python; hatchling, Cython … → our build back ends."""
     for parameter, dependency, found in _each(draft, 'module'):
         if not why_built(draft, site, dependency, found):
-            tool = stand_in(found, site)
+            tool = stand_in(found, site, setuptools_variant(draft, site))
             variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
             if variant:
                 tool = replace(tool, versionsuffix=variant['versionsuffix'])
@@ -75,6 +77,22 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
             names = {each.name for parameter in DEPENDENCY_LISTS for each in draft.recipe.dependencies(parameter)}
             return None if names.intersection(variant['not_with']) else variant
     return None
+
+
+@rule('central-bundles', 'a module of LUMI\'s own stack that holds several packages stands in for them')
+def central_bundles(draft: Draft, site: Site):
+    """Mesa, libGLU, libglvnd … → OpenGL, where LUMI has a module or a recipe of it for the toolchain."""
+    middle = f'-{site.toolchain}-{site.toolchain_version}'
+    for name, bundle in releases.central_bundles(site.release.name).items():
+        there = {version for version, suffix in (*site.index.installed_versions(name, middle),
+                                                 *site.index.own_versions(name, middle)) if not suffix}
+        if not there or draft.name in bundle['members'] or site.derives(name):
+            continue
+        module = Dependency(name, max(there, key=version_key))
+        for parameter in DEPENDENCY_LISTS:
+            for dependency in draft.dependencies(parameter):
+                if dependency.name in bundle['members'] and not dependency.external:
+                    yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')

@@ -73,7 +73,7 @@ def _folders(site: Site) -> Dict[str, str]:
         entry = treatment(name)
         if entry and entry.folder:
             found[root_variable(name)] = entry.folder
-        elif entry and entry.verb == 'module' and not entry.if_named:
+        elif entry and entry.verb == 'module' and not entry.lists:
             found[root_variable(name)] = '$' + root_variable(stand_in(entry, site).name)
     return found
 

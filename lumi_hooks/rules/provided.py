@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
-import re
 from typing import Iterator, Optional, Tuple
 
+from ..backends import stands_for
 from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream
@@ -23,15 +23,8 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     """
     if found.verb == 'python':
         return stand_ins(draft, site, dependency, found)[1] or None
-    if found.if_named:
-        bound, tool = package(dependency.name).get('version', {}), stand_in(found, site)
-        if any(version_key(dependency.version) < version_key(start) for start in bound.get('breaks', ())):
-            return str(bound['reason'])
-        named = f'{tool.name}/{tool.version}{tool.versionsuffix}'.replace('%(toolchain_version)s',
-                                                                           site.toolchain_version)
-        if re.search(rf'\b{re.escape(dependency.name)}\b', site.index.module_text(named)):
-            return None
-        return f'{named} does not say that it holds {dependency.name}'
+    if found.verb == 'module':
+        return _why_not_held(dependency, found)
     if found.verb == 'drop':
         return _why_not_dropped(draft, dependency)
     if found.verb != 'cray':
@@ -57,11 +50,25 @@ def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
     return str(need['reason']) if need and dependency in draft.dependencies('dependencies') else None
 
 
-def stand_in(found: Treatment, site: Site) -> Dependency:
-    """The dependency on the module of the central stack that stands in for a build tool."""
+def _why_not_held(dependency: Dependency, found: Treatment) -> Optional[str]:
+    """Why a module of build tools does not do: it holds another major version of what sources are written for."""
+    held = stands_for().get(dependency.name)
+    if not found.versions or not held or not dependency.version[:1].isdigit() \
+            or version_key(held)[:1] == version_key(dependency.version)[:1]:
+        return None
+    return f'{found.module["name"] if found.module else ""} holds {dependency.name} {held}: {found.versions["reason"]}'
+
+
+def stand_in(found: Treatment, site: Site, setuptools: str = '') -> Dependency:
+    """
+    The dependency on the module that stands in for a build tool.
+
+    :param setuptools: suffix of the variant, where the module has any
+    """
     module = found.module or {}
     minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
-    return Dependency(module['name'], module['version'], module['versionsuffix'].format(python_minor=minor), SYSTEM)
+    suffix = module['versionsuffix'].format(python_minor=minor, setuptools=setuptools)
+    return Dependency(module['name'], module['version'], suffix, SYSTEM)
 
 
 def flavour(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Tuple[Tuple[str, ...], str]:

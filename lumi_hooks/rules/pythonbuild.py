@@ -3,9 +3,10 @@
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
+from ..backends import load_backends
 from ..central import normal_name
 from ..change import Change
-from ..dependency import SYSTEM, Dependency
+from ..dependency import Dependency
 from ..errors import DataError
 from ..files import read_text
 from ..packages import package, treatment
@@ -19,6 +20,7 @@ from ..versions import version_key
 from .base import rule
 from .carried import members
 from .draft import DEPENDENCY_LISTS, Draft
+from .provided import stand_in
 
 RUN_TIME = 'python-run-time'
 
@@ -56,37 +58,41 @@ def _brought(python: Dependency, site: Site) -> Mapping[str, str]:
                  if (source.version, source.versionsuffix) == (python.version, python.versionsuffix)), {})
 
 
-@rule('python-build-tools', 'upstream\'s Python brings setuptools, wheel and flit-core to build packages with, '
-      'cray-python older ones or none')
+def setuptools_variant(draft: Draft, site: Site) -> str:
+    """
+    Suffix of the variant of the build back ends that a recipe gets: with a newer setuptools than cray-python's where
+    upstream's Python, which the recipe was made with, brings one.
+    """
+    facts = load_backends()['setuptools']
+    made_with = next((_brought(item, site).get('setuptools', '0') for item in draft.recipe.dependencies()
+                      if item.name == 'Python'), '0')
+    return str(facts['suffix']) if version_key(made_with) >= version_key(facts['min']) else ''
+
+
+@rule('python-build-tools', 'upstream\'s Python brings setuptools, setuptools-scm, wheel and flit-core to build '
+      'packages with, cray-python older ones or none')
 def python_build_tools(draft: Draft, site: Site):
-    """What pip builds gets buildtools-python, as in LUMI's own recipes, and setuptools where it must be newer."""
-    python, present = _python(draft, site), _present(draft)
+    """What pip builds gets the module of build back ends, in the variant by the setuptools it was made with."""
+    python = _python(draft, site)
     if python is None:
         return
-    found = treatment('Cython')
+    found = treatment('setuptools')
     if not found or not found.module:
-        raise DataError('packages/groups.json: no module is named for Cython, which buildtools-python holds')
-    minor = '.'.join(site.release.modules['cray-python'].split('.')[:2])
-    tools = Dependency(found.module['name'], found.module['version'],
-                       found.module['versionsuffix'].format(python_minor=minor), SYSTEM)
-    if tools not in present:
+        raise DataError('packages/groups.json: no module is named for setuptools, which the build back ends hold')
+    variant = setuptools_variant(draft, site)
+    tools = stand_in(found, site, variant)
+    if tools not in _present(draft):
+        facts = load_backends()['setuptools'] if variant else {}
+        newer = f': {facts["reason"]}' if variant else ''
         yield Change('builddependencies', None, tools, 'python-build-tools',
-                     'what upstream\'s Python brings for building packages')
-    facts, brought = _data()['setuptools'], _brought(python, site)
-    made_with = brought.get('setuptools', '0')
-    named = {item.name for item in present}
-    cython = Dependency('Cython', brought.get('cython') or _bundled(draft, site).get('cython', ''))
-    bound = package('Cython')['version']
+                     f'what upstream\'s Python brings for building packages{newer}', facts.get('link'))
+    cython = Dependency('Cython', _brought(python, site).get('cython') or _bundled(draft, site).get('cython', ''))
+    bound, named = package('Cython')['version'], {item.name for item in _present(draft)}
     if cython.version and version_key(cython.version) < version_key(bound['breaks'][-1]) and 'Cython' not in named \
             and _named_later(draft, site, 'Cython'):
         yield Change('builddependencies', None, Dependency('Cython', choose_version(cython, site).version),
                      'python-build-tools', f'the recipe was made with the Cython {cython.version} that upstream\'s '
                      f'Python brought: {bound["reason"]}', bound['link'])
-    if version_key(made_with) < version_key(facts['min']) or 'setuptools' in named or draft.name == 'setuptools':
-        return
-    chosen = choose_version(Dependency('setuptools', made_with), site)
-    yield Change('builddependencies', None, Dependency('setuptools', chosen.version), 'python-build-tools',
-                 f'the recipe was made with setuptools {made_with}: {facts["reason"]}', facts['link'])
 
 
 def _bundled(draft: Draft, site: Site) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import signal
 import time
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .. import __version__
@@ -25,6 +26,7 @@ from ..site import Site, variables
 PLANNED, FAILED = 'planned', 'failed'
 # the refusals that no rule can fix: the goal of the survey leaves them out
 HARDWARE = ('cuda', 'container', 'no-gpu-backend', 'gpu-uncovered', 'gpu-version', 'gpu-compiler', 'partition')
+GNU = ('GCCcore', 'GCC', 'gfbf', 'gompi', 'foss')
 _CHUNK = 24
 
 
@@ -39,6 +41,7 @@ class Finding:
     culprits: Tuple[Tuple[str, str], ...] = ()
     reason: str = ''
     builds: int = 0
+    giants: Tuple[str, ...] = ()
 
     @property
     def unchanged(self) -> bool:
@@ -83,12 +86,24 @@ class Survey:
     def goal(self) -> Dict[str, Any]:
         """The share that is planned of the recipes on GNU toolchains whose plan needs no other vendor's hardware."""
         known = load_upstream()['toolchains']
-        gnu = [name for name in ('GCCcore', 'GCC', 'gfbf', 'gompi', 'foss') if name in known]
+        gnu = [name for name in GNU if name in known]
         chosen = [item for item in self.findings if item.toolchain[0] in gnu
                   and not set(item.codes).intersection(HARDWARE)]
         planned = sum(item.status == PLANNED for item in chosen)
         return {'toolchains': gnu, 'recipes': len(chosen), 'planned': planned,
                 'share': round(planned / len(chosen), 4) if chosen else None}
+
+    def sizes(self) -> Dict[str, Dict[str, Any]]:
+        """
+        How large the plans of the recipes on GNU toolchains are, of each generation and of `all`: how many there are,
+        the median and the 90th percentile of the modules to build, and the share that builds each known large one.
+        """
+        found: Dict[str, List[Finding]] = {'all': []}
+        for item in self.findings:
+            if item.status == PLANNED and item.toolchain[0] in GNU and item.builds:
+                found['all'].append(item)
+                found.setdefault(item.generation or 'other', []).append(item)
+        return {name: _sizes(items) for name, items in sorted(found.items()) if items}
 
     def as_json(self) -> Dict[str, Any]:
         """The survey as plain data; recipes, planned, refused, failed, by_toolchain and seconds are a contract."""
@@ -102,6 +117,7 @@ class Survey:
             'by_generation': self.groups(lambda item: item.generation or 'other'),
             'unchanged': sum(item.unchanged for item in self.findings),
             'goal': self.goal(),
+            'sizes': self.sizes(),
             'blockers': self.blockers()[:50],
             'reasons': {code: REASONS.get(code, '') for code in self.refusals()},
             'interrupted': self.interrupted,
@@ -121,6 +137,13 @@ class Survey:
                        'planned': sum(item.status == PLANNED for item in items),
                        'refused': sum(item.status == REFUSED for item in items),
                        'failed': sum(item.status == FAILED for item in items)} for name, items in order}
+
+
+def _sizes(items: Sequence[Finding]) -> Dict[str, Any]:
+    """The same of some plans."""
+    builds, large = sorted(item.builds for item in items), Counter(name for item in items for name in item.giants)
+    return {'plans': len(items), 'median': median(builds), 'p90': builds[len(builds) * 9 // 10],
+            'giants': {name: round(number / len(items), 4) for name, number in sorted(large.items())}}
 
 
 def versions(site: Site) -> Dict[str, Any]:
@@ -211,7 +234,7 @@ class Surveyor:
             node = self.planner.look(self.planner.asked(path))
             generation = _generation(toolchain)
             if node.status != REFUSED:
-                return Finding(path, toolchain, generation, PLANNED, builds=node.builds)
+                return Finding(path, toolchain, generation, PLANNED, builds=node.builds, giants=node.giants)
             culprits = tuple(dict.fromkeys((block.code, block.culprit) for block in node.blocks))
             return Finding(path, toolchain, generation, REFUSED, node.codes, culprits, node.reason)
         except LumiHooksError as err:

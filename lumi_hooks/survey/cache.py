@@ -13,7 +13,6 @@ from typing import Iterable, Iterator, List, Mapping, Optional, Sequence
 from ..catalogue import our_recipes
 from ..data import ROOT
 from ..files import LARGEST_TEXT, read_json, write_atomic
-from ..schemas import checked
 from ..site import Site
 from . import Finding, Survey
 
@@ -47,12 +46,6 @@ def survey_key(paths: Sequence[str], site: Site) -> str:
             add(path, str(err.errno))
     for folder in site.index.modulepath:
         add(folder, [os.path.relpath(path, folder) for path in _files([folder], None)])
-    # what some modules say of themselves decides too
-    for entry in checked('packages/groups.json')['groups'].values():
-        if entry.get('if_named'):
-            name = entry['module']['name']
-            for version in sorted(site.index.modules(name)):
-                add(version, site.index.module_text(f'{name}/{version}'))
     add(site.index.recipes, site.index.upstream)
     return digest.hexdigest()
 
@@ -63,7 +56,8 @@ def load(folder: str, key: str, site: Site) -> Optional[Survey]:
         data = read_json(os.path.join(folder, f'{key}.json'), LARGEST_TEXT)
         findings = [Finding(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
                             item['status'], tuple(item['codes']),
-                            tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'])
+                            tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'],
+                            tuple(item['giants']))
                     for item in data['findings']]
         return Survey(site, data['total'], findings)
     except (OSError, ValueError, KeyError, TypeError, IndexError):

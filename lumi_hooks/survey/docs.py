@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, S
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
+from ..schemas import checked
 from ..site import Site, make_site
 from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
@@ -197,6 +198,13 @@ def _details(last: Mapping[str, Any]) -> Iterator[str]:
     yield _groups('toolchain', last['by_toolchain'].items())
     yield '\n'
     yield _groups('generation', sorted(last['by_generation'].items()))
+    yield '\n### How large plans are\n\nModules to build, of the recipes on GNU toolchains that are planned; and the ' \
+          'share of the plans that build what is known to be large.\n\n'
+    large = list(checked('sizes.json')['giants'])
+    yield _table(('generation', 'plans', 'median', '90 % have at most', *large),
+                 [(name, size['plans'], f'{size["median"]:g}', size['p90'],
+                   *(_share(size['giants'].get(giant, 0)) for giant in large))
+                  for name, size in last['sizes'].items()])
     yield '\n### Why recipes are refused\n\n'
     yield _table(('reason', 'meaning', 'recipes'),
                  [(code, last['reasons'][code], number) for code, number in last['refused'].items()])

@@ -41,7 +41,8 @@ def test_up_to_date():
 
 def test_all_releases_and_toolchains():
     names = {os.path.basename(path) for path in generate.generate()}
-    assert len(names) == len(generate.releases()) * 5
+    # four toolchains, two variants of the build back ends and one list of modules for each release
+    assert len([name for name in names if not name.startswith('Rust-')]) == len(generate.releases()) * 7
     assert {f'cray-modules-{name}.cfg' for name in generate.releases()} <= names
     assert {'cpeGNU-25.03.eb', 'cpeCray-23.09.eb', 'cpeAOCC-25.09.eb', 'cpeAMD-24.03.eb'} <= names
 

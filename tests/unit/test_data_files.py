@@ -252,7 +252,7 @@ def test_unknown_package_has_no_data():
 def test_group_modules_use_known_templates():
     for entry in load_json('packages/groups.json')['groups'].values():
         if 'module' in entry:
-            entry['module']['versionsuffix'].format(python_minor='3.11')
+            entry['module']['versionsuffix'].format(python_minor='3.11', setuptools='')
             assert entry['module']['version'] == '%(toolchain_version)s'
 
 

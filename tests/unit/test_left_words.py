@@ -37,7 +37,8 @@ def nobodys():
     """The variables that are not set, as something else stands in for the software."""
     entries = {name: treatment(name) for name in members()}
     return {root_variable(name) for name, entry in entries.items()
-            if entry.verb in ('drop', 'module') and not entry.if_named and name not in ('GCC', 'GCCcore', 'binutils')}
+            if (entry.verb == 'drop' or entry.verb == 'module' and not entry.lists)
+            and name not in ('GCC', 'GCCcore', 'binutils')}
 
 
 def left_words(adaptation):

@@ -87,8 +87,8 @@ def test_all_of_lumis_own_recipes_are_planned(stubs, upstream, toolchain, partit
 
 
 @pytest.mark.parametrize('name', [
-    'GDAL-3.11.1-foss-2025a.eb', 'h5py-3.14.0-foss-2025a.eb', 'R-4.5.1-gfbf-2025a.eb', 'Qt6-6.9.3-GCCcore-14.3.0.eb',
-    'ABySS-2.3.10-foss-2024a.eb', 'AUGUSTUS-3.5.0-20240612-foss-2023a.eb'])
+    'GDAL-3.11.1-foss-2025a.eb', 'matplotlib-3.10.3-gfbf-2025a.eb', 'R-4.5.1-gfbf-2025a.eb',
+    'Qt6-6.9.3-GCCcore-14.3.0.eb', 'ABySS-2.3.10-foss-2024a.eb', 'AUGUSTUS-3.5.0-20240612-foss-2023a.eb'])
 def test_what_is_derived_is_never_preferred(name, upstream_file, stubs, stack):
     plan = make_plan([upstream_file(name)], stack)
     assert not plan.refused, [node.reason for node in plan.nodes if node.module in plan.targets]

@@ -4,11 +4,11 @@ import os
 from itertools import product
 
 import pytest
-from writing import put_module
 
 from lumi_hooks import jobtests
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import NOTHING, Index
+from lumi_hooks.backends import stands_for
+from lumi_hooks.central import NOTHING
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
@@ -221,17 +221,8 @@ def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
 @pytest.mark.parametrize('group', sorted(load_json('packages/groups.json')['groups']))
 def test_each_group_does_what_it_says(recipe, group, tmp_path, upstream_index):
     entry = load_json('packages/groups.json')['groups'][group]
-    index = NOTHING
-    if entry.get('if_named'):
-        nothing = make_site(env={})
-        assert says('central-tools', recipe(f"dependencies = [({entry['members'][0]!r}, '99.0')]\n"), nothing) == []
-        minor = '.'.join(nothing.release.modules['cray-python'].split('.')[:2])
-        version = nothing.release.name + entry['module']['versionsuffix'].format(python_minor=minor)
-        with open(put_module(tmp_path, entry['module']['name'], version), 'w', encoding='utf-8') as stream:
-            stream.write(f'whatis("Holds: {", ".join(entry["members"])}")\n')
-        index = Index([str(tmp_path)])
     # ours stand for nothing where no recipes of upstream's are
-    index = upstream_index if entry['verb'] == 'python' else index
+    index = upstream_index if entry['verb'] == 'python' else NOTHING
     site = make_site(partition='G', index=index, env={})
     if group == 'cuda':  # a recipe that needs them may have a counterpart for AMD's GPUs: that is another rule's
         for member in entry['members']:
@@ -244,5 +235,6 @@ def test_each_group_does_what_it_says(recipe, group, tmp_path, upstream_index):
              'python': 'python-carried'}
     parameter = entry.get('lists', ['dependencies'])[0]
     for member in entry['members']:
-        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, '99.0')]\n"), site)
+        version = stands_for().get(member, '99.0' if entry['verb'] == 'python' else '1.0')
+        found = says(rules[entry['verb']], recipe(f"{parameter} = [({member!r}, {version!r})]\n"), site)
         assert len(found) == 1 and entry['reason'] in found[0].reason, member

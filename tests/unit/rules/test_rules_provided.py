@@ -2,8 +2,10 @@
 """The rules of what the Cray PE provides, and of one version of a library in a release."""
 import pytest
 from ruling import says
+from writing import put_module
 
 from lumi_hooks.adapt import adapt
+from lumi_hooks.central import Index
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.releases import library_versions, load_release, load_upstream, release_names
@@ -238,3 +240,24 @@ def test_rule_toolchain_provided_of_binutils_as_a_library(recipe, upstream_site,
     """Tools that read the symbols of programs link libbfd; the compiler's binary tools are no library."""
     found = adapt(recipe(f"{where} = [('binutils', '2.42')]\n", name=name, version='5.0'), upstream_site)
     assert ('binutils' in {item.name for item in found.dependencies(where)}) is kept
+
+
+# --- central-bundles
+
+@pytest.mark.parametrize('release, there, stands', [
+    ('25.03', 'OpenGL/25.03-cpeGNU-25.03', True), ('24.03', 'OpenGL/24.03-cpeGNU-24.03', True),
+    ('25.03', 'OpenGL/25.03-cpeCray-25.03', False), ('25.03', 'zlib/1.3.1-cpeGNU-25.03', False),
+    ('25.09', 'OpenGL/25.09-cpeGNU-25.09', False)])
+def test_rule_central_bundles(recipe, tmp_path, release, there, stands):
+    """Where LUMI has OpenGL, a second Mesa is not built; where it has none, upstream's is."""
+    put_module(tmp_path, *there.split('/'))
+    site = make_site(release, index=Index([str(tmp_path)]), env={})
+    text = "dependencies = [('Mesa', '25.1.3'), ('libGLU', '9.0.3'), ('zlib', '1.3.1')]\n"
+    found = adapt(recipe(text + "builddependencies = [('libglvnd', '1.7.0')]\n"), site)
+    names = {parameter: [item.name for item in found.dependencies(parameter) if not item.external]
+             for parameter in ('dependencies', 'builddependencies')}
+    assert names == ({'dependencies': ['OpenGL', 'zlib'], 'builddependencies': ['OpenGL']} if stands else
+                     {'dependencies': ['Mesa', 'libGLU', 'zlib'], 'builddependencies': ['libglvnd']})
+    # one of its members is built with upstream's others
+    own = adapt(recipe("dependencies = [('libglvnd', '1.7.0')]\n", name='Mesa'), site)
+    assert [item.name for item in own.dependencies() if not item.external] == ['libglvnd']

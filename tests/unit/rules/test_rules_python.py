@@ -4,11 +4,11 @@ from functools import partial
 
 import pytest
 from ruling import says
-from writing import put_module
 
 from lumi_hooks import requirements
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index, parse_filename
+from lumi_hooks.central import parse_filename
+from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import carried as carried_rules
 from lumi_hooks.rules import python as python_rules
@@ -165,29 +165,48 @@ def test_rule_python_bound_without_a_bound(recipe, site):
 
 # --- python-build-tools
 
+OURS, NEWER = '-cray-python3.11', '-cray-python3.11-setuptools80'
+
+
 @pytest.mark.parametrize('more, names', [
-    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", ['buildtools-python', 'setuptools']),
-    ("easyblock = 'PythonBundle'\ndependencies = [('Python', '3.12.3')]\n", ['buildtools-python']),
-    ("easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n",
-     ['buildtools-python']),
-    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('Cython', '3.0')]\n",
-     ['buildtools-python', 'Cython']),
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n", [NEWER]),
+    ("easyblock = 'PythonBundle'\ndependencies = [('Python', '3.12.3')]\n", [OURS]),
+    ("easyblock = 'Bundle'\nexts_defaultclass = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n", [OURS]),
+    ("easyblock = 'CargoPythonPackage'\ndependencies = [('Python', '3.13.5')]\n", [NEWER]),
+    # what it holds is not built beside it, and comes in the same variant
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\nbuilddependencies = [('hatchling', '1.27'), "
+     "('poetry', '2.1'), ('Cython', '3.0'), ('setuptools', '80.9')]\n", [NEWER]),
+    ("easyblock = 'CMakeMake'\nbuilddependencies = [('Python', '3.12.3'), ('pybind11', '2.11.1')]\n", [OURS]),
+    # another major version of what sources are written for is built
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n"
+     "builddependencies = [('pybind11', '3.0.0')]\n", [OURS, 'pybind11']),
+    # a command of developers
+    ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('spin', '0.13')]\n",
+     [OURS]),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\nbuilddependencies = [('SCons', '4')]\n",
-     ['buildtools-python']),
+     [OURS, 'buildtools-python']),
     ("easyblock = 'CMakeMake'\ndependencies = [('Python', '3.13.5')]\n", []),
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '2.7.18')]\n", []),
     ("easyblock = 'PythonPackage'\n", [])])
 def test_rule_python_build_tools(recipe, upstream_site, more, names):
-    found = adapt(recipe(more), upstream_site)
-    assert [item.name for item in found.dependencies('builddependencies')] == names
+    found = adapt(recipe(more), upstream_site).dependencies('builddependencies')
+    assert [item.versionsuffix if item.name == 'Python-build-backends' else item.name for item in found
+            if not item.external] == names
+
+
+def test_rule_python_build_tools_keeps_what_runs(recipe, upstream_site):
+    """hatchling as a dependency is a part of the software itself."""
+    text = "easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5'), ('hatchling', '1.27.0')]\n"
+    found = adapt(recipe(text), upstream_site)
+    assert 'hatchling' in {item.name for item in found.dependencies()}
 
 
 def test_rule_python_build_tools_stand_before_what_the_recipe_names(recipe, upstream_site):
-    """The module that is loaded last is found first: buildtools-python may hold an older one of the same package."""
+    """The module that is loaded last is found first: the build back ends may hold an older one of the same package."""
     found = adapt(recipe("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\n"
-                         "builddependencies = [('scikit-build-core', '0.11.5')]\n"), upstream_site)
+                         "builddependencies = [('pybind11', '3.0.0')]\n"), upstream_site)
     names = [item.name for item in found.dependencies('builddependencies')]
-    assert names.index('buildtools-python') < names.index('scikit-build-core')
+    assert names.index('Python-build-backends') < names.index('pybind11')
 
 
 @pytest.mark.parametrize('filename, version', [
@@ -203,10 +222,35 @@ def test_B3_cython_of_the_major_version_that_the_recipe_was_made_with(upstream_f
 
 
 @pytest.mark.parametrize('asked, stands', [('0.29.33', False), ('3.0.10', True), ('3.2.4', True)])
-def test_B3_buildtools_python_holds_cython_3(recipe, tmp_path, upstream, asked, stands):
-    with open(put_module(tmp_path, 'buildtools-python', '25.03-cray-python3.11'), 'w', encoding='utf-8') as stream:
-        stream.write('whatis("Holds: Meson, Cython")')
-    site = make_site('25.03', index=Index([str(tmp_path)], (), upstream), env={})
-    found = adapt(recipe(f"builddependencies = [('Cython', {asked!r})]\n"), site)
+def test_B3_the_build_back_ends_hold_cython_3(recipe, upstream_site, asked, stands):
+    found = adapt(recipe(f"builddependencies = [('Cython', {asked!r})]\n"), upstream_site)
     names = {item.name: item.version for item in found.dependencies('builddependencies')}
-    assert names == ({'buildtools-python': '%(toolchain_version)s'} if stands else {'Cython': '0.29.37'})
+    assert ('Python-build-backends' in names, names.get('Cython')) == (stands, None if stands else '0.29.37')
+
+
+# --- rust-binary
+
+@pytest.mark.parametrize('asked, suffix, found', [
+    ('1.75.0', '', '1.78.0'), ('1.78.0', '', '1.78.0'), ('1.79.0', '', '1.92.0'), ('1.91.1', '', '1.92.0'),
+    # newer than all: compiled
+    ('1.94.1', '', None),
+    # named by the recipe itself: no other one
+    ('1.75.0', '-Rust-1.75.0', '1.75.0'), ('1.83.0', '-Rust-1.83.0', None)])
+def test_rule_rust_binary(recipe, upstream_site, asked, suffix, found):
+    text = f"versionsuffix = {suffix!r}\nbuilddependencies = [('Rust', {asked!r})]\n"
+    changes = [change.after for change in says('rust-binary', recipe(text), upstream_site)]
+    assert [(rust.version, rust.toolchain) for rust in changes] == ([(found, SYSTEM)] if found else [])
+
+
+def test_rule_rust_binary_is_the_sites_choice(recipe, upstream_site, monkeypatch):
+    from lumi_hooks.rules import rust
+    facts = rust.checked('releases/rust.json')
+    monkeypatch.setattr(rust, 'checked', lambda path: {**facts, 'policy': 'source'})
+    assert says('rust-binary', recipe("builddependencies = [('Rust', '1.75.0')]\n"), upstream_site) == []
+
+
+def test_rule_rust_binary_is_one_module_for_all_that_is_loaded_together(recipe, upstream_site):
+    """What a recipe needs was built with a version of Rust that its name tells, and loads it."""
+    text = "builddependencies = [('Rust', '1.75.0'), ('maturin', '1.4.0', '-Rust-1.75.0')]\n"
+    change, = says('rust-binary', recipe(text), upstream_site)
+    assert change.after.version == '1.75.0'
