@@ -37,9 +37,9 @@ def cmake_finders(draft: Draft, site: Site):
 
 def _asks(entry: Mapping[str, Any], options: Any) -> bool:
     """Does a recipe switch on a feature by one of its options (one text, or a list of them for iterated builds)?"""
-    return 'feature' in entry and re.search(rf'-D(?:{entry["feature"]})(?::\w+)?=["\']?(?i:on|true|yes|1)\b',
-                                            ' '.join(options) if isinstance(options, (list, tuple)) else options or '') \
-        is not None
+    text = ' '.join(options) if isinstance(options, (list, tuple)) else options or ''
+    return 'feature' in entry \
+        and re.search(rf'-D(?:{entry["feature"]})(?::\w+)?=["\']?(?i:on|true|yes|1)\b', text) is not None
 
 
 def _told(options: Any, more: Mapping[str, str]) -> Any:
