@@ -14,7 +14,7 @@ from .draft import DEPENDENCY_LISTS, Draft
 from .folders import is_provided
 
 
-@rule('cmake-finders', 'CMake finds empty lists of libraries behind the wrappers, which some projects take for a failure',
+@rule('cmake-finders', 'CMake finds empty lists of libraries behind the wrappers, which stops some projects',
       link='https://cmake.org/cmake/help/latest/module/FindHDF5.html')
 def cmake_finders(draft: Draft, site: Site):
     """

@@ -216,7 +216,7 @@ def release_version(draft: Draft, site: Site):
                              f'and {after.name} holds it'
                 if bound:
                     reason += f' ({bound["reason"]})'
-                if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
+                if dependency.version and version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
                     reason += f' (the recipe was made with {dependency.version}, another major version)'
                 told, link = package(dependency.name).get('told'), None
                 if serial:

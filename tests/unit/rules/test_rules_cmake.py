@@ -16,7 +16,7 @@ def options(recipe, site, text, **facts):
     return found.parameters.get('configopts'), [change for change in found.changes if change.rule == 'cmake-finders']
 
 
-def test_R15_hdf5_is_named_to_cmake(recipe, site):
+def test_rule_cmake_finders_names_hdf5_R15(recipe, site):
     found, changes = options(recipe, site, NEEDS_HDF5 + "configopts = '-DX=1 '\n", toolchain=('foss', '2025a'))
     assert found == f'-DX=1 {HDF5}' and len(changes) == 1 and 'GDAL' in changes[0].reason
 
@@ -37,7 +37,7 @@ def test_others_are_told_nothing(recipe, site, text):
 
 
 @pytest.mark.parametrize('option', ['-DQE_ENABLE_SCALAPACK=ON', '-DENABLE_SCALAPACK_MPI=on', '-DSCALAPACK:BOOL="TRUE"'])
-def test_R12_scalapack_is_named_to_cmake(recipe, site, option):
+def test_rule_cmake_finders_names_scalapack_R12(recipe, site, option):
     change, = says('cmake-finders', recipe(f"easyblock = 'CMakeMake'\nconfigopts = '{option}'\n"), site)
     assert change.after == f'{option} -DSCALAPACK_LIBRARIES=-lm' and change.link
 
