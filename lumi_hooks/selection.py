@@ -33,18 +33,24 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
     (Eigen-3.4.0). One without a toolchain must not be older than what would be derived.
     """
     name, chosen = dependency.name, choose_version(dependency, site, policy)
-    if dependency.versionsuffix or dependency.toolchain == SYSTEM or site.derives(name):
+    others = library_variants(site.release.name).get(name, {}).get('others', {})
+    suffixes = _lumis_suffixes(name, site)
+    if dependency.versionsuffix in others:
+        suffixes = [others[dependency.versionsuffix]]
+    elif dependency.versionsuffix:
+        return chosen
+    if dependency.toolchain == SYSTEM or site.derives(name):
         return chosen
     release, allowed = site.release.name, _bound(dependency, site, policy or _policy(name))
     for version in sorted({chosen.version, *library_versions(release).get(name, ())}, key=version_key, reverse=True):
         if not allowed(version):
             continue
-        if _there(name, version, '', site):
+        if not others and _there(name, version, '', site):
             return chosen
-        suffix = next((suffix for suffix in _lumis_suffixes(name, site) if _there(name, version, suffix, site)), None)
-        if suffix:
+        suffix = next((suffix for suffix in suffixes if _there(name, version, suffix, site)), None)
+        if suffix is not None:
             return Chosen(version, f'{version}{suffix} is what LUMI has of {name} for release {release}', suffix)
-    if _there(name, chosen.version, '', site):
+    if others or _there(name, chosen.version, '', site):
         return chosen
     plain = [item for item in (parse_filename(name, path) for path in site.index.own_files(name))
              if not item.toolchain and '-' not in item.version and allowed(item.version)

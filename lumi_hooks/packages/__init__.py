@@ -16,6 +16,7 @@ What is known about single packages, as data: one small file a package, and grou
                  breaks of its interface, the newest of its major version, or not newer than that of another package
   built_although a Cray module that holds it and does not stand in for it
   verify         rules of lumi-eb verify that judge its installation otherwise
+  serial         its variant without MPI, which a recipe depends on that uses no MPI itself
 groups.json says the same once for many packages. A package's own file wins over its group.
 """
 import os
@@ -106,4 +107,6 @@ def treatment(name: str) -> Optional[Treatment]:
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:
     """Is it known whether a package uses mpi, blas or fft? {"value": bool, "reason": text}, or None."""
-    return package(name).get('uses', {}).get(what)
+    found = package(name).get('uses', {}).get(what)
+    return found or next((entry for entry in checked('packages/groups.json')['uses']
+                          if entry['what'] == what and name in entry['members']), None)

@@ -17,7 +17,7 @@ python/<version>.json    the Python packages that a cray-python carries
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from ..data import ROOT
 from ..errors import DataError
@@ -198,16 +198,16 @@ def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
 
 
 @lru_cache(maxsize=None)
-def library_variants(release_name: str) -> Mapping[str, Mapping[str, str]]:
+def library_variants(release_name: str) -> Mapping[str, Mapping[str, Any]]:
     """
     The libraries that LUMI's own stack for a release has under a suffix where upstream has none, as the same thing.
 
-    :return: name -> {"suffix", "reason"}
+    :return: name -> {"suffix", "reason"}, and `others`: other suffixes of upstream's -> LUMI's
     """
     path = f'releases/versions/{release_name}.json'
     if not os.path.exists(os.path.join(ROOT, path)):
         return {}
-    found: Mapping[str, Mapping[str, str]] = checked(path).get('variants', {})
+    found: Mapping[str, Mapping[str, Any]] = checked(path).get('variants', {})
     return found
 
 

@@ -4,6 +4,7 @@ from typing import Tuple
 
 from .base import Rule
 from .blas import blas_by_name, mpi_libraries
+from .cmake import cmake_finders
 from .compiler import compiler_strictness, linker_strictness
 from .dependencies import (
     central_bundles,
@@ -79,6 +80,7 @@ RULES: Tuple[Rule, ...] = (
     folder_by_name,
     mpi_by_name,
     mpi_libraries,
+    cmake_finders,
     linker_strictness,
     compiler_names,
     native_target,

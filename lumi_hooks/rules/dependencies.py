@@ -182,6 +182,23 @@ def _held(dependency: Dependency, site: Site) -> Optional[Dependency]:
     return other
 
 
+def _serial(draft: Draft, dependency: Dependency, site: Site) -> Optional[Mapping[str, Any]]:
+    """The variant of a package without MPI (`serial` in its data file), for a recipe that uses no MPI itself."""
+    known = package(dependency.name).get('serial')
+    if not known or dependency.versionsuffix:
+        return None
+    io = uses(draft.name, 'parallel-io')
+    if io['value'] if io else draft.option('usempi') or any(
+            # cray-python may have replaced mpi4py already
+            any(item.name == 'mpi4py' for item in draft.recipe.dependencies(parameter))
+            or any(item.external and 'parallel' in item.name for item in draft.dependencies(parameter))
+            for parameter in DEPENDENCY_LISTS):
+        return None
+    found = lumis_or_version(replace(dependency, versionsuffix=known['versionsuffix']), site)
+    there = found.suffix is not None or source_recipe(dependency.name, found.version, known['versionsuffix'], site)
+    return known if there else None
+
+
 @rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
 def release_version(draft: Draft, site: Site):
     """A dependency that is installed like any other follows the release's version of it."""
@@ -200,12 +217,14 @@ def release_version(draft: Draft, site: Site):
             if not within(draft.version, known):
                 known = {}
             policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
-            chosen = lumis_or_version(dependency, site, policy)
+            serial = _serial(draft, dependency, site)
+            asked = replace(dependency, versionsuffix=serial['versionsuffix']) if serial else dependency
+            chosen = lumis_or_version(asked, site, policy)
             if chosen.version != dependency.version and in_step(draft, dependency):
                 kept = lumis_or_version(dependency, site, 'exact')
                 if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
                     chosen = kept
-            suffix = site_suffix(dependency.versionsuffix, site) if chosen.suffix is None else chosen.suffix
+            suffix = site_suffix(asked.versionsuffix, site) if chosen.suffix is None else chosen.suffix
             after = Dependency(dependency.name, chosen.version, suffix, chosen.toolchain)
             held = _held(after, site) if chosen.suffix is None else None
             after = held or after
@@ -217,9 +236,11 @@ def release_version(draft: Draft, site: Site):
                              f'and {after.name} holds it'
                 if bound:
                     reason += f' ({bound["reason"]})'
-                if version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
+                if dependency.version and version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
                     reason += f' (the recipe was made with {dependency.version}, another major version)'
                 told, link = package(dependency.name).get('told'), None
+                if serial:
+                    reason, link = f'{reason}; {serial["reason"]}', serial['link']
                 if told and version_key(dependency.version) < version_key(told['from']) <= version_key(chosen.version):
                     reason, link = f'{reason}; {told["reason"]}', told['link']
                 yield Change(parameter, dependency, after, 'release-version', reason, link)

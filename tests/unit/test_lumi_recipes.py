@@ -116,6 +116,12 @@ def test_what_lumi_has_under_a_suffix_stands_for_upstreams(stack, name, asked, v
     assert lumis_or_version(Dependency(name, asked, '-other'), stack).suffix is None
 
 
+def test_R20_lumis_h5py_without_a_suffix_is_the_serial_one(stack):
+    for asked, found in (('-serial', ''), ('', '-parallel')):
+        chosen = lumis_or_version(Dependency('h5py', '3.14.0', asked), stack)
+        assert (chosen.version, chosen.suffix) == ('3.11.0', found)
+
+
 def test_variants_are_recipes(stubs):
     for name, entry in library_variants('25.03').items():
         paths = recipes_below([os.path.join(stubs, name[0].lower(), name)])

@@ -189,7 +189,16 @@ def check_check(name, entry, recipe, site):
     assert found.by_srun is ('srun ' not in entry['command'])
 
 
+def check_serial(name, entry, recipe, site):
+    """A recipe without MPI depends on the variant without MPI, and one with MPI on the other."""
+    text = f"dependencies = [({name!r}, '1.0')]\n"
+    for more, suffix in (('', entry['versionsuffix']), ("toolchainopts = {'usempi': True}\n", '')):
+        found = adapt(recipe(more + text), site).dependencies()
+        assert [item.versionsuffix for item in found if item.name == name] == [suffix]
+
+
 CHECKS = {'check': check_check, 'parameters': check_parameters, 'words': check_words, 'uses': check_uses,
+          'serial': check_serial,
           'dependencies': check_dependencies, 'version': check_version, 'told': check_told, 'needs': check_needs,
           'built_although': check_although, 'rocm': check_rocm}
 

@@ -288,9 +288,13 @@ class CpeCompiler(CrayPECompiler):
         return [self._get_software_root(name, required=required and name not in external) for name in names]
 
     def _add_dependency_cpp_headers(self, dep_root, extra_dirs=None):
-        """Add the header directories of a dependency, but never those of the system."""
+        """Add the header directories of a dependency, but never those of the system.
+
+        EasyBuild 5 takes them from $CPATH, which Cray's modules do not set: the wrappers find the headers, and CMake's
+        find_path, which looks into $CPPFLAGS, would not. So `include` is added, as EasyBuild 4 did.
+        """
         if os.path.normpath(dep_root) not in SYSTEM_PREFIXES:
-            super()._add_dependency_cpp_headers(dep_root, extra_dirs=extra_dirs)
+            super()._add_dependency_cpp_headers(dep_root, extra_dirs=[*(extra_dirs or ()), 'include'])
 
     def _add_dependency_linker_paths(self, dep_root, extra_dirs=None):
         """Add the library directories of a dependency, but never those of the system."""

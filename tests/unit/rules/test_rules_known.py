@@ -92,3 +92,21 @@ def test_rule_package_words(recipe, site):
     change, = says('package-words', recipe(more, name='VeloxChem'), site)
     assert change.parameter == 'exts_list' and 'LA_VENDOR=Cray"' in change.after[0][2]['preinstallopts']
     assert says('package-words', recipe(more, name='Other'), site) == []
+
+
+@pytest.mark.parametrize('name', ['OpenMPI-4.1.6-GCC-13.2.0.eb', 'OpenMPI-5.0.7-GCC-14.2.0.eb'])
+def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
+    found = adapt(read_recipe(f'{upstream_site.index.upstream[0]}/o/OpenMPI/{name}'), upstream_site)
+    words = found.parameters['configopts'].split()
+    assert '--with-ofi=$(pkg-config --variable=prefix libfabric)' in ' '.join(words)
+    assert {'--with-slurm', '--without-ucx', '--without-cuda'} <= set(words)
+    needs = {item.name for item in found.dependencies()}
+    # libevent without PMIx would stop its easyblock
+    assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.without
+    assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
+
+
+def test_R16_an_mpich_goes_over_slingshot(upstream_site):
+    found = adapt(read_recipe(f'{upstream_site.index.upstream[0]}/m/MPICH/MPICH-4.3.0-GCC-14.2.0.eb'), upstream_site)
+    assert found.parameters['device'] == 'ch4:ofi'
+    assert found.parameters['configopts'] == '--with-libfabric=$(pkg-config --variable=prefix libfabric)'

@@ -261,3 +261,29 @@ def test_rule_central_bundles(recipe, tmp_path, release, there, stands):
     # one of its members is built with upstream's others
     own = adapt(recipe("dependencies = [('libglvnd', '1.7.0')]\n", name='Mesa'), site)
     assert [item.name for item in own.dependencies() if not item.external] == ['libglvnd']
+
+
+# --- R20: what uses no MPI gets what has none
+
+@pytest.mark.parametrize('toolchain, text, suffix', [
+    (('foss', '2025a'), '', '-serial'),
+    (('gfbf', '2025a'), '', '-serial'),
+    (('foss', '2025a'), "toolchainopts = {'usempi': True}\n", ''),
+    # what it is compiled with itself is parallel, or it speaks MPI from Python
+    (('foss', '2025a'), "builddependencies = [('HDF5', '1.14.6')]\n", ''),
+    (('foss', '2025a'), "builddependencies = [('mpi4py', '4.1.0')]\n", ''),
+])
+def test_R20_h5py_without_mpi(recipe, upstream_site, toolchain, text, suffix):
+    found = adapt(recipe(text + "dependencies = [('h5py', '3.14.0')]\n", toolchain=toolchain), upstream_site)
+    h5py, = (item for item in found.dependencies() if item.name == 'h5py')
+    assert h5py.versionsuffix == suffix
+    reasons = [change.reason for change in found.changes if change.rule == 'release-version']
+    assert any('starts MPI' in reason for reason in reasons) is bool(suffix)
+
+
+@pytest.mark.parametrize('name', ['Ferret', 'VMD', 'kallisto'])
+def test_R20_serial_tools_get_serial_libraries(recipe, site, name):
+    text = "toolchainopts = {'usempi': True}\ndependencies = [('netCDF', '4.9.2'), ('HDF5', '1.14.5')]\n"
+    found = adapt(recipe(text, name=name, toolchain=('foss', '2025a')), site)
+    assert {'cray-netcdf', 'cray-hdf5'} <= {item.name for item in found.dependencies()}
+    assert any('serial: it has no MPI' in change.reason for change in found.changes)
