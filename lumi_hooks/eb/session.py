@@ -23,7 +23,7 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..prefix import held
-from ..recipe import Recipe, parse_recipe, read_recipe
+from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
 from ..record.since import told
@@ -151,6 +151,7 @@ class Session:
             trust.check_beside(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
+                parser_of(ec.rawtxt, ec.path, ec.parser)
                 recipe = parse_recipe(ec.rawtxt, ec.path)
             self._texts[key] = self._adapted(recipe, given)
             # read once more (copies of the object) it is what it is

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from lumi_hooks.eb.patches import table
 
+from .test_live import tiny
+
 ROOT = Path(__file__).resolve().parents[2]
 # as ci/quickstart installs them
 QUICKSTART = re.search(r'^recipes=\((.+)\)$', (ROOT / 'ci/quickstart').read_text(), re.M)[1].split()
@@ -24,3 +26,12 @@ def test_without_patches_the_three_of_the_quickstart_are_installed(fresh):
     program = 'from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(MPI.COMM_WORLD.rank))'
     ran = fresh.run(f'module load mpi4py/4.1.0-cpeGNU-25.03 && mpirun -n 2 python3 -c {program!r}', check=True)
     assert ran.stdout.split()[-2:] == ['1', '1']
+
+
+def test_a_recipe_is_run_once(fresh, tmp_path):
+    """EasyBuild runs the text when it reads it; rules, doctor, checksums and record take what it found."""
+    ran = tmp_path / 'ran'
+    path = tiny(tmp_path, extra=f"open({str(ran)!r}, 'a').write('x')\n")
+    fresh.eb(f'{path}')
+    # as it is written, its adapted text when that is checked, and with the comments that say why
+    assert ran.read_text() == 'xxx'
