@@ -171,10 +171,10 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
             trust.check(path, 'the recipe')
         except TrustError as err:
             raise UntrustedRecipeError(str(err)) from err
-    from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS, EasyConfigParser
+    from easybuild.framework.easyconfig.parser import ALTERNATIVE_EASYCONFIG_PARAMETERS
     with _site_variables():
         try:
-            found = EasyConfigParser(filename=path, rawcontent=text).get_config_dict()
+            found = parser_of(text, path).get_config_dict()  # a copy, whoever else has the parser
         except (Exception, SystemExit) as err:  # the text is foreign code: it may raise anything
             why = _unset_variable(_first_line(err), text) or f'is not a readable recipe: {_first_line(err)}'
             raise RecipeError(f'{path or "the recipe"} {why}') from err
@@ -206,6 +206,28 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
     for parameter in ('dependencies', 'builddependencies'):
         recipe.dependencies(parameter)
     return recipe
+
+
+# parsers of the recipes that were read last, which have run them: a build reads each of a few texts many times
+_parsers: Dict[Tuple, Any] = {}
+_MOST_PARSERS = 100
+
+
+def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
+    """
+    EasyBuild's parser of a recipe's text, which runs it: once for a text and path, as long as the variables that it
+    asks for and those of `read_for` are the same.
+
+    :param parser: one that has run the text already
+    """
+    from easybuild.framework.easyconfig.parser import EasyConfigParser
+    key = text, path, tuple(_variables.items()), tuple(map(os.environ.get, _ASKED.findall(text)))
+    found = _parsers.get(key) or parser or EasyConfigParser(filename=path, rawcontent=text)
+    if key not in _parsers:
+        if len(_parsers) >= _MOST_PARSERS:
+            del _parsers[next(iter(_parsers))]
+        _parsers[key] = found
+    return found
 
 
 def files_beside(recipe: Recipe) -> Tuple[str, ...]:

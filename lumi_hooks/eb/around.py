@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Callable, Dict, List, Sequence, Tuple
 
 from easybuild.base import fancylogger
-from easybuild.framework import easyblock as framework
 from easybuild.framework.easyblock import FETCH_STEP
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import (
@@ -30,7 +29,7 @@ from ..prefix.checksums import is_complete
 from ..prefix.licensed import is_licensed
 from ..recipe import parse_recipe
 from ..site import Site
-from . import environment, install, linkage, messages, network, parents, stack
+from . import environment, install, linkage, messages, network, parents, patches, stack
 from .modules import SCOPE
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -63,7 +62,6 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         raise EasyBuildError('lumi-hooks: --ignore-locks lets two eb write into one installation, and what was there '
                              'before could not be brought back: leave it out. Locks that dead processes left are '
                              'cleared by themselves; of any other one eb says whose it is, and which folder to remove')
-    accept_supplementary_groups()
     packages = []
     for entry in ecs:
         ec = entry['ec'] if isinstance(entry, dict) else entry
@@ -98,7 +96,8 @@ def enter(here, app) -> None:
             _settle_around(here, app, group)
     if app.group is not None:
         # what is installed is nobody else's to read before it has its group, but what is above it is everybody's
-        _undo.append(parents.keep_open(partial(_is_shared, here, app), permissions.umask()))
+        if patches.on('folders'):
+            _undo.append(parents.keep_open(partial(_is_shared, here, app), permissions.umask()))
         _umask(0o077)
     if licensed:
         _private_sources()
@@ -257,25 +256,16 @@ def _listing(folder: str) -> List[str]:
     return os.listdir(folder) if os.path.isdir(folder) else []
 
 
-def accept_supplementary_groups() -> None:
+@patches.replaces('easybuild.framework.easyblock:use_group')
+def use_group(original, name: str) -> Tuple[str, int]:
     """
-    Have EasyBuild take a group that the user is in, but not with (a project's group never is the primary one). It can
-    go once `use_group` does not insist on setgid: what it needs the group for is chgrp, which any group will do for.
-    Idempotent.
+    Take a group that the user is in, but not with (a project's group never is the primary one): what EasyBuild needs it
+    for is chgrp, which any group will do for.
     """
-    original = framework.use_group
-    if getattr(original, 'lumi_hooks', False):
-        return
-
-    def use_group(name: str) -> Tuple[str, int]:
-        try:
-            number = grp.getgrnam(name).gr_gid
-        except KeyError:
-            return original(name)
-        if number in os.getgroups() and number != os.getegid() and os.geteuid() != 0:
-            return name, number
+    try:
+        number = grp.getgrnam(name).gr_gid
+    except KeyError:
         return original(name)
-
-    setattr(use_group, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
-    use_group.__doc__ = original.__doc__
-    framework.use_group = use_group
+    if number in os.getgroups() and number != os.getegid() and os.geteuid() != 0:
+        return name, number
+    return original(name)

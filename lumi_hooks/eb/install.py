@@ -3,8 +3,7 @@
 Guards every installation: one at a time, whole or not at all, and the earlier one back if a new one fails.
 
 EasyBuild's `build_and_install_one` is run under a lock of ours (locks.py), its earlier prefix is set aside (aside.py)
-instead of deleted, and the module appears by a rename when everything else is done. Held against EasyBuild 5.1.2,
-5.2.0 and 5.4.1. Each of the replaced functions says when it can go.
+instead of deleted, and the module appears by a rename when everything else is done.
 """
 import errno
 import glob
@@ -19,7 +18,6 @@ from functools import partial
 from typing import Callable, Dict, Iterator, Optional, Tuple
 
 from easybuild.base import fancylogger
-from easybuild.framework import easyblock as framework
 from easybuild.framework.easyconfig.easyconfig import ActiveMNS
 from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, print_warning
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
@@ -33,7 +31,7 @@ from ..prefix.licensed import is_licensed
 from ..record import read_record
 from ..site import Site
 from ..standing import fallen
-from . import ending, network, removal
+from . import ending, network, patches, removal
 from .aside import COMPLETED, RESTORED, Aside, pending
 from .asked import Asked, was_there
 from .commands import TOKEN, end_processes
@@ -42,9 +40,8 @@ from .locks import DEAD, Lock, judge, read_owner
 _log = fancylogger.getLogger('lumi_hooks.install', fname=False)
 # locks of this process, by EasyBuild's name of them
 _held: Dict[str, Lock] = {}
-# the installation that is under way, and the functions of EasyBuild that ours stand for
+# the installation that is under way
 _now: Optional['Installation'] = None
-_originals: Dict[str, Callable] = {}
 
 
 class Installation:
@@ -116,37 +113,15 @@ def module_file(app) -> str:
     return hidden if hidden and os.path.lexists(hidden) else app.mod_filepath
 
 
-def watch(session) -> None:
-    """
-    Put the guard in place. Idempotent.
-
-    :param session: the session of this process (session.py)
-    """
-    if _originals:
-        return
-    original = framework.build_and_install_one
-
-    def build_and_install_one(ecdict, init_env):
-        if build_option('extended_dry_run') or build_option('ignore_locks'):
-            return original(ecdict, init_env)
-        try:
-            return _guarded(original, ecdict, init_env, session)
-        except LumiHooksError as err:
-            raise EasyBuildError('lumi-hooks: %s', err) from err
-
-    build_and_install_one.__doc__ = original.__doc__
-    _originals['build_and_install_one'] = original
-    # main.py, which runs as __main__, holds a reference of its own
-    for module in list(sys.modules.values()):
-        if vars(module).get('build_and_install_one') is original:
-            setattr(module, 'build_and_install_one', build_and_install_one)  # noqa: B010
-    for name, ours in (('make_dir', _make_dir), ('remove_module_file', _remove_module_file),
-                       ('make_module_step', _make_module_step)):
-        _originals[name] = getattr(framework.EasyBlock, name)
-        setattr(framework.EasyBlock, name, ours)
-    for name, ours in (('check_lock', _check_lock), ('create_lock', _create_lock), ('remove_lock', _remove_lock)):
-        _originals[name] = getattr(framework, name)
-        setattr(framework, name, ours)
+@patches.replaces('easybuild.framework.easyblock:build_and_install_one')
+def build_and_install_one(original, ecdict, init_env):
+    """The guard around one installation."""
+    if build_option('extended_dry_run') or build_option('ignore_locks'):
+        return original(ecdict, init_env)
+    try:
+        return _guarded(original, ecdict, init_env, patches.session())
+    except LumiHooksError as err:
+        raise EasyBuildError('lumi-hooks: %s', err) from err
 
 
 def restore_left(site: Site) -> None:
@@ -253,11 +228,11 @@ def _put_back(path: str, text: str) -> None:
         print_warning('lumi-hooks: %s is not the recipe that the files were made of any more: %s', path, err.strerror)
 
 
-def _make_dir(self, dir_name, clean, *args, **kwargs):
+@patches.replaces('easybuild.framework.easyblock:EasyBlock.make_dir')
+def _make_dir(original, self, dir_name, clean, *args, **kwargs):
     """
     EasyBlock.make_dir, but an installation that is already there is set aside, not deleted; where the recipe
-    builds on it (keeppreviousinstall) it is built on a copy. Can go when EasyBuild keeps the earlier installation until
-    the new one stands.
+    builds on it (keeppreviousinstall) it is built on a copy.
     """
     goes_on = bool(self.cfg['keeppreviousinstall'])
     if (_now and self.installdir and os.path.realpath(dir_name) == os.path.realpath(self.installdir)
@@ -269,35 +244,36 @@ def _make_dir(self, dir_name, clean, *args, **kwargs):
         if goes_on:
             _now.aside.copy()
         self.log.info('lumi-hooks: what was in %s is set aside in %s', dir_name, _now.aside.folder)
-    return _originals['make_dir'](self, dir_name, clean, *args, **kwargs)
+    return original(self, dir_name, clean, *args, **kwargs)
 
 
-def _remove_module_file(self):
+@patches.replaces('easybuild.framework.easyblock:EasyBlock.remove_module_file')
+def _remove_module_file(original, self):
     """
     EasyBlock.remove_module_file, which hides the earlier module for as long as the build takes: it goes when the
-    installation that it points to goes. Can go when EasyBuild removes it no sooner.
+    installation that it points to goes.
     """
     if _now and self.mod_filepath == _now.module_file:
         self.log.info('lumi-hooks: %s stays until the new installation begins to be written', self.mod_filepath)
         return
-    _originals['remove_module_file'](self)
+    original(self)
 
 
-def _make_module_step(self, fake=False):
+@patches.replaces('easybuild.framework.easyblock:EasyBlock.make_module_step')
+def _make_module_step(original, self, fake=False):
     """
     EasyBlock.make_module_step, but the module file is written under a name that Lmod ignores: it appears by a rename
-    when everything is done, and before that only for test cases and packages, which need it. Can go when EasyBuild
-    writes module files in one step, after everything else.
+    when everything is done, and before that only for test cases and packages, which need it.
     """
     if fake or _now is None or self.dry_run or self.mod_filepath != _now.module_file:
-        return _originals['make_module_step'](self, fake=fake)
+        return original(self, fake=fake)
     final = self.mod_filepath
     # EasyBuild opens the file by its name, and would write where a link in its place leads to: in a folder of our own
     # there is none
     with tempfile.TemporaryDirectory() as own:
         self.mod_filepath = os.path.join(own, os.path.basename(final))
         try:
-            result = _originals['make_module_step'](self, fake=fake)
+            result = original(self, fake=fake)
             if os.path.exists(self.mod_filepath):
                 tree.remove(_now.aside.hidden)
                 write_atomic(_now.aside.hidden, read_text(self.mod_filepath))
@@ -308,11 +284,13 @@ def _make_module_step(self, fake=False):
     return result
 
 
-def _check_lock(lock_name):
+@patches.replaces('easybuild.framework.easyblock:check_lock')
+def _check_lock(original, lock_name):
     """Looking and taking is one step, in _create_lock."""
 
 
-def _create_lock(lock_name):
+@patches.replaces('easybuild.framework.easyblock:create_lock')
+def _create_lock(original, lock_name):
     """filetools.create_lock, for what is not locked yet: easyblocks that change their folder."""
     if lock_name not in _held:
         lock = Lock(det_lock_path(lock_name), lock_name)
@@ -323,7 +301,8 @@ def _create_lock(lock_name):
         _held[lock_name] = lock
 
 
-def _remove_lock(lock_name):
+@patches.replaces('easybuild.framework.easyblock:remove_lock')
+def _remove_lock(original, lock_name):
     """filetools.remove_lock; the lock on the whole installation is kept until its module stands."""
     if lock_name in _held and (_now is None or lock_name != _now.lock_name):
         _held.pop(lock_name).release()

@@ -3,16 +3,14 @@
 With --job: refusals, and what sbatch lacks, are told before the first job is submitted.
 
 EasyBuild runs no hook there: it fetches sources without one and submits, and the refusal would be told by the job, on
-another node and later. This can go once EasyBuild has a hook before jobs are submitted (seen in 5.1.2 to 5.4.1).
+another node and later.
 """
 import os
-from typing import Callable, Dict, Iterable, Mapping
-
-from easybuild.tools import parallelbuild
+from typing import Dict, Mapping
 
 from ..queues import load_jobs
 from ..site import Site
-from . import messages
+from . import messages, patches
 
 
 def settings(site: Site, env: Mapping[str, str]) -> Dict[str, str]:
@@ -36,24 +34,14 @@ def tell_settings(site: Site, env: Mapping[str, str]) -> None:
                      'by variables, as: export ' + ' '.join(f'{name}={value}' for name, value in lacks.items()))
 
 
-def refuse_before_submitting(refuse: Callable[[], None], note: Callable[[Iterable[str]], None], site: Site) -> None:
+@patches.replaces('easybuild.tools.parallelbuild:build_easyconfigs_in_parallel')
+def build_easyconfigs_in_parallel(original, build_command, easyconfigs, *args, **kwargs):
     """
-    Have two functions called before jobs are submitted, and tell what sbatch lacks. Idempotent.
-
-    :param refuse: raises EasyBuildError if something that was asked for can't be installed
-    :param note: is given the modules that will be installed: each job is an eb that is given one recipe, and does not
-        know what was asked for
+    Refuse first, and tell what sbatch lacks. Then note the modules that will be installed: each job is an eb that is
+    given one recipe, and does not know what was asked for.
     """
-    original = parallelbuild.build_easyconfigs_in_parallel
-    if getattr(original, 'lumi_hooks', False):
-        return
-
-    def build_easyconfigs_in_parallel(build_command, easyconfigs, *args, **kwargs):
-        refuse()
-        tell_settings(site, os.environ)
-        note(entry['full_mod_name'] for entry in easyconfigs)
-        return original(build_command, easyconfigs, *args, **kwargs)
-
-    setattr(build_easyconfigs_in_parallel, 'lumi_hooks', True)  # noqa: B010 (see modules.py)
-    build_easyconfigs_in_parallel.__doc__ = original.__doc__
-    parallelbuild.build_easyconfigs_in_parallel = build_easyconfigs_in_parallel
+    here = patches.session()
+    here.raise_refusals()
+    tell_settings(here.site, os.environ)
+    here.asked.dependencies(entry['full_mod_name'] for entry in easyconfigs)
+    return original(build_command, easyconfigs, *args, **kwargs)

@@ -4,10 +4,9 @@ import copy
 
 from easybuild.framework.easyconfig.default import DEFAULT_CONFIG
 from easybuild.framework.easyconfig.easyconfig import triage_easyconfig_params
-from easybuild.framework.easyconfig.parser import EasyConfigParser
 from easybuild.tools.build_log import EasyBuildError
 
-from ..recipe import Recipe
+from ..recipe import Recipe, parser_of
 
 
 def replace(ec, text: str, path: str) -> None:
@@ -23,7 +22,7 @@ def replace(ec, text: str, path: str) -> None:
         raise EasyBuildError('lumi-hooks: the toolchain of %s was used before the recipe was adapted; another hook '
                              'that runs before ours does that', path)
     old, _ = triage_easyconfig_params(ec.parser.get_config_dict(), ec._config)
-    ec.parser = EasyConfigParser(filename=path, rawcontent=text)
+    ec.parser = parser_of(text, path)
     ec.rawtxt, ec.path = text, path
     new, ec.unknown_keys = triage_easyconfig_params(ec.parser.get_config_dict(), ec._config)
     for key in old:

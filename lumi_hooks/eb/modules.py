@@ -4,17 +4,16 @@ What a build sees of the Cray modules, in every phase.
 
 EasyBuild defines $EBROOT* and $EBVERSION* of external modules when it prepares the toolchain, and nowhere else: at
 an extension's `pip install`, in the sanity check and with --sanity-check-only they are gone, and modules that were
-unloaded are back. So this acts after *every* load of modules, in one place. It can go once EasyBuild defines them
-on every load (`ModulesTool.load`) and knows modules to be kept out.
+unloaded are back. So this acts after *every* load of modules, in one place.
 """
 import os
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, Mapping, Optional, Sequence, Tuple
 
 from easybuild.tools.environment import setvar, unset_env_vars
-from easybuild.tools.modules import Lmod, ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
+from easybuild.tools.modules import ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
 
-from ..central import Index
 from ..releases import CrayModule
+from . import patches
 
 
 class Scope:
@@ -94,44 +93,27 @@ def loaded_modules(env: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
     return found
 
 
-def watch_loads() -> None:
-    """Have SCOPE act after every load of modules. Idempotent."""
-    if getattr(ModulesTool.load, 'lumi_hooks', False):
-        return
-    original = ModulesTool.load
-
-    def load(self, *args, **kwargs):
-        result = original(self, *args, **kwargs)
-        SCOPE.after_load(self)
-        return result
-
-    setattr(load, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
-    load.__doc__ = original.__doc__
-    ModulesTool.load = load
+@patches.replaces('easybuild.tools.modules:ModulesTool.load')
+def load(original, self, *args, **kwargs):
+    """Have SCOPE act after every load of modules."""
+    result = original(self, *args, **kwargs)
+    SCOPE.after_load(self)
+    return result
 
 
-def watch_presence(index: Index) -> None:
+@patches.replaces('easybuild.tools.modules:ModulesTool.exist')
+def exist(original, self, mod_names, *args, **kwargs):
     """
-    Have EasyBuild take modules whose installation is gone or due for removal for what they are: not installed, so that
-    it installs them again. It asks Lmod, which sees the module file. Can go when EasyBuild looks for the installation,
-    too. Idempotent.
+    Take modules whose installation is gone or due for removal for what they are: not installed, so that EasyBuild
+    installs them again. It asks Lmod, which sees the module file.
     """
-    _indices.append(index)
-    if getattr(ModulesTool.exist, 'lumi_hooks', False):
-        return
-    exist, available = ModulesTool.exist, Lmod.available
-
-    def exist_with_files(self, mod_names, *args, **kwargs):
-        found = exist(self, mod_names, *args, **kwargs)
-        return [there and _indices[-1].stands(name) for name, there in zip(mod_names, found)]
-
-    def available_with_files(self, *args, **kwargs):
-        return [name for name in available(self, *args, **kwargs) if _indices[-1].stands(name)]
-
-    setattr(exist_with_files, 'lumi_hooks', True)  # noqa: B010
-    exist_with_files.__doc__, available_with_files.__doc__ = exist.__doc__, available.__doc__
-    ModulesTool.exist, Lmod.available = exist_with_files, available_with_files
+    index = patches.session().site.index
+    return [there and index.stands(name)
+            for name, there in zip(mod_names, original(self, mod_names, *args, **kwargs))]
 
 
-# the index of the session; a later session of the same process has its own
-_indices: List[Index] = []
+@patches.replaces('easybuild.tools.modules:Lmod.available')
+def available(original, self, *args, **kwargs):
+    """As `exist`, for a list of modules."""
+    index = patches.session().site.index
+    return [name for name in original(self, *args, **kwargs) if index.stands(name)]

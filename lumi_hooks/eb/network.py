@@ -4,9 +4,8 @@ While a package is configured, built and installed it has no network: what it ne
 checksums. Fetching, tests and sanity checks keep it (they may go through Slurm).
 
 Whole steps are run cut off (cutoff.py), so that it does not matter who starts a process, or how. EasyBuild has hooks
-before and after a step, and none around it: `run_step` is the one method that is replaced.
+before and after a step, and none around it: `run_step` is replaced.
 """
-import functools
 import os
 from typing import Any, Dict, Optional
 
@@ -17,12 +16,12 @@ from easybuild.framework.easyblock import (
     EXTENSIONS_STEP,
     INSTALL_STEP,
     POSTPROC_STEP,
-    EasyBlock,
 )
 from easybuild.tools.build_log import EasyBuildError
 
 from ..cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
 from ..namespace import NotEntered
+from . import patches
 
 STEPS = (CONFIGURE_STEP, BUILD_STEP, INSTALL_STEP, EXTENSIONS_STEP, POSTPROC_STEP)
 
@@ -50,6 +49,8 @@ def enter(here, app) -> None:
         _open = f'its licence is asked for at {app.cfg["license_file"]}'
     elif setting(os.environ) == OPEN:
         _open = f'{SETTING} is {OPEN}'
+    elif not patches.on('network'):
+        _open = f'EasyBuild is used as it is ({patches.SETTING}, or a version that is not known)'
     elif not app.dry_run:
         try:
             if _way is None or not _way.works():
@@ -57,7 +58,6 @@ def enter(here, app) -> None:
         except OSError as err:
             _open = f'this machine cuts no commands off ({err.strerror})'
         else:
-            _watch()
             _package = app
             _log.info('lumi-hooks: %s is cut off from the network by %s%s', app.name, _way.by,
                       ''.join(f' ({why})' for why in _way.failed))
@@ -76,32 +76,24 @@ def as_json() -> Dict[str, Any]:
     return {'cut_off': _package is not None, 'by': _way.by if _package is not None and _way else None, 'reason': _open}
 
 
-def _watch() -> None:
-    """Have steps of a package run cut off from now on. Idempotent."""
-    original = EasyBlock.run_step
-    if getattr(original, 'lumi_hooks', False):
-        return
-
-    @functools.wraps(original)
-    def run_step(self, step, *args, **kwargs):
-        global _inside
-        # the steps of a bundle's components run within those of the bundle
-        if _way is None or _package is None or _inside or step not in STEPS:
-            return original(self, step, *args, **kwargs)
-        with surroundings():
-            _inside = True
-            try:
-                return _way.run(lambda: original(self, step, *args, **kwargs))
-            except NotEntered as err:
-                raise EasyBuildError('lumi-hooks: %s (LUMI_HOOKS_ALLOW=%s runs it with the network)', err,
-                                     self.name) from err
-            except EasyBuildError as err:
-                if _way.works():
-                    raise
-                raise EasyBuildError('lumi-hooks: the process that watches over the network of the build was ended, '
-                                     'and with it the loopback; run the same command again: %s', err.msg) from err
-            finally:
-                _inside = False
-
-    setattr(run_step, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
-    setattr(EasyBlock, 'run_step', run_step)  # noqa: B010
+@patches.replaces('easybuild.framework.easyblock:EasyBlock.run_step')
+def run_step(original, self, step, *args, **kwargs):
+    """A step, cut off where the package is."""
+    global _inside
+    # the steps of a bundle's components run within those of the bundle
+    if _way is None or _package is None or _inside or step not in STEPS:
+        return original(self, step, *args, **kwargs)
+    with surroundings():
+        _inside = True
+        try:
+            return _way.run(lambda: original(self, step, *args, **kwargs))
+        except NotEntered as err:
+            raise EasyBuildError('lumi-hooks: %s (LUMI_HOOKS_ALLOW=%s runs it with the network)', err,
+                                 self.name) from err
+        except EasyBuildError as err:
+            if _way.works():
+                raise
+            raise EasyBuildError('lumi-hooks: the process that watches over the network of the build was ended, '
+                                 'and with it the loopback; run the same command again: %s', err.msg) from err
+        finally:
+            _inside = False

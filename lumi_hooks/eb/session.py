@@ -23,7 +23,7 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for
 from ..prefix import held
-from ..recipe import Recipe, parse_recipe, read_recipe
+from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
 from ..record.since import stays, told
@@ -33,12 +33,10 @@ from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
-from . import around, install, linkage, live, messages, places, stack, trust
+from . import around, install, jobs, linkage, live, messages, names, patches, places, stack, trust  # noqa: F401
 from .asked import Asked
 from .guard import refuse_options
-from .jobs import refuse_before_submitting
-from .modules import SCOPE, watch_loads, watch_presence
-from .names import name_external_modules
+from .modules import SCOPE
 from .record import Records
 from .view import View
 
@@ -79,16 +77,10 @@ class Session:
         trust.check_clone(library.files(everything=True))
         trust.check_included(sys.path)
         trust.check_given(sys.argv[1:])
-        trust.watch()
         around.begin(site)
         session = cls(site, upstream)
+        patches.install(session)
         session.store.expire()
-        watch_loads()
-        parts = {*site.release.modules, *load_machine()['unversioned_modules']}
-        name_external_modules(parts.difference(site.cray))
-        refuse_before_submitting(session.raise_refusals, session.asked.dependencies, site)
-        watch_presence(site.index)
-        install.watch(session)
         install.restore_left(site)
         session.asked.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
@@ -107,6 +99,8 @@ class Session:
         refuse_options()  # each entry of an easystack has options of its own
         for folder in ('toolchains', 'easyblocks'):
             # LUMI's own classes of the same names are superseded; each entry of an easystack includes them again
+            if not patches.on(folder):
+                continue
             places.plugin_package(folder)
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         self.site.index.refresh()
@@ -157,6 +151,7 @@ class Session:
             trust.check_beside(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
+                parser_of(ec.rawtxt, ec.path, ec.parser)
                 recipe = parse_recipe(ec.rawtxt, ec.path)
             self._texts[key] = self._adapted(recipe, given)
             # read once more (copies of the object) it is what it is

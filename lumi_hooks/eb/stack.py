@@ -13,7 +13,7 @@ from ..central import Index
 from ..prefix import closed
 from ..prefix.overrides import overrides_of
 from ..site import Site, stack_version
-from . import messages, trust
+from . import messages, patches, trust
 
 
 def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
@@ -60,4 +60,5 @@ def set_source_paths(paths: Sequence[str], name: str = 'sourcepath') -> None:
     :param name: the setting, for sources or for those of data
     """
     # a frozen dictionary, as build options are (see easybuild.tools.config.update_build_option)
-    ConfigurationVariables()._FrozenDict__dict[name] = list(paths)
+    if patches.on('sources'):
+        ConfigurationVariables()._FrozenDict__dict[name] = list(paths)

@@ -6,18 +6,15 @@ Checked are the files on the command line, the folders on the robot path, each r
 they are applied, what --include-easyblocks and the like have brought in, this clone, and the current folder, which
 Python imports from.
 """
-import functools
 import os
 import sys
 from typing import Iterable, List, Optional, Sequence, Set
-
-from easybuild.framework.easyconfig.parser import EasyConfigParser
 
 from .. import trust
 from ..errors import LumiHooksError, TrustError
 from ..recipe import Recipe, checksums_beside, files_beside
 from ..trust.whom import CHECKOUT
-from . import messages
+from . import messages, patches
 
 # how EasyBuild (tools/include.py) names the folders that it links included files into, on sys.path
 _INCLUDED = 'included-'
@@ -158,20 +155,12 @@ def check_patches(app) -> None:
             trust.check(patch['path'], 'the patch')
 
 
-def watch() -> None:
-    """Have each recipe looked at before it is read, whichever way EasyBuild came to it. Idempotent."""
-    original = EasyConfigParser.__init__
-    if getattr(original, 'lumi_hooks', False):
-        return
-
-    @functools.wraps(original)
-    def read(self, filename=None, *args, **kwargs):
-        try:
-            if filename:
-                trust.check(filename, 'the recipe')
-        except LumiHooksError as err:
-            raise messages.error(err) from err
-        original(self, filename, *args, **kwargs)
-
-    setattr(read, 'lumi_hooks', True)  # noqa: B010 (a function has no such attribute to type checkers)
-    setattr(EasyConfigParser, '__init__', read)  # noqa: B010
+@patches.replaces('easybuild.framework.easyconfig.parser:EasyConfigParser.__init__')
+def read(original, self, filename=None, *args, **kwargs):
+    """Look at each recipe before it is read, whichever way EasyBuild came to it."""
+    try:
+        if filename:
+            trust.check(filename, 'the recipe')
+    except LumiHooksError as err:
+        raise messages.error(err) from err
+    original(self, filename, *args, **kwargs)

@@ -43,6 +43,8 @@ KINDS = {
     'verify/policy.json': 'verify',
     'record/environment.json': 'environment',
     'pilot/assumptions.json': 'assumptions',
+    'eb/patches/patches.json': 'patches',
+    'eb/patches/known.json': 'known',
 }
 # the same of files that users write
 USERS = {'overrides/*.json': 'override'}

@@ -18,10 +18,12 @@ class Folder(NamedTuple):
     :ivar path: without links
     :ivar reason: why no file in it is taken; None where they are
     :ivar exchange: why what lies in it, or in a folder above it, can be exchanged for something else
+    :ivar there: is there something of that path?
     """
     path: str
     reason: Optional[str] = None
     exchange: Optional[str] = None
+    there: bool = True
 
 
 class Judge:
@@ -79,7 +81,7 @@ class Judge:
                 found = self._look(path)
             except RecursionError:
                 found = Folder(path, 'it lies below too many folders', 'it lies below too many folders')
-            if not os.path.lexists(found.path):
+            if not found.there:
                 del self._folders[path]  # somebody may make it later
                 return found
             self._folders[path] = found
@@ -100,7 +102,7 @@ class Judge:
             place = os.path.join(up.path, name)
         status = _status(place)
         if status is None:
-            return Folder(place, up.exchange, up.exchange)
+            return Folder(place, up.exchange, up.exchange, there=False)
         if stat.S_ISLNK(status.st_mode):
             # whoever may exchange the link decides where it leads
             bad = up.exchange or self._owner(place, status)

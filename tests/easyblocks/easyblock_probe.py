@@ -21,6 +21,7 @@ import re
 import sys
 import tempfile
 import traceback
+import types
 
 WORK = tempfile.mkdtemp()
 
@@ -70,7 +71,10 @@ def load_packages(root):
     sys.path.insert(0, root)
     from easybuild.tools.config import build_option
     site = importlib.import_module('lumi_hooks.site').make_site(env={})
-    importlib.import_module('lumi_hooks.eb.names').name_external_modules(set(site.release.modules).difference(site.cray))
+    importlib.import_module('lumi_hooks.eb.names')
+    patches = importlib.import_module('lumi_hooks.eb.patches')
+    patches._session = types.SimpleNamespace(site=site)
+    patches.place('names')
     metadata = build_option('external_modules_metadata')
     for module in site.cray.values():
         metadata[module.full_name] = {'name': list(module.provides), 'prefix': module.prefix,

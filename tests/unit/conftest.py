@@ -2,6 +2,7 @@
 """Fixtures of the unit tests: a clean environment, sites, upstream's recipes."""
 import os
 import socket
+from types import SimpleNamespace
 
 import pytest
 from attackers import place, project  # noqa: F401 (fixtures, under these names everywhere)
@@ -12,6 +13,7 @@ from writing import recipe_text
 from lumi_hooks import trust
 from lumi_hooks.catalogue import find_recipe, upstream_recipes
 from lumi_hooks.central import Index
+from lumi_hooks.eb import patches
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 
@@ -85,6 +87,16 @@ def options():
     yield
     instances.clear()
     instances.update(before)
+
+
+@pytest.fixture
+def patched(monkeypatch):
+    """Puts a feature's functions in place of EasyBuild's until the test ends: patched('names', site=…)."""
+    def put(feature, **session):
+        monkeypatch.setattr(patches, '_session', SimpleNamespace(**session))
+        patches.place(feature)
+    yield put
+    patches.undo()
 
 
 @pytest.fixture(scope='module')

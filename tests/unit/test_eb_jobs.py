@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """eb --job: what EasyBuild does not tell sbatch."""
+from types import SimpleNamespace
+
 import pytest
 from easybuild.tools import parallelbuild
 
@@ -18,14 +20,14 @@ def test_what_sbatch_lacks(partition, env, lacks):
 
 
 @pytest.mark.parametrize('given', [True, False])
-def test_it_is_told_before_jobs_are_submitted(options, monkeypatch, capsys, given):
+def test_it_is_told_before_jobs_are_submitted(options, monkeypatch, patched, capsys, given):
     submitted = []
     monkeypatch.setattr(parallelbuild, 'build_easyconfigs_in_parallel', lambda *args: submitted.append(args))
     for name in ('SBATCH_ACCOUNT', 'SBATCH_PARTITION'):
         monkeypatch.delenv(name, raising=False)
         if given:
             monkeypatch.setenv(name, 'x')
-    jobs.refuse_before_submitting(lambda: None, list, make_site(env={}))
+    patched('jobs', site=make_site(env={}), raise_refusals=lambda: None, asked=SimpleNamespace(dependencies=list))
     parallelbuild.build_easyconfigs_in_parallel('eb', [{'full_mod_name': 'a/1'}])
     told = capsys.readouterr().out
     assert ('export SBATCH_ACCOUNT=project_465000000 SBATCH_PARTITION=small' in told) is not given and submitted

@@ -10,9 +10,8 @@ from lumi_hooks.data import ROOT
 CLONE = Path(ROOT).parent
 # what runs a text or a file: (file, function) in which each may stand, and why
 RUNS = {
-    'EasyConfigParser': {('lumi_hooks/recipe.py', 'parse_recipe'): 'asks the gate where the text has a path',
-                         ('lumi_hooks/eb/live.py', 'replace'): 'a text that parse_recipe has read',
-                         ('lumi_hooks/eb/trust.py', 'watch'): 'has the gate asked before each recipe'},
+    'EasyConfigParser': {('lumi_hooks/recipe.py', 'parser_of'): 'parse_recipe asks the gate; live.py has a text '
+                                                                'that it has read'},
     'load_source': {('lumi_hooks/eb/dispatch.py', '__init__'): 'asks the gate first'},
     'spec_from_file_location': {('lumi_hooks/eb/places.py', 'plugin_package'): 'this library itself',
                                 ('easyblocks/registry/__init__.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},

@@ -11,7 +11,7 @@ import pytest
 from easybuild.tools.modules import ModulesTool
 
 from lumi_hooks.eb import modules
-from lumi_hooks.eb.modules import Scope, loaded_modules, watch_loads
+from lumi_hooks.eb.modules import Scope, loaded_modules
 from lumi_hooks.releases import cray_modules, default_release
 
 CRAY = cray_modules(default_release().name)
@@ -162,7 +162,7 @@ def test_a_failed_unload_does_not_block_the_next(scope, loaded):
     assert tool.calls
 
 
-def test_loads_are_watched_once(monkeypatch):
+def test_loads_are_watched_once(monkeypatch, patched):
     calls = []
 
     def load(self, *args, **kwargs):
@@ -172,9 +172,9 @@ def test_loads_are_watched_once(monkeypatch):
     monkeypatch.setattr(ModulesTool, 'load', load)
     watched = []
     monkeypatch.setattr(modules.SCOPE, 'after_load', watched.append)
-    watch_loads()
+    patched('modules')
     once = ModulesTool.load
-    watch_loads()
+    patched('modules')
     assert ModulesTool.load is once and once.__doc__ == 'Load modules.'
     tool = object.__new__(ModulesTool)
     assert tool.load(['a/1']) == 'loaded'

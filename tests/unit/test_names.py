@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """External modules among the dependencies, as easyblocks see them."""
+from types import SimpleNamespace
+
 import pytest
 from easybuild.framework.easyconfig.easyconfig import EasyConfig
 
-from lumi_hooks.eb.names import name_external_modules
+from lumi_hooks.eb import names  # noqa: F401 (registered)
 
 METADATA = {'cray-hdf5-parallel/1.14.3.5': {'name': ['HDF5'], 'version': ['1.14.3'], 'prefix': 'HDF5_DIR'},
             'mine/1.0': {}}
 
 
 @pytest.fixture
-def asked(monkeypatch):
+def asked(monkeypatch, patched):
     """Which modules EasyBuild's own method is asked for, once names are filled in."""
     found = []
 
@@ -19,7 +21,8 @@ def asked(monkeypatch):
         return {'external_module_metadata': METADATA[name]}
 
     monkeypatch.setattr(EasyConfig, 'handle_external_module_metadata', original)
-    name_external_modules({'craype', 'xpmem'})
+    patched('names', site=SimpleNamespace(cray={'cray-hdf5-parallel': 1}, release=SimpleNamespace(modules={
+        'craype': '2.7', 'xpmem': '2', 'cray-hdf5-parallel': '1.14'})))
     return found
 
 
@@ -43,8 +46,3 @@ def test_lmod_is_not_asked_for_parts_of_the_toolchain(asked, name):
     assert parsed(name) == {'external_module_metadata': {}}
     assert asked == []
 
-
-def test_twice_is_once(asked):
-    before = EasyConfig.handle_external_module_metadata
-    name_external_modules({'craype'})
-    assert EasyConfig.handle_external_module_metadata is before

@@ -24,9 +24,9 @@ from lumi_hooks.errors import SiteError
 
 
 @pytest.fixture(autouse=True)
-def afterwards(monkeypatch, options):
+def afterwards(monkeypatch, options, patched):
     """Nothing of a package stays, and EasyBlock is EasyBuild's own again."""
-    monkeypatch.setattr(EasyBlock, 'run_step', EasyBlock.run_step)
+    patched('network')
     monkeypatch.setattr(network, '_way', None)
     monkeypatch.delenv(cutoff.SETTING, raising=False)
     popen = subprocess.Popen.__init__

@@ -224,3 +224,19 @@ def test_another_missing_key_is_told_as_ever(monkeypatch):
 def test_blanks_around_a_version():
     """As in LUMI's libfabric-2.3.0.eb."""
     assert Dependency.parse(('rocm', '  6.2.2', '', SYSTEM)) == Dependency('rocm', '6.2.2', '', SYSTEM)
+
+
+def test_a_text_is_run_once_and_each_reader_gets_a_copy(tmp_path):
+    ran = tmp_path / 'ran'
+    path, other = tmp_path / 'one.eb', tmp_path / 'two.eb'
+    text = recipe_text(more=f"open({str(ran)!r}, 'a').write('x')\nsources = ['a']\n")
+    for place in (path, other):
+        place.write_text(text)
+    first = parse_recipe(text, str(path))
+    first.parameters['sources'].append('changed')
+    assert parse_recipe(text, str(path)).parameters['sources'] == ['a'] and ran.read_text() == 'x'
+    parse_recipe(text, str(other))
+    assert ran.read_text() == 'xx'
+    path.chmod(0o666)  # the gate is asked each time
+    with pytest.raises(RecipeError, match='is not read'):
+        parse_recipe(text, str(path))

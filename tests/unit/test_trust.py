@@ -345,17 +345,16 @@ def test_hooks_of_others(tmp_path, monkeypatch):
         dispatch.Chain('/ours.py')
 
 
-def test_each_recipe_is_looked_at_before_it_is_read(tmp_path, monkeypatch):
+def test_each_recipe_is_looked_at_before_it_is_read(tmp_path, patched):
     """Whichever way EasyBuild came to it: a folder below one on the robot path may be everybody's."""
     from easybuild.framework.easyconfig.parser import EasyConfigParser
 
     from lumi_hooks.errors import RecipeError
     from lumi_hooks.recipe import read_recipe
-    monkeypatch.setattr(EasyConfigParser, '__init__', EasyConfigParser.__init__)
     mark = tmp_path / 'was-run'
     path = put_recipe(tmp_path, more=f"open({str(mark)!r}, 'w').close()\n")
-    eb_trust.watch()
-    eb_trust.watch()
+    patched('gate')
+    patched('gate')
     os.chmod(path, 0o666)
     for arguments in ({'filename': path}, {'filename': path, 'rawcontent': 'name = "x"'}):
         with pytest.raises(EasyBuildError, match='is not read, as it decides on what is run: everybody can write'):
