@@ -24,6 +24,21 @@ FORTRAN_VARIABLES = ('FCFLAGS', 'FFLAGS', 'F90FLAGS')
 SYSTEM_PREFIXES = ('/', '/usr')
 
 
+# where the operating system has macros for aclocal, those of its pkg-config among them
+SYSTEM_MACROS = '/usr/share/aclocal'
+
+
+def add_system_macros():
+    """Let aclocal find the operating system's macros too, after those of modules (ACLOCAL_PATH).
+
+    LUMI's buildtools has an aclocal, which looks into its own folder alone, and no pkgconf: the operating system's
+    pkg-config stands in for it, and a configure script that is made without its pkg.m4 stops.
+    """
+    folders = [folder for folder in os.environ.get('ACLOCAL_PATH', '').split(os.pathsep) if folder]
+    if folders and SYSTEM_MACROS not in folders and os.path.isdir(SYSTEM_MACROS):
+        setvar('ACLOCAL_PATH', os.pathsep.join([*folders, SYSTEM_MACROS]), verbose=False)
+
+
 class CpeCompiler(CrayPECompiler):
     """Compiler wrappers cc, CC and ftn, driven by a cpe* toolchain module."""
 
@@ -226,6 +241,7 @@ class CpeCompiler(CrayPECompiler):
                 if version:
                     setvar(get_software_version_env_var_name(name), version, verbose=False)
         self._answer_build_tools()
+        add_system_macros()
         for dep in CpeCompiler._external_modules:
             metadata = dep.get('external_module_metadata') or {}
             names = metadata.get('name', [])
