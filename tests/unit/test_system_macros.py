@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What aclocal of LUMI's buildtools finds: the system's pkg.m4, behind the macros of modules (arpack-ng's bootstrap)."""
+"""What aclocal of LUMI's buildtools finds: the system's pkg.m4, behind macros of modules (arpack-ng's bootstrap)."""
 import os
 
 import pytest
