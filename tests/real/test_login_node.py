@@ -61,7 +61,8 @@ def installed(standin, sources, upstream, tmp_path_factory):
     return found
 
 
-@pytest.mark.parametrize('where', ['login', 'login, where MPI_Init works', 'job'])
+@pytest.mark.parametrize('where', ['login', pytest.param('login, where MPI_Init works', marks=pytest.mark.long),
+                                   pytest.param('job', marks=pytest.mark.long)])
 def test_a_package_that_imports_mpi_installs(installed, slurm, tmp_path, where):
     """As h5py and petsc4py do: its sanity check imports it for real, and does not start MPI; srun does."""
     recipe = tmp_path / 'starter-1.0-gompi-2025a.eb'

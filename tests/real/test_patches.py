@@ -4,6 +4,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from lumi_hooks.eb.patches import table
 
 from .test_live import tiny
@@ -13,7 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 QUICKSTART = re.search(r'^recipes=\((.+)\)$', (ROOT / 'ci/quickstart').read_text(), re.M)[1].split()
 
 
-def test_without_patches_the_three_of_the_quickstart_are_installed(fresh):
+@pytest.mark.long
+def test_without_patches_the_three_of_the_quickstart_are_installed(fresh, slurm):
     done = fresh.eb(f'{" ".join(QUICKSTART)} -r', LUMI_HOOKS_PATCHES='off')
     for name, feature in table().items():
         assert done.stdout.count(f'\n  * {name}: {feature["lost"]}\n') == 1, done.stdout[:4000]
@@ -24,7 +27,7 @@ def test_without_patches_the_three_of_the_quickstart_are_installed(fresh):
         assert record['source']['file'] == recipe
         assert record['network']['cut_off'] is False and 'LUMI_HOOKS_PATCHES' in record['network']['reason']
     program = 'from mpi4py import MPI; print(MPI.COMM_WORLD.allreduce(MPI.COMM_WORLD.rank))'
-    ran = fresh.run(f'module load mpi4py/4.1.0-cpeGNU-25.03 && mpirun -n 2 python3 -c {program!r}', check=True)
+    ran = fresh.run(f'module load mpi4py/4.1.0-cpeGNU-25.03 && srun -n 2 python3 -c {program!r}', check=True, **slurm)
     assert ran.stdout.split()[-2:] == ['1', '1']
 
 
