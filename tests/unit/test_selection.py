@@ -228,12 +228,11 @@ def test_own_recipe_unless_it_is_to_be_derived(place):
 # --- suffixes that name software of one version a release
 
 @pytest.mark.parametrize('suffix, expected', [
-    ('', ''), ('-minimal', '-minimal'), ('-Java-11', '-Java-11'), ('-Rust-1.75.0', '-Rust-{Rust}'),
+    ('', ''), ('-minimal', '-minimal'), ('-Java-11', '-Java-11'), ('-Rust-1.75.0', '-Rust-1.75.0'),
     ('-R-4.2.1', '-R-{R}'), ('-Java-11-R-4.3.2', '-Java-11-R-{R}'), ('-R-4.2.1-Monocle3', '-R-{R}-Monocle3'),
     ('-Python-2.7.18', '-Python-2.7.18'), ('-Python-3.10.4', '-Python-{Python}'), ('-GDAL-R-x', '-GDAL-R-x')])
 def test_suffix_at_the_site(upstream_site, suffix, expected):
     versions = {'R': choose_version(Dependency('R', '4.2.1'), upstream_site).version,
-                'Rust': choose_version(Dependency('Rust', '1.75.0'), upstream_site).version,
                 'Python': upstream_site.release.modules['cray-python']}
     assert selection.site_suffix(suffix, upstream_site) == expected.format(**versions)
 

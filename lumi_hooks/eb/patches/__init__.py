@@ -14,8 +14,8 @@ from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from easybuild.tools.version import FRAMEWORK_VERSION
 
-from ...data import load_json
 from ...errors import LumiHooksError, SiteError
+from ...schemas import checked
 from .. import messages
 from .source import digest
 
@@ -39,7 +39,7 @@ def target_of(name: str) -> Tuple[Any, str]:
 @functools.lru_cache(maxsize=None)
 def table() -> Dict[str, Mapping[str, Any]]:
     """The features of the table, by name."""
-    return {feature['name']: feature for feature in load_json(f'{_FOLDER}/patches.json')['features']}
+    return {feature['name']: feature for feature in checked(f'{_FOLDER}/patches.json')['features']}
 
 
 def replaces(target: str) -> Callable[[Callable], Callable]:
@@ -75,7 +75,7 @@ def install(session) -> None:
     how = os.environ.get(SETTING, '')
     if how not in ('', OFF, UNTESTED):
         raise SiteError(f'{SETTING} is {how!r}, and has to be {OFF}, {UNTESTED} or empty')
-    known, features = load_json(f'{_FOLDER}/known.json'), table()
+    known, features = checked(f'{_FOLDER}/known.json'), table()
     _left_out.clear()
     if how == OFF:
         _left_out.update((name, feature['lost']) for name, feature in features.items())
