@@ -170,7 +170,7 @@ def test_advice_that_was_wrong(text, kind, silent):
     ('ERROR: dependencies ‘abind’, ‘jsonlite’ are not available for package ‘SingleCellExperiment’', 'download-r'),
     ('! Finding Foo::Bar (0) on mirror http://www.cpan.org failed.', 'download-cpan'),
     ('go: example.org/y@v1.2.3: Get "https://proxy.golang.org/y/v1.2.3.mod": lookup failed', 'download-go'),
-    ('npm ERR! network request to https://registry.npmjs.org/foo failed, reason: x', 'download-npm'),
+    ('npm ERR! network request to https://registry.example/foo failed, reason: x', 'download-npm'),
     ('npm error code EAI_AGAIN', 'download-npm')])
 def test_B7_downloads_in_the_words_of_each_build_system(text, kind):
     """And not as "make: Error 1", which is all that follows."""
