@@ -159,5 +159,11 @@ def other_python():
     return done.stdout.strip().splitlines()[-1]
 
 
+@pytest.fixture(scope='session')
+def mpi4py(lumi, other_python):
+    """mpi4py, installed by an eb whose own Python is of another minor version than cray-python; the trace of it."""
+    return lumi.traced('mpi4py-4.1.0-gompi-2025a.eb -r', EB_PYTHON=other_python, timeout=1500)
+
+
 # at the end, as they need what stands above
 from .people import *  # noqa: E402, F403 (fixtures)

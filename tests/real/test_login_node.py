@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from .conftest import HOOKS, ROOT, Lumi
+from .conftest import HOOKS, ROOT
 from .faults import User, base_folder, remove
 from .test_exit import source
 
@@ -51,14 +51,10 @@ FILES = {'setup.py': "from setuptools import setup\nsetup(name='starter', versio
          'starter.py': 'from mpi4py import MPI\nSUM = MPI.COMM_WORLD.allreduce if MPI.Is_initialized() else None\n'}
 
 
-@pytest.fixture(scope='module')
-def installed(standin, sources, upstream, tmp_path_factory):
+@pytest.fixture
+def installed(lumi, mpi4py):
     """A prefix with mpi4py, which was installed where MPI_Init ends a program."""
-    path = tmp_path_factory.mktemp('login')
-    (path / 'home').mkdir()
-    found = Lumi(standin, sources, upstream, path / 'EasyBuild', path / 'home')
-    found.eb('mpi4py-4.1.0-gompi-2025a.eb -r', timeout=1500)
-    return found
+    return lumi
 
 
 @pytest.mark.parametrize('where', ['login', pytest.param('login, where MPI_Init works', marks=pytest.mark.long),

@@ -3,17 +3,9 @@
 import re
 import shutil
 
-import pytest
-
 from .tracing import assert_every_command_sees, commands, toolchains
 
 MPI4PY = 'mpi4py/4.1.0-cpeGNU-25.03'
-
-
-@pytest.fixture(scope='module')
-def mpi4py(lumi, other_python):
-    """mpi4py, installed by an eb whose own Python is of another minor version than cray-python; the trace of it."""
-    return lumi.traced('mpi4py-4.1.0-gompi-2025a.eb -r', EB_PYTHON=other_python, timeout=1500)
 
 
 def test_mpi4py_every_command_sees_cray_python_and_mpi_and_no_libsci(mpi4py):
