@@ -54,6 +54,7 @@ def source(folder, name, files):
     return hashlib.sha256((folder / f'{name}.tar.gz').read_bytes()).hexdigest()
 
 
+@pytest.mark.long
 def test_archived_recipes_install_without_the_hooks(standin, sources, upstream, tmp_path):
     """A program with a patch that uses Cray's HDF5, and lz4 of upstream: the archive is all that is taken along."""
     hooked, plain = pair(standin, sources, upstream, tmp_path)

@@ -16,18 +16,21 @@ PROGRAMS = Path(__file__).with_name('programs')
 # recipe, module, program, how it is compiled
 LIBRARIES = [
     pytest.param('ParMETIS-4.0.3-gompi-2025a.eb', 'ParMETIS/4.0.3', 'parmetis.c',
-                 'cc parmetis.c -I$EBROOTPARMETIS/include -L$EBROOTPARMETIS/lib -lparmetis -lmetis', id='ParMETIS'),
+                 'cc parmetis.c -I$EBROOTPARMETIS/include -L$EBROOTPARMETIS/lib -lparmetis -lmetis', id='ParMETIS',
+                 marks=pytest.mark.long),
     pytest.param('netCDF-C++4-4.3.1-gompi-2025a.eb', 'netCDF-C++4/4.3.1', 'netcdfcxx.cpp',
                  'CC netcdfcxx.cpp -I$EBROOTNETCDFMINCPLUSPLUS4/include -L$EBROOTNETCDFMINCPLUSPLUS4/lib '
-                 '-L$EBROOTNETCDFMINCPLUSPLUS4/lib64 -lnetcdf_c++4', id='netCDF-C++4'),
+                 '-L$EBROOTNETCDFMINCPLUSPLUS4/lib64 -lnetcdf_c++4', id='netCDF-C++4', marks=pytest.mark.long),
     pytest.param('arpack-ng-3.9.1-foss-2025a.eb', 'arpack-ng/3.9.1', 'parpack.f90',
                  'ftn parpack.f90 -L$EBROOTARPACKMINNG/lib64 -L$EBROOTARPACKMINNG/lib -lparpack -larpack',
                  id='arpack-ng'),
     pytest.param('Hypre-2.32.0-foss-2024a.eb', 'Hypre/2.32.0', 'hypre.c',
-                 'cc hypre.c -I$EBROOTHYPRE/include -L$EBROOTHYPRE/lib -lHYPRE -lm', id='Hypre'),
+                 'cc hypre.c -I$EBROOTHYPRE/include -L$EBROOTHYPRE/lib -lHYPRE -lm', id='Hypre',
+                 marks=pytest.mark.long),
 ]
 
 
+@pytest.mark.long
 def test_every_command_of_hypre_sees_mpi_and_libsci_and_no_fftw(lumi):
     """A plain library: the recipe names no dependency at all, and what it uses comes with the toolchain."""
     trace = lumi.traced('Hypre-2.32.0-foss-2024a.eb -r', timeout=2400)
