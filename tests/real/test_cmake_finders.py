@@ -54,7 +54,7 @@ def test_a_project_that_needs_what_cmake_finds_is_installed(fresh, project, tmp_
         assert re.search(library, needed), needed
 
 
-@pytest.mark.parametrize('release', ['25.03', '25.09'])
+@pytest.mark.parametrize('release', ['25.03', pytest.param('25.09', marks=pytest.mark.long)])
 @pytest.mark.parametrize('told, says', [
     ('-DWITH_SCALAPACK=ON', 'A required library with SCALAPACK API not found'),
     ('', r'unsuitable version ""|HDF5_C_LIBRARIES is empty'),
