@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The stand-in is as bare as a login node of LUMI, and srun is what starts MPI programs."""
 import os
+import re
 import shlex
 
 import pytest
@@ -96,11 +97,17 @@ def test_slurm_of_an_ordinary_user_where_none_is_installed(user):
         user.shell[:0] = ['unshare', '-m', 'sh', '-c', '\n'.join([*hide, 'exec "$@"']), 'sh']
     before = user.run('srun -n 2 hostname', load=False)
     assert before.returncode == 1 and 'run ci/slurm/start first' in before.stdout
-    # one core is enough for two ranks
-    script = f'{LOAD}; cd; {BUILD}; taskset -c 0 {ROOT}/ci/slurm/start </dev/null && taskset -c 0 srun -n 2 ./hello; ' \
-        f'stat -c %a .cache/lumi-hooks/slurm; {ROOT}/ci/slurm/start; pgrep -u $(id -u) munged; {ROOT}/ci/slurm/stop; ' \
-        'sleep 0.5; pgrep -lu $(id -u) "slurm|munge"'
+    # one core is enough for two ranks; while the node ends a job its state is "completing"
+    script = f"""{LOAD}; cd; {BUILD}
+        taskset -c 0 {ROOT}/ci/slurm/start </dev/null && taskset -c 0 srun -n 2 ./hello
+        stat -c %a .cache/lumi-hooks/slurm
+        srun sh -c 'trap "" TERM INT; sleep 4' & sleep 1; scancel -u $(id -un); sleep 0.5; sinfo -h -o %T
+        echo munged: $(pgrep -r D,R,S -u $(id -u) munged); {ROOT}/ci/slurm/start
+        echo munged: $(pgrep -r D,R,S -u $(id -u) munged); {ROOT}/ci/slurm/stop
+        sleep 0.5; pgrep -r D,R,S -lu $(id -u) 'slurm|munge'"""
     told = user.run(script, LUMI_HOOKS_CACHE='').stdout
     assert TWO_RANKS in told and '\n700\n' in told, told
-    assert told.count('Slurm is running in') == 2, 'the second start finds it'
+    assert '\ncompleting\n' in told and told.count('Slurm is running in') == 2, told
+    first, second = re.findall(r'^munged: (\d+)$', told, re.MULTILINE)
+    assert first == second, f'the second start finds it: {told}'
     assert told.rstrip().endswith('is stopped'), told
