@@ -72,10 +72,15 @@ def _files() -> FrozenSet[str]:
 
 
 @lru_cache(maxsize=None)
+def _groups() -> Mapping[str, Any]:
+    return checked('packages/groups.json')
+
+
+@lru_cache(maxsize=None)
 def members() -> Mapping[str, Mapping[str, Any]]:
     """The packages that are treated as a group: name -> the group's entry, with its name."""
     found = {}
-    for group, entry in checked('packages/groups.json')['groups'].items():
+    for group, entry in _groups()['groups'].items():
         for name in entry['members']:
             if name in found:
                 raise DataError(f'packages/groups.json: {name} is a member of two groups')
@@ -108,5 +113,5 @@ def treatment(name: str) -> Optional[Treatment]:
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:
     """Is it known whether a package uses mpi, blas or fft? {"value": bool, "reason": text}, or None."""
     found = package(name).get('uses', {}).get(what)
-    return found or next((entry for entry in checked('packages/groups.json')['uses']
+    return found or next((entry for entry in _groups()['uses']
                           if entry['what'] == what and name in entry['members']), None)

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Rust: its project's own binary release stands in for the one that upstream's recipe compiles."""
+from functools import lru_cache
+from typing import Any, Mapping
+
 from ..change import Change
 from ..dependency import SYSTEM, Dependency
 from ..schemas import checked
@@ -10,6 +13,11 @@ from .dependencies import in_step
 from .draft import DEPENDENCY_LISTS, Draft
 
 
+@lru_cache(maxsize=None)
+def _facts() -> Mapping[str, Any]:
+    return checked('releases/rust.json')
+
+
 @rule('rust-binary', 'Rust is its project\'s own binary release, checked by its checksum, and is not compiled')
 def rust_binary(draft: Draft, site: Site):
     """
@@ -17,7 +25,7 @@ def rust_binary(draft: Draft, site: Site):
     something that it needs, carries it in its name. A newer one than there is data for is compiled, and so is all
     where the site's policy says so.
     """
-    facts = checked('releases/rust.json')
+    facts = _facts()
     if facts['policy'] != 'binary':
         return
     for parameter in DEPENDENCY_LISTS:

@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from lumi_hooks import schemas
 from lumi_hooks.adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
@@ -22,6 +23,16 @@ def sample(upstream):
                    for name in names if name.endswith('.eb'))
     assert len(found) > 10 * SAMPLE
     return found[::len(found) // SAMPLE]
+
+
+def test_the_data_is_read_once(sample, upstream_index, monkeypatch):
+    """Each file is checked against its schema once: to do so for each recipe took three quarters of a survey."""
+    site = make_site(index=upstream_index, env={})
+    for path in sample[::10]:
+        adapt(read_recipe(path), site)
+    monkeypatch.setattr(schemas, 'load_json', lambda path: pytest.fail(f'{path} is read again'))
+    for path in sample[::10]:
+        adapt(read_recipe(path), site)
 
 
 def test_idempotent_over_a_sample_of_upstream(sample, upstream_index):

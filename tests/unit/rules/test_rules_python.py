@@ -245,7 +245,7 @@ def test_rule_rust_binary(recipe, upstream_site, asked, suffix, found):
 def test_rule_rust_binary_is_the_sites_choice(recipe, upstream_site, monkeypatch):
     from lumi_hooks.rules import rust
     facts = rust.checked('releases/rust.json')
-    monkeypatch.setattr(rust, 'checked', lambda path: {**facts, 'policy': 'source'})
+    monkeypatch.setattr(rust, '_facts', lambda: {**facts, 'policy': 'source'})
     assert says('rust-binary', recipe("builddependencies = [('Rust', '1.75.0')]\n"), upstream_site) == []
 
 
