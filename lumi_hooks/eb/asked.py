@@ -39,7 +39,7 @@ class Asked:
     def __init__(self, site: Site, store: str, arguments: Optional[Iterable[str]] = None):
         self._site, self._store = site, os.path.realpath(store)
         words = list(sys.argv[1:] if arguments is None else arguments)
-        self._words = set(_words(words))
+        self._words = set(_words(words)) - {''}
         self._folders = _folders(words)
         # --from-pr and the like: whatever is read may have been asked for
         self._everything = not self._folders and not any(word.endswith(('.eb', '.yaml', '.yml')) for word in words)

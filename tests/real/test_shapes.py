@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The shapes of work that carry the design: extensions with an external Python, a bundle, an easystack."""
+import json
 import re
 import shutil
 
@@ -32,6 +33,15 @@ def test_mpi4py_module_and_archive(lumi, mpi4py):
     installed = (folder / 'mpi4py-4.1.0-cpeGNU-25.03.eb').read_text()
     stored, = lumi.stored('mpi4py-4.1.0-cpeGNU-25.03.eb')
     assert stored.read_text() in installed and stored.read_text() in archived
+
+
+def test_what_came_in_as_a_dependency_is_not_listed(lumi, mpi4py):
+    """EasyBuild reads recipes once more while it builds, without their paths: those are not asked for either."""
+    listed = lumi.run('module -t avail 2>&1', check=True).stdout.split()
+    assert MPI4PY in listed and BACKENDS not in listed
+    record = lumi.software(*BACKENDS.split('/')) / 'easybuild' / 'lumi' / 'record.json'
+    assert json.loads(record.read_text())['asked_for'] is False
+    assert BACKENDS in lumi.run(f'module load {BACKENDS}; module -t list 2>&1', check=True).stdout
 
 
 def test_mpi4py_runs_on_two_ranks_over_libfabric(lumi, mpi4py, slurm):

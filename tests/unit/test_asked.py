@@ -30,6 +30,6 @@ def asked(tmp_path):
     (['X-1.eb', '--robot={top}/recipes'], '{top}/recipes/Y-1.eb', False),
     (['X-1.eb', '--try-software-version=2'], '/tmp/eb-x/tweaked_easyconfigs/X-2.eb', True),
     (['X-1.eb', '--try-toolchain=a,1'], '/tmp/eb-x/tweaked_dep_easyconfigs/Y-2.eb', False),
-    (['--from-pr=1234'], '/tmp/eb-x/files_pr1234/X-1.eb', True), (['X-1.eb'], None, False)])
+    (['--from-pr=1234'], '/tmp/eb-x/files_pr1234/X-1.eb', True), (['X-1.eb', '-r'], None, False)])
 def test_given(asked, tmp_path, words, path, expected):
     assert asked(*words).given(path and path.format(top=tmp_path)) is expected
