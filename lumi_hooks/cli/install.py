@@ -17,7 +17,6 @@ from ..naming import Choice
 from ..plan import BUILD, CENTRAL, INSTALLED, Plan, Planner
 from ..record.explanation import DIFFERS, Today
 from ..record.since import since
-from ..releases import load_machine
 from ..site import Site, is_lumi
 from . import place
 from . import plan as plans
@@ -173,7 +172,8 @@ def show(plan: Plan, targets: Sequence[Target], rest: Sequence[str] = ()) -> Non
             print(quote.line(f'  {node.module}  from {os.path.basename(node.source or node.recipe or "")}'))
         if build[_SHOWN:]:
             print(f'  and {len(build) - _SHOWN} more ("lumi-eb plan" lists them)')
-        print(takes(plan))
+        plans.show_cost(plan)
+        print(time_of(plan))
     for warning in plan.warnings:
         print(quote.line(f'note: {warning}'))
     for module, code, reason in dict.fromkeys((block.module, block.code, block.reason)
@@ -196,22 +196,15 @@ def _state(item: Target, rest: Sequence[str]) -> str:
     return ', which is installed'
 
 
-def takes(plan: Plan) -> str:
-    """What the modules of a plan will take, in a line: by records of earlier installations, as far as there are any."""
+def time_of(plan: Plan) -> str:
+    """How long the modules of a plan took to install before, in a line."""
     expected = plans.estimates(plan)
     known = [item for item in expected.values() if item]
-    guess = load_machine()['estimate']
-    unknown = len(expected) - len(known)
-    size = sum(item.bytes or 0 for item in known) + unknown * guess['bytes']
-    inodes = sum(item.inodes or 0 for item in known) + unknown * guess['inodes']
-    seconds = round(sum(item.seconds or 0 for item in known))
-    time = f'{seconds // 60} min {seconds % 60:02} s' if seconds >= 60 else f'{seconds} s'
     if not known:
-        said = 'time: not known, as none of it was installed before'
-    else:
-        said = f'time: about {time}' + (f' for {len(known)} of them, not known for {unknown}' if unknown else '')
-    return f'{said}; space: about {size / 1e6:,.0f} MB in {inodes:,} files' \
-        + (f' (with {guess["bytes"] / 1e6:,.0f} MB for each that nothing is known of)' if unknown else '')
+        return 'time: not known, as none of it was installed before'
+    unknown = len(expected) - len(known)
+    return f'time: about {plans.duration(sum(item.seconds or 0 for item in known))}' \
+        + (f' for {len(known)} of them, not known for {unknown}' if unknown else '')
 
 
 def ready(site: Site) -> str:

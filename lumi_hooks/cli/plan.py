@@ -182,11 +182,11 @@ def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
         console.say(Styled('can\'t be installed', 'red'), f': {asked}')
 
 
-def show_cost(plan: Plan, stack: Optional[int]) -> None:
+def show_cost(plan: Plan, stack: Optional[int] = None) -> None:
     """
     What it costs, in a few lines.
 
-    :param stack: number of modules on LUMI's own stack, None where it is loaded
+    :param stack: number of modules on LUMI's own stack; None to say nothing of it
     """
     console, found = Output(), cost(plan, estimates(plan))
     if not found.modules:
@@ -242,13 +242,17 @@ def _sum(known: Sequence[Estimate]) -> Estimate:
                     sum(item.inodes or 0 for item in known), '')
 
 
+def duration(seconds: float) -> str:
+    """A time in minutes and seconds."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f'{minutes} min {rest:02} s' if minutes else f'{rest} s'
+
+
 def _takes(estimate: Optional[Estimate]) -> str:
     """What is expected of an installation, in a few words."""
     if estimate is None:
         return ''
-    minutes, seconds = divmod(round(estimate.seconds or 0), 60)
-    took = f'{minutes} min {seconds:02} s' if minutes else f'{seconds} s'
-    return (f', about {took}' if estimate.seconds is not None else ',') + \
+    return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else ',') + \
         f' {(estimate.bytes or 0) / 1e6:,.1f} MB {estimate.inodes or 0:,} inodes'
 
 

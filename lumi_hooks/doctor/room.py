@@ -3,6 +3,7 @@
 import os
 from typing import Optional, Tuple
 
+from ..plan.cost import size_of
 from ..prefix.quota import room
 from ..record import Experience
 from ..releases import load_machine
@@ -11,13 +12,11 @@ from . import ERROR, WARNING, Situation, check, no_prefix
 
 def estimate(here: Situation) -> Tuple[int, int]:
     """
-    Bytes and inodes that the installations will take: what the record of an earlier one of the same software says, and
-    what machine.json states for one of which there is none.
+    Bytes and inodes that the installations will take, as `lumi-eb plan` counts them.
     """
-    facts, known = load_machine()['estimate'], Experience(here.site.prefixes)
-    found = [known.estimate(package.module) for package in here.packages] or [None]
-    return (sum(item.bytes if item and item.bytes is not None else facts['bytes'] for item in found),
-            sum(item.inodes if item and item.inodes is not None else facts['inodes'] for item in found))
+    known = Experience(here.site.prefixes)
+    found = [size_of(package.name, known.estimate(package.module)) for package in here.packages] or [size_of('', None)]
+    return sum(size for size, _ in found), sum(inodes for _, inodes in found)
 
 
 @check('space', 'there is room for what will be installed', no_prefix)

@@ -41,23 +41,32 @@ class Cost:
                 'most': {'module': self.most[0], 'modules': self.most[1]} if self.most else None}
 
 
+def size_of(name: str, known: Optional[Estimate]) -> Tuple[int, int]:
+    """
+    Bytes and inodes of an installation: by the record of an earlier one, else by what sizes.json says of the software.
+
+    :param known: what records say
+    """
+    facts = checked('sizes.json')
+    other = {**facts['known'], **facts['giants']}.get(name, facts['other'])
+    return (known.bytes if known and known.bytes is not None else other['bytes'],
+            known.inodes if known and known.inodes is not None else other['inodes'])
+
+
 def cost(plan: 'Plan', expected: Mapping[str, Optional[Estimate]]) -> Cost:
     """
     What a plan takes.
 
     :param expected: by module what records of earlier installations say
     """
-    facts, size, inodes, estimated = checked('sizes.json'), 0, 0, 0
-    build = plan.of(BUILD)
-    for node in build:
-        known = expected.get(node.module)
-        other = {**facts['known'], **facts['giants']}.get(node.name, facts['other'])
-        estimated += known is None or known.bytes is None
-        size += known.bytes if known and known.bytes is not None else other['bytes']
-        inodes += known.inodes if known and known.inodes is not None else other['inodes']
+    build, giants = plan.of(BUILD), checked('sizes.json')['giants']
+    known = [expected.get(node.module) for node in build]
+    sizes = [size_of(node.name, found) for node, found in zip(build, known)]
     tools = only_built_with(plan.nodes)
-    return Cost(len(build), size, inodes, estimated, tuple(node.module for node in build if node.module in tools),
-                tuple(node.module for node in build if node.name in facts['giants']), _most(plan))
+    return Cost(len(build), sum(size for size, _ in sizes), sum(inodes for _, inodes in sizes),
+                sum(found is None or found.bytes is None for found in known),
+                tuple(node.module for node in build if node.module in tools),
+                tuple(node.module for node in build if node.name in giants), _most(plan))
 
 
 def chain(plan: 'Plan', wanted: str) -> List[str]:

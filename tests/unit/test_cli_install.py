@@ -79,7 +79,8 @@ def test_the_plan_and_what_it_takes(lumi, capsys):
     assert 'thing: Thing-1.0-foss-2025a.eb: 1.0 is upstream\'s version' in out and 'also Thing-0.9-foss-2024a.eb' in out
     assert 'becomes Thing/1.0-cpeGNU-25.03' in out and 'to build (2; installed of what it requires: 1)' in out
     assert out.index('  Lib/1.2-cpeGNU-25.03') < out.index('  Thing/1.0-cpeGNU-25.03')
-    assert 'time: not known' in out and 'space: about 200 MB' in out and 'would run: eb --hooks=' in out
+    assert 'time: not known' in out and 'cost 2 modules, about 40 MB in 600 files and folders, an estimate' in out
+    assert 'would run: eb --hooks=' in out
     assert called(lumi) == []
 
 

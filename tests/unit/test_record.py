@@ -202,12 +202,12 @@ def test_the_central_layout_is_known_too(tmp_path):
 def test_room_is_checked_against_what_an_earlier_one_took(tmp_path):
     from lumi_hooks.doctor import Package, Situation
     from lumi_hooks.doctor.room import estimate
-    from lumi_hooks.releases import load_machine
+    from lumi_hooks.schemas import checked
     from lumi_hooks.site import make_site
     put(tmp_path, RECORD)
     site = make_site(prefix=str(tmp_path), env={})
     known, unknown = (Package(name, f'{name}/1.0-cpeGNU-25.03', {}) for name in ('Thing', 'Other'))
-    facts = load_machine()['estimate']
+    facts = checked('sizes.json')['other']
     assert estimate(Situation(site, {}, (known,))) == (1000, 5)
     assert estimate(Situation(site, {}, (known, unknown))) == (1000 + facts['bytes'], 5 + facts['inodes'])
     assert estimate(Situation(site, {})) == (facts['bytes'], facts['inodes'])

@@ -7,6 +7,7 @@ from doctoring import package, says
 
 from lumi_hooks.doctor import ERROR, WARNING
 from lumi_hooks.doctor import room as room_checks
+from lumi_hooks.plan.cost import size_of
 from lumi_hooks.prefix import quota
 from lumi_hooks.prefix.quota import Room, listed, parse_lfs
 from lumi_hooks.record import Estimate
@@ -58,20 +59,20 @@ def test_where_room_is_asked_for(project, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize('found, levels', [
     (Room(10 ** 12, 10 ** 6, 'x'), []), (Room(None, None, 'x'), []), (Room(1000, 10 ** 6, 'x'), [ERROR]),
-    (Room(5 * 10 ** 7, 10 ** 6, 'x'), [WARNING]), (Room(10 ** 12, 500, 'x'), [WARNING]),
+    (Room(10 ** 7, 10 ** 6, 'x'), [WARNING]), (Room(10 ** 12, 200, 'x'), [WARNING]),
     (Room(10 ** 12, 3, 'x'), [ERROR]), (Room(0, 0, 'x'), [ERROR, ERROR])])
 def test_room_against_the_estimate(here, monkeypatch, found, levels):
-    assert load_machine()['estimate']['bytes'] == 10 ** 8 and load_machine()['estimate']['inodes'] == 1000
+    assert size_of('Thing', None) == (2 * 10 ** 7, 300)
     monkeypatch.setattr(room_checks, 'room', lambda path: [found])
     assert [level for level, _ in says('space', here())] == levels
     assert [level for level, _ in says('space', here(packages=[package()]))] == levels
 
 
 def test_estimate_grows_with_what_is_built(here, monkeypatch):
-    monkeypatch.setattr(room_checks, 'room', lambda path: [Room(5 * 10 ** 8, 10 ** 9, 'x')])
+    monkeypatch.setattr(room_checks, 'room', lambda path: [Room(10 ** 8, 10 ** 9, 'x')])
     assert says('space', here(packages=[package()] * 4)) == []
     (level, text), = says('space', here(packages=[package()] * 6))
-    assert level == WARNING and '500.0 MB' in text and '6 installations may take 600.0 MB' in text
+    assert level == WARNING and '100.0 MB' in text and '6 installations may take 120.0 MB' in text
 
 
 def test_estimate_from_records(here, monkeypatch):
@@ -80,8 +81,8 @@ def test_estimate_from_records(here, monkeypatch):
              'Odd/1.0-cpeGNU-25.03': Estimate(None, None, None, 'x')}
     monkeypatch.setattr(room_checks.Experience, 'estimate', lambda self, module: known.get(module))
     assert room_checks.estimate(here(packages=[package()])) == (5000, 20)
-    assert room_checks.estimate(here(packages=[package(), package('Other')])) == (5000 + 10 ** 8, 20 + 1000)
-    assert room_checks.estimate(here(packages=[package('Odd')])) == room_checks.estimate(here()) == (10 ** 8, 1000)
+    assert room_checks.estimate(here(packages=[package(), package('Other')])) == (5000 + 2 * 10 ** 7, 20 + 300)
+    assert room_checks.estimate(here(packages=[package('Odd')])) == room_checks.estimate(here()) == (2 * 10 ** 7, 300)
 
 
 def test_build_folder(here, monkeypatch):
