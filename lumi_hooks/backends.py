@@ -10,7 +10,7 @@ from .versions import version_key
 # EasyBuild's spelling of a name in variables (easybuild.tools.filetools.convert_name)
 _SPELLED = {'+': 'plus', '-': 'min', '.': ''}
 
-TEMPLATE = '''{header}easyblock = 'PythonBundle'
+TEMPLATE = '''{header}easyblock = 'PythonPackage'
 
 name = '{name}'
 version = '{release}'
@@ -28,10 +28,20 @@ dependencies = [
 ]
 
 # wheels of pure Python: they hold no code for one machine, and to build them would take most of them first
-# (without compiled copies of their files, which would double their number)
-exts_default_options = {{'easyblock': 'PythonPackage', 'installopts': '--no-compile'}}
-exts_list = [
-{extensions}]
+# (one "pip install" for all of them: as many extensions would take a minute and more)
+sources = [
+{wheels}]
+checksums = [
+{checksums}]
+
+unpack_sources = True
+start_dir = '%(builddir)s'
+install_src = '*.whl'
+# compiled copies of the files would double their number
+installopts = '--no-compile'
+
+options = {{'modulename': False}}
+sanity_check_commands = ['python -c "import {imports}"']
 
 modextravars = {{
 {roots}}}
@@ -86,9 +96,11 @@ def recipe_text(release: Mapping[str, Any], suffix: str, header: str) -> str:
     return TEMPLATE.format(
         header=header, name=load_backends()['name'], release=release['release'], python=python, suffix=suffix,
         minor='.'.join(python.split('.')[:2]), roots=''.join(roots),
-        extensions=''.join(f"    ('{name}', '{entry['version']}', {{\n        'sources': ['{entry['wheel']}'],\n"
-                           f"        'checksums': ['{entry['sha256']}'],\n        'modulename': {entry['import']!r},\n"
-                           f'    }}),\n' for name, entry in held.items()))
+        wheels=''.join(f"    {{'filename': '{entry['wheel']}', 'extract_cmd': 'cp %s .',\n"
+                       f"     'source_urls': ['https://pypi.python.org/packages/source/{name[0]}/{name}']}},\n"
+                       for name, entry in held.items()),
+        checksums=''.join(f"    '{entry['sha256']}',\n" for entry in held.values()),
+        imports=', '.join(entry['import'] for entry in held.values() if entry['import']))
 
 
 def place(release: Mapping[str, Any], suffix: str) -> str:

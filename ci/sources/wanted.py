@@ -76,6 +76,9 @@ def _pypi_project(urls):
 def _entry(name, version, filename, urls, sha256, extension=False):
     """Describe one file: `path` is relative to the sourcepath."""
     parts = [letter_dir_for(name), name] + (['extensions'] if extension else []) + [filename]
+    if filename.endswith('.whl'):
+        # a recipe of several wheels has a version of its own
+        version = filename.split('-')[1]
     return {'path': os.path.join(*parts), 'file': filename, 'version': version, 'sha256': sha256,
             'pypi': _pypi_project(urls)}
 

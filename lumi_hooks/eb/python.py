@@ -35,7 +35,8 @@ def _own(app) -> Set[str]:
     parts = [app.name, *(item.get('name') for item in app.exts), *(
         item[0] for kind in ('exts_list', 'components') for item in app.cfg.get(kind) or ()
         if isinstance(item, (list, tuple)) and item)]
-    return {normal_name(str(part)) for part in parts}
+    wheels = (os.path.basename(path).partition('-')[0] for path in _archives(app) if path.endswith('.whl'))
+    return {normal_name(str(part)) for part in (*parts, *wheels)}
 
 
 def _archives(app) -> Iterator[str]:

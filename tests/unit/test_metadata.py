@@ -96,6 +96,9 @@ def test_R17_a_package_is_not_built_on_what_is_too_old(tmp_path, site, installed
     python.check(site, package(exts=[('thing', path), ('numpy', '')]))
     python.check(site, package(path, components=[('numpy', '2.0', {})]))
     python.check(site, package(path, sanity_pip_check=False))
+    # one of several wheels that a recipe installs at once
+    (tmp_path / 'numpy-1.26.4-py3-none-any.whl').write_bytes(b'')
+    python.check(site, package(path, str(tmp_path / 'numpy-1.26.4-py3-none-any.whl')))
     # no archive of other software is opened
     python.check(site, package(path, kind=SimpleNamespace))
     with pytest.raises(LumiHooksError):
