@@ -51,6 +51,12 @@ def project(place, request):
     return project
 
 
+def locks_of(project):
+    """The folder of locks of a project's prefix, made for its members."""
+    path = (project.prefix / 'SW' / '.locks').relative_to(project.place.path)
+    return project.place.folder(str(path), group=GROUP, mode=0o2775)
+
+
 def secrets(home):
     """Modes and groups of the victim's secrets, and what they say."""
     found = set()

@@ -7,7 +7,7 @@ import time
 
 import pytest
 from another_user import GROUP, NOBODY, OTHER, needs_root
-from attackers import RACE, UNTOUCHED, attacking, exchanging, secrets
+from attackers import RACE, UNTOUCHED, attacking, exchanging, locks_of, secrets
 
 pytestmark = [pytest.mark.security, needs_root]
 
@@ -243,8 +243,8 @@ result = 0
 
 def test_S4_a_lock_is_made_in_an_open_folder(project):
     """The folder that is to become a lock is exchanged for a link while it is made."""
-    place, home, prefix = project.place, project.home, project.prefix
-    locks = place.folder(str((prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    place, home = project.place, project.home
+    locks = locks_of(project)
     attacker = f"""
 print('ready', flush=True)
 while True:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from another_user import GROUP, OTHER, STRANGER, needs_root
+from attackers import locks_of
 
 pytestmark = [pytest.mark.security, needs_root]
 
@@ -156,7 +157,7 @@ except PermissionError:
 def test_S5_a_forged_lock_ends_nobodys_build(project, how):
     """A member writes a lock of a dead process with the token of the victim's build; the victim starts another eb."""
     place = project.place
-    locks = place.folder(str((project.prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    locks = locks_of(project)
     live, forged = str(locks / 'live.lock'), str(locks / 'forged.lock')
     process = place.start(BUILD.format(lock=live), groups=[GROUP])
     try:
@@ -188,7 +189,7 @@ except LumiHooksError as err:
 def test_S5_what_a_dead_build_left_is_ended(project):
     """The other side: an honest lock of a dead eb, whose command still runs."""
     place = project.place
-    locks = place.folder(str((project.prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    locks = locks_of(project)
     lock = str(locks / 'x.lock')
     process = place.start(BUILD.format(lock=lock), groups=[GROUP])
     assert process.stdout.readline() == 'ready\n', process.stderr.read()
@@ -206,7 +207,7 @@ Lock({lock!r}, 'Thing').acquire(limit=0, tell=result.append)
 def test_S5_another_account_is_told_and_ends_nothing(project):
     """A member clears the lock of another's dead eb; that one's commands are not the member's to end."""
     place = project.place
-    locks = place.folder(str((project.prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    locks = locks_of(project)
     lock = str(locks / 'x.lock')
     process = place.start(BUILD.format(lock=lock), groups=[GROUP])
     assert process.stdout.readline() == 'ready\n', process.stderr.read()
@@ -257,7 +258,7 @@ for key in ('pid', 'start', 'user', 'token', 'job', 'boot'):
 def test_S5_a_stranger_who_locks_the_folder_stops_nobody(project):
     """flock(2) needs no right to write: a stranger can hold the lock of a folder for ever."""
     place = project.place
-    locks = place.folder(str((project.prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    locks = locks_of(project)
     lock = str(locks / 'x.lock')
     place.run(BUILD.format(lock=lock).partition('work =')[0] + 'result = 0', groups=[GROUP])
     holding = place.start(f'import fcntl, time\nfile = os.open({str(locks)!r}, os.O_RDONLY)\n'
@@ -283,7 +284,7 @@ except LumiHooksError as err:
 def test_S4_a_lock_takes_no_folder_of_others_away(project):
     """What is swept and cleared is what a lock holds: a folder that was moved into the place of one stays whole."""
     place = project.place
-    locks = place.folder(str((project.prefix / 'SW' / '.locks').relative_to(place.path)), group=GROUP, mode=0o2775)
+    locks = locks_of(project)
     for name in ('.lumi-hooks-old', 'dead.lock'):
         place.run(f"""
 from dataclasses import asdict, replace
