@@ -13,7 +13,7 @@ from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tup
 
 from .data import our_recipes
 from .errors import RecipeError
-from .files import read_bytes, read_text
+from .files import names_in, read_bytes, read_text
 from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
 from .standing import fallen
@@ -100,7 +100,7 @@ class Index:
         if name not in self._modules:
             found: Dict[str, str] = {}
             for folder in (folder for folder in self.modulepath if name in self._entries(folder)):
-                for entry in _listing(os.path.join(folder, name)):
+                for entry in names_in(os.path.join(folder, name)):
                     version = module_version(entry)
                     if version:
                         found.setdefault(version, os.path.join(folder, name, entry))
@@ -266,7 +266,7 @@ class Index:
             for parent in (f'{folder}{os.sep}{letter}', folder):
                 if name in self._entries(parent):
                     place = os.path.join(parent, name)
-                    yield from (os.path.join(place, entry) for entry in sorted(_listing(place))
+                    yield from (os.path.join(place, entry) for entry in names_in(place)
                                 if entry.endswith('.eb') and entry.startswith(name + '-'))
             for entry in self._flat(folder):
                 if entry.startswith(name + '-') and _is_for(os.path.join(folder, entry), name):
@@ -275,7 +275,7 @@ class Index:
     def _entries(self, folder: str) -> FrozenSet[str]:
         """Names in a folder, looked up once."""
         if folder not in self._listings:
-            self._listings[folder] = frozenset(_listing(folder))
+            self._listings[folder] = frozenset(names_in(folder))
         return self._listings[folder]
 
     def _flat(self, folder: str) -> Sequence[str]:
@@ -358,13 +358,6 @@ def _is_for(path: str, name: str) -> bool:
     except (OSError, UnicodeDecodeError):
         return False
     return found is None or found.group(1) == name
-
-
-def _listing(folder: str) -> Sequence[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return ()
 
 
 def _split(items: Iterable[str], middle: str) -> Tuple[Tuple[str, str], ...]:

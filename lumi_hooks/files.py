@@ -12,7 +12,7 @@ import json
 import os
 import stat
 import uuid
-from typing import Any, BinaryIO, Iterator, Optional
+from typing import Any, BinaryIO, Iterator, List, Optional
 
 # bytes of a file that is read as a whole, and of what a program wrote about itself
 LARGEST_TEXT = 256 * 1024 * 1024
@@ -78,6 +78,14 @@ def open_regular(path: str, follow: bool = True) -> int:
         os.close(file)
         raise OSError(errno.EINVAL, 'not a regular file', path)
     return file
+
+
+def names_in(folder: str) -> List[str]:
+    """Names of what is in a folder, sorted; none where it is missing, or closed to this user."""
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def read_bytes(path: str, largest: int = LARGEST_TEXT, below: Optional[str] = None) -> bytes:

@@ -24,6 +24,7 @@ from easybuild.tools.environment import setvar, unset_env_vars
 
 from .. import doctor
 from ..doctor import ERROR, Package, Situation
+from ..files import names_in
 from ..prefix import holder, permissions
 from ..prefix.checksums import is_complete
 from ..prefix.licensed import is_licensed
@@ -236,7 +237,7 @@ def _around(here, app) -> List[str]:
     """What was made for a package outside its folder: module, archived recipe, and the folders above in the prefix."""
     archive = get_repositorypath()
     archive = os.path.join(archive[0] if isinstance(archive, (list, tuple)) else archive, app.name)
-    found = dict.fromkeys([install.module_file(app), *(os.path.join(archive, name) for name in _listing(archive))])
+    found = dict.fromkeys([install.module_file(app), *(os.path.join(archive, name) for name in names_in(archive))])
     # EasyBuild's locks, and where it downloads to: other members of the project need them
     shared = [os.path.join(install_path('software'), '.locks'), source_paths()[0]]
     for folder in (os.path.dirname(app.mod_filepath), os.path.dirname(app.installdir), archive, *shared):
@@ -247,13 +248,9 @@ def _around(here, app) -> List[str]:
     # what the module EasyBuild-user makes, under the umask of whoever loads it first
     if os.path.isdir(here.site.prefix) and os.stat(here.site.prefix).st_mode & stat.S_IXGRP:
         found[here.site.prefix] = None  # else it may be closed on purpose: doctor says so
-    found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in _listing(here.site.prefix)))
+    found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in names_in(here.site.prefix)))
     found.update(dict.fromkeys(permissions.walk(os.path.join(here.site.prefix, 'UserRepo'))))
     return [path for path in found if os.path.lexists(path)]
-
-
-def _listing(folder: str) -> List[str]:
-    return os.listdir(folder) if os.path.isdir(folder) else []
 
 
 @patches.replaces('easybuild.framework.easyblock:use_group')

@@ -8,7 +8,7 @@ import re
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
 from ..central import module_version
-from ..files import read_text
+from ..files import names_in, read_text
 from ..site import Site
 from .verdict import BUILD, CRAY
 
@@ -132,18 +132,11 @@ def _installed_loads(site: Site) -> Dict[str, Set[str]]:
 
 def _module_files(folder: str) -> Iterator[Tuple[str, str]]:
     """(module, path of its file) of all modules in a folder of MODULEPATH."""
-    for name in _listing(folder):
-        for entry in _listing(os.path.join(folder, name)):
+    for name in names_in(folder):
+        for entry in names_in(os.path.join(folder, name)):
             version = module_version(entry)
             if version:
                 yield f'{name}/{version}', os.path.join(folder, name, entry)
-
-
-def _listing(folder: str) -> Sequence[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return ()
 
 
 def _few(modules: Sequence[str]) -> str:

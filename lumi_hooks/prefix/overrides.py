@@ -14,6 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from .. import trust
 from ..data import load_json
 from ..errors import DataError
+from ..files import names_in
 from ..schemas import schema
 from ..schemas.plain import faults
 
@@ -97,7 +98,7 @@ class Overrides:
         if self._files is None:
             self._files = {}
             for folder in self.folders:
-                for entry in _listing(folder):
+                for entry in names_in(folder):
                     self._files.setdefault(entry, []).append(os.path.join(folder, entry))
         return self._files.get(f'{name}.json', ())
 
@@ -170,10 +171,3 @@ def _check_trust(path: str) -> None:
     reason = trust.why_not(path)
     if reason:
         raise DataError(f'the override {path} is not taken: {reason}')
-
-
-def _listing(folder: str) -> Sequence[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return ()

@@ -11,10 +11,10 @@ on it; without its version it is not chosen. Standard library alone.
 import contextlib
 import fcntl
 import os
-from typing import Iterator, List, Mapping, Tuple
+from typing import Iterator, List, Mapping
 
 from .. import quote
-from ..files import at, open_folder, read_text, umask, write_atomic
+from ..files import at, names_in, open_folder, read_text, umask, write_atomic
 from ..releases import load_machine
 
 SWITCH = 'LUMI_HOOKS_HIDE'
@@ -69,8 +69,8 @@ def show(prefix: str, tree: str, module: str, kind: str) -> bool:
 def hidden(prefix: str, tree: str, kind: str) -> List[str]:
     """Full names of the modules of a tree that are hidden for a reason; sorted."""
     top = os.path.join(prefix, _HIDDEN, kind, _below(prefix, tree))
-    return sorted(f'{name}/{version.replace("%", os.sep)}' for name in _listing(top)
-                  for version in _listing(os.path.join(top, name)))
+    return sorted(f'{name}/{version.replace("%", os.sep)}' for name in names_in(top)
+                  for version in names_in(os.path.join(top, name)))
 
 
 def is_hidden(prefix: str, tree: str, module: str, kind: str) -> bool:
@@ -142,10 +142,3 @@ def _alone(prefix: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
-
-
-def _listing(folder: str) -> Tuple[str, ...]:
-    try:
-        return tuple(sorted(os.listdir(folder)))
-    except OSError:
-        return ()

@@ -13,7 +13,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import quote
 from ..errors import DataError
-from ..files import read_json
+from ..files import names_in, read_json
 from ..prefix import name_of
 from ..prefix.closed import is_open
 from ..prefix.held import due_in
@@ -124,10 +124,10 @@ def installations(folder: str, name: str = '') -> Iterator[str]:
     :param folder: folder with software (…/SW/LUMI-25.03/C), in EasyBuild's layout name/version
     :param name: only this software
     """
-    names = [name] if name else sorted(_listing(folder))
+    names = [name] if name else names_in(folder)
     due = due_in(folder.rpartition(f'{os.sep}SW{os.sep}')[0])
     for software in names:
-        for version in sorted(_listing(os.path.join(folder, software))):
+        for version in names_in(os.path.join(folder, software)):
             path = os.path.join(folder, software, version)
             if not version.startswith('.') and os.path.isfile(os.path.join(path, FILE)) \
                     and not (due and os.path.realpath(path) in due):
@@ -136,8 +136,8 @@ def installations(folder: str, name: str = '') -> Iterator[str]:
 
 def closed_installations(folder: str) -> List[str]:
     """Folders below one with software that can't be entered: what is a group's alone."""
-    found = [os.path.join(folder, name, version) for name in sorted(_listing(folder))
-             for version in sorted(_listing(os.path.join(folder, name))) if not version.startswith('.')]
+    found = [os.path.join(folder, name, version) for name in names_in(folder)
+             for version in names_in(os.path.join(folder, name)) if not version.startswith('.')]
     return [path for path in found if os.path.isdir(path) and not is_open(path)]
 
 
@@ -150,8 +150,8 @@ def software_folders(prefix: str, release: str = '', partition: str = '') -> Lis
     """
     found = []
     # what is known is not looked for: eb asks for the folders of one release and partition with each recipe
-    for stack in [f'LUMI-{release}'] if release else sorted(_listing(os.path.join(prefix, 'SW'))):
-        for part in [partition] if partition else sorted(_listing(os.path.join(prefix, 'SW', stack))):
+    for stack in [f'LUMI-{release}'] if release else names_in(os.path.join(prefix, 'SW')):
+        for part in [partition] if partition else names_in(os.path.join(prefix, 'SW', stack)):
             path = os.path.join(prefix, 'SW', stack, part)
             if stack.startswith('LUMI-') and os.path.isdir(path):
                 found += [os.path.join(path, 'EB')] if os.path.isdir(os.path.join(path, 'EB')) else [path]
@@ -316,10 +316,3 @@ def changes_markdown(record: Mapping[str, Any], described: Sequence[Tuple[str, s
 def as_text(record: Mapping[str, Any]) -> str:
     """A record as it is written to its file."""
     return json.dumps(record, indent=1, ensure_ascii=False, default=str) + '\n'
-
-
-def _listing(folder: str) -> Sequence[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return ()

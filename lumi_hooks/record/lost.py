@@ -9,6 +9,7 @@ from typing import Iterator, List, Optional
 
 from .. import quote
 from ..errors import DataError
+from ..files import names_in
 from ..prefix import archive_folders
 from ..site import Site, stack_version
 from ..standing import GONE, is_gone
@@ -39,7 +40,7 @@ def all_lost(site: Site) -> Iterator[str]:
     top = os.path.realpath(site.prefix) + os.sep
     for tree in site.index.modulepath:
         if os.path.realpath(tree).startswith(top):
-            for name in sorted(entry for entry in _listing(tree) if not entry.startswith('.')):
+            for name in (entry for entry in names_in(tree) if not entry.startswith('.')):
                 modules += [f'{name}/{version}' for version, (_, why) in site.index.fallen(name).items() if why == GONE]
     for folder in _software(site):
         for path in installations(folder):
@@ -69,10 +70,3 @@ def _eb(module: str, site: Site, installation: str = '') -> str:
                 site.prefix, stack_version(site), site.partition)):
             file = 'RECIPE'
     return f'eb {quote.shell(file) if file != "RECIPE" else "the same recipe"} --robot'
-
-
-def _listing(folder: str) -> List[str]:
-    try:
-        return os.listdir(folder)
-    except OSError:
-        return []

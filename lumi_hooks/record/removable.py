@@ -9,7 +9,7 @@ from ..catalogue import similar
 from ..central import module_version
 from ..eb.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
-from ..files import read_text
+from ..files import names_in, read_text
 from ..prefix import archive_folders, holder, name_of
 from ..site import Site, stack_version
 from ..standing import DUE, fallen, root_of
@@ -109,15 +109,15 @@ def _trees(targets: Sequence[Target], site: Site) -> List[str]:
     trees = [path for path in site.index.modulepath if holder(path, site.prefixes)]
     for item in targets:
         above, partition = os.path.split(item.tree)
-        trees += [os.path.join(above, name) for name in _listing(above)] if partition == 'common' else [item.tree]
+        trees += [os.path.join(above, name) for name in names_in(above)] if partition == 'common' else [item.tree]
     return list(dict.fromkeys(trees))
 
 
 def _needs(trees: Sequence[str]) -> Iterator[Tuple[str, Set[str]]]:
     """Full names of the modules in folders, with those that each needs to run."""
     for tree in trees:
-        for name in _listing(tree):
-            for entry in _listing(os.path.join(tree, name)) if not name.startswith('.') else ():
+        for name in names_in(tree):
+            for entry in names_in(os.path.join(tree, name)) if not name.startswith('.') else ():
                 version = module_version(entry)
                 text = _text(os.path.join(tree, name, entry)) if version else None
                 if text is not None and not fallen(text):
@@ -144,10 +144,3 @@ def _text(path: str) -> Optional[str]:
         return read_text(path, 'replace')
     except OSError:
         return None
-
-
-def _listing(folder: str) -> List[str]:
-    try:
-        return sorted(os.listdir(folder))
-    except OSError:
-        return []
