@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The pages for people: links and their anchors, the index, the README's promises, and the changelog."""
+import ast
 import importlib.machinery
 import importlib.util
 import re
@@ -54,6 +55,19 @@ def test_broken_links_are_found(tmp_path):
     page.write_text('[a](b.md) [a](b.md#one-two-three) [a](b.md#same-1) [a](https://x.org/#y)\n```\n[a](no.md)\n```\n'
                     '[a](c.md) [a](b.md#four) [a](b.md#same-2) [a](#none)\n')
     assert broken(page) == ['c.md', 'b.md#four', 'b.md#same-2', '#none']
+
+
+TOUR = re.compile(r'`(lumi_hooks/[\w/]+\.py)`: `((?:\w+\.)?\w+)')
+
+
+def test_the_tour_stops_at_functions_that_exist():
+    stops = TOUR.findall((ROOT / 'CONTRIBUTING.md').read_text())
+    assert len(stops) >= 12
+    for path, name in stops:
+        found = ast.parse((ROOT / path).read_text()).body
+        for part in name.split('.'):
+            found = next((item.body for item in found if getattr(item, 'name', '') == part), None)
+            assert found, f'{path} has no {name}'
 
 
 def test_every_page_is_in_the_index():
