@@ -38,7 +38,9 @@ class Debian:
             'Dir::State': self.folder + '/state', 'Dir::State::status': self.folder + '/status',
             'Dir::Cache': self.folder + '/cache', 'Dir::Etc::sourcelist': self.folder + '/sources.list',
             'Dir::Etc::sourceparts': '-', 'APT::Sandbox::User': 'root', 'Acquire::Languages': 'none',
-            'Acquire::GzipIndexes': 'false', 'Acquire::Retries': '2', 'Debug::NoLocking': 'true',
+            'Acquire::GzipIndexes': 'false', 'Acquire::Retries': '5', 'Debug::NoLocking': 'true',
+            # a connection that stalls is given up after 120 seconds by default
+            'Acquire::http::Timeout': '20', 'Acquire::https::Timeout': '20',
         }
         return [word for key, value in values.items() for word in ('-o', key + '=' + value)]
 

@@ -50,6 +50,10 @@ class Debian:
                     'Dir::State::lists "%s";' % (self.apt / 'lists'),
                     'Dir::Cache "%s";' % (self.apt / 'cache'),
                     'Acquire::Languages "none";',
+                    # a connection that stalls is given up after 120 seconds by default
+                    'Acquire::http::Timeout "20";',
+                    'Acquire::https::Timeout "20";',
+                    'Acquire::Retries "5";',
                     'APT::Sandbox::User "";',
                     '',
                 ]
