@@ -2,7 +2,7 @@
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
 from functools import partial
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ..change import Change
 from ..releases import compiler_family, load_provided, load_toolchains
@@ -65,15 +65,24 @@ def native_target(draft: Draft, site: Site):
                      'its target module, and native is the processor of the node that builds', native_target.link)
 
 
+def processor(site: Site, words: str) -> Optional[str]:
+    """
+    The processor of the site's partition; None where its target modules are not known.
+
+    :param words: whose name for it (provided.json, processors): blis, kokkos, rust
+    """
+    known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
+    return next((names[words] for names in known if names), None)
+
+
 def _processor(draft: Draft, site: Site) -> Iterator[Change]:
     """The parameter of an easyblock that looks at the processor of the building node, where a recipe names none."""
     easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
     for entry in load_provided()['processor_parameters']:
         before = draft.parameters.get(entry['parameter'])
         if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
-            known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
-            after = next((words[entry['words']] for words in known if words), before)
-            if after != before:
+            after = processor(site, entry['words'])
+            if after:
                 yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
                              f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
 
