@@ -52,7 +52,10 @@ def test_commands_of_extensions(recipe):
 
 @pytest.mark.parametrize('before, after', [
     (' -mpc64 -march=native -g', ' -mpc64 -g'), ('A=-march=native B=1', 'A= B=1'), ('"-O3 -mtune=native"', '"-O3 "'),
-    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'")])
+    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'"),
+    # HERRO, pocl
+    ('RUSTFLAGS="-Ctarget-cpu=native"', 'RUSTFLAGS="-Ctarget-cpu=znver3"'),
+    ('-DLLC_HOST_CPU=native ', '-DLLC_HOST_CPU=znver3 ')])
 @pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
 def test_rule_native_target(recipe, toolchain, before, after):
     change, = says('native-target', recipe(f'configopts = {before!r}'), at(toolchain))
