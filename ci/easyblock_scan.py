@@ -119,9 +119,7 @@ class _Function:
                         self._add('gcc')
                     if name in PARTS:
                         self._add(f'part:{name}')
-            elif isinstance(node, ast.Call) and _called(node) in PROCESSOR:
-                self._add('processor')
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str) and NATIVE.search(node.value):
+            elif _asks_for_processor(node):
                 self._add('processor')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
@@ -235,6 +233,13 @@ class _Function:
 def _raises(body) -> bool:
     """Does a branch end with an error?"""
     return bool(body) and any(isinstance(item, ast.Raise) for item in body)
+
+
+def _asks_for_processor(node: ast.AST) -> bool:
+    """Is it a question about the processor, or an option that means the one of the node that builds?"""
+    if isinstance(node, ast.Call):
+        return _called(node) in PROCESSOR
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(NATIVE.search(node.value))
 
 
 def _reads_dependencies(node: ast.AST) -> bool:

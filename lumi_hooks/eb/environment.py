@@ -54,7 +54,7 @@ def put_back() -> None:
 def rust_for(site: Site) -> None:
     """
     Before a command: rustc compiles for the partition's processor, as the wrappers do, not for that of the node that
-    builds. The easyblock sets $RUSTFLAGS anew whenever it loads a module.
+    builds. The easyblock sets $RUSTFLAGS again whenever it loads a module.
     """
     flags, target = os.environ.get('RUSTFLAGS', ''), processor(site, 'llvm')
     if target and _RUST_NATIVE in flags:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
-from functools import partial
 from typing import Iterator, Optional
 
 from ..change import Change

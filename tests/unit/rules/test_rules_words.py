@@ -69,7 +69,8 @@ def test_rule_native_target_in_toolchainopts(recipe):
 
 @pytest.mark.parametrize('name, parameter, partition, after', [
     ('BLIS', 'cpu_architecture', 'C', 'zen3'), ('BLIS', 'cpu_architecture', 'L', 'zen2'),
-    ('Kokkos', 'kokkos_arch', 'C', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'G', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'D', 'ZEN2')])
+    ('Kokkos', 'kokkos_arch', 'C', 'ZEN3'),
+    ('LAMMPS', 'kokkos_arch', 'G', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'D', 'ZEN2')])
 def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, name, parameter, partition, after):
     site = make_site('25.03', partition=partition, env={})
     change, = says('native-target', recipe(f"easyblock = 'EB_{name}'", name=name), site)
