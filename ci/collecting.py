@@ -22,6 +22,8 @@ from lumishell import HOOKS, ROOT, Shell, cache, standin
 
 LIST = os.path.join(ROOT, 'ci', 'collection.list')
 DOCS = os.path.join(ROOT, 'docs', 'collection.md')
+# when the stand-in lost what LUMI does not have
+BARE = '2026-11-28'
 BUILT, PRESENT, FAILED, UNSOURCED, REFUSED = 'built', 'present', 'failed', 'no source', 'refused'
 
 EXAMPLES = """examples:
@@ -43,9 +45,11 @@ instead of editing this page.
 
 Recipes of easybuild-easyconfigs {easybuild}, unmodified (each is the very file of the released package),
 installed by `eb --hooks=… RECIPE -r` on the stand-in Cray PE (LUMI/25.03, partition C, cpeGNU; gcc {gcc} behind
-`cc`), from sources that have the recipe's own checksums, with EasyBuild's own sanity check; then the module is loaded
-and its folder looked for. *Seconds* are by the clock, on a machine of {cores} cores that did other work beside; they
-include what had to be built for it. {count}
+`cc`, with the C errors of GCC 14 since {bare}), from sources that have the recipe's own checksums, with EasyBuild's own
+sanity check; then the module is loaded and its folder looked for. *Day*: on {bare} the stand-in became as bare as LUMI
+([standin.md](standin.md)); what is older was built on a kinder one, and is to be tried again. *Seconds* are by the
+clock, on a machine of {cores} cores that did other work beside; they include what had to be built
+for it. {count}
 
 """
 
@@ -245,24 +249,26 @@ def page(results: Results, notes: Dict[str, str]) -> str:
     found = [results.found[name] for name in notes if name in results.found]
     good = sum(item.good for item in found)
     blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
-    count = f'**{good} of {len(found)} are built**, with {len(blocks)} easyblocks: {", ".join(blocks)}.'
+    since = sum(item.good and item.date >= BARE for item in found)
+    count = f'**{good} of {len(found)} are built, {since} of them since {BARE}**, with {len(blocks)} easyblocks: ' \
+            f'{", ".join(blocks)}.'
     rest = [name for name in notes if name not in results.found]
     if rest:
         count += f' Not tried in that run: {", ".join(rest)}.'
-    head = HEAD.format(date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
+    head = HEAD.format(bare=BARE, date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
                        easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count())
     return head + '\n'.join(table(found, notes)) + '\n'
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
     """The outcomes as a table in Markdown."""
-    yield '| recipe | easyblock | becomes | built for it | seconds | outcome | cause, note |'
-    yield '|---|---|---|---:|---:|---|---|'
+    yield '| recipe | easyblock | becomes | built for it | seconds | outcome | day | cause, note |'
+    yield '|---|---|---|---:|---:|---|---|---|'
     for item in found:
         cell = '. '.join(text for text in (item.cause.replace('|', '\\|'), notes.get(item.recipe, '')) if text)
         outcome = item.outcome if item.good else f'**{item.outcome}**'
         yield f'| {item.recipe} | {item.easyblock} | {item.module} | {len(item.modules)} | {item.seconds:.0f} | ' \
-              f'{outcome} | {cell} |'
+              f'{outcome} | {item.date} | {cell} |'
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

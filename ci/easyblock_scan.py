@@ -2,6 +2,7 @@
 """What upstream's easyblocks ask of a toolchain and of the names of dependencies, found in their syntax trees."""
 import ast
 import os
+import re
 from dataclasses import dataclass, field
 from typing import Dict, Iterator, List, Mapping, Optional, Set
 
@@ -18,6 +19,7 @@ KINDS = {
     'part': 'asks for MPI, BLAS, ScaLAPACK or FFTW by the name of a software',
     'raises': 'ends with an error for a family that it does not know',
     'insists': 'ends with an error where no dependency has this name',
+    'processor': 'looks at the processor of the node that builds',
     'dependency-names': 'looks at the names of the recipe\'s dependencies, which external modules do not have',
 }
 FAMILIES = {'toolchain_family': 'toolchain-family', 'comp_family': 'comp-family', 'mpi_family': 'mpi-family',
@@ -25,6 +27,9 @@ FAMILIES = {'toolchain_family': 'toolchain-family', 'comp_family': 'comp-family'
             'TOOLCHAIN_FAMILY': 'toolchain-family', 'MPI_FAMILY': 'mpi-family'}
 DEPENDENCIES = ('dependencies', 'builddependencies', 'dependency_names')
 ROOTS = ('get_software_root', 'get_software_version', 'get_software_libdir', 'get_software_root_env_var_name')
+# what tells one x86 processor from another; what they have in common (get_cpu_architecture) is not meant
+PROCESSOR = ('get_cpu_arch_name', 'get_cpu_features', 'get_cpu_model')
+NATIVE = re.compile(r'(?:cpu|CPU|march|mtune)=native|^NATIVE$')
 COMPILER = ('GCC', 'GCCcore')
 PARTS = ('BLIS', 'FFTW', 'FFTW.MPI', 'FlexiBLAS', 'imkl', 'impi', 'LAPACK', 'MPICH', 'MPICH2', 'MVAPICH2', 'OpenBLAS',
          'OpenMPI', 'ScaLAPACK')
@@ -114,6 +119,8 @@ class _Function:
                         self._add('gcc')
                     if name in PARTS:
                         self._add(f'part:{name}')
+            elif _asks_for_processor(node):
+                self._add('processor')
             elif isinstance(node, ast.Call) and _called(node) == 'definition':
                 self._add('definition')
             elif _reads_dependencies(node):
@@ -226,6 +233,13 @@ class _Function:
 def _raises(body) -> bool:
     """Does a branch end with an error?"""
     return bool(body) and any(isinstance(item, ast.Raise) for item in body)
+
+
+def _asks_for_processor(node: ast.AST) -> bool:
+    """Is it a question about the processor, or an option that means the one of the node that builds?"""
+    if isinstance(node, ast.Call):
+        return _called(node) in PROCESSOR
+    return isinstance(node, ast.Constant) and isinstance(node.value, str) and bool(NATIVE.search(node.value))
 
 
 def _reads_dependencies(node: ast.AST) -> bool:

@@ -127,7 +127,10 @@ def post_sanitycheck_hook(easyblock):
 
 @dispatch.clear_errors
 def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
-    """Commands of a sanity check may start MPI, which has no place on a login node."""
+    """Rust is told the processor; commands of a sanity check may start MPI, which has no place on a login node."""
+    here = session.current()
+    if here:
+        environment.rust_for(here.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
     instead = checks.instead(changed or cmd, kwargs.get('interactive', False))
     return changed if instead is None else instead

@@ -11,12 +11,16 @@ its folders in front of those: they go from that one, too. All is put back after
 import os
 from typing import Dict, List
 
-from easybuild.tools.environment import ORIG_OS_ENVIRON
+from easybuild.tools.environment import ORIG_OS_ENVIRON, setvar
 from easybuild.tools.modules import LD_ENV_VAR_KEYS
 
 from ..caller import KEEP, TOLD, foreign
+from ..rules.words import processor
+from ..site import Site
 from . import messages
 
+# what the easyblock Cargo says to rustc where --optarch has no word for it (rustc_optarch in generic/cargo.py)
+_RUST_NATIVE = 'target-cpu=native'
 # what was left out, by name: the value as it was
 _before: Dict[str, str] = {}
 _original: Dict[str, str] = {}
@@ -45,6 +49,16 @@ def put_back() -> None:
     ORIG_OS_ENVIRON.update(_original)
     _before.clear()
     _original.clear()
+
+
+def rust_for(site: Site) -> None:
+    """
+    Before a command: rustc compiles for the partition's processor, as the wrappers do, not for that of the node that
+    builds. The easyblock sets $RUSTFLAGS again whenever it loads a module.
+    """
+    flags, target = os.environ.get('RUSTFLAGS', ''), processor(site, 'llvm')
+    if target and _RUST_NATIVE in flags:
+        setvar('RUSTFLAGS', flags.replace(_RUST_NATIVE, f'target-cpu={target}'), verbose=False)
 
 
 def left_out() -> List[str]:

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
-from functools import partial
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ..change import Change
 from ..releases import compiler_family, load_provided, load_toolchains
@@ -22,6 +21,8 @@ _HINT = re.compile(r'=["\']?g|EBROOTGCC')
 _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
 # the processor of the machine that builds, which is a login node's
 _NATIVE = re.compile(r'(?<![\w-])(?<!\bs/)-m(?:arch|tune|cpu)=native(?![\w-])')
+# where a name has to stand: rustc's option, and pocl's for the LLVM that compiles its kernels
+_NATIVE_OF_LLVM = re.compile(r'(target-cpu|LLC_HOST_CPU)=native(?![\w-])')
 
 
 # options for the Fortran compiler: the value of a variable of configure, make or CMake, in quotes or one word
@@ -55,14 +56,29 @@ def compiler_names(draft: Draft, site: Site):
 def native_target(draft: Draft, site: Site):
     """
     -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An
-    easyblock that looks at the processor is told the partition's.
+    easyblock that looks at the processor is told the partition's, as are rustc and LLVM where the recipe says native.
     """
     yield from _processor(draft, site)
     if '=native' not in draft.recipe.text:
         return
-    for name, before, after in in_commands(draft, partial(left_out, _NATIVE)):
+    target = processor(site, 'llvm') or 'native'
+
+    def change(text: str) -> str:
+        return _NATIVE_OF_LLVM.sub(rf'\1={target}', left_out(_NATIVE, text))
+
+    for name, before, after in in_commands(draft, change):
         yield Change(name, before, after, 'native-target', f'the wrappers compile for partition {site.partition} by '
                      'its target module, and native is the processor of the node that builds', native_target.link)
+
+
+def processor(site: Site, words: str) -> Optional[str]:
+    """
+    The processor of the site's partition; None where its target modules are not known.
+
+    :param words: whose name for it (provided.json, processors): blis, kokkos, llvm
+    """
+    known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
+    return next((names[words] for names in known if names), None)
 
 
 def _processor(draft: Draft, site: Site) -> Iterator[Change]:
@@ -71,9 +87,8 @@ def _processor(draft: Draft, site: Site) -> Iterator[Change]:
     for entry in load_provided()['processor_parameters']:
         before = draft.parameters.get(entry['parameter'])
         if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
-            known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
-            after = next((words[entry['words']] for words in known if words), before)
-            if after != before:
+            after = processor(site, entry['words'])
+            if after:
                 yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
                              f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
 

@@ -67,10 +67,10 @@ def test_results_of_two_runs_are_kept_beside_each_other(tmp_path):
     path = str(tmp_path / 'results.json')
     one, other = collecting.Results(path), collecting.Results(path)
     one.add(collecting.Outcome('a.eb', collecting.BUILT))
-    other.add(collecting.Outcome('b.eb', collecting.FAILED, cause='why | so'))
+    other.add(collecting.Outcome('b.eb', collecting.FAILED, cause='why | so', date='2026-11-28'))
     assert set(collecting.Results(path).found) == {'a.eb', 'b.eb'}
     rows = list(collecting.table(list(collecting.Results(path).found.values()), {'b.eb': 'a note'}))
-    assert rows[-1].endswith('| **failed** | why \\| so. a note |')
+    assert rows[-1].endswith('| **failed** | 2026-11-28 | why \\| so. a note |')
 
 
 def test_the_cause_of_a_failure_is_what_eb_says_last():

@@ -51,7 +51,9 @@ def found(body):
      ['insists:Boost', 'insists:Eigen']),
     ("names = [d['name'] for d in self.cfg.builddependencies()]\nfor tool in ['Ninja', 'Meson']:\n"
      "    if tool not in names:\n        raise E()", ['dependency-names', 'insists:Meson', 'insists:Ninja']),
-    ("if get_software_root('FFTW'):\n    pass", ['part:FFTW'])])
+    ("if get_software_root('FFTW'):\n    pass", ['part:FFTW']),
+    ("if 'avx2' in get_cpu_features():\n    pass", ['processor']),
+    ("optimal = '-C target-cpu=native'", ['processor']), ("x = 'native libraries'", [])])
 def test_the_scan_finds(body, expected):
     assert found(body) == expected
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of compilers, linkers and BLAS."""
+import re
+
 import pytest
 from ruling import says
 
@@ -111,6 +113,19 @@ def test_rule_blas_by_name_leaves_others(recipe, site):
     assert says('blas-by-name', recipe("configopts = '-lflexiblas'\n", name='FlexiBLAS'), site) == []
 
 
+@pytest.mark.parametrize('name', [
+    'xtb-6.7.1-gfbf-2024a.eb', 'Cantera-3.1.0-20250816-foss-2024a.eb', 'DFT-D4-4.0.2-gfbf-2025b.eb',
+    'levmar-2.6-gfbf-2024a.eb', 'CPCM-X-1.1.0-gfbf-2024a.eb'])
+def test_B5_no_library_of_libsci_by_name(upstream_site, upstream_file, name):
+    """A name would be that of the serial LibSci, and may not be there: the wrapper knows which one it is."""
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    changes = [change for change in found.changes if change.rule == 'blas-by-name']
+    assert changes and not found.refusals
+    for change in changes:
+        text = str(change.after)
+        assert not re.search(r'sci_|flexiblas|openblas', text), text
+
+
 def test_what_patches_take_of_flexiblas(upstream_site, upstream_file):
     """No rule reaches into a patch, so the packages' data says what becomes of it."""
     found = adapt(read_recipe(upstream_file('Dice-20221025-foss-2022a.eb')), upstream_site).parameters
@@ -161,6 +176,8 @@ def test_rule_mpi_by_name(recipe, site):
     more = "configopts = 'CC=mpicc CXX=$(which mpic++) FC=\"mpif90\" E=$(which mpiexec) unix-mpicc.mk mpirun -np 2'\n"
     change, = says('mpi-by-name', recipe(more), site)
     assert change.after == 'CC=cc CXX=$(which CC) FC="ftn" E=$(which srun) unix-mpicc.mk srun -n 2'
+    # R23: it is there, in $CRAY_MPICH_PREFIX/bin
+    assert 'not on PATH' in change.reason and 'without mpicc' not in change.reason
     assert says('mpi-by-name', recipe(more, name='OpenMPI'), site) == []
     # what people read is no command
     assert says('mpi-by-name', recipe('download_instructions = "build it with mpicc"\n'), site) == []

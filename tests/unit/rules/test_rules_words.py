@@ -1,8 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules about words of GNU's compilers and MPI's wrappers in a recipe's own commands."""
+import os
+from importlib import import_module
+from types import SimpleNamespace
+
 import pytest
 from ruling import says
 
+from lumi_hooks import hooks
+from lumi_hooks.eb import session
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_compilers
 from lumi_hooks.site import make_site
@@ -46,7 +52,10 @@ def test_commands_of_extensions(recipe):
 
 @pytest.mark.parametrize('before, after', [
     (' -mpc64 -march=native -g', ' -mpc64 -g'), ('A=-march=native B=1', 'A= B=1'), ('"-O3 -mtune=native"', '"-O3 "'),
-    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'")])
+    ("sed -i 's/-O3/-O3 -march=native/g'", "sed -i 's/-O3/-O3 /g'"),
+    # HERRO, pocl
+    ('RUSTFLAGS="-Ctarget-cpu=native"', 'RUSTFLAGS="-Ctarget-cpu=znver3"'),
+    ('-DLLC_HOST_CPU=native ', '-DLLC_HOST_CPU=znver3 ')])
 @pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
 def test_rule_native_target(recipe, toolchain, before, after):
     change, = says('native-target', recipe(f'configopts = {before!r}'), at(toolchain))
@@ -60,6 +69,7 @@ def test_rule_native_target_in_toolchainopts(recipe):
 
 @pytest.mark.parametrize('name, parameter, partition, after', [
     ('BLIS', 'cpu_architecture', 'C', 'zen3'), ('BLIS', 'cpu_architecture', 'L', 'zen2'),
+    ('Kokkos', 'kokkos_arch', 'C', 'ZEN3'),
     ('LAMMPS', 'kokkos_arch', 'G', 'ZEN3'), ('LAMMPS', 'kokkos_arch', 'D', 'ZEN2')])
 def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, name, parameter, partition, after):
     site = make_site('25.03', partition=partition, env={})
@@ -73,6 +83,30 @@ def test_upstreams_recipe_of_lammps(upstream_site, upstream_file):
     """It names no easyblock."""
     found = says('native-target', read_recipe(upstream_file('LAMMPS-29Aug2024-foss-2023b-kokkos.eb')), upstream_site)
     assert [change.after for change in found] == ['ZEN3']
+
+
+def test_upstreams_recipe_of_kokkos(upstream_site, upstream_file):
+    """For CPUs too: the easyblock would say -DKokkos_ARCH_NATIVE=ON."""
+    found = says('native-target', read_recipe(upstream_file('Kokkos-4.7.01-GCC-14.3.0.eb')), upstream_site)
+    assert [(change.parameter, change.after) for change in found] == [('kokkos_arch', 'ZEN3')]
+
+
+@pytest.mark.parametrize('easybuild', ['cargo', 'cargopythonpackage'])
+@pytest.mark.parametrize('partition, processor', [('C', 'znver3'), ('G', 'znver3'), ('L', 'znver2')])
+def test_rust_compiles_for_the_partition(options, monkeypatch, tmp_path, easybuild, partition, processor):
+    """Upstream's easyblocks say target-cpu=native, as the name of a Cray target is no word of rustc's."""
+    module = import_module(f'easybuild.easyblocks.generic.{easybuild}')
+    block = SimpleNamespace(log=SimpleNamespace(warning=lambda text: None, info=lambda text: None))
+    flags = module.Cargo.rustc_optarch(block) + ' -C linker=/usr/bin/gcc'
+    assert 'target-cpu=native' in flags
+    monkeypatch.setenv('RUSTFLAGS', flags)
+    site = make_site('25.03', partition=partition, env={})
+    monkeypatch.setattr(session, 'current', lambda: SimpleNamespace(site=site))
+    assert hooks.pre_run_shell_cmd_hook('cargo build') is None
+    assert os.environ['RUSTFLAGS'] == f'-C target-cpu={processor} -C linker=/usr/bin/gcc'
+    monkeypatch.setenv('RUSTFLAGS', '-C target-cpu=x86-64')
+    hooks.pre_run_shell_cmd_hook('cargo build')
+    assert os.environ['RUSTFLAGS'] == '-C target-cpu=x86-64', 'what the recipe or the user says stays'
 
 
 @pytest.mark.parametrize('text', [
