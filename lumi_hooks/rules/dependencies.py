@@ -91,7 +91,8 @@ def central_bundles(draft: Draft, site: Site):
         module = Dependency(name, max(there, key=version_key))
         for parameter in DEPENDENCY_LISTS:
             for dependency in draft.dependencies(parameter):
-                if dependency.name in bundle['members'] and not dependency.external:
+                if dependency.name in bundle['members'] and not dependency.external \
+                        and fits(dependency, bundle['members'][dependency.name], site):
                     yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
 
 
