@@ -8,6 +8,9 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.plan import make_plan
+from lumi_hooks.plan.together import loaded_with
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import library_versions, load_release, load_upstream, release_names
 from lumi_hooks.rules import provided
 from lumi_hooks.rules.draft import Draft
@@ -281,9 +284,19 @@ def test_R20_h5py_without_mpi(recipe, upstream_site, toolchain, text, suffix):
     assert any('starts MPI' in reason for reason in reasons) is bool(suffix)
 
 
-@pytest.mark.parametrize('name', ['Ferret', 'VMD', 'kallisto'])
+@pytest.mark.parametrize('name', ['Ferret', 'VMD', 'kallisto', 'OpenCV', 'pp-sketchlib'])
 def test_R20_serial_tools_get_serial_libraries(recipe, site, name):
     text = "toolchainopts = {'usempi': True}\ndependencies = [('netCDF', '4.9.2'), ('HDF5', '1.14.5')]\n"
     found = adapt(recipe(text, name=name, toolchain=('foss', '2025a')), site)
     assert {'cray-netcdf', 'cray-hdf5'} <= {item.name for item in found.dependencies()}
     assert any('serial: it has no MPI' in change.reason for change in found.changes)
+
+
+def test_R20_netcdf4_python_starts_no_mpi_and_loads_no_flavour(upstream_site, upstream_file):
+    """Its import starts MPI with the parallel netCDF; AmberTools has the parallel one, and loads it."""
+    found = adapt(read_recipe(upstream_file('netcdf4-python-1.7.2-foss-2025a.eb')), upstream_site)
+    run, build = ({item.name for item in found.dependencies(name)} for name in ('dependencies', 'builddependencies'))
+    assert 'cray-netcdf' in build and not any('netcdf' in name or 'hdf5' in name for name in run)
+    plan = make_plan([upstream_file('AmberTools-25.2-foss-2025a.eb')], upstream_site)
+    loaded = loaded_with(plan.nodes)[plan.targets[0]]
+    assert {name.split('/')[0] for name in loaded if 'cray-netcdf' in name} == {'cray-netcdf-hdf5parallel'}
