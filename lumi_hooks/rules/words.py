@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
-from functools import partial
-from typing import Iterator
+from typing import Iterator, Optional
 
 from ..change import Change
 from ..releases import compiler_family, load_provided, load_toolchains
@@ -13,8 +12,10 @@ from .easyblock import class_name
 from .texts import in_commands, left_out
 
 # a compiler as the first word of what a variable or an option is given, with a version or without; not a preprocessor
-_GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90|F95|LD|LINKER)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=|'
-                  r'--(?:with-)?(?:cc|cxx|fc|f77|f90|fortran|ld)=)(["\']?)(gcc|g\+\+|gfortran)(?:-\d+)?(?=[\s"\']|$)')
+# (of sed's words the new ones)
+_GNU = re.compile(r'(?<!\w)(?<!\bs[/|@#,])'
+                  r'((?:CC|CXX|FC|F77|F90|F95|LD|LINKER)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=|'
+                  r'--(?:with-)?(?:cc|cxx|fc|f77|f90|fortran|ld)=)(["\']?)(gcc|g\+\+|gfortran)(?:-\d+)?(?=[\s"\']|[/|@#,][gI]*["\';]|$)')
 # GCC by its folder: nothing of the kind is installed, and the system's own is another one
 _IN_FOLDER = re.compile(r'\$\{?EBROOTGCC(?:CORE)?\}?/bin/(gcc|g\+\+|gfortran)(?![\w.+-])')
 # without it there is nothing to look for
@@ -22,6 +23,8 @@ _HINT = re.compile(r'=["\']?g|EBROOTGCC')
 _WRAPPERS = {'gcc': 'cc', 'g++': 'CC', 'gfortran': 'ftn'}
 # the processor of the machine that builds, which is a login node's
 _NATIVE = re.compile(r'(?<![\w-])(?<!\bs/)-m(?:arch|tune|cpu)=native(?![\w-])')
+# the same for Rust and LLVM, which no wrapper tells the target
+_LLVM_NATIVE = re.compile(r'(?<![\w-])(-C ?target-cpu=|-DLLC_HOST_CPU=)native(?![\w-])')
 
 
 # options for the Fortran compiler: the value of a variable of configure, make or CMake, in quotes or one word
@@ -54,13 +57,19 @@ def compiler_names(draft: Draft, site: Site):
       link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
 def native_target(draft: Draft, site: Site):
     """
-    -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An
-    easyblock that looks at the processor is told the partition's.
+    -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. Rust,
+    LLVM, and an easyblock that looks at the processor are told the partition's.
     """
     yield from _processor(draft, site)
     if '=native' not in draft.recipe.text:
         return
-    for name, before, after in in_commands(draft, partial(left_out, _NATIVE)):
+    processor = _words('llvm', site)
+
+    def change(text: str) -> str:
+        text = left_out(_NATIVE, text)
+        return _LLVM_NATIVE.sub(rf'\g<1>{processor}', text) if processor else text
+
+    for name, before, after in in_commands(draft, change):
         yield Change(name, before, after, 'native-target', f'the wrappers compile for partition {site.partition} by '
                      'its target module, and native is the processor of the node that builds', native_target.link)
 
@@ -71,11 +80,16 @@ def _processor(draft: Draft, site: Site) -> Iterator[Change]:
     for entry in load_provided()['processor_parameters']:
         before = draft.parameters.get(entry['parameter'])
         if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
-            known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
-            after = next((words[entry['words']] for words in known if words), before)
+            after = _words(entry['words'], site) or before
             if after != before:
                 yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
                              f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
+
+
+def _words(whose: str, site: Site) -> Optional[str]:
+    """The partition's processor in the words of a software; None where it is not known."""
+    known = (load_provided()['processors'].get(target) for target in site.partition_facts['targets'])
+    return next((words[whose] for words in known if words), None)
 
 
 @rule('fortran-words', 'options of gfortran are translated for the other Fortran compilers',
