@@ -78,28 +78,32 @@ def _places(found: Collection[Tuple[str, str]]) -> Iterator[Unprovided]:
 
 
 @lru_cache(maxsize=None)
-def _patterns() -> Tuple[Tuple[str, Pattern[str], str], ...]:
-    return tuple((entry['kind'], re.compile(_BEFORE + f'(?:{entry["pattern"]})' + _BEHIND), entry['instead'])
-                 for entry in load_provided()['absent'])
+def _patterns() -> Tuple[Tuple[str, Pattern[str], str, bool], ...]:
+    return tuple((entry['kind'], re.compile(_BEFORE + f'(?:{entry["pattern"]})' + _BEHIND), entry['instead'],
+                  entry.get('answered', False)) for entry in load_provided()['absent'])
 
 
-def _absent(found: Collection[Tuple[str, str]], whole: str) -> Iterator[Unprovided]:
-    for kind, pattern, instead in _patterns():
-        if pattern.search(whole):
+def _absent(found: Collection[Tuple[str, str]], whole: str, linked: bool = False) -> Iterator[Unprovided]:
+    """Programs, libraries and headers that are not there; `linked`: without those that the linker finds."""
+    for kind, pattern, instead, answered in _patterns():
+        if not (linked and answered) and pattern.search(whole):
             for parameter, text in found:
                 for word in dict.fromkeys(pattern.findall(text)):
                     yield Unprovided(kind, word, parameter, instead)
 
 
 def _patched(draft: Draft, whole: str) -> Iterator[Unprovided]:
-    """The same of the lines that a recipe's patches add; what its commands name as well, they deal with."""
+    """
+    The same of the lines that a recipe's patches add. What its commands name as well, they deal with; libraries that
+    the toolchain answers to are there.
+    """
     for path in files_beside(draft.recipe):
         try:
             lines = read_text(path, 'replace').splitlines()
         except OSError:
             continue
         text = '\n'.join(line[1:] for line in lines if line.startswith('+') and not line.startswith('+++'))
-        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text)
+        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text, True)
                     if item.name not in whole)
 
 

@@ -26,8 +26,8 @@ RIGHT = {
 }
 RIGHT.update({('Dice', word): 'what upstream\'s patch says, in whose place the recipe puts a word'
               for word in ('flexiblas_api.h', 'flexiblas_set_num_threads')})
-RIGHT.update({('Nektar++', word): "its CMake asks first whether the compiler links dgemm_, as the wrappers do, and reads "
-              'nothing of a vendor then (cmake/ThirdPartyBlasLapack.cmake)'
+RIGHT.update({('Nektar++', word): 'its CMake asks first whether the compiler links dgemm_, as the wrappers do, and '
+              'reads nothing of a vendor then (cmake/ThirdPartyBlasLapack.cmake)'
               for word in ('OPENBLAS', 'FlexiBLAS', 'FlexiBLAS_HOME', '-DNEKTAR_USE_FlexiBLAS')})
 
 
