@@ -219,6 +219,8 @@ def release_version(draft: Draft, site: Site):
                      f'modules of {other.name} can\'t be loaded together'
         if after != dependency:
             yield Change(parameter, dependency, after, 'release-version', reason, link)
+        elif draft.dependencies(parameter).count(dependency) > 1:
+            yield Change(parameter, dependency, after, 'release-version', 'the recipe names it twice')
 
 
 def _settled(draft: Draft, site: Site, parameter: str,

@@ -300,3 +300,18 @@ def test_R20_netcdf4_python_starts_no_mpi_and_loads_no_flavour(upstream_site, up
     plan = make_plan([upstream_file('AmberTools-25.2-foss-2025a.eb')], upstream_site)
     loaded = loaded_with(plan.nodes)[plan.targets[0]]
     assert {name.split('/')[0] for name in loaded if 'cray-netcdf' in name} == {'cray-netcdf-hdf5parallel'}
+
+
+@pytest.mark.parametrize('name', ['FreeRDP-server3-3.25.0-GCCcore-14.3.0.eb', 'Qt6-6.9.3-GCCcore-14.3.0.eb'])
+def test_R21_a_dependency_is_listed_once(upstream_site, upstream_file, name):
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    for parameter in ('dependencies', 'builddependencies'):
+        names = [item.name for item in found.dependencies(parameter)]
+        assert sorted(names) == sorted(set(names))
+
+
+def test_R21_one_that_needs_no_change(recipe, site):
+    """The same version is named twice already, and it is the release's."""
+    version = library_versions(site.release.name)['zlib'][0]
+    found = adapt(recipe(f"dependencies = [('zlib', '{version}'), ('XZ', '5.4.5'), ('zlib', '{version}')]"), site)
+    assert [item.name for item in found.dependencies() if not item.external] == ['zlib', 'XZ']
