@@ -107,7 +107,7 @@ def test_what_is_derived_is_never_preferred(name, upstream_file, stubs, stack):
 
 
 @pytest.mark.parametrize('name, asked, version, suffix', [
-    ('GSL', '2.7', '2.8', '-OpenMP'), ('PETSc', '3.20.3', '3.24.2', '-OpenMP-CPU'),
+    ('GSL', '2.7', '2.8', '-OpenMP'), ('SuperLU_DIST', '8.1.2', '9.2.0', '-OpenMP-CPU'),
     ('ESMF', '8.6.0', '8.8.1', '-MPI-PIO'), ('ELPA', '2024.05.001', '2025.06.001', '-CPU'),
     ('GDAL', '3.10.0', '3.12.0', '-cray-python-3.11.7'), ('GObject-Introspection', '1.80.1', '1.84.0',
                                                            '-cray-python3.11')])
@@ -116,6 +116,11 @@ def test_what_lumi_has_under_a_suffix_stands_for_upstreams(stack, name, asked, v
     assert (found.version, found.suffix, found.toolchain) == (version, suffix, None)
     # one that is asked for by a suffix is another thing
     assert lumis_or_version(Dependency(name, asked, '-other'), stack).suffix is None
+
+
+def test_what_others_are_made_for_is_not_replaced(stack):
+    """SLEPc and petsc4py are for one minor version of PETSc."""
+    assert lumis_or_version(Dependency('PETSc', '3.23.5'), stack).suffix is None
 
 
 @pytest.mark.parametrize('name, asked, version, suffix', [
