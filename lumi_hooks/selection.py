@@ -66,8 +66,8 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
 
 def loaded_by_lumis(dependencies: Iterable[Dependency], site: Site) -> Dict[str, Dependency]:
     """
-    What LUMI's own recipes of some dependencies load when they run, and what these load in turn, by name. Of two modules
-    of one name only one can be loaded, so another dependency of such a name has to be the same module.
+    What LUMI's own recipes of some dependencies load when they run, and what these load in turn, by name. Of two
+    modules of one name only one can be loaded, so another dependency of such a name has to be the same module.
     """
     found: Dict[str, Dependency] = {}
     todo = [item for item in dependencies if not item.external and item.toolchain is None]
