@@ -24,7 +24,8 @@ EXAMPLES = """examples:
   ci/packages --write-docs     docs/packages.md
 
 Each of the packages in ci/packages.json is planned as `lumi-eb plan` does, on an empty prefix; what ci/collection and
-ci/rebuild have built on the stand-in is told apart from what was only planned.
+ci/rebuild have built on the stand-in is told apart from what was only planned. Each is compared with LUMI's own recipe
+for 25.03 as well: what it depends on, and why that differs ("differences" in ci/packages.json).
 
 exit code: 0 each is planned, or there is a reason, 1 a plan failed, 2 bad use
 """
@@ -50,6 +51,21 @@ an empty prefix without LUMI's central stack, which holds most of these librarie
 
 | package | LUMI's recipes | of them compared | stands | upstream's recipe | modules | note |
 |---|---:|---:|---|---|---:|---|
+"""
+
+BESIDE = """
+## Beside LUMI's recipes for 25.03
+
+What an adapted recipe of upstream's depends on, beside LUMI's own recipe of the same software for cpeGNU, by the facts
+in `ci/standin/lumi/recipes-25.03.json`. `+X` is a dependency of ours alone, `-X` one of LUMI's alone. {compared} of the
+{number} can be compared.
+
+{equal} depend on the same: {names}.
+
+The others differ by upstream's choices, which are left:
+
+| package | LUMI's recipe | upstream's | differences |
+|---|---|---|---|
 """
 
 
@@ -116,6 +132,30 @@ def page(rows: Sequence[Dict[str, Any]], source: str) -> str:
         f'{row["modules"] or ""} | {row["note"].replace("|", chr(92) + "|")} |' for row in rows) + '\n'
 
 
+def beside(names: Sequence[str], reasons: Dict[str, Dict[str, str]]) -> List[Dict[str, Any]]:
+    """The comparison with LUMI's own recipes: each difference with its reason, None where none is known."""
+    from beside_lumi import compare
+
+    from lumi_hooks.catalogue import upstream_recipes
+    return [{**row, 'differences': {word: reasons.get(row['name'], {}).get(word, reasons[''].get(word))
+                                    for word in row['differences']}} for row in compare(names, upstream_recipes())]
+
+
+def beside_page(rows: Sequence[Dict[str, Any]], number: int) -> str:
+    """The part of the page about that comparison."""
+    equal = [row['name'] for row in rows if not row['differences']]
+    lines = []
+    for row in rows:
+        words: Dict[str, List[str]] = {}
+        for word, reason in row['differences'].items():
+            words.setdefault(reason or '**not explained**', []).append(f'`{word}`')
+        if words:
+            said = '<br>'.join(f'{", ".join(names)}: {reason}' for reason, names in words.items())
+            lines.append(f'| {row["name"]} | {row["lumi"]} | {row["ours"]} | {said} |')
+    return BESIDE.format(number=number, compared=len(rows), equal=len(equal), names=', '.join(equal)) \
+        + '\n'.join(lines) + '\n'
+
+
 def main(argv=None) -> int:
     """Look at the packages, and show or write it."""
     parser = argparse.ArgumentParser(prog='ci/packages', epilog=EXAMPLES,
@@ -128,15 +168,16 @@ def main(argv=None) -> int:
         known = json.load(handle)
     failed = Partial('name')
     rows = look(known['packages'], failed)
+    compared = beside([row['name'] for row in rows], known.get('differences') or {'': {}})
     if options.write_docs:
         from lumi_hooks.files import write_atomic
-        write_atomic(DOCS, page(rows, known['source'].partition(':')[0]))
+        write_atomic(DOCS, page(rows, known['source'].partition(':')[0]) + beside_page(compared, len(rows)))
         print(DOCS, file=sys.stderr)
     else:
         if options.json:
-            print_json({'packages': rows, 'errors': failed.errors}, 1)
+            print_json({'packages': rows, 'beside': compared, 'errors': failed.errors}, 1)
         else:
-            print(page(rows, known['source'].partition(':')[0]))
+            print(page(rows, known['source'].partition(':')[0]) + beside_page(compared, len(rows)))
     return failed.code(0, 1)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
 
 from .data import our_recipes
+from .dependency import Dependency
 from .errors import RecipeError
 from .files import names_in, read_bytes, read_text
 from .recipe import RECORD, read_recipe
@@ -81,7 +82,7 @@ class Index:
         self._own_sources: Dict[str, Tuple[Source, ...]] = {}
         self._texts: Dict[str, str] = {}
         self._extensions: Dict[str, Dict[str, str]] = {}
-        self._needs: Dict[str, FrozenSet[str]] = {}
+        self._needs: Dict[str, Optional[Tuple[Dependency, ...]]] = {}
         # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
         self._listings: Dict[str, FrozenSet[str]] = {}
         self._flats: Dict[str, Sequence[str]] = {}
@@ -251,13 +252,17 @@ class Index:
 
     def needs(self, source: Source) -> FrozenSet[str]:
         """Names of what a recipe needs when it runs, its own among them; empty where it can't be read."""
-        if source.path not in self._needs:
+        needed = self.loads(source.path)
+        return frozenset() if needed is None else frozenset({source.name, *(item.name for item in needed)})
+
+    def loads(self, path: str) -> Optional[Tuple[Dependency, ...]]:
+        """What a recipe needs when it runs, as it is written; None where it can't be read."""
+        if path not in self._needs:
             try:
-                needed = read_recipe(source.path).dependencies()
-                self._needs[source.path] = frozenset({source.name, *(item.name for item in needed)})
+                self._needs[path] = tuple(read_recipe(path).dependencies())
             except RecipeError:
-                self._needs[source.path] = frozenset()
-        return self._needs[source.path]
+                self._needs[path] = None
+        return self._needs[path]
 
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""

@@ -2,13 +2,13 @@
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
 import re
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Optional, Sequence, Tuple
+from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
 from .packages import package, treatment
-from .releases import library_variants, library_versions, load_upstream, python_packages
+from .releases import library_variants, library_versions, load_machine, load_upstream, python_packages
 from .site import Site
 from .versions import same_minor, version_key
 
@@ -64,15 +64,37 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
     return chosen
 
 
+def loaded_by_lumis(dependencies: Iterable[Dependency], site: Site) -> Dict[str, Dependency]:
+    """
+    What LUMI's own recipes of some dependencies load when they run, and what these load in turn, by name. Of two
+    modules of one name only one can be loaded, so another dependency of such a name has to be the same module.
+    """
+    found: Dict[str, Dependency] = {}
+    todo = [item for item in dependencies if not item.external and item.toolchain is None]
+    while todo:
+        item = todo.pop(0)
+        path = own_recipe(item.name, item.version, item.versionsuffix, site)
+        for need in (path and site.index.loads(path)) or ():
+            if not need.external and need.toolchain is None and '%' not in need.version and need.name not in found:
+                found[need.name] = need
+                todo.append(need)
+    return found
+
+
+def fits(dependency: Dependency, version: str, site: Site, policy: str = '') -> bool:
+    """Does another version of a library do, by the bounds that are known of it?"""
+    return _bound(dependency, site, policy or _policy(dependency.name))(version)
+
+
 def _lumis_suffixes(name: str, site: Site) -> Sequence[str]:
     """
     The suffixes under which LUMI has what upstream has without one: by the version table of the release, or as they
-    say what holds for everything here: the release's cray-python, and no GPU.
+    say what holds for everything here: the release's cray-python, and what `own_suffixes` in machine.json names.
     """
     python = site.release.modules['cray-python']
     known = library_variants(site.release.name).get(name)
     return ([known['suffix']] if known else []) + [
-        f'-cray-python-{python}', f'-cray-python{".".join(python.split(".")[:2])}', '-CPU']
+        f'-cray-python-{python}', f'-cray-python{".".join(python.split(".")[:2])}', *load_machine()['own_suffixes']]
 
 
 def _there(name: str, version: str, suffix: str, site: Site) -> bool:

@@ -20,7 +20,8 @@ ScaLAPACK, and a package that doesn't call them must not get a dependency on MPI
 
 Upstream's patches write -lflexiblas into makefiles (some 30 recipes), where no change of a recipe reaches. So the
 linker finds LibSci under the names of upstream's libraries too, while a package is built: by linker scripts in a
-temporary folder at the end of $LIBRARY_PATH. What is linked names LibSci; CMake does not search that folder.
+temporary folder at the end of $LIBRARY_PATH. What is linked names LibSci; CMake does not search that folder. Libraries
+that Open MPI has beside libmpi (-lmpi_mpifh) are found as well, as the wrappers link all of Cray MPICH.
 """
 
 import glob
@@ -34,6 +35,8 @@ from easybuild.tools.filetools import write_file
 from easybuild.tools.toolchain.linalg import LinAlg
 
 MODULE_NAME = 'cray-libsci'
+# libraries that Open MPI has beside libmpi: all of Cray MPICH is linked by the wrappers
+OPEN_MPI = ('mpi_cxx', 'mpi_f77', 'mpi_f90', 'mpi_mpifh', 'mpi_usempi', 'mpi_usempif08', 'mpi_usempi_ignore_tkr')
 
 
 class CpeLibSci(LibSci):
@@ -86,7 +89,7 @@ class CpeLibSci(LibSci):
             LinAlg._set_scalapack_variables(self)
 
     def _answer_to_names(self):
-        """Let the linker find LibSci as -lflexiblas, -lopenblas, -llapacke and, with MPI, -lscalapack."""
+        """Let the linker find LibSci as -lflexiblas, -lopenblas, -llapacke and -lscalapack, and Open MPI's."""
         threads = bool(self.options.get('openmp'))
         names = dict.fromkeys(('flexiblas', 'openblas', 'lapacke'), self.library_name(threads=threads))
         if self._get_software_root('cray-mpich', required=False):
@@ -97,6 +100,8 @@ class CpeLibSci(LibSci):
             path = os.path.join(libdir, 'lib%s.so' % library)
             if os.path.exists(path):
                 write_file(os.path.join(self.names_folder, 'lib%s.so' % name), 'INPUT ( %s )\n' % path)
+        for name in OPEN_MPI if 'scalapack' in names else ():
+            write_file(os.path.join(self.names_folder, 'lib%s.so' % name), 'INPUT ( -lm )\n')
         found = [path for path in os.environ.get('LIBRARY_PATH', '').split(os.pathsep) if path]
         if self.names_folder not in found:
             env.setvar('LIBRARY_PATH', os.pathsep.join([*found, self.names_folder]))

@@ -22,7 +22,7 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, stack_version
 from .outline import Block, Need, Outline, read_outline
 from .pins import Pins
-from .together import not_together
+from .together import not_together, same_library
 from .verdict import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, STATUSES
 
 __all__ = ['BUILD', 'CENTRAL', 'CRAY', 'INSTALLED', 'REASONS', 'REFUSED', 'STATUSES', 'Node', 'Plan', 'Planner',
@@ -347,7 +347,7 @@ class Planner:
         for need in needs:
             for name, module in self._run[need.module].items():
                 first, by = loaded.setdefault(name, (module, need.module))
-                if first != module:
+                if same_library(first) != same_library(module):
                     yield Block('two-versions', name, frame.module, 'its build loads two modules of one name, which '
                                 f'unload each other: {_with(first, by)} and {_with(module, need.module)}')
                 if not need.build and runs.setdefault(name, module) == frame.module != module:

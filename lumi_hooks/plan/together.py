@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
 from ..central import module_version
 from ..files import names_in, read_text
+from ..releases import load_machine
 from ..site import Site
 from .verdict import BUILD, CRAY
 
@@ -50,6 +51,18 @@ def only_built_with(nodes: Sequence['Node']) -> Set[str]:
         if node.module in run:
             run.update(set(node.dependencies).difference(node.build_only))
     return {node.module for node in nodes if node.module not in run}
+
+
+def same_library(module: str) -> str:
+    """
+    A module without a suffix that makes no other library of it (`own_suffixes` in machine.json): of two such modules of
+    one version the one that is loaded last serves both.
+
+    >>> same_library('GSL/2.8-cpeGNU-25.03-OpenMP')
+    'GSL/2.8-cpeGNU-25.03'
+    """
+    return next((module[:-len(suffix)] for suffix in sorted(load_machine()['own_suffixes'], key=len, reverse=True)
+                 if module.endswith(suffix)), module)
 
 
 def _alias(node: 'Node') -> bool:

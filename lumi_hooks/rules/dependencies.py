@@ -2,7 +2,7 @@
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 import re
 from dataclasses import replace
-from typing import Any, Mapping, Optional
+from typing import Any, Mapping, Optional, Tuple
 
 from .. import releases
 from ..change import Change, Refusal
@@ -10,7 +10,7 @@ from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
 from ..packages import package, treatment, uses
 from ..releases import load_upstream
-from ..selection import choose_version, lumis_or_version, site_suffix, source_recipe
+from ..selection import choose_version, fits, loaded_by_lumis, lumis_or_version, site_suffix, source_recipe
 from ..site import Site
 from ..versions import version_key, within
 from .base import rule
@@ -91,7 +91,8 @@ def central_bundles(draft: Draft, site: Site):
         module = Dependency(name, max(there, key=version_key))
         for parameter in DEPENDENCY_LISTS:
             for dependency in draft.dependencies(parameter):
-                if dependency.name in bundle['members'] and not dependency.external:
+                if dependency.name in bundle['members'] and not dependency.external \
+                        and fits(dependency, bundle['members'][dependency.name], site):
                     yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
 
 
@@ -201,46 +202,66 @@ def _serial(draft: Draft, dependency: Dependency, site: Site) -> Optional[Mappin
 
 @rule('release-version', 'one version of a library per release: two of them can\'t be loaded together')
 def release_version(draft: Draft, site: Site):
-    """A dependency that is installed like any other follows the release's version of it."""
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.external or dependency.toolchain == SYSTEM:
-                continue
-            found = treatment(dependency.name)
-            why = why_built(draft, site, dependency, found) if found else None
-            if found and not why and parameter in (found.lists or DEPENDENCY_LISTS):
-                continue
-            if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
-                continue
-            known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
-            # what the package itself says of it comes before that software's policy
-            if not within(draft.version, known):
-                known = {}
-            policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
-            serial = _serial(draft, dependency, site)
-            asked = replace(dependency, versionsuffix=serial['versionsuffix']) if serial else dependency
-            chosen = lumis_or_version(asked, site, policy)
-            if chosen.version != dependency.version and in_step(draft, dependency):
-                kept = lumis_or_version(dependency, site, 'exact')
-                if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
-                    chosen = kept
-            suffix = site_suffix(asked.versionsuffix, site) if chosen.suffix is None else chosen.suffix
-            after = Dependency(dependency.name, chosen.version, suffix, chosen.toolchain)
-            held = _held(after, site) if chosen.suffix is None else None
-            after = held or after
-            if after != dependency:
-                reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
-                bound = package(dependency.name).get('version')
-                if held and bound:
-                    reason = f'upstream has no {dependency.name} for the release\'s {bound["of"]} {after.version}, ' \
-                             f'and {after.name} holds it'
-                if bound:
-                    reason += f' ({bound["reason"]})'
-                if dependency.version and version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
-                    reason += f' (the recipe was made with {dependency.version}, another major version)'
-                told, link = package(dependency.name).get('told'), None
-                if serial:
-                    reason, link = f'{reason}; {serial["reason"]}', serial['link']
-                if told and version_key(dependency.version) < version_key(told['from']) <= version_key(chosen.version):
-                    reason, link = f'{reason}; {told["reason"]}', told['link']
-                yield Change(parameter, dependency, after, 'release-version', reason, link)
+    """
+    A dependency that is installed like any other follows the release's version of it, and the variant that LUMI's own
+    recipes of the recipe's other dependencies load.
+    """
+    found = [(parameter, dependency, *settled) for parameter in DEPENDENCY_LISTS
+             for dependency in draft.dependencies(parameter)
+             for settled in [_settled(draft, site, parameter, dependency)] if settled]
+    loaded = loaded_by_lumis([item[2] for item in found], site)
+    for parameter, dependency, after, policy, reason, link in found:
+        other = loaded.get(after.name)
+        if other and other != after and not in_step(draft, dependency) \
+                and fits(dependency, other.version, site, policy):
+            after, link = other, None
+            reason = f'what LUMI has of another dependency loads {other.version}{other.versionsuffix}, and two ' \
+                     f'modules of {other.name} can\'t be loaded together'
+        if after != dependency:
+            yield Change(parameter, dependency, after, 'release-version', reason, link)
+        elif draft.dependencies(parameter).count(dependency) > 1:
+            yield Change(parameter, dependency, after, 'release-version', 'the recipe names it twice')
+
+
+def _settled(draft: Draft, site: Site, parameter: str,
+             dependency: Dependency) -> Optional[Tuple[Dependency, str, str, Optional[str]]]:
+    """What the release has of a dependency, with the policy, why, and a link; None where that is settled elsewhere."""
+    if dependency.external or dependency.toolchain == SYSTEM:
+        return None
+    found = treatment(dependency.name)
+    why = why_built(draft, site, dependency, found) if found else None
+    if found and not why and parameter in (found.lists or DEPENDENCY_LISTS):
+        return None
+    if dependency.toolchain and dependency.toolchain[0] not in load_upstream()['toolchains']:
+        return None
+    known = package(draft.name).get('dependencies', {}).get(dependency.name, {})
+    # what the package itself says of it comes before that software's policy
+    if not within(draft.version, known):
+        known = {}
+    policy = {'any-version': 'any', 'same-major': 'same-major'}.get(known.get('change', ''), '')
+    serial = _serial(draft, dependency, site)
+    asked = replace(dependency, versionsuffix=serial['versionsuffix']) if serial else dependency
+    chosen = lumis_or_version(asked, site, policy)
+    if chosen.version != dependency.version and in_step(draft, dependency):
+        kept = lumis_or_version(dependency, site, 'exact')
+        if source_recipe(dependency.name, kept.version, dependency.versionsuffix, site):
+            chosen = kept
+    suffix = site_suffix(asked.versionsuffix, site) if chosen.suffix is None else chosen.suffix
+    after = Dependency(dependency.name, chosen.version, suffix, chosen.toolchain)
+    held = _held(after, site) if chosen.suffix is None else None
+    after = held or after
+    reason = f'{chosen.reason}; it is built, as {why}' if why else chosen.reason
+    bound = package(dependency.name).get('version')
+    if held and bound:
+        reason = f'upstream has no {dependency.name} for the release\'s {bound["of"]} {after.version}, ' \
+                 f'and {after.name} holds it'
+    if bound:
+        reason += f' ({bound["reason"]})'
+    if dependency.version and version_key(chosen.version)[:1] != version_key(dependency.version)[:1]:
+        reason += f' (the recipe was made with {dependency.version}, another major version)'
+    told, link = package(dependency.name).get('told'), None
+    if serial:
+        reason, link = f'{reason}; {serial["reason"]}', serial['link']
+    if told and version_key(dependency.version) < version_key(told['from']) <= version_key(chosen.version):
+        reason, link = f'{reason}; {told["reason"]}', told['link']
+    return after, policy, reason, link

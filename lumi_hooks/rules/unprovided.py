@@ -4,6 +4,7 @@ The general check: names in an adapted recipe that nothing answers to. A variabl
 releases/provided.json says who sets it, where a dependency, the toolchain or the recipe itself does; programs,
 libraries and folders as there unless they are known to be absent.
 """
+import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,6 +12,8 @@ from typing import Collection, FrozenSet, Iterator, Pattern, Tuple
 
 from ..change import Refusal
 from ..dependency import root_variable
+from ..files import read_text
+from ..recipe import files_beside
 from ..releases import load_provided, load_toolchains
 from ..site import Site
 from .base import rule
@@ -26,8 +29,8 @@ _BEFORE, _BEHIND = r'(?<![\w./+$%({-])', r'(?![\w./+(=-])'
 @dataclass(frozen=True)
 class Unprovided:
     """
-    A name that nothing answers to: `kind` is variable, root (of a software), program, library or place. `refused`:
-    it is known that it can't be here.
+    A name that nothing answers to: `kind` is variable, root (of a software), program, library, header or place.
+    `refused`: it is known that it can't be here.
     """
     kind: str
     name: str
@@ -47,6 +50,7 @@ def unprovided(draft: Draft, site: Site) -> Iterator[Unprovided]:
     whole = '\n'.join(text for _, text in found)
     yield from _places(found)
     yield from _absent(found, whole)
+    yield from _patched(draft, whole)
     if '$' in whole:
         yield from _variables(draft, site, found, whole)
 
@@ -74,17 +78,33 @@ def _places(found: Collection[Tuple[str, str]]) -> Iterator[Unprovided]:
 
 
 @lru_cache(maxsize=None)
-def _patterns() -> Tuple[Tuple[str, Pattern[str], str], ...]:
-    return tuple((entry['kind'], re.compile(_BEFORE + f'(?:{entry["pattern"]})' + _BEHIND), entry['instead'])
-                 for entry in load_provided()['absent'])
+def _patterns() -> Tuple[Tuple[str, Pattern[str], str, bool], ...]:
+    return tuple((entry['kind'], re.compile(_BEFORE + f'(?:{entry["pattern"]})' + _BEHIND), entry['instead'],
+                  entry.get('answered', False)) for entry in load_provided()['absent'])
 
 
-def _absent(found: Collection[Tuple[str, str]], whole: str) -> Iterator[Unprovided]:
-    for kind, pattern, instead in _patterns():
-        if pattern.search(whole):
+def _absent(found: Collection[Tuple[str, str]], whole: str, linked: bool = False) -> Iterator[Unprovided]:
+    """Programs, libraries and headers that are not there; `linked`: without those that the linker finds."""
+    for kind, pattern, instead, answered in _patterns():
+        if not (linked and answered) and pattern.search(whole):
             for parameter, text in found:
                 for word in dict.fromkeys(pattern.findall(text)):
                     yield Unprovided(kind, word, parameter, instead)
+
+
+def _patched(draft: Draft, whole: str) -> Iterator[Unprovided]:
+    """
+    The same of the lines that a recipe's patches add. What its commands name as well, they deal with; libraries that
+    the toolchain answers to are there.
+    """
+    for path in files_beside(draft.recipe):
+        try:
+            lines = read_text(path, 'replace').splitlines()
+        except OSError:
+            continue
+        text = '\n'.join(line[1:] for line in lines if line.startswith('+') and not line.startswith('+++'))
+        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text, True)
+                    if item.name not in whole)
 
 
 @lru_cache(maxsize=None)

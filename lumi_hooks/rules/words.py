@@ -12,8 +12,10 @@ from .easyblock import class_name
 from .texts import in_commands, left_out
 
 # a compiler as the first word of what a variable or an option is given, with a version or without; not a preprocessor
-_GNU = re.compile(r'(?<!\w)((?:CC|CXX|FC|F77|F90|F95|LD|LINKER)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=|'
-                  r'--(?:with-)?(?:cc|cxx|fc|f77|f90|fortran|ld)=)(["\']?)(gcc|g\+\+|gfortran)(?:-\d+)?(?=[\s"\']|$)')
+# (of sed's words the new ones)
+_GNU = re.compile(r'(?<!\w)(?<!\bs[/|@#,])'
+                  r'((?:CC|CXX|FC|F77|F90|F95|LD|LINKER)=|(?:-D)?CMAKE_(?:C|CXX|Fortran)_COMPILER=|'
+                  r'--(?:with-)?(?:cc|cxx|fc|f77|f90|fortran|ld)=)(["\']?)(gcc|g\+\+|gfortran)(?:-\d+)?(?=[\s"\']|[/|@#,][gI]*["\';]|$)')
 # GCC by its folder: nothing of the kind is installed, and the system's own is another one
 _IN_FOLDER = re.compile(r'\$\{?EBROOTGCC(?:CORE)?\}?/bin/(gcc|g\+\+|gfortran)(?![\w.+-])')
 # without it there is nothing to look for

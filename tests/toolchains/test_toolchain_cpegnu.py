@@ -104,13 +104,16 @@ def test_linear_algebra(results, cray):
 @pytest.mark.parametrize('name, library, mpi_library', [
     ('plain', 'sci_gnu', 'sci_gnu_mpi'), ('openmp', 'sci_gnu_mp', 'sci_gnu_mpi_mp'), ('without mpi', 'sci_gnu', None)])
 def test_linker_finds_libsci_by_other_names(results, cray, name, library, mpi_library):
-    """By scripts in the last folder of $LIBRARY_PATH; ScaLAPACK only with MPI."""
+    """By scripts in the last folder of $LIBRARY_PATH; ScaLAPACK and Open MPI's only with MPI."""
     folder = env(results, name)['LIBRARY_PATH'].split(':')[-1]
     said = {}
     for path in glob.glob(os.path.join(folder, '*')):
         with open(path, encoding='utf-8') as stream:
             said[os.path.basename(path)] = stream.read().split()
     shutil.rmtree(folder)
+    open_mpi = {script: said.pop(script) for script in list(said) if script.startswith('libmpi_')}
+    assert set(map(tuple, open_mpi.values())) == ({('INPUT', '(', '-lm', ')')} if mpi_library else set())
+    assert not mpi_library or {'libmpi_cxx.so', 'libmpi_mpifh.so', 'libmpi_usempif08.so'} <= set(open_mpi)
     expected = {**dict.fromkeys(('libflexiblas.so', 'libopenblas.so', 'liblapacke.so'), library),
                 'libscalapack.so': mpi_library}
     assert said == {script: ['INPUT', '(', os.path.join(cray.libsci, 'lib', 'lib%s.so' % found), ')']

@@ -103,6 +103,21 @@ def test_the_sixty_packages():
     assert rows[0]['recipe'].startswith('METIS-') and rows[0]['modules'] == 1
 
 
+def test_the_sixty_packages_beside_lumis():
+    """Each is compared, each difference has its reason, and no reason is left of one that is gone."""
+    with open(sixty.LIST, encoding='utf-8') as stream:
+        known = json.load(stream)
+    rows = sixty.beside([item['name'] for item in known['packages']], known['differences'])
+    assert {item['name'] for item in known['packages']} - {row['name'] for row in rows} == {'lumi-CPEtools'}
+    assert [(row['name'], word) for row in rows for word, reason in row['differences'].items() if not reason] == []
+    found = {(row['name'], word) for row in rows for word in row['differences']}
+    assert [(name, word) for name, words in known['differences'].items() if name for word in words
+            if (name, word) not in found] == []
+    text = sixty.beside_page([*rows, {'name': 'X', 'lumi': 'X-1', 'ours': 'X.eb', 'differences': {'+Y': None}}], 60)
+    assert '**not explained**' in text
+    assert '| snappy | snappy-1.2.2 | snappy-1.2.2-GCCcore-14.2.0.eb | `-LZO`, `-zlib`: ' in text
+
+
 def test_agreement(tmp_path):
     """LUMI has ESMF twice, with either flavour: ours can be one of them only, and that counts as a variant."""
     def facts(suffix, *loads):

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from writing import put_recipe
 
+from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
-from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.dependency import SYSTEM, Dependency, root_variable
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.plan.pins import Pins
-from lumi_hooks.plan.together import loaded_with
+from lumi_hooks.plan.together import loaded_with, same_library
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import library_variants, load_machine
 from lumi_hooks.selection import lumis_or_version
@@ -106,7 +107,8 @@ def test_what_is_derived_is_never_preferred(name, upstream_file, stubs, stack):
 
 
 @pytest.mark.parametrize('name, asked, version, suffix', [
-    ('GSL', '2.7', '2.8', '-sequential'), ('ELPA', '2024.05.001', '2025.06.001', '-CPU'),
+    ('GSL', '2.7', '2.8', '-OpenMP'), ('SuperLU_DIST', '8.1.2', '9.2.0', '-OpenMP-CPU'),
+    ('ESMF', '8.6.0', '8.8.1', '-MPI-PIO'), ('ELPA', '2024.05.001', '2025.06.001', '-CPU'),
     ('GDAL', '3.10.0', '3.12.0', '-cray-python-3.11.7'), ('GObject-Introspection', '1.80.1', '1.84.0',
                                                            '-cray-python3.11')])
 def test_what_lumi_has_under_a_suffix_stands_for_upstreams(stack, name, asked, version, suffix):
@@ -114,6 +116,73 @@ def test_what_lumi_has_under_a_suffix_stands_for_upstreams(stack, name, asked, v
     assert (found.version, found.suffix, found.toolchain) == (version, suffix, None)
     # one that is asked for by a suffix is another thing
     assert lumis_or_version(Dependency(name, asked, '-other'), stack).suffix is None
+
+
+def test_what_others_are_made_for_is_not_replaced(stack):
+    """SLEPc and petsc4py are for one minor version of PETSc."""
+    assert lumis_or_version(Dependency('PETSc', '3.23.5'), stack).suffix is None
+
+
+@pytest.mark.parametrize('name, asked, version, suffix', [
+    ('MUMPS', '-metis', '5.6.1', '-OpenMP'), ('SuiteSparse', '-METIS-5.1.0', '5.13.0', '-OpenMP'),
+    ('MUMPS', '-metis-seq', '5.6.1', None)])
+def test_what_upstream_has_under_a_suffix_is_lumis_under_another(stack, name, asked, version, suffix):
+    found = lumis_or_version(Dependency(name, '5.6.1', asked), stack)
+    assert (found.version, found.suffix) == (version, suffix)
+
+
+@pytest.mark.parametrize('name, bundle', [('nlohmann_json', 'nlohmann-json'), ('tbb', 'oneTBB')])
+def test_what_lumi_calls_otherwise_stands_in(stack, tmp_path, name, bundle):
+    for version, found in (('2022.1.0', bundle), ('2020.3', name if name == 'tbb' else bundle)):
+        more = f"dependencies = [({name!r}, {version!r})]\nbuildopts = '${{{root_variable(name)}}}'\n"
+        path = put_recipe(tmp_path, 'Top', toolchain=('GCC', '14.2.0'), more=more)
+        adaptation = adapt(read_recipe(path), stack)
+        assert [item.name for item in adaptation.dependencies()] == [found]
+        assert root_variable(found) in adaptation.parameters['buildopts']
+
+
+# --- one module of a name: what LUMI has of one dependency loads another
+
+def two_of_lumis(tmp_path, *needs):
+    """A site with two variants of a library of LUMI's, and a package of LUMI's that loads one of them."""
+    home = ('cpeGNU', '25.03')
+    for suffix in ('-one', '-two'):
+        put_recipe(tmp_path, 'Lib', toolchain=home, suffix=suffix)
+    put_recipe(tmp_path, 'Lib', '2.0', toolchain=home)
+    put_recipe(tmp_path, 'Below', toolchain=home, more="dependencies = [('Lib', '1.0', '-two')]\n")
+    put_recipe(tmp_path, 'User', toolchain=home, more="dependencies = [('Below', '1.0')]\n")
+    site = make_site('25.03', 'C', 'cpeGNU', index=Index((), [str(tmp_path)], ()), env={})
+    path = put_recipe(tmp_path / 'mine', 'Top', toolchain=('GCC', '14.2.0'), more=f'dependencies = {list(needs)!r}\n')
+    return adapt(read_recipe(path), site).dependencies()
+
+
+def test_a_dependency_is_what_lumis_other_one_loads(tmp_path):
+    found = two_of_lumis(tmp_path, ('Lib', '2.0'), ('User', '1.0'))
+    assert [(item.name, item.version, item.versionsuffix) for item in found] == [
+        ('Lib', '1.0', '-two'), ('User', '1.0', '')]
+    found = two_of_lumis(tmp_path, ('Lib', '2.0'))
+    assert [(item.version, item.versionsuffix) for item in found] == [('2.0', '')]
+
+
+@pytest.mark.parametrize('name, follows, other', [
+    ('OpenFOAM-12-foss-2023a.eb', 'SCOTCH', '6.1.3'), ('LAMMPS-2Aug2023_update2-foss-2023a-kokkos.eb', 'GSL', '2.8')])
+def test_a_plan_holds_one_of_what_lumi_has_twice(upstream_file, stack, name, follows, other):
+    """LUMI's Zoltan loads SCOTCH 6.1.3, its PLUMED a GSL with OpenMP."""
+    plan = make_plan([upstream_file(name)], stack)
+    assert not plan.refused, [node.reason for node in plan.nodes if node.module in plan.targets]
+    found, = (node for node in plan.nodes if node.name == follows)
+    assert found.module.startswith(f'{follows}/{other}-') and found.source.startswith(stack.index.recipes[0])
+
+
+def test_one_library_with_and_without_threads(stack, upstream_file):
+    """LUMI's BCFtools loads a GSL without threads: the other one, loaded last, serves both."""
+    assert same_library('GSL/2.8-cpeGNU-25.03-OpenMP') == same_library('GSL/2.8-cpeGNU-25.03-sequential')
+    assert same_library('SuperLU/7.0.1-cpeGNU-25.03-OpenMP') == 'SuperLU/7.0.1-cpeGNU-25.03'
+    for other in ('h5py/3.11.0-cpeGNU-25.03-parallel', 'MUMPS/5.6.1-cpeGNU-25.03-noOpenMP'):
+        assert same_library(other) == other
+    plan = make_plan([upstream_file('scNanoGPS-1.1-foss-2023a.eb')], stack)
+    assert not plan.refused
+    assert any('two modules of GSL' in warning for warning in plan.warnings)
 
 
 def test_R20_lumis_h5py_without_a_suffix_is_the_serial_one(stack):

@@ -14,7 +14,7 @@ from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
 from lumi_hooks.releases import python_packages, release_names
 from lumi_hooks.rules import RULES
-from lumi_hooks.rules.draft import Draft
+from lumi_hooks.rules.draft import DEPENDENCY_LISTS, Draft
 from lumi_hooks.selection import choose_version
 from lumi_hooks.site import make_site
 from lumi_hooks.versions import same_minor, version_key
@@ -36,7 +36,8 @@ def check_uses(name, uses, recipe, site):
     io = uses.get('parallel-io')
     text = "toolchainopts = {'usempi': True}\ndependencies = [('HDF5', '1.14.6'), ('netCDF', '4.9.3')]\n"
     if io:
-        loaded = {item.name for item in adapt(recipe(text, name=name), site).dependencies()}
+        adaptation = adapt(recipe(text, name=name), site)
+        loaded = {item.name for parameter in DEPENDENCY_LISTS for item in adaptation.dependencies(parameter)}
         flavour = {True: {'cray-hdf5-parallel', 'cray-netcdf-hdf5parallel'}, False: {'cray-hdf5', 'cray-netcdf'}}
         assert loaded >= flavour[io['value']] and not loaded & flavour[not io['value']]
         assert io['link'].startswith('https://')

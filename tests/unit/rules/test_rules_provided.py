@@ -8,6 +8,9 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.central import Index
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.plan import make_plan
+from lumi_hooks.plan.together import loaded_with
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import library_versions, load_release, load_upstream, release_names
 from lumi_hooks.rules import provided
 from lumi_hooks.rules.draft import Draft
@@ -281,9 +284,34 @@ def test_R20_h5py_without_mpi(recipe, upstream_site, toolchain, text, suffix):
     assert any('starts MPI' in reason for reason in reasons) is bool(suffix)
 
 
-@pytest.mark.parametrize('name', ['Ferret', 'VMD', 'kallisto'])
+@pytest.mark.parametrize('name', ['Ferret', 'VMD', 'kallisto', 'OpenCV', 'pp-sketchlib'])
 def test_R20_serial_tools_get_serial_libraries(recipe, site, name):
     text = "toolchainopts = {'usempi': True}\ndependencies = [('netCDF', '4.9.2'), ('HDF5', '1.14.5')]\n"
     found = adapt(recipe(text, name=name, toolchain=('foss', '2025a')), site)
     assert {'cray-netcdf', 'cray-hdf5'} <= {item.name for item in found.dependencies()}
     assert any('serial: it has no MPI' in change.reason for change in found.changes)
+
+
+def test_R20_netcdf4_python_starts_no_mpi_and_loads_no_flavour(upstream_site, upstream_file):
+    """Its import starts MPI with the parallel netCDF; AmberTools has the parallel one, and loads it."""
+    found = adapt(read_recipe(upstream_file('netcdf4-python-1.7.2-foss-2025a.eb')), upstream_site)
+    run, build = ({item.name for item in found.dependencies(name)} for name in ('dependencies', 'builddependencies'))
+    assert 'cray-netcdf' in build and not any('netcdf' in name or 'hdf5' in name for name in run)
+    plan = make_plan([upstream_file('AmberTools-25.2-foss-2025a.eb')], upstream_site)
+    loaded = loaded_with(plan.nodes)[plan.targets[0]]
+    assert {name.split('/')[0] for name in loaded if 'cray-netcdf' in name} == {'cray-netcdf-hdf5parallel'}
+
+
+@pytest.mark.parametrize('name', ['FreeRDP-server3-3.25.0-GCCcore-14.3.0.eb', 'Qt6-6.9.3-GCCcore-14.3.0.eb'])
+def test_R21_a_dependency_is_listed_once(upstream_site, upstream_file, name):
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    for parameter in ('dependencies', 'builddependencies'):
+        names = [item.name for item in found.dependencies(parameter)]
+        assert sorted(names) == sorted(set(names))
+
+
+def test_R21_one_that_needs_no_change(recipe, site):
+    """The same version is named twice already, and it is the release's."""
+    version = library_versions(site.release.name)['zlib'][0]
+    found = adapt(recipe(f"dependencies = [('zlib', '{version}'), ('XZ', '5.4.5'), ('zlib', '{version}')]"), site)
+    assert [item.name for item in found.dependencies() if not item.external] == ['zlib', 'XZ']

@@ -2,6 +2,7 @@
 """The general check: names that nothing answers to."""
 import pytest
 from ruling import says
+from writing import put_recipe
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Refusal
@@ -56,6 +57,40 @@ def test_the_rest_is_a_note(recipe, site):
 def test_what_other_rules_have_mended_is_not_told(recipe, site):
     found = adapt(recipe("configopts = '-lopenblas mpirun $EBROOTOPENSSL MPI=$(which mpicc)'\n"), site)
     assert found.notes == ()
+
+
+PATCH = """--- a/Makefile
++++ b/Makefile -lopenblas
+@@ -1,2 +1,3 @@
+-LIBS = -lucs
++LIBS = -lmkl_rt -lflexiblas -lmpi_cxx $(LAPACKE)
++#include "flexiblas_api.h"
+ RUN = mpirun
+"""
+
+
+def test_lines_that_a_patch_adds(tmp_path, site):
+    """
+    Not what it removes, leaves or says of itself, nor what the linker finds by that name; what the recipe's commands
+    name too, they deal with.
+    """
+    (tmp_path / 'a.patch').write_text(PATCH)
+    path = put_recipe(tmp_path, 'Top', more="patches = ['a.patch', 'elsewhere.patch']\n", flat=True)
+    where = 'the patch a.patch'
+    draft = Draft(read_recipe(path))
+    found = [(item.kind, item.name, item.parameter, item.refused) for item in unprovided(draft, site)]
+    assert found == [('library', '-lmkl_rt', where, False), ('header', 'flexiblas_api.h', where, False)]
+    more = "patches = ['a.patch']\npreconfigopts = 'sed -i s/-lmkl_rt// Makefile &&'\n"
+    path = put_recipe(tmp_path, 'Next', more=more, flat=True)
+    assert [item.name for item in unprovided(Draft(read_recipe(path)), site)] == ['flexiblas_api.h']
+
+
+@pytest.mark.parametrize('name, word', [
+    ('TDEP-25.03-foss-2026.1.eb', 'mpicxx'), ('TELEMAC-MASCARET-9.0.0-foss-2024a.eb', 'mpirun')])
+def test_R4_programs_by_name_in_upstreams_patches(upstream_site, upstream_file, name, word):
+    notes = adapt(read_recipe(upstream_file(name)), upstream_site).notes
+    assert any('the patch' in note and f' {word}:' in note for note in notes)
+    assert not any('the patch' in note and ' -l' in note for note in notes)
 
 
 def test_upstreams_recipes(upstream_site, upstream_file):
