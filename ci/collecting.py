@@ -272,7 +272,7 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
 
     from lumi_hooks import __version__
     gcc = subprocess.run(['gcc', '-dumpfullversion'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    found = [item for item in chosen if item.tried] if options.draw else chosen
+    found = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
     good = sum(item.good for item in found)
     blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
     count = f'**{good} of {len(found)} are built**, with {len(blocks)} easyblocks: {", ".join(blocks)}.'
@@ -347,7 +347,7 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     if not options.show:
         interrupted = build_all(wanted, results, Builder(folder), options.draw)
     chosen = [results.found[name] for name in wanted if name in results.found]
-    counted = [item for item in chosen if item.tried] if options.draw else chosen
+    counted = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
     if options.json:
         from lumi_hooks.cli.console import print_json
         print_json({'recipes': [asdict(item) for item in chosen]}, 1)
