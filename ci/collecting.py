@@ -54,15 +54,6 @@ they include what had to be built for it. {count}
 
 """
 
-DRAWN = """
-
-The recipes of ci/python-builds.list come first. The others are drawn by the seed among all recipes with the
-easyblocks PythonPackage and PythonBundle: one of 2023a, 2023b, 2024a, 2025a and 2025b in turn, each software once. What
-has no plan here, or needs a source that neither PyPI nor Debian has, is replaced by the next of the draw; it is listed
-below, and is neither a success nor a failure. EasyBuild's own sanity check imports each package and runs `pip check`
-with the modules of its dependencies; here `pip check` runs again with the module loaded as a user loads it. *Present*
-was built before as the dependency of another."""
-
 
 @dataclass
 class Outcome:
@@ -152,7 +143,9 @@ class Builder:
         refused = [node for node in plan['nodes'] if node['status'] == 'refused']
         if refused:
             return self._not(outcome, REFUSED, (target if target in refused else refused[0])['reason'])
-        outcome.easyblock, outcome.sha256 = easyblock(target['source']) if target['source'] else ('', '')
+        # what is installed is planned without its recipe
+        source = target['source'] or upstreams(recipe)
+        outcome.easyblock, outcome.sha256 = easyblock(source) if source else ('', '')
         if not pristine(recipe, outcome.sha256):
             return self._not(outcome, REFUSED, 'it is not the file that easybuild-easyconfigs was released with')
         if target['status'] != 'build' and not self._installed(target['module']):
@@ -240,15 +233,20 @@ def easyblock(path: str) -> Tuple[str, str]:
     return name, hashlib.sha256(text.encode()).hexdigest()
 
 
-def pristine(recipe: str, sha256: str) -> bool:
-    """Has a recipe the checksum of the file in the package easybuild-easyconfigs that this Python's prefix holds?"""
+def upstreams(recipe: str) -> Optional[str]:
+    """The recipe of this name in the package easybuild-easyconfigs of this Python's prefix, None without one."""
     from lumi_hooks.catalogue import find_recipe
     from lumi_hooks.errors import RecipeError
     try:
-        path = find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
+        return find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
     except RecipeError:
-        return False
-    return hashlib.sha256(read(path).encode()).hexdigest() == sha256
+        return None
+
+
+def pristine(recipe: str, sha256: str) -> bool:
+    """Has a recipe the checksum of upstream's file?"""
+    path = upstreams(recipe)
+    return path is not None and hashlib.sha256(read(path).encode()).hexdigest() == sha256
 
 
 def cause(output: str) -> str:
@@ -281,6 +279,7 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
         command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'
         if len(found) < options.draw:
             count += f' {options.draw - len(found)} of {options.draw} were not reached.'
+        from drawing import DRAWN, replaced
         count += DRAWN
     else:
         rest = [name for name in notes if name not in {item.recipe for item in found}]
@@ -289,8 +288,8 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
     head = HEAD.format(date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
                        easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count(), title=title, command=command,
                        checks=', and `pip check` has to find nothing' if options.draw else '')
-    rows = [*table(found, notes), *(replaced([item for item in chosen if not item.tried]) if options.draw else ())]
-    return head + '\n'.join(rows) + '\n'
+    text = head + '\n'.join(table(found, notes)) + '\n'
+    return text + replaced([item for item in chosen if not item.tried]) if options.draw else text
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
@@ -302,14 +301,6 @@ def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
         outcome = item.outcome if item.good else f'**{item.outcome}**'
         yield f'| {item.recipe} | {item.easyblock} | {item.module} | {len(item.modules)} | {item.seconds:.0f} | ' \
               f'{outcome} | {cell} |'
-
-
-def replaced(found: Sequence[Outcome]) -> Iterator[str]:
-    """What was drawn and could not be tried, as a table in Markdown."""
-    yield '\n## Drawn and not tried\n\n| recipe | why | in its words |\n|---|---|---|'
-    for item in found:
-        cell = ' '.join(item.cause.split())[:160].replace('|', '\\|')
-        yield f'| {item.recipe} | {item.outcome} | {cell} |'
 
 
 def main(argv: Optional[Sequence[str]] = None) -> int:

@@ -5,7 +5,7 @@ import random
 import re
 import sys
 from itertools import zip_longest
-from typing import Dict, List, Sequence
+from typing import Any, Dict, List, Sequence
 
 import ownpython  # noqa: F401
 
@@ -17,6 +17,15 @@ from lumi_hooks.survey import recipes_below
 
 _PYTHON = re.compile(r'^easyblock *= *[\'"]Python(?:Package|Bundle)[\'"]', re.M)
 GENERATIONS = ('2023a', '2023b', '2024a', '2025a', '2025b')
+
+DRAWN = """
+
+The recipes of ci/python-builds.list come first. The others are drawn by the seed among all recipes with the
+easyblocks PythonPackage and PythonBundle: one of 2023a, 2023b, 2024a, 2025a and 2025b in turn, each software once. What
+has no plan here, or needs a source that neither PyPI nor Debian has, is replaced by the next of the draw; it is listed
+below, and is neither a success nor a failure. EasyBuild's own sanity check imports each package and runs `pip check`
+with the modules of its dependencies; here `pip check` runs again with the module loaded as a user loads it. *Present*
+was built before as the dependency of another."""
 
 
 def upstream() -> List[str]:
@@ -62,3 +71,12 @@ def draw(recipes: Dict[str, Dict[str, List[str]]], seed: int, first: Sequence[st
             taken.add(title)
             order[name] = generation[name]
     return order
+
+
+def replaced(found: Sequence[Any]) -> str:
+    """What was drawn and could not be tried (of ci/collection's outcomes), as a part of the page."""
+    lines = ['', '## Drawn and not tried', '', '| recipe | why | cause |', '|---|---|---|']
+    for item in found:
+        cause = ' '.join(item.cause.split())[:160].replace('|', '\\|')
+        lines.append(f'| {item.recipe} | {item.outcome} | {cause} |')
+    return '\n'.join(lines) + '\n'
