@@ -278,7 +278,8 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
     if options.draw:
         command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'
         if len(found) < options.draw:
-            count += f' {options.draw - len(found)} of {options.draw} were not reached.'
+            count += f' {options.draw - len(found)} of {options.draw} were not reached: {left(notes, chosen)} that ' \
+                     'come before the last of these in the draw were left for later, as they need more to be built.'
         from drawing import DRAWN, replaced
         count += DRAWN
     else:
@@ -290,6 +291,13 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
                        checks=', and `pip check` has to find nothing' if options.draw else '')
     text = head + '\n'.join(table(found, notes)) + '\n'
     return text + replaced([item for item in chosen if not item.tried]) if options.draw else text
+
+
+def left(notes: Mapping[str, str], chosen: Sequence[Outcome]) -> int:
+    """How many of the draw have no outcome though a later one has."""
+    known = {item.recipe for item in chosen}
+    places = [place for place, name in enumerate(notes) if name in known]
+    return places[-1] + 1 - len(places) if places else 0
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
