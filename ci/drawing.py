@@ -25,7 +25,7 @@ easyblocks PythonPackage and PythonBundle: one of 2023a, 2023b, 2024a, 2025a and
 has no plan here, or needs a source that neither PyPI nor Debian has, is replaced by the next of the draw; it is listed
 below, and is neither a success nor a failure. EasyBuild's own sanity check imports each package and runs `pip check`
 with the modules of its dependencies; here `pip check` runs again with the module loaded as a user loads it. *Present*
-was built before as the dependency of another."""
+was built before: as the dependency of another, or by a run that was ended."""
 
 
 def upstream() -> List[str]:
