@@ -16,21 +16,26 @@ import subprocess
 import sys
 import time
 from dataclasses import asdict, dataclass, fields
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from lumishell import HOOKS, ROOT, Shell, cache, standin
 
-LIST = os.path.join(ROOT, 'ci', 'collection.list')
-DOCS = os.path.join(ROOT, 'docs', 'collection.md')
 # when the stand-in lost what LUMI does not have
 BARE = '2026-11-28'
-BUILT, PRESENT, FAILED, UNSOURCED, REFUSED = 'built', 'present', 'failed', 'no source', 'refused'
+COLLECTION, PYTHON = 'collection', 'python-builds'
+BUILT, PRESENT, FAILED = 'built', 'present', 'failed'
+# not tried
+UNSOURCED, REFUSED, PROVIDED = 'no source', 'refused', 'provided'
 
 EXAMPLES = """examples:
   ci/collection                                    everything on the list that is not built yet
   ci/collection pixman-0.46.4-GCCcore-14.3.0.eb    these recipes, on the list or not
   ci/collection --again --write-docs               everything anew; docs/collection.md is written
   ci/collection --show                             what came out so far
+  ci/collection --draw 60 --seed 14                Python recipes that a seed draws, until 60 were tried
+
+A recipe that is drawn and has no plan, or needs a source that can't be had, is replaced by the next. Those of
+ci/python-builds.list come before those that are drawn. The results are kept apart from the list's.
 
 Ctrl-C ends it; what was built stays, and the next run goes on with the rest (what failed is tried again). Sources are
 staged by ci/sources/stage, checked against the recipes' own checksums. The log of each build is kept.
@@ -38,18 +43,17 @@ staged by ci/sources/stage, checked against the recipes' own checksums. The log 
 exit code: 0 every recipe is built, 1 one is not, 2 bad use, 130 interrupted
 """
 
-HEAD = """# Upstream's recipes, built
+HEAD = """{title}
 
-Written by `ci/collection --write-docs` on {date}, with lumi-hooks {version} and EasyBuild {easybuild}: run it again
+Written by `{command} --write-docs` on {date}, with lumi-hooks {version} and EasyBuild {easybuild}: run it again
 instead of editing this page.
 
 Recipes of easybuild-easyconfigs {easybuild}, unmodified (each is the very file of the released package),
 installed by `eb --hooks=… RECIPE -r` on the stand-in Cray PE (LUMI/25.03, partition C, cpeGNU; gcc {gcc} behind
 `cc`, with the C errors of GCC 14 since {bare}), from sources that have the recipe's own checksums, with EasyBuild's own
-sanity check; then the module is loaded and its folder looked for. *Day*: on {bare} the stand-in became as bare as LUMI
-([standin.md](standin.md)); what is older was built on a kinder one, and is to be tried again. *Seconds* are by the
-clock, on a machine of {cores} cores that did other work beside; they include what had to be built
-for it. {count}
+sanity check; then the module is loaded and its folder looked for{checks}. *Day*: on {bare} the stand-in became as bare
+as LUMI ([standin.md](standin.md)); what is older was built on a kinder one, and is to be tried again. *Seconds* are by
+the clock, on a machine of {cores} cores that did other work beside; they include what had to be built for it. {count}
 
 """
 
@@ -72,7 +76,12 @@ class Outcome:
     @property
     def good(self) -> bool:
         """Is it installed?"""
-        return self.outcome in (BUILT, PRESENT)
+        return self.outcome in (BUILT, PRESENT, PROVIDED)
+
+    @property
+    def tried(self) -> bool:
+        """Was there all that it needs, and was it built here?"""
+        return self.outcome in (BUILT, PRESENT, FAILED)
 
 
 class Results:
@@ -105,9 +114,9 @@ class Results:
             os.replace(self.path + '.new', self.path)
 
 
-def listed() -> Dict[str, str]:
-    """The recipes on the list with what is said of each behind a #."""
-    with open(LIST, encoding='utf-8') as handle:
+def listed(name: str = COLLECTION) -> Dict[str, str]:
+    """The recipes on a list with what is said of each behind a #."""
+    with open(os.path.join(ROOT, 'ci', f'{name}.list'), encoding='utf-8') as handle:
         lines = [line.partition('#') for line in handle]
     return {name.strip(): note.strip() for name, _, note in lines if name.strip()}
 
@@ -134,27 +143,40 @@ class Builder:
         target, = [node for node in plan['nodes'] if node['module'] in plan['targets']]
         outcome = Outcome(recipe, BUILT, target['module'], changes=len(target['changes']),
                           log=os.path.join(self.folder, 'logs', f'{recipe}.log'))
-        if target['status'] == 'refused':
-            return self._not(outcome, REFUSED, target['reason'])
-        outcome.easyblock, outcome.sha256 = easyblock(target['source']) if target['source'] else ('', '')
+        refused = [node for node in plan['nodes'] if node['status'] == 'refused']
+        if refused:
+            return self._not(outcome, REFUSED, (target if target in refused else refused[0])['reason'])
+        # what is installed is planned without its recipe
+        source = target['source'] or upstreams(recipe)
+        outcome.easyblock, outcome.sha256 = easyblock(source) if source else ('', '')
         if not pristine(recipe, outcome.sha256):
             return self._not(outcome, REFUSED, 'it is not the file that easybuild-easyconfigs was released with')
+        if target['status'] != 'build' and not self._installed(target['module']):
+            return self._not(outcome, PROVIDED, 'the Cray PE or the central stack has it')
         if target['status'] != 'build':
             outcome.outcome = PRESENT
-            return outcome
+            return self._loads(outcome)
         builds = [node for node in plan['nodes'] if node['status'] == 'build']
-        missing = stage([node['source'] for node in builds])
+        # its own first: what can't be had is known soon
+        missing = stage([target['source'], *(node['source'] for node in builds if node is not target)])
         if missing:
             return self._not(outcome, UNSOURCED, '; '.join(missing))
         code = self._run(f'eb {shlex.quote(recipe)} -r', outcome.log)
         outcome.modules = tuple(node['module'] for node in builds if self._installed(node['module']))
         if code:
             return self._not(outcome, FAILED, cause(read(outcome.log)))
+        return self._loads(outcome)
+
+    def _loads(self, outcome: Outcome) -> Outcome:
+        """Load its module; for a Python package `pip check` has to find nothing."""
         from lumi_hooks.dependency import root_variable
-        variable = root_variable(target['module'].partition('/')[0])
-        check = f'module load {shlex.quote(target["module"])} && test -d "${variable}" && module list 2>&1'
+        variable = root_variable(outcome.module.partition('/')[0])
+        check = f'module load {shlex.quote(outcome.module)} && test -d "${variable}" && module list 2>&1'
+        if outcome.easyblock.startswith('Python'):
+            check += ' && python3 -m pip check 2>&1'
         if self._run(check, outcome.log + '.load'):
-            return self._not(outcome, FAILED, f'its module does not load: {read(outcome.log + ".load")[-200:].strip()}')
+            text = read(outcome.log + '.load')[-200:].strip()
+            return self._not(outcome, FAILED, f'its module does not load, or pip check fails: {text}')
         return outcome
 
     @staticmethod
@@ -192,8 +214,8 @@ def stage(paths: Sequence[str]) -> List[str]:
     stack = os.path.join(standin(), 'appl', 'lumi', 'LUMI-SoftwareStack', 'easybuild', 'toolchains')
     env = {**os.environ, 'EASYBUILD_INCLUDE_TOOLCHAINS': f'{stack}/*.py,{stack}/compiler/*.py'}
     done = subprocess.run([sys.executable, os.path.join(ROOT, 'ci', 'sources', 'stage'), '--json', '--into', sources,
-                           '--cache', index, *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                          check=False, env=env)
+                           '--cache', index, '--stop', *paths], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, env=env)
     try:
         files = json.loads(done.stdout)['files']
     except (ValueError, KeyError):
@@ -214,15 +236,20 @@ def easyblock(path: str) -> Tuple[str, str]:
     return name, hashlib.sha256(text.encode()).hexdigest()
 
 
-def pristine(recipe: str, sha256: str) -> bool:
-    """Has a recipe the checksum of the file in the package easybuild-easyconfigs that this Python's prefix holds?"""
+def upstreams(recipe: str) -> Optional[str]:
+    """The recipe of this name in the package easybuild-easyconfigs of this Python's prefix, None without one."""
     from lumi_hooks.catalogue import find_recipe
     from lumi_hooks.errors import RecipeError
     try:
-        path = find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
+        return find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
     except RecipeError:
-        return False
-    return hashlib.sha256(read(path).encode()).hexdigest() == sha256
+        return None
+
+
+def pristine(recipe: str, sha256: str) -> bool:
+    """Has a recipe the checksum of upstream's file?"""
+    path = upstreams(recipe)
+    return path is not None and hashlib.sha256(read(path).encode()).hexdigest() == sha256
 
 
 def cause(output: str) -> str:
@@ -240,24 +267,42 @@ def read(path: str) -> str:
         return handle.read()
 
 
-def page(results: Results, notes: Dict[str, str]) -> str:
+def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.Namespace) -> str:
     """The page of the documentation."""
     from importlib.metadata import version
 
     from lumi_hooks import __version__
     gcc = subprocess.run(['gcc', '-dumpfullversion'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    found = [results.found[name] for name in notes if name in results.found]
+    found = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
     good = sum(item.good for item in found)
     blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
     since = sum(item.good and item.date >= BARE for item in found)
     count = f'**{good} of {len(found)} are built, {since} of them since {BARE}**, with {len(blocks)} easyblocks: ' \
             f'{", ".join(blocks)}.'
-    rest = [name for name in notes if name not in results.found]
-    if rest:
-        count += f' Not tried in that run: {", ".join(rest)}.'
+    command, title = 'ci/collection', "# Upstream's recipes, built"
+    if options.draw:
+        command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'
+        if len(found) < options.draw:
+            count += f' {options.draw - len(found)} of {options.draw} were not reached: {left(notes, chosen)} that ' \
+                     'come before the last of these in the draw were left for later, as they need more to be built.'
+        from drawing import DRAWN, replaced
+        count += DRAWN
+    else:
+        rest = [name for name in notes if name not in {item.recipe for item in found}]
+        if rest:
+            count += f' Not tried in that run: {", ".join(rest)}.'
     head = HEAD.format(bare=BARE, date=datetime.date.today().isoformat(), version=__version__, gcc=gcc, count=count,
-                       easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count())
-    return head + '\n'.join(table(found, notes)) + '\n'
+                       easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count(), title=title, command=command,
+                       checks=', and `pip check` has to find nothing' if options.draw else '')
+    text = head + '\n'.join(table(found, notes)) + '\n'
+    return text + replaced([item for item in chosen if not item.tried]) if options.draw else text
+
+
+def left(notes: Mapping[str, str], chosen: Sequence[Outcome]) -> int:
+    """How many of the draw have no outcome though a later one has."""
+    known = {item.recipe for item in chosen}
+    places = [place for place, name in enumerate(notes) if name in known]
+    return places[-1] + 1 - len(places) if places else 0
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
@@ -277,17 +322,26 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter,
                                      description='Builds unmodified upstream recipes for real, and keeps the results.')
     parser.add_argument('recipe', nargs='*', metavar='RECIPE', help='recipes (default: those of ci/collection.list)')
+    parser.add_argument('--draw', type=int, metavar='N', help='build N Python recipes that are drawn')
+    parser.add_argument('--seed', type=int, default=14, help='what --draw draws by (default: %(default)s)')
     parser.add_argument('--list', action='store_true', help='list the recipes, and stop')
     parser.add_argument('--show', action='store_true', help='show what came out so far, and stop')
     parser.add_argument('--again', action='store_true', help='remove what was built, and build everything anew')
     parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON object')
-    parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md')
+    parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md (docs/python-builds.md)')
     options = parser.parse_args(argv)
-    notes = listed()
+    if options.draw is not None and (options.recipe or options.draw < 1):
+        parser.error('--draw takes a number of recipes, at least 1, and no names')
+    kind = PYTHON if options.draw else COLLECTION
+    if options.draw:
+        from drawing import draw, python_recipes, upstream
+        notes = draw(python_recipes(upstream()), options.seed, list(listed(PYTHON)))
+    else:
+        notes = listed()
     if options.list:
         print('\n'.join(f'{name:48} {note}' for name, note in notes.items()))
         return 0
-    folder = os.path.join(cache(), 'collection')
+    folder = os.path.join(cache(), kind)
     results = Results(os.path.join(folder, 'results.json'))
     if options.again:
         shutil.rmtree(folder, ignore_errors=True)
@@ -295,29 +349,39 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     wanted = [name if name.endswith('.eb') else f'{name}.eb' for name in options.recipe] or list(notes)
     interrupted = False
     if not options.show:
-        interrupted = build_all(wanted, results, Builder(folder))
+        interrupted = build_all(wanted, results, Builder(folder), options.draw)
     chosen = [results.found[name] for name in wanted if name in results.found]
+    counted = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
     if options.json:
         from lumi_hooks.cli.console import print_json
         print_json({'recipes': [asdict(item) for item in chosen]}, 1)
     else:
-        print('\n'.join(table(chosen, notes)))
+        print('\n'.join(table(counted, notes)))
     if options.write_docs and not interrupted:
         from lumi_hooks.files import write_atomic
-        write_atomic(DOCS, page(results, notes))
-        print(DOCS, file=sys.stderr)
+        docs = os.path.join(ROOT, 'docs', f'{kind}.md')
+        write_atomic(docs, page(chosen, notes, options))
+        print(docs, file=sys.stderr)
     if interrupted:
         return 130
-    return 0 if len(chosen) == len(wanted) and all(item.good for item in chosen) else 1
+    return 0 if len(counted) == (options.draw or len(wanted)) and all(item.good for item in counted) else 1
 
 
-def build_all(wanted: Sequence[str], results: Results, builder: Builder) -> bool:
-    """Build what is not built yet; True where Ctrl-C ended it."""
-    for number, recipe in enumerate(wanted, 1):
+def build_all(wanted: Sequence[str], results: Results, builder: Builder, number: Optional[int] = None) -> bool:
+    """
+    Build what is not built yet; True where Ctrl-C ended it.
+
+    :param number: end when so many were tried; what can't be tried is not asked again
+    """
+    tried = 0
+    for recipe in wanted:
+        if tried == number:
+            break
         known = results.found.get(recipe)
-        prefix = f'[{number}/{len(wanted)}] {recipe}'
-        if known and known.good:
+        prefix = f'[{tried + 1}/{number or len(wanted)}] {recipe}'
+        if known and (known.good or number and not known.tried):
             print(f'{prefix}: {known.outcome} before', file=sys.stderr, flush=True)
+            tried += known.tried or not number
             continue
         print(f'{prefix} …', file=sys.stderr, flush=True)
         try:
@@ -326,6 +390,7 @@ def build_all(wanted: Sequence[str], results: Results, builder: Builder) -> bool
             print('interrupted: run it again to go on', file=sys.stderr)
             return True
         results.add(found)
+        tried += found.tried or not number
         print(f'{prefix}: {found.outcome}, {found.seconds:.0f} s' + (f': {found.cause}' if found.cause else ''),
               file=sys.stderr, flush=True)
     return False

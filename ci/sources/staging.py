@@ -69,13 +69,14 @@ def _stage_file(entry, into, debian):
         return 'failed', str(err)
 
 
-def stage_recipes(names, into, cache, update=False):
+def stage_recipes(names, into, cache, update=False, stop=False):
     """Stage the files of these recipes. Return one dict a file: recipe, path, sha256, state, note.
 
     names: recipes (files, or names that EasyBuild finds)
     into: folder in EasyBuild's sourcepath layout
     cache: folder of the Debian indices
     update: refresh the indices first
+    stop: end at the first file that can't be had; what PyPI may have comes after what it has not
     """
     folders = wanted.set_up()
     debian = Debian(cache, say)
@@ -90,12 +91,14 @@ def stage_recipes(names, into, cache, update=False):
             results.append({'recipe': name, 'path': None, 'sha256': [], 'state': 'failed', 'note': str(err)})
             say('  FAILED: %s' % err)
             continue
-        for entry in files:
+        for entry in sorted(files, key=lambda entry: bool(entry['pypi'])) if stop else files:
             state, note = _stage_file(entry, into, debian)
             word = 'FAILED' if state == 'failed' else state
             say('  %-8s %s%s' % (word, entry['path'], note and ': ' + note))
             results.append({'recipe': name, 'path': entry['path'], 'sha256': entry['sha256'], 'state': state,
                             'note': note})
+            if stop and state == 'failed':
+                return results
         if not files:
             say('  nothing to stage: the recipe has no sources')
     return results

@@ -40,8 +40,13 @@ def _own(app) -> Set[str]:
 
 
 def _archives(app) -> Iterator[str]:
-    """Paths of the sources of a package and of its extensions, as far as they have been fetched."""
-    for item in (*app.src, *app.exts):
+    """
+    Paths of the sources of a package and of its extensions, as far as they have been fetched. What is patched may ask
+    for something else than its source says (ecbundle 2.5.0), and is left to "pip check".
+    """
+    for item in (*(() if getattr(app, 'patches', ()) else app.src), *app.exts):
+        if item.get('patches'):
+            continue
         path = item.get('path') or item.get('src')
         if isinstance(path, str) and os.path.isfile(path):
             yield path

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The parts of ci/bench, ci/collection and ci/packages that need no stand-in."""
+import argparse
 import json
 import os
 import subprocess
@@ -12,6 +13,7 @@ CI = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspat
 sys.path.insert(0, CI)
 
 import collecting  # noqa: E402
+import drawing  # noqa: E402
 import lumishell  # noqa: E402
 import sixty  # noqa: E402
 from benchmarks import page  # noqa: E402
@@ -85,6 +87,70 @@ def test_the_cause_of_a_failure_is_what_eb_says_last():
 def test_the_easyblock_of_a_recipe(upstream):
     assert collecting.easyblock(find_recipe('flex-2.6.4-GCCcore-14.2.0.eb', upstream))[0] == 'EB_flex'
     assert collecting.easyblock(find_recipe('GPAW-setups-0.9.20000.eb', upstream))[0] == 'Tarball'
+
+
+def test_a_seed_draws_one_of_each_generation_in_turn_and_each_software_once():
+    recipes = {'2023a': {'a': ['a-1.eb', 'a-2.eb'], 'b': ['b-1.eb']}, '2024a': {'a': ['a-3.eb'], 'c': ['c-1.eb']},
+               '2025a': {}}
+    found = drawing.draw(recipes, 1)
+    assert sorted(name[0] for name in found) == ['a', 'b', 'c'] and found == drawing.draw(recipes, 1)
+    assert list(found) == list(drawing.draw(recipes, 1)), 'one seed draws one order'
+    assert len({tuple(drawing.draw(recipes, seed)) for seed in range(20)}) > 2
+    first = drawing.draw(recipes, 1, ['a-3.eb'])
+    assert list(first)[0] == 'a-3.eb' and set(first) == {'a-3.eb', 'b-1.eb', 'c-1.eb'}, 'what comes first is not drawn'
+
+
+def test_recipes_to_draw_are_those_of_python_packages_by_their_generation(tmp_path):
+    text = "easyblock = '%s'\nname = '%s'\nversion = '1'\nhomepage = description = ''\ntoolchain = {'name': '%s', " \
+           "'version': '%s'}\n"
+    for name, block, toolchain, version in (
+            ('in', 'PythonBundle', 'GCCcore', '13.3.0'), ('old', 'PythonPackage', 'foss', '2021a'),
+            ('make', 'ConfigureMake', 'foss', '2024a'), ('too', 'PythonPackage', 'gfbf', '2025b')):
+        (tmp_path / f'{name}.eb').write_text(text % (block, name, toolchain, version))
+    found = {name: software for name, software in drawing.python_recipes([str(tmp_path)]).items() if software}
+    assert found == {'2024a': {'in': ['in.eb']}, '2025b': {'too': ['too.eb']}}
+
+
+def test_the_list_before_the_draw_is_upstreams(upstream):
+    for name in collecting.listed(collecting.PYTHON):
+        assert find_recipe(name, upstream)
+
+
+class Fake:
+    """A builder whose outcomes are given."""
+
+    def __init__(self, **outcomes):
+        self.outcomes, self.asked = outcomes, []
+
+    def build(self, recipe):
+        self.asked.append(recipe)
+        return collecting.Outcome(recipe, self.outcomes[recipe], cause='why')
+
+
+def test_what_cannot_be_tried_is_replaced_by_the_next_of_the_draw(tmp_path):
+    results = collecting.Results(str(tmp_path / 'results.json'))
+    builder = Fake(a=collecting.UNSOURCED, b=collecting.BUILT, c=collecting.REFUSED, d=collecting.FAILED,
+                   e=collecting.BUILT)
+    assert not collecting.build_all('abcde', results, builder, 2)
+    assert builder.asked == ['a', 'b', 'c', 'd'] and not results.found['a'].tried and results.found['d'].tried
+    builder.asked.clear()
+    builder.outcomes['d'] = collecting.BUILT
+    collecting.build_all('abcde', results, builder, 3)
+    assert builder.asked == ['d', 'e'], 'what failed is tried again, what could not be tried is not'
+
+
+def test_the_page_of_a_draw_counts_what_was_tried():
+    options = argparse.Namespace(draw=3, seed=5)
+    chosen = [collecting.Outcome('a.eb', collecting.BUILT, easyblock='PythonPackage'),
+              collecting.Outcome('b.eb', collecting.UNSOURCED, cause='no | such file'),
+              collecting.Outcome('c.eb', collecting.FAILED, cause='gcc')]
+    text = collecting.page(chosen, {'a.eb': '2023a', 'c.eb': '2025b'}, options)
+    assert '`ci/collection --draw 3 --seed 5 --write-docs`' in text
+    assert '**1 of 2 are built**' in text and '1 of 3 were not reached: 0 that come before' in text
+    later = collecting.page(chosen[2:], {'a.eb': '', 'b.eb': '', 'c.eb': ''}, options)
+    assert '2 of 3 were not reached: 2 that come before' in later
+    tried, not_tried = text.split('## Drawn and not tried')
+    assert '| a.eb |' in tried and '| c.eb |' in tried and '| b.eb | no source | no \\| such file |' in not_tried
 
 
 def test_the_shell_is_clean_and_quotes(monkeypatch):

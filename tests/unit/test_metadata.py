@@ -149,3 +149,13 @@ def test_R17_doctor_reads_a_source_that_is_there(tmp_path, site, dependencies, s
     assert [finding.level for finding in found] == ([WARNING] if said else [])
     for finding in found:
         assert 'needs numpy 1.26' in finding.text and 'numpy 9' not in finding.text
+
+
+def test_a_source_that_is_patched_is_left_to_pip_check(tmp_path):
+    """The patch of ecbundle 2.5.0 drops pathlib, which its source asks for: it was refused."""
+    source = tmp_path / 'ecbundle.tar.gz'
+    source.touch()
+    app = SimpleNamespace(src=[{'path': str(source)}], exts=[{'src': str(source)}], patches=[])
+    assert list(python._archives(app)) == [str(source)] * 2
+    app.patches, app.exts[0]['patches'] = [{'path': 'drop.patch'}], [{'path': 'drop.patch'}]
+    assert not list(python._archives(app))

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules that read what is known of a package."""
+import os
+import subprocess
+
 import pytest
 from ruling import BY_ID, says
 
@@ -110,3 +113,17 @@ def test_R16_an_mpich_goes_over_slingshot(upstream_site):
     found = adapt(read_recipe(f'{upstream_site.index.upstream[0]}/m/MPICH/MPICH-4.3.0-GCC-14.2.0.eb'), upstream_site)
     assert found.parameters['device'] == 'ch4:ofi'
     assert found.parameters['configopts'] == '--with-libfabric=$(pkg-config --variable=prefix libfabric)'
+
+
+@pytest.mark.parametrize('numpy, left_out', [('1.24.4', True), ('2.3.5', False)])
+def test_h5py_leaves_the_module_of_numpy_2_out_with_numpy_1_alone(recipe, site, tmp_path, numpy, left_out):
+    """h5py 3.14 asserts that numpy is 2, though nothing but one module needs that, which numpy 1 never imports."""
+    change, = says('package-parameters', recipe("preinstallopts = 'HDF5_MPI=ON '", name='h5py', version='3.14.0'), site)
+    (tmp_path / 'numpy.py').write_text(f'__version__ = {numpy!r}\n')
+    setup = "  'h5pl'] + MODULES_NUMPY2\n  assert numpy.__version__ >= '2.0'  # See build dependencies\n"
+    (tmp_path / 'setup_build.py').write_text(setup)
+    done = subprocess.run(['bash', '-c', f'{change.after} printenv HDF5_MPI'], cwd=tmp_path, stdout=subprocess.PIPE,
+                          stderr=subprocess.DEVNULL, text=True, check=True,
+                          env={**os.environ, 'PYTHONPATH': str(tmp_path), 'PYTHONDONTWRITEBYTECODE': '1'})
+    assert done.stdout == 'ON\n', 'the command behind it runs with the variables before it'
+    assert (tmp_path / 'setup_build.py').read_text() == ("  'h5pl']\n" if left_out else setup)
