@@ -2,8 +2,8 @@
 """
 A Rust program with a vendored crate, built without a network on a binary Rust.
 
-The archive of Rust's own project could not be fetched where this was written. Debian's compiler is packed in the form of one,
-and a clone gets it as it gets any new version of Rust: by releases/rust.json and ci/generate.
+The archive of Rust's own project could not be fetched where this was written. Debian's compiler is packed in the form
+of one, and a clone gets it as it gets any new version of Rust: by releases/rust.json and ci/generate.
 """
 import hashlib
 import json
@@ -134,12 +134,15 @@ def rust(tmp_path_factory):
     return version, sources, clone_with(version, sha256, folder / 'clone'), recipe
 
 
-def test_a_program_with_a_vendored_crate_is_built_on_the_binary_rust(rust, standin, upstream, fresh):
+def test_a_program_with_a_vendored_crate_is_built_on_the_binary_rust(rust, fresh):
     version, fresh.sources, hooks, recipe = rust
     done = fresh.eb(f'{recipe} -r', hooks=hooks, timeout=1500)
     assert f'Rust/{version}' in done.stdout
     assert os.access(fresh.software('Rust', version) / 'bin' / 'rustc', os.X_OK)
-    told = fresh.run('module load answer/1.0.0-cpeGNU-25.03 && answer && module list 2>&1', check=True).stdout
-    assert told.startswith('42') and 'Rust' not in told
-    # Rust's recipe is the one that ci/generate wrote, and the program's was changed by the rule
-    assert f"('Rust', '{version}', '', {{'name': 'system'" in fresh.archive('answer-1.0.0-cpeGNU-25.03.eb')
+    record, = (fresh.software('answer', '1.0.0-cpeGNU-25.03') / 'easybuild' / 'lumi').glob('record.json')
+    assert json.loads(record.read_text())['network']['cut_off']
+    told = fresh.run('module load answer/1.0.0-cpeGNU-25.03 && answer && module -t list 2>&1', check=True).stdout
+    assert '42' in told.splitlines() and 'Rust/' not in told
+    # the rule changed the program's recipe, and Rust's is the one that ci/generate wrote
+    assert f"('Rust', '{version}', '', " in fresh.archive('answer-1.0.0-cpeGNU-25.03.eb')
+    assert "install_cmd = './install.sh" in fresh.archive(f'Rust-{version}.eb')
