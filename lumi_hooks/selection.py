@@ -268,8 +268,11 @@ def _gpu_sources(name: str, suffix: str, site: Site, sources: Sequence[Source]) 
 
 
 def own_recipe(name: str, version: str, suffix: str, site: Site) -> Optional[str]:
-    """The recipe of the user or of LUMI for that software on the site's toolchain, unless it is to be derived."""
-    if site.derives(name):
+    """
+    The recipe of the user or of LUMI for that software on the site's toolchain, unless it is to be derived. A variant
+    that upstream does not have can't be: LUMI's XZ needs its gettext -minimal.
+    """
+    if site.derives(name) and (not suffix or _sources(name, suffix, site)):
         return None
     return site.index.recipe(name, f'{name}-{version}-{site.toolchain}-{site.toolchain_version}{suffix}.eb')
 

@@ -225,6 +225,14 @@ def test_own_recipe_unless_it_is_to_be_derived(place):
     assert own_recipe('Thing', '1.0', '', place(LUMI_HOOKS_DERIVE='Other')) == path
 
 
+def test_a_variant_that_upstream_does_not_have_is_not_derived(place):
+    path = put_recipe(place.folders['recipes'], 'Thing', '1.0', ('cpeGNU', '25.03'), '-small')
+    put_recipe(place.folders['upstream'], 'Thing', '1.0', ('GCC', '14.2.0'))
+    assert own_recipe('Thing', '1.0', '-small', place(LUMI_HOOKS_DERIVE='Thing')) == path
+    put_recipe(place.folders['upstream'], 'Thing', '1.1', ('GCC', '14.2.0'), '-small')
+    assert own_recipe('Thing', '1.0', '-small', place(LUMI_HOOKS_DERIVE='Thing')) is None
+
+
 # --- suffixes that name software of one version a release
 
 @pytest.mark.parametrize('suffix, expected', [
