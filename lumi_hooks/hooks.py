@@ -25,6 +25,8 @@ if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
 
 from lumi_hooks import library  # noqa: E402
 
+if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be asked for each module of others as well
+    sys.path.append(sys.path.pop(0))
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
