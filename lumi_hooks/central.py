@@ -271,7 +271,7 @@ class Index:
             for parent in (f'{folder}{os.sep}{letter}', folder):
                 if name in self._entries(parent):
                     place = os.path.join(parent, name)
-                    yield from (os.path.join(place, entry) for entry in names_in(place)
+                    yield from (os.path.join(place, entry) for entry in sorted(self._entries(place))
                                 if entry.endswith('.eb') and entry.startswith(name + '-'))
             for entry in self._flat(folder):
                 if entry.startswith(name + '-') and _is_for(os.path.join(folder, entry), name):

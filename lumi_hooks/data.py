@@ -3,11 +3,22 @@
 import json
 import os
 import sys
-from typing import Optional
+from typing import Callable, Dict, Optional
 
 from .errors import DataError
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
+# the files of the library that were read before anybody looked at them, with what lstat said; then who looks at each
+noted: Dict[str, Optional[os.stat_result]] = {}
+look: Optional[Callable[..., None]] = None
+
+
+def note(path: str, status: Optional[os.stat_result] = None) -> None:
+    """A file of the library is about to be read (library.watch)."""
+    if look:
+        look(path, status)
+    else:
+        noted[path] = status
 
 
 def load_json(path):
@@ -19,6 +30,8 @@ def load_json(path):
     :raises DataError: the file is missing, is not JSON, or names a key twice
     """
     path = os.path.join(ROOT, path)
+    if path.startswith(ROOT + os.sep):
+        note(path)
 
     def unique(pairs):
         seen = {}

@@ -23,6 +23,13 @@ _AS_FILE = __package__ in (None, '')
 if _AS_FILE and os.path.dirname(_HERE) not in sys.path:
     sys.path.insert(0, os.path.dirname(_HERE))
 
+from lumi_hooks import library  # noqa: E402
+
+if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be asked for each module of others as well
+    sys.path.append(sys.path.pop(0))
+if library.Finder not in sys.meta_path:
+    sys.meta_path.insert(0, library.Finder)
+
 from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
@@ -58,6 +65,7 @@ def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
     here = session.current()
     if here:
+        trust.check_clone()
         here.raise_refusals()
         around.before_all(here, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)

@@ -2,14 +2,16 @@
 """
 Our toolchains and easyblocks as an installed plugin (groups easybuild.toolchain and easybuild.easyblock).
 
-Without LUMI's variables nothing is registered: an installed plugin changes nothing elsewhere.
+Without LUMI's variables nothing is registered: an installed plugin changes nothing elsewhere. Nor is it where
+LUMI_HOOKS_PATCHES=off leaves EasyBuild as it is.
 """
 import importlib
+import os
 
 from .eb.places import plugin_package
 from .site import is_lumi
 
-if is_lumi():
+if is_lumi() and os.environ.get('LUMI_HOOKS_PATCHES') != 'off':
     for folder in ('toolchains', 'easyblocks'):
         plugin_package(folder)
     importlib.import_module('lumi_hooks_toolchains.registry').toolchain_classes()

@@ -14,7 +14,6 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
-from .. import library
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
@@ -74,7 +73,7 @@ class Session:
         robot = list(build_option('robot_path') or [])
         site = stack.enter(site_from_environment(), robot, upstream)
         trust.check_folder()
-        trust.check_clone(library.files(everything=True))
+        trust.watch_clone()
         trust.check_included(sys.path)
         trust.check_given(sys.argv[1:])
         around.begin(site)

@@ -8,9 +8,9 @@ Python imports from.
 """
 import os
 import sys
-from typing import Iterable, List, Optional, Sequence, Set
+from typing import List, Optional, Sequence, Set
 
-from .. import trust
+from .. import library, trust
 from ..errors import LumiHooksError, TrustError
 from ..recipe import Recipe, checksums_beside, files_beside
 from ..trust.whom import CHECKOUT
@@ -76,14 +76,32 @@ def put_back(first: Optional[str]) -> None:
         sys.path.insert(0, first)
 
 
-def check_clone(files: Iterable[str]) -> None:
+def watch_clone() -> None:
     """
-    This library itself: it has been loaded already, but nothing was built with it.
+    What was loaded of this library, and from now on each of its modules and data files before it is read.
 
-    :param files: of it
+    :raises TrustError: others can write to one of them
+    """
+    judge = trust.here()  # once: to find out who is trusted reads files of the library
+
+    def look(path: str, status: Optional[os.stat_result]) -> None:
+        reason = judge.why_not(path, status)
+        if not reason and path.endswith('.py'):  # Python runs the compiled module that lies there
+            reason = judge.why_not_in(os.path.join(os.path.dirname(path), '__pycache__'))
+        _stop(reason)
+    library.watch(look)
+
+
+def check_clone() -> None:
+    """
+    The whole of this library, before anything is built: other programs read what `eb` does not.
+
     :raises TrustError: others can write to it
     """
-    reason = next(filter(None, map(trust.why_not, files)), None)
+    _stop(next(filter(None, map(trust.why_not, library.files(everything=True))), None))
+
+
+def _stop(reason: Optional[str]) -> None:
     if reason:
         raise TrustError(f'this copy of lumi-hooks is not used: {reason}. It has been loaded already: if somebody else '
                          f'may have changed it, clone it again; otherwise "chmod -R o-w {CHECKOUT}" closes it to '
@@ -98,8 +116,8 @@ def without_strangers(paths: Sequence[str], what: str = 'recipes') -> List[str]:
     """
     found = []
     for path in paths:
-        reason = trust.why_not_in(path) if os.path.isdir(path) else None
-        if reason is None:
+        reason = trust.why_not_in(path)
+        if reason is None or not os.path.isdir(path):
             found.append(path)
         elif path not in _told:
             _told.add(path)

@@ -145,7 +145,9 @@ def stacked(path: Sequence[str], folders: Folders, prefixes: Sequence[str], stac
     :param folders: gives the folders of a prefix; `stack` and `partition` are handed to it
     :param prefixes: top first
     """
-    found, above = list(path), set(map(os.path.realpath, folders(prefixes[0], stack, partition) if prefixes else ()))
+    if len(prefixes) < 2:  # to resolve links costs a look at each folder on the way
+        return list(path)
+    found, above = list(path), set(map(os.path.realpath, folders(prefixes[0], stack, partition)))
     for prefix in prefixes[1:]:
         wanted = folders(prefix, stack, partition)
         there = [os.path.realpath(entry) for entry in found]

@@ -37,19 +37,21 @@ class Judge:
         self.whom = whom
         self._folders: Dict[str, Folder] = {}
 
-    def why_not(self, path: str) -> Optional[str]:
+    def why_not(self, path: str, seen: Optional[os.stat_result] = None) -> Optional[str]:
         """
         Why a file is not read as code or followed as configuration, as a sentence that says what to do; None where it
         is, or does not exist.
 
         Looked at are the file and its folder, and the same of every link that leads to it: patches are taken from
         next to the link, the text from next to its target. Nobody may be able to exchange a folder above.
+
+        :param seen: what lstat said of the file just now, where it was asked already
         """
         path = _absolute(path)
         for _ in range(_MOST_LINKS):
             folder = self._folder(os.path.dirname(path))
             place = os.path.join(folder.path, os.path.basename(path))
-            status = _status(place)
+            status, seen = seen or _status(place), None
             if status is None:
                 return None
             reason = self._strict(place, status) or folder.reason
@@ -108,14 +110,15 @@ class Judge:
             bad = up.exchange or self._owner(place, status)
             target = self._folder(os.path.join(up.path, os.readlink(place)))
             return target._replace(reason=bad or target.reason, exchange=bad or target.exchange)
-        exchange = up.exchange or self._exchange(place, status)
-        return Folder(place, up.exchange or self._strict(place, status), exchange)
+        can = writers(place, status)
+        exchange = up.exchange or self._exchange(place, status, can)
+        return Folder(place, up.exchange or self._strict(place, status, can), exchange)
 
-    def _strict(self, place: str, status: os.stat_result) -> Optional[str]:
+    def _strict(self, place: str, status: os.stat_result, can: Optional[Writers] = None) -> Optional[str]:
         """Why a file, or the folder that it lies in, is not taken: who else may write to it, whose it is."""
         if stat.S_ISLNK(status.st_mode):
             return self._owner(place, status)
-        can = writers(place, status)
+        can = can or writers(place, status)
         if can.everybody:
             return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
         if can.groups or can.users or not can.known:  # most files are their owner's alone
@@ -148,13 +151,12 @@ class Judge:
         return f'{place} belongs to {user_name(status.st_uid)}, not to you: copy it into a folder of your own once ' \
                'you have read it'
 
-    def _exchange(self, folder: str, status: os.stat_result) -> Optional[str]:
+    def _exchange(self, folder: str, status: os.stat_result, can: Writers) -> Optional[str]:
         """
         Why what lies in a folder can be exchanged by others (with the sticky bit only by its owner). Groups that root
         lets write to a folder of its own are an administrator's choice: the folder of a project, /usr/local.
         """
         sticky = bool(status.st_mode & stat.S_ISVTX)
-        can = writers(folder, status)
         if can.everybody and not sticky:
             return f'everybody can write to {folder}, and so can replace what is in it: ' \
                    f'chmod o-w {folder}'

@@ -122,6 +122,14 @@ def test_without_locks_or_rollback_it_stops(monkeypatch, capsys, owner, name):
     assert getattr(owner, name) is theirs and not any(map(patches.on, patches.table()))
 
 
+@pytest.mark.parametrize('setting, superseded', (('', True), ('off', False)))
+def test_the_plugin_supersedes_no_class_without_patches(setting, superseded):
+    code = 'import sys, lumi_hooks.plugin_classes; print("lumi_hooks_easyblocks.registry" in sys.modules)'
+    done = subprocess.run([sys.executable, '-c', code], cwd=CLONE, text=True, stdout=subprocess.PIPE, check=True,
+                          env={'PATH': '/usr/bin:/bin', 'LUMI_STACK_VERSION': '25.03', 'LUMI_HOOKS_PATCHES': setting})
+    assert done.stdout.split()[-1] == str(superseded)
+
+
 def test_an_easybuild_that_nobody_tried_is_announced(monkeypatch, capsys):
     patches.install(HERE)
     assert 'nobody has tried' not in capsys.readouterr().err
