@@ -277,8 +277,8 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
     good = sum(item.good for item in found)
     blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
     since = sum(item.good and item.date >= BARE for item in found)
-    count = f'**{good} of {len(found)} are built, {since} of them since {BARE}**, with {len(blocks)} easyblocks: ' \
-            f'{", ".join(blocks)}.'
+    count = f'**{good} of {len(found)} are built{"" if options.draw else f", {since} of them since {BARE}"}**, with ' \
+            f'{len(blocks)} easyblocks: {", ".join(blocks)}.'
     command, title = 'ci/collection', "# Upstream's recipes, built"
     if options.draw:
         command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'

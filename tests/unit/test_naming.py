@@ -103,8 +103,8 @@ def test_recipes_for_gpus_where_there_are_none(place):
 def test_the_order_of_listing_does_not_count(place, monkeypatch):
     def chosen():
         return [choose(typed, place()).path for typed in ('Thing', 'Thing/2024', 'Plain')]
-    expected, listing = chosen(), central._listing
-    monkeypatch.setattr(central, '_listing', lambda folder: sorted(listing(folder), reverse=True))
+    expected, listing = chosen(), central.names_in
+    monkeypatch.setattr(central, 'names_in', lambda folder: listing(folder)[::-1])
     assert chosen() == expected
 
 
