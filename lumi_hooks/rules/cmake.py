@@ -12,6 +12,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .folders import is_provided
+from .texts import texts
 
 
 @rule('cmake-finders', 'CMake finds empty lists of libraries behind the wrappers, which stops some projects',
@@ -37,7 +38,7 @@ def cmake_finders(draft: Draft, site: Site):
 
 def _asks(entry: Mapping[str, Any], options: Any) -> bool:
     """Does a recipe switch on a feature by one of its options (one text, or a list of them for iterated builds)?"""
-    text = ' '.join(options) if isinstance(options, (list, tuple)) else options or ''
+    text = ' '.join(texts(options))
     return 'feature' in entry \
         and re.search(rf'-D(?:{entry["feature"]})(?::\w+)?=["\']?(?i:on|true|yes|1)\b', text) is not None
 
@@ -46,6 +47,8 @@ def _told(options: Any, more: Mapping[str, str]) -> Any:
     """The options with those that they do not hold."""
     if isinstance(options, (list, tuple)):
         return [_told(item, more) for item in options]
+    if options and not isinstance(options, str):
+        return options  # nothing that EasyBuild takes
     words = [f'-D{name}={value}' for name, value in more.items()
              if not re.search(rf'-D{name}(?::\w+)?=', options or '')]
     return ' '.join(filter(None, [(options or '').rstrip(), *words])) if words else options

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from mangling import mangled_json
 from watch import watched
 
-from lumi_hooks import record
+from lumi_hooks import quote, record
 from lumi_hooks.eb import locks
 from lumi_hooks.eb.aside import notes, pending
 from lumi_hooks.errors import DataError, LumiHooksError
@@ -87,7 +87,7 @@ def test_owners_of_locks(ground, text):
             lock.release()
         except LumiHooksError as err:
             told.append(str(err))
-    assert all(line.isprintable() for line in told), told
+    assert all(quote.line(line) == line for line in told), told
     unharmed(ground, seen)
     shutil.rmtree(path.parent)
 

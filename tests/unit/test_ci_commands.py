@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ from benchmarks.registry import BENCHMARKS, benchmark, compared, single  # noqa:
 
 from lumi_hooks.catalogue import find_recipe  # noqa: E402
 from lumi_hooks.cli.partial import Partial  # noqa: E402
+from lumi_hooks.plan import BUILD, make_plan  # noqa: E402
 
 
 def test_a_limit_is_kept_or_not():
@@ -249,3 +251,12 @@ def test_numbers_of_plans_for_programs():
     row, = json.loads(said.stdout)['recipes']
     assert row['recipe'].startswith('zlib') and row['upstream'] is None
     assert (row['empty']['build'], row['empty']['modules'], row['full']['build']) == (1, ['zlib/1.3.1-cpeGNU-25.03'], 0)
+
+
+def test_quickstart_stages_what_its_plan_builds(upstream, upstream_site):
+    """A fresh account has no other sources: what stands in the script is compared with the plan."""
+    text = Path(lumishell.ROOT, 'ci', 'quickstart').read_text()
+    named = [re.search(rf'^{name}=\((.*)\)$', text, re.MULTILINE)[1].split() for name in ('recipes', 'needed')]
+    paths = [str(next(Path(upstream[0]).rglob(name))) for name in named[0]]
+    built = {os.path.basename(node.source or node.recipe) for node in make_plan(paths, upstream_site).of(BUILD)}
+    assert built == {*named[0], *named[1]}

@@ -56,3 +56,8 @@ def test_R12_scalapack_that_is_named_stays(recipe, site):
 def test_upstreams_recipes(upstream_site, name, wanted):
     found = adapt(read_recipe(f'{upstream_site.index.upstream[0]}/{name}'), upstream_site)
     assert wanted in str(found.parameters['configopts']).split()
+
+
+@pytest.mark.parametrize('odd', [{'a': 1}, [7, {'a': 1}], 7])
+def test_options_that_easybuild_does_not_take_stay(recipe, site, odd):
+    assert options(recipe, site, f'{NEEDS_HDF5}configopts = {odd}\n', toolchain=('foss', '2025a')) == (odd, [])
