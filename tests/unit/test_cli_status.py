@@ -200,3 +200,10 @@ def test_ctrl_c_before_the_command_is_read_is_no_traceback(tmp_path):
     done = subprocess.run([command, '--version'], capture_output=True, text=True, check=False,
                           env={**os.environ, 'LUMI_HOOKS_PYTHON': sys.executable, 'PYTHONPATH': str(tmp_path)})
     assert (done.returncode, done.stderr) == (130, '')
+
+
+def test_a_python_that_is_not_there_is_named(tmp_path):
+    done = subprocess.run([os.path.join(os.path.dirname(os.path.dirname(OURS)), 'bin', 'lumi-eb'), 'plan', 'lz4'],
+                          cwd=tmp_path, check=False, env={**os.environ, 'LUMI_HOOKS_PYTHON': 'nosuch'},
+                          capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, '') and done.stderr.startswith('lumi-eb: there is no program nosuch: ')
