@@ -70,4 +70,6 @@ def _with(options: Any, more: str) -> Any:
     """Options (one text, or a list of them for iterated builds) with more of them."""
     if isinstance(options, (list, tuple)):
         return [_with(item, more) for item in options]
+    if options and not isinstance(options, str):
+        return options  # nothing that EasyBuild takes
     return options if more in (options or '') else f'{options or ""} {more}'.strip()

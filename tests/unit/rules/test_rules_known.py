@@ -127,3 +127,9 @@ def test_h5py_leaves_the_module_of_numpy_2_out_with_numpy_1_alone(recipe, site, 
                           env={**os.environ, 'PYTHONPATH': str(tmp_path), 'PYTHONDONTWRITEBYTECODE': '1'})
     assert done.stdout == 'ON\n', 'the command behind it runs with the variables before it'
     assert (tmp_path / 'setup_build.py').read_text() == ("  'h5pl']\n" if left_out else setup)
+
+
+@pytest.mark.parametrize('odd', [{'a': 1}, [7, {'a': 1}], True])
+def test_options_that_easybuild_does_not_take_stay(odd):
+    assert known_rules._with(odd, '-DX=ON') == odd
+    assert known_rules._with(['-DY=1', None], '-DX=ON') == ['-DY=1 -DX=ON', '-DX=ON']
