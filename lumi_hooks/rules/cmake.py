@@ -12,7 +12,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .folders import is_provided
-from .texts import texts
+from .texts import options_with, texts
 
 
 @rule('cmake-finders', 'CMake finds empty lists of libraries behind the wrappers, which stops some projects',
@@ -45,10 +45,7 @@ def _asks(entry: Mapping[str, Any], options: Any) -> bool:
 
 def _told(options: Any, more: Mapping[str, str]) -> Any:
     """The options with those that they do not hold."""
-    if isinstance(options, (list, tuple)):
-        return [_told(item, more) for item in options]
-    if options and not isinstance(options, str):
-        return options  # nothing that EasyBuild takes
-    words = [f'-D{name}={value}' for name, value in more.items()
-             if not re.search(rf'-D{name}(?::\w+)?=', options or '')]
-    return ' '.join(filter(None, [(options or '').rstrip(), *words])) if words else options
+    def add(text: str) -> str:
+        words = [f'-D{name}={value}' for name, value in more.items() if not re.search(rf'-D{name}(?::\w+)?=', text)]
+        return ' '.join(filter(None, [text.rstrip(), *words])) if words else text
+    return options_with(options, add)

@@ -10,7 +10,7 @@ from ..site import Site
 from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import in_commands
+from .texts import in_commands, options_with
 
 RULE = 'package-dependencies'
 
@@ -67,9 +67,5 @@ def _replaced(words: str, by: str, text: str) -> str:
 
 
 def _with(options: Any, more: str) -> Any:
-    """Options (one text, or a list of them for iterated builds) with more of them."""
-    if isinstance(options, (list, tuple)):
-        return [_with(item, more) for item in options]
-    if options and not isinstance(options, str):
-        return options  # nothing that EasyBuild takes
-    return options if more in (options or '') else f'{options or ""} {more}'.strip()
+    """Options with more of them, where they do not hold these."""
+    return options_with(options, lambda text: text if more in text else f'{text} {more}'.strip())

@@ -27,6 +27,16 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(item)
 
 
+def options_with(options: Any, add: Callable[[str], str]) -> Any:
+    """Options (one text, none, or a list of them for iterated builds) with more; what EasyBuild does not take stays."""
+    if isinstance(options, (list, tuple)):
+        return [options_with(item, add) for item in options]
+    if options and not isinstance(options, str):
+        return options
+    after = add(options or '')
+    return after if after != (options or '') else options
+
+
 def in_commands(draft: Draft, change: Callable[[str], str],
                 but: Collection[str] = ()) -> Iterator[Tuple[str, Any, Any]]:
     """
