@@ -4,6 +4,7 @@ import re
 from functools import partial
 from typing import Iterator
 
+from .. import sites
 from ..change import Change
 from ..releases import compiler_family, load_provided, load_toolchains
 from ..site import Site
@@ -35,7 +36,7 @@ TOOLCHAINS = ('toolchainopts',)
 
 
 @rule('compiler-names', 'the compilers are cc, CC and ftn here',
-      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+      link=sites.link('compilers'))
 def compiler_names(draft: Draft, site: Site):
     """gcc, g++ and gfortran as the compiler that a build is told to take become the wrappers."""
     if not _HINT.search(draft.recipe.text):
@@ -51,7 +52,7 @@ def compiler_names(draft: Draft, site: Site):
 
 
 @rule('native-target', 'the target modules choose the processor, not the node that builds',
-      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+      link=sites.link('compilers'))
 def native_target(draft: Draft, site: Site):
     """
     -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An
