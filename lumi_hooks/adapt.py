@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import List, Tuple
 
+from . import sites
 from .change import Adaptation, Refusal
 from .gpu import place
 from .packages import treatment, uses
@@ -77,7 +78,7 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     without = tuple(recipe.record.get('without', ()))
     if version != site.toolchain_version:
         reason = f'it is for {name}/{version}, but the stack that is loaded is release {site.release.name}: load ' \
-                 f'LUMI/{version}, or take the upstream recipe of the same software'
+                 f'{sites.said("stack", release=version)}, or take the upstream recipe of the same software'
         return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('release', reason, 'toolchain'),))
     if name not in site.partition_facts['toolchains']:
         reason = f'it is for {name}, which partition {site.partition} does not have'

@@ -5,7 +5,7 @@ import os
 import re
 from typing import Iterable, List, Mapping, Sequence
 
-from . import loaded
+from . import loaded, sites
 from .central import Index
 from .data import our_recipes
 from .errors import RecipeError
@@ -68,7 +68,7 @@ def _nowhere(recipe: str, folders: Sequence[str]) -> str:
     if known:
         files = [os.path.basename(source.path) for source in index.sources(known)]
         near = difflib.get_close_matches(name, files, 3, 0.6)
-        return 'in the current folder, nor among LUMI\'s, yours and upstream\'s: ' \
+        return f'in the current folder, nor among {sites.name()}\'s, yours and upstream\'s: ' \
             + (f'did you mean {" or ".join(near)}?' if near else f'"lumi-eb search {known}" shows what there is')
     base = re.sub(r'(-v?\d.*)?(\.eb)?$', '', name, count=1)
     return f'in the current folder, nor any of {base or "that name"} elsewhere: {did_you_mean(base, index.names())}'

@@ -13,7 +13,7 @@ from . import backends, rust
 from .data import ROOT
 from .errors import DataError, LumiHooksError
 from .files import write_atomic
-from .releases import cray_modules
+from .releases import cray_modules, load_machine
 from .schemas import checked
 
 HEADER = (
@@ -69,12 +69,12 @@ def recipe_text(release, toolchain, machine=None, toolchains=None):
 
     :param release: contents of a release file (releases/cpe/<release>.json)
     :param toolchain: name, e.g. cpeGNU
-    :param machine: contents of releases/machine.json, read if not given
+    :param machine: the site's machine.json, read if not given
     :param toolchains: contents of releases/toolchains.json, read if not given
     :return: text; the same bytes for the same data
     :raises DataError: the data does not say all that the recipe needs
     """
-    machine = machine or checked('releases/machine.json')
+    machine = machine or load_machine()
     toolchains = toolchains or checked('releases/toolchains.json')
     facts = toolchains['toolchains'].get(toolchain)
     if facts is None:
@@ -148,7 +148,7 @@ def generate(output=None, only=None):
     """
     output = output or default_output()
     known = releases()
-    machine = checked('releases/machine.json')
+    machine = load_machine()
     toolchains = checked('releases/toolchains.json')
     recipes = {} if only else {os.path.join(output, place): text for place, text in rust.recipe_texts(HEADER).items()}
     for name in only or known:

@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 A job script for a module: binding of ranks to cores and GPUs, network and GPU settings of the partition
-(releases/jobs.json). What a module must not set for everybody is set here, for one program.
+(the site's jobs.json). What a module must not set for everybody is set here, for one program.
 """
 import re
 import shlex
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
 
-from . import gpu, jobtests, quote
+from . import gpu, jobtests, quote, sites
 from .errors import LumiHooksError
 from .mpi import Answer, uses_mpi
 from .prefix import module_folders
 from .queues import TIME, check_limits, gpu_binding, load_jobs
-from .schemas import checked
 from .site import Site
 
 # stands for an account that is left to be filled in; no project has this name
@@ -152,10 +151,10 @@ class Job:
         """Loads the module, from the prefixes that it was found in."""
         site, release = self.site, self.site.release.name
         if site.mode == 'user' and site.prefix:
-            yield f'export EBU_USER_PREFIX={quote.shell(site.prefix)}'
+            yield f'export {sites.variable("prefix")}={quote.shell(site.prefix)}'
             if len(site.prefixes) > 1:
                 yield f'export LUMI_HOOKS_PREFIXES={quote.shell(":".join(site.prefixes))}'
-        loads = [f'module load LUMI/{release} partition/{site.partition}']
+        loads = [f'module load {sites.said("here", release=release, partition=site.partition)}']
         if site.mode == 'user' and len(site.prefixes) > 1:
             # each is put in front of the ones before, one's own in front of all, as the module lumi-hooks does it
             loads += [f'module use {quote.shell(folder)}' for prefix in reversed(site.prefixes)
@@ -194,7 +193,7 @@ def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = Non
     _check(module, site, account, time, program, nodes)
     facts = load_jobs().get(site.partition)
     if facts is None:
-        raise LumiHooksError(f'partition {site.partition} runs no jobs: load partition/C or partition/G')
+        raise LumiHooksError(f'partition {site.partition} runs no jobs: {sites.said("for_jobs")}')
     on_gpu = gpu.split_suffix(module)[1] == gpu.ROCM
     if on_gpu and 'gpus' not in facts:
         raise LumiHooksError(f'{module} is built for GPUs, which partition {site.partition} does not have: add '
@@ -275,7 +274,7 @@ def _settings(facts: Mapping[str, Any], nodes: int, threads: int, mpi: Optional[
              if 'for' not in item or true[item['for']]]
     if mpi is not False:
         found += [Setting(item['name'], item['value'], item['reason'], item.get('comment', False))
-                  for item in checked('releases/jobs.json')['issues'] if nodes >= item.get('nodes', 1)]
+                  for item in sites.read('jobs.json')['issues'] if nodes >= item.get('nodes', 1)]
     return tuple(found)
 
 

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Tuple
 
-from . import gpu, quote, trust
+from . import gpu, quote, sites, trust
 from .data import ROOT
 from .errors import LumiHooksError
 from .mpi import installation_of
@@ -65,8 +65,9 @@ def tests_of(module: str, site: Site) -> Tests:
     """
     root = installation_of(module, site)
     if root is None:
-        raise LumiHooksError(f'--test needs the installation of {module}: load LUMI/{site.release.name} '
-                             f'partition/{site.partition} where it is installed')
+        raise LumiHooksError(f'--test needs the installation of {module}: load '
+                             f'{sites.said("here", release=site.release.name, partition=site.partition)} where it is '
+                             'installed')
     if os.path.lexists(os.path.join(root, FILE)):  # its commands are going to be run
         trust.check(os.path.join(root, FILE), 'the record of what is to be tested')
     record: Mapping[str, Any] = read_record(root) or {}
@@ -212,10 +213,10 @@ def rebuild(tests: Tests) -> Iterator[str]:
     which stays as it is.
     """
     if tests.recipe:
-        folder = os.path.join(os.path.dirname(ROOT), 'modulefiles')
+        folder, easybuild = os.path.join(os.path.dirname(ROOT), 'modulefiles'), sites.said('easybuild', mode='user')
         yield f'# its own tests ({quote.comment(tests.step)}): they need the folder of the build, which is made again'
         yield 'own_tests() ('
-        yield f'    module use {quote.shell(folder)} && module load EasyBuild-user lumi-hooks &&'
+        yield f'    module use {quote.shell(folder)} && module load {easybuild} lumi-hooks &&'
         yield f'        export {" ".join(f"{name}={quote.shell(value)}" for name, value in tests.settings)} &&'
         yield f'        eb {quote.shell(tests.recipe)} --rebuild --stop=test'
         yield ')'

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
 
+from . import sites
 from .catalogue import did_you_mean, our_recipes
 from .central import Index, Source, choose_source, parse_filename
 from .dependency import Dependency
@@ -119,7 +120,7 @@ def whose(path: str, site: Site) -> str:
     """Whose a recipe is that is none of upstream's, for people."""
     prefix = holder(path, site.prefixes)
     if prefix is None:
-        return 'LUMI'
+        return sites.name()
     return 'yours' if prefix == site.prefixes[0] else name_of(prefix, site.prefixes)
 
 
@@ -182,7 +183,8 @@ def _of_module(name: str, version: str, toolchain: str, release: str, suffix: st
     module = f'{name}/{version}-{toolchain}-{release}{suffix}'
     if release != site.toolchain_version:
         raise RecipeError(f'{module} is of release {release}, and this is {site.toolchain_version}: load '
-                          f'LUMI/{release} (or give --release {release}), or name the software alone')
+                          f'{sites.said("stack", release=release)} (or give --release {release}), or name the '
+                          'software alone')
     here = site_for(Dependency(name, version, suffix), site, toolchain)
     path = own_recipe(name, version, suffix, here)
     source = None if path else source_recipe(name, version, suffix, here)

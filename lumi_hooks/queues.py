@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The queues of Slurm (releases/jobs.json): their limits, what a job of them gets, and which cores are next to which GPU.
+The queues of Slurm (the site's jobs.json): their limits, what a job gets, and which cores are next to which GPU.
 
 Slurm calls them partitions, a word that LUMI's modules use for something else.
 """
 import re
 from typing import Any, List, Mapping
 
+from . import sites
 from .errors import DataError, LumiHooksError
-from .schemas import checked
 from .site import Site
 
 # minutes, or what else sbatch takes (man sbatch, --time)
@@ -21,20 +21,21 @@ def load_jobs() -> Mapping[str, Any]:
 
     :raises DataError: the data is wrong
     """
-    data = checked('releases/jobs.json')
+    data = sites.read('jobs.json')
     for name, facts in data['partitions'].items():
         if 'gpus' in facts and len(facts['gpus']['first_cores']) != facts['gpus']['number']:
-            raise DataError(f'releases/jobs.json: partitions/{name}/gpus: first_cores has to name a core for each '
-                            'of the GPUs')
+            raise DataError(f'{sites.folder()}/jobs.json: partitions/{name}/gpus: first_cores has to name a core for '
+                            'each of the GPUs')
         for key in ('queue', 'one_task', 'tests'):
             if key in facts and data['queues'].get(facts[key], {}).get('partition') != name:
-                raise DataError(f'releases/jobs.json: partitions/{name}/{key}: queues has no {facts[key]} of {name}')
+                raise DataError(f'{sites.folder()}/jobs.json: partitions/{name}/{key}: queues has no {facts[key]} of '
+                                f'{name}')
     return data['partitions']
 
 
 def queues_of(partition: str) -> Mapping[str, Mapping[str, Any]]:
     """The queues whose nodes belong to a partition of LUMI: name -> limits."""
-    return {name: facts for name, facts in checked('releases/jobs.json')['queues'].items()
+    return {name: facts for name, facts in sites.read('jobs.json')['queues'].items()
             if facts['partition'] == partition}
 
 
@@ -48,7 +49,7 @@ def check_limits(queue: str, site: Site, nodes: int, time: str) -> Mapping[str, 
     known = queues_of(site.partition)
     if queue not in known:
         raise LumiHooksError(f'partition {site.partition} has no queue {queue}: take one of {", ".join(known)}')
-    limits, source = known[queue], 'https://docs.lumi-supercomputer.eu/runjobs/scheduled-jobs/partitions/'
+    limits, source = known[queue], sites.link('queues')
     wrong = []
     if nodes > limits['nodes']:
         wrong.append(f'takes at most {limits["nodes"]} node{"s" if limits["nodes"] > 1 else ""} (--nodes {nodes})')

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
+from . import sites
 from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
@@ -49,7 +50,8 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
             return chosen
         suffix = next((suffix for suffix in suffixes if _there(name, version, suffix, site)), None)
         if suffix is not None:
-            return Chosen(version, f'{version}{suffix} is what LUMI has of {name} for release {release}', suffix)
+            return Chosen(version, f'{version}{suffix} is what {sites.name()} has of {name} for release {release}',
+                          suffix)
     if others or _there(name, chosen.version, '', site):
         return chosen
     plain = [item for item in (parse_filename(name, path) for path in site.index.own_files(name))
@@ -59,7 +61,7 @@ def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Ch
         needs = site.index.needs(item)
         # one that needs ROCm is for where there are GPUs
         if needs and (site.partition_facts['gpu'] or 'rocm' not in needs):
-            reason = f'LUMI or you have {name} {item.version} for every toolchain (SYSTEM)'
+            reason = f'{sites.name()} or you have {name} {item.version} for every toolchain (SYSTEM)'
             return Chosen(item.version, reason, '', SYSTEM)
     return chosen
 

@@ -2,8 +2,8 @@
 """
 Where we are: release, partition, toolchain, mode, prefix and what is installed already.
 
-Read once, from the variables that LUMI's modules set; each can be overridden by a LUMI_HOOKS_* variable or on
-the command line. A variable that is missing or contradicts another gives one sentence, never a KeyError.
+Read once, from the variables that the site's modules set (sites/); each can be overridden by a LUMI_HOOKS_* variable
+or on the command line. A variable that is missing or contradicts another gives one sentence, never a KeyError.
 """
 import fnmatch
 import os
@@ -12,6 +12,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from typing import FrozenSet, Mapping, Optional, Tuple
 
+from . import sites
 from .central import NOTHING, Index
 from .errors import DataError, SiteError
 from .prefix import changes_since_loaded, stack_of, user_prefix
@@ -21,9 +22,9 @@ from .releases import CrayModule, Release, cray_modules, default_release, load_m
 # below the prefix: adapted recipes
 OVERLAY_FOLDER = '.lumi-hooks'
 MODES = ('user', 'production', 'infrastructure')
-# any of these says that LUMI's software stack is loaded, or that somebody asked for the library
-MARKS = ('LUMI_STACK_VERSION', 'LUMI_STACK_CPE_VERSION', 'LUMI_STACK_PARTITION', 'LUMI_EASYBUILD_MODE',
-         'LUMI_HOOKS_RELEASE', 'LUMI_HOOKS_PARTITION')
+# any of these says that the site's software stack is loaded, or that somebody asked for the library
+MARKS = tuple(filter(None, map(sites.variable, ('stack', 'release', 'partition', 'mode')))) + (
+    'LUMI_HOOKS_RELEASE', 'LUMI_HOOKS_PARTITION')
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
               mode: str = 'user', prefix: str = '', index: Index = NOTHING,
               env: Mapping[str, str] = os.environ) -> Site:
     """
-    A site from given values; what is not given is LUMI's default (the default release, partition C, cpeGNU).
+    A site from given values; what is not given is the site's default (release, partition, toolchain).
 
     :raises SiteError: a value is unknown, or the toolchain does not exist on the partition
     :raises DataError: a file of prefixes is wrong
     """
     machine, fixed = load_machine(), bool(toolchain)
-    partition, toolchain = partition or 'C', toolchain or machine['default_toolchain']
+    partition, toolchain = partition or sites.site()['partitions']['default'], toolchain or machine['default_toolchain']
     try:
         found = load_release(release) if release else default_release()
     except DataError as err:
@@ -110,7 +111,8 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
     if toolchain not in there:
         raise SiteError(f'partition {partition} has no toolchain {toolchain}; it has {", ".join(there)}')
     if mode not in MODES:
-        raise SiteError(f'unknown mode "{mode}" (LUMI_EASYBUILD_MODE); known are {", ".join(MODES)}')
+        raise SiteError(f'unknown mode "{mode}" ({sites.variable("mode") or "LUMI_HOOKS_MODE"}); known are '
+                        f'{", ".join(MODES)}')
     stack = stack_of(prefix, env) if mode == 'user' else tuple(filter(None, [prefix]))
     return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
                 _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'),
@@ -118,50 +120,49 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
 
 
 def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
-    """Does the environment say that LUMI's software stack is loaded? Without it the library does nothing."""
+    """Does the environment say that the site's software stack is loaded? Without it the library does nothing."""
     return any(env.get(mark) for mark in MARKS)
 
 
 def is_special(env: Mapping[str, str] = os.environ) -> bool:
     """Is a partition loaded that holds no cpe* software (container, CrayEnv, system)? The hooks keep still there."""
-    partition = env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_STACK_PARTITION') or env.get('LUMI_STACK_NAME')
+    partition = env.get('LUMI_HOOKS_PARTITION') or told('partition', env) or told('name', env)
     return partition in load_machine()['special_partitions']
 
 
 def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optional[str] = None,
                           index: Index = NOTHING) -> Site:
     """
-    The site that LUMI's modules describe (variables LUMI_STACK_*, LUMI_EASYBUILD_MODE, EBU_USER_PREFIX).
+    The site that the modules describe (`variables` in the site's data).
 
     :param hostname: of this node; taken from the system where not given
     :raises SiteError: a variable is missing or contradicts another; the message says what to load or to set
     """
-    stack, cpe = env.get('LUMI_STACK_VERSION'), env.get('LUMI_STACK_CPE_VERSION')
+    stack, cpe = told('stack', env), told('release', env)
     release = env.get('LUMI_HOOKS_RELEASE') or cpe or (stack or '').replace('.dev', '')
     if not release:
-        raise SiteError('LUMI_STACK_VERSION is not set: load a software stack first, e.g. "module load '
-                        f'LUMI/{default_release().name}"')
+        raise SiteError(sites.said('no_release', release=default_release().name))
     if stack and cpe and stack.replace('.dev', '') != cpe and not env.get('LUMI_HOOKS_RELEASE'):
-        raise SiteError(f'LUMI_STACK_VERSION={stack} and LUMI_STACK_CPE_VERSION={cpe} contradict each other: reload '
-                        'the LUMI module, or say which release you mean with LUMI_HOOKS_RELEASE')
-    partition = env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_STACK_PARTITION')
+        raise SiteError(f'{sites.variable("stack")}={stack} and {sites.variable("release")}={cpe} contradict each '
+                        f'other: {sites.said("reload")}, or say which release you mean with LUMI_HOOKS_RELEASE')
+    special = sites.site()['partitions']
+    partition = env.get('LUMI_HOOKS_PARTITION') or told('partition', env)
+    if not partition and sites.site().get('assumed'):
+        partition = special['default']
     if not partition:
-        raise SiteError('LUMI_STACK_PARTITION is not set: load a partition, e.g. "module load partition/C"')
-    mode = env.get('LUMI_HOOKS_MODE') or env.get('LUMI_EASYBUILD_MODE') or 'user'
-    if partition == 'L' and not (env.get('LUMI_HOOKS_PARTITION') or env.get('LUMI_OVERWRITE_PARTITION')):
+        raise SiteError(sites.said('no_partition'))
+    mode = env.get('LUMI_HOOKS_MODE') or told('mode', env) or 'user'
+    if partition == special.get('login') and not (env.get('LUMI_HOOKS_PARTITION') or told('partition_chosen', env)):
         node = node_partition(hostname)
         if node is None and mode == 'user':
-            raise SiteError('partition L was chosen by this login node, not by you: "module load partition/C" (CPU '
-                            'nodes) or "module load partition/G" (GPU nodes) for the nodes that the software is to '
-                            'run on, or set LUMI_HOOKS_PARTITION=L to build for the login nodes themselves')
+            raise SiteError(sites.said('login_partition'))
     prefix = env.get('EASYBUILD_PREFIX', '')
     if mode in MODES and mode != 'user' and not prefix:
         raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: load EasyBuild-{mode}')
     if mode == 'user':
         prefix = user_prefix(env)
         if not prefix:
-            raise SiteError('EBU_USER_PREFIX is empty, which switches off user installations: set it to a folder of '
-                            'yours or of your project before you load the LUMI module')
+            raise SiteError(sites.said('no_prefix'))
     site = make_site(release, partition, env.get('LUMI_HOOKS_TOOLCHAIN'), mode, prefix, index, env)
     changed = changes_since_loaded(site.prefixes, env)
     if changed:
@@ -170,21 +171,19 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
 
 
 def stack_version(site: Site, env: Mapping[str, str] = os.environ) -> str:
-    """Version of the LUMI module for a site, which folders are named after (a development stack's ends in .dev)."""
-    loaded = env.get('LUMI_STACK_VERSION', '')
+    """Version of the stack's module for a site, which folders are named after (a development stack's ends in .dev)."""
+    loaded = told('stack', env)
     return loaded if loaded.replace('.dev', '') == site.release.name else site.release.name
 
 
 def variables(site: Site, env: Mapping[str, str] = os.environ) -> Mapping[str, str]:
     """
-    What LUMI's modules set in the environment for a site, and recipes may ask for while they are read.
-
-    From LUMI-SoftwareStack: modules/LUMIstack, LUMIpartition and EasyBuild-config.
+    What the site's modules set in the environment, and recipes may ask for while they are read.
     """
     version = stack_version(site, env)
-    return {'LUMI_STACK_NAME': 'LUMI', 'LUMI_STACK_VERSION': version, 'LUMI_STACK_NAME_VERSION': f'LUMI/{version}',
-            'LUMI_STACK_CPE_VERSION': site.toolchain_version, 'LUMI_STACK_PARTITION': site.partition,
-            'LUMI_EASYBUILD_MODE': site.mode}
+    found = {'name': sites.name(), 'stack': version, 'full_name': sites.said('stack', release=version),
+             'release': site.toolchain_version, 'partition': site.partition, 'mode': site.mode}
+    return {sites.variable(key): value for key, value in found.items() if sites.variable(key)}
 
 
 def node_partition(hostname: Optional[str] = None) -> Optional[str]:
@@ -204,6 +203,11 @@ def node_partition(hostname: Optional[str] = None) -> Optional[str]:
             elif fnmatch.fnmatch(hostname, pattern):
                 return None
     return None
+
+
+def told(key: str, env: Mapping[str, str] = os.environ) -> str:
+    """What one of the site's variables says; empty where it is not set, or the site has none of that kind."""
+    return env.get(sites.variable(key), '') if sites.variable(key) else ''
 
 
 def _words(env: Mapping[str, str], name: str) -> FrozenSet[str]:

@@ -18,7 +18,7 @@ import uuid
 from dataclasses import replace
 from typing import Mapping, Tuple
 
-from . import trust
+from . import sites, trust
 from .change import Adaptation, Change
 from .errors import LumiHooksError, RecipeError
 from .files import read_text
@@ -88,8 +88,8 @@ class Store:
                 os.utime(folder)
         except OSError as err:
             raise LumiHooksError(f'the adapted recipe {adaptation.filename} cannot be written into {self.root}: '
-                                 f'{err.strerror}; is the prefix (EBU_USER_PREFIX) writable, and is there space and '
-                                 'quota?') from err
+                                 f'{err.strerror}; is the prefix ({sites.variable("prefix")}) writable, and is there '
+                                 'space and quota?') from err
         return os.path.join(folder, adaptation.filename), text
 
     def expire(self) -> None:

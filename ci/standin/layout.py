@@ -125,7 +125,7 @@ class Layout:
             )
         if self.root == pathlib.Path('/'):
             raise Problem('the stand-in never writes to /: choose another --root')
-        machine = read_json(RELEASES / 'machine.json')
+        machine = read_json(RELEASES.parent / 'sites/lumi/machine.json')
         self.libfabric_version = machine['libfabric']['version']
 
     def __truediv__(self, name):

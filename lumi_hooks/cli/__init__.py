@@ -6,7 +6,7 @@ import io
 import sys
 from typing import List, Optional
 
-from .. import __version__
+from .. import __version__, sites
 from . import (
     adapt,
     capture,
@@ -54,7 +54,8 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of lumi-eb."""
-    found = argparse.ArgumentParser(prog='lumi-eb', description='Upstream EasyBuild recipes on LUMI\'s Cray PE.',
+    found = argparse.ArgumentParser(prog='lumi-eb',
+                                    description=f'Upstream EasyBuild recipes on {sites.name()}\'s Cray PE.',
                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
     without_colours(found)
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')

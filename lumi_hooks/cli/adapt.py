@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional
 
-from .. import older
+from .. import older, sites
 from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from ..change import Adaptation, change_json
 from ..closure import Closure
@@ -36,7 +36,7 @@ exit code: 0 all adapted or unchanged, 1 some refused, 2 bad use or unreadable r
 def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'adapt', run, 'what would be changed in a recipe, and why',
-                         'Shows what a recipe becomes on LUMI. Nothing is installed.', EXAMPLES)
+                         f'Shows what a recipe becomes on {sites.name()}. Nothing is installed.', EXAMPLES)
     parser.add_argument('recipe', nargs='+', metavar='RECIPE', help='a path, a file name, or the name of a software')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print one JSON object')

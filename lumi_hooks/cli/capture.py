@@ -7,10 +7,11 @@ import json
 import os
 from typing import Iterator
 
-from .. import capture
+from .. import capture, sites
 from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import write_atomic
+from ..site import told
 from .command import add_command
 from .console import print_json
 from .partial import Partial
@@ -28,14 +29,14 @@ exit code: 0 done, 1 a Python could not be asked, 2 bad use or none found
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = add_command(commands, 'capture', run, 'on LUMI: note which packages its cray-python carries',
+    parser = add_command(commands, 'capture', run, f'on {sites.name()}: note which packages its cray-python carries',
                          'Asks a cray-python which packages it carries, and prints it as one JSON object.', EXAMPLES,
                          where_to=False)
     parser.add_argument('--python', action='append', metavar='PATH', help='the interpreter (default: the loaded '
                         'cray-python, else all of the machine)')
     parser.add_argument('--output', metavar='DIR', help='write <version>.json into this folder')
     parser.add_argument('--write', action='store_true', help='write it into the data of this checkout')
-    parser.add_argument('--where', default=os.environ.get('LUMI_STACK_NAME') or 'an unnamed machine',
+    parser.add_argument('--where', default=told('name') or 'an unnamed machine',
                         help='name of the machine, noted as the source (default: %(default)s)')
 
 

@@ -8,7 +8,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
-from .. import quote
+from .. import quote, sites
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
@@ -113,7 +113,8 @@ def overview(site: Site, json_wanted: bool) -> int:
     :raises LumiHooksError: there is no prefix, or no installation in it that has a record
     """
     if not site.prefix:
-        raise LumiHooksError('there is no prefix to look through: set EBU_USER_PREFIX, or name an installation')
+        raise LumiHooksError(f'there is no prefix to look through: set {sites.variable("prefix")}, or name an '
+                             'installation')
     paths = [path for folder in software_folders(site.prefix) for path in installations(folder)]
     if not paths:
         raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')

@@ -5,7 +5,7 @@ import difflib
 import os
 from typing import List, Sequence
 
-from .. import quote
+from .. import quote, sites
 from ..errors import LumiHooksError
 from ..record.failed import FailedBuild, clear, failed_builds, matching, support
 from ..site import is_lumi, site_from_environment, user_prefix
@@ -68,7 +68,7 @@ def own_prefix() -> str:
     """
     prefix = site_from_environment().prefix if is_lumi() else user_prefix()
     if not prefix:
-        raise LumiHooksError('there is no prefix to look through: set EBU_USER_PREFIX')
+        raise LumiHooksError(f'there is no prefix to look through: set {sites.variable("prefix")}')
     return os.path.abspath(prefix)
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any, Dict, List, Tuple
 
+from .. import sites
 from ..data import ROOT
 from ..dependency import root_variable
 from ..errors import SiteError
@@ -57,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: LUMI's modules are not loaded, FILE can't be written
     """
     if not is_lumi() and not options.no_build:
-        raise SiteError('LUMI\'s modules are not loaded: module load LUMI partition/C EasyBuild-user, and try again '
+        raise SiteError(f'{sites.name()}\'s modules are not loaded: {sites.said("load")}, and try again '
                         '(--no-build shows plans anywhere)')
     site, folders = place.find_site(options)
     failed = Partial('recipe')
@@ -159,7 +160,7 @@ def shell(command: str) -> Tuple[int, str]:
 
 def ending(text: str, site: Site) -> str:
     """The last lines of an output, with the prefix and the home folder taken out."""
-    for secret, word in ((site.prefix, '$EBU_USER_PREFIX'), (os.environ.get('HOME'), '$HOME')):
+    for secret, word in ((site.prefix, f'${sites.variable("prefix")}'), (os.environ.get('HOME'), '$HOME')):
         if secret and secret != '/':
             text = text.replace(secret, word)
     return '\n'.join(re.sub(r'\x1b\[[0-9;]*m', '', text).strip().splitlines()[-25:])

@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
-from .. import doctor, quote
+from .. import doctor, quote, sites
 from ..data import ROOT
 from ..doctor import ERROR, Situation
 from ..errors import LumiHooksError, SiteError
@@ -215,8 +215,8 @@ def ready(site: Site) -> str:
     """
     eb = shutil.which('eb')
     if not is_lumi() or not eb:
-        what = 'LUMI\'s modules are' if not is_lumi() else 'EasyBuild is'
-        raise SiteError(f'{what} not loaded: module load LUMI partition/C EasyBuild-user, and the same command again '
+        what = f'{sites.name()}\'s modules are' if not is_lumi() else 'EasyBuild is'
+        raise SiteError(f'{what} not loaded: {sites.said("load")}, and the same command again '
                         '(--dry-run shows the plan anywhere)')
     problems = [finding.text for finding in doctor.examine(Situation(site)) if finding.check in ('prefix', 'umask')
                 and finding.level == ERROR]

@@ -7,7 +7,7 @@ import sys
 from dataclasses import replace
 from typing import Optional, Tuple
 
-from .. import quote
+from .. import quote, sites
 from ..catalogue import similar
 from ..errors import LumiHooksError
 from ..files import write_atomic
@@ -93,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     site, _ = place.find_site(options)
     if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
         site = replace(site, partition='G')
-    if not site.index.modulepath and not os.environ.get('EBU_USER_PREFIX'):
+    if not site.index.modulepath and not os.environ.get(sites.variable('prefix')):
         site = replace(site, prefix='', prefixes=())  # a default of this machine, which need not be that of the job's
     module = installed(options.module, site)
     job = make_job(module, site, options.nodes, options.tasks, options.threads, options.account, options.time,
@@ -128,9 +128,8 @@ def installed(module: str, site: Site) -> str:
     there = site.index.modules(name)
     if not site.index.modulepath:
         if not version:
-            raise LumiHooksError(f'name the version too ({name}/…): LUMI/{site.release.name} '
-                                 f'partition/{site.partition} is not loaded here, so what is installed there can\'t be '
-                                 'looked up')
+            raise LumiHooksError(f'name the version too ({name}/…): {_stack(site)} is not loaded here, so what '
+                                 'is installed there can\'t be looked up')
         return module
     found: Optional[str] = version if version in there else None
     if not version and there:
@@ -139,11 +138,16 @@ def installed(module: str, site: Site) -> str:
         near = [] if there else similar(name, site.index.installed_names())
         known = ', '.join(f'{name}/{item}' for item in sorted(there, key=_by_software)) or (
             f'did you mean {" or ".join(near)}?' if near else 'no version of it')
-        raise LumiHooksError(f'the module {module} is not installed for LUMI/{site.release.name} partition/'
-                             f'{site.partition}{": " if near else "; installed: "}{known}')
+        raise LumiHooksError(f'the module {module} is not installed for {_stack(site)}'
+                             f'{": " if near else "; installed: "}{known}')
     return f'{name}/{found}'
 
 
 def _by_software(version: str) -> Tuple:
     """Sorts versions of modules by that of the software (1.4.12a is newer than 1.4.12), then by the rest."""
     return version_key(re.split('-cpe[A-Z]', version)[0]), version_key(version)
+
+
+def _stack(site: Site) -> str:
+    """What is loaded for a site, as users type it."""
+    return sites.said('here', release=site.release.name, partition=site.partition)

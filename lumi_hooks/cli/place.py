@@ -6,7 +6,7 @@ import sys
 from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
-from .. import quote, trust
+from .. import quote, sites, trust
 from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
 from ..central import Index, is_archive
 from ..errors import RecipeError, SiteError, TrustError
@@ -19,13 +19,13 @@ from ..prefix.overrides import overrides_of
 from ..recipe import read_for, read_recipe
 from ..record import archive, is_open, software_folders
 from ..releases import default_release
-from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, user_prefix, variables
+from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, told, user_prefix, variables
 from .partial import Partial
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """--release, --partition, --toolchain and --gpu."""
-    group = parser.add_argument_group('where to', 'taken from the loaded LUMI modules where not given')
+    group = parser.add_argument_group('where to', f'taken from the loaded {sites.name()} modules where not given')
     group.add_argument('--release', metavar='YY.MM',
                        help=f'release of the Cray PE (default: {default_release().name})')
     group.add_argument('--partition', metavar='P', help='partition C, G, L, D or common (default: C)')
@@ -56,9 +56,9 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
         where = site.prefixes, stack_version(site, env), site.partition
         own = _trusted(other_recipes(robot_path(robot, *where), upstream))
         modulepath = module_path(modulepath, *where)
-        loaded = os.environ.get('LUMI_STACK_CPE_VERSION') or os.environ.get('LUMI_STACK_VERSION', site.release.name)
+        loaded = told('release', os.environ) or told('stack', os.environ) or site.release.name
         same = (loaded.replace('.dev', '') == site.release.name
-                and os.environ.get('LUMI_STACK_PARTITION', site.partition) == site.partition)
+                and (told('partition', os.environ) or site.partition) == site.partition)
         # what is loaded says nothing of another release or partition
         index = Index(modulepath, own, upstream) if same else Index((), (), upstream)
     else:

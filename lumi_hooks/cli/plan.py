@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .. import older
+from .. import older, sites
 from ..change import change_json
 from ..errors import LumiHooksError
 from ..loaded import collection
@@ -204,7 +204,7 @@ def show_cost(plan: Plan, stack: Optional[int] = None) -> None:
     if found.most:
         console.say(f'more than half of it, {_modules(found.most[1])}, comes with {found.most[0]}', indent=2)
     if stack is not None:
-        console.say(f'on LUMI, with the libraries of its stack installed: {_modules(stack)}', indent=2)
+        console.say(f'on {sites.name()}, with the libraries of its stack installed: {_modules(stack)}', indent=2)
 
 
 def show_why(plan: Plan, path: Sequence[str]) -> None:

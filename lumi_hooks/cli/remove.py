@@ -6,7 +6,7 @@ import os
 import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .. import quote
+from .. import quote, sites
 from ..catalogue import similar
 from ..eb import removal
 from ..eb.aside import pending
@@ -64,7 +64,8 @@ def run(options: argparse.Namespace) -> int:
         raise LumiHooksError('--now goes with --expire: it deletes what was removed before')
     site, _ = place.find_site(options)
     if not site.prefix or not os.path.isdir(site.prefix):
-        raise SiteError(f'there is nothing to remove: the prefix {site.prefix or "(EBU_USER_PREFIX)"} does not exist')
+        raise SiteError(f'there is nothing to remove: the prefix '
+                        f'{site.prefix or "(" + sites.variable("prefix") + ")"} does not exist')
     days = held.keep_days()
     if permissions.shared_group(site.prefix) is not None:
         os.umask(umask() & ~0o070 | 0o002)

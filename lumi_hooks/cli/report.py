@@ -7,7 +7,7 @@ import sys
 import tempfile
 from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
-from .. import __version__, doctor, quote
+from .. import __version__, doctor, quote, sites
 from ..doctor import Situation
 from ..errors import LumiHooksError
 from ..record.failed import LARGEST_LOG, FailedBuild, failed_builds, read_log, support
@@ -147,7 +147,7 @@ def _site() -> Iterator[str]:
     yield from ('', '## What lumi-eb doctor finds', '')
     try:
         if not is_lumi():
-            raise LumiHooksError('LUMI\'s software stack is not loaded here, so nothing was looked at')
+            raise LumiHooksError(f'{sites.name()}\'s software stack is not loaded here, so nothing was looked at')
         robot = tuple(path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path)
         found = doctor.lines(doctor.examine(Situation(site_from_environment(), os.environ, (), robot)))
     except (LumiHooksError, OSError) as err:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from typing import Any, Dict, List, Optional, Sequence
 
-from .. import __version__
+from .. import __version__, sites
 from ..doctor.place import why_unusable
 from ..errors import LumiHooksError
 from ..loaded import OUR_EB
@@ -14,7 +14,7 @@ from ..prefix import held, module_folders, name_of, stack_of, visibility
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
 from ..releases import default_release, toolchain_facts
-from ..site import Site, is_lumi, node_partition, site_from_environment, stack_version, user_prefix
+from ..site import Site, is_lumi, node_partition, site_from_environment, stack_version, told, user_prefix
 from .command import add_command
 from .console import Cell, Output, Piece, Styled, bold, print_json
 
@@ -68,9 +68,9 @@ def status() -> Dict[str, Any]:
     return {
         'lumi': is_lumi(),
         'problem': problem,
-        'stack': env.get('LUMI_STACK_NAME_VERSION') or env.get('LUMI_STACK_VERSION'),
+        'stack': told('full_name', env) or told('stack', env) or None,
         'release': site.release.name if site else None,
-        'partition': site.partition if site else env.get('LUMI_STACK_PARTITION'),
+        'partition': site.partition if site else told('partition', env) or None,
         'node': os.uname().nodename,
         'node_partition': node_partition(),
         'toolchain': f'{site.toolchain}/{site.toolchain_version}' if site else None,
@@ -184,7 +184,7 @@ def show(facts: Dict[str, Any]) -> None:
     if facts['problem']:
         console.say(Styled('problem', 'red'), f'  {facts["problem"]}', hang=9)
     elif not facts['lumi']:
-        console.exact(f'next     module load LUMI/{default_release().name} partition/C EasyBuild-user')
+        console.exact(f'next     {sites.said("load_release", release=default_release().name)}')
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
         console.exact('next     module load lumi-hooks')

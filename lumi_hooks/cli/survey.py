@@ -6,6 +6,7 @@ import sys
 import time
 from typing import Sequence
 
+from .. import sites
 from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
@@ -44,8 +45,8 @@ def add_parser(commands) -> None:
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
     parser.add_argument('--sample', type=number, default=1, metavar='N', help='only every N-th recipe')
     parser.add_argument('--beside', metavar='DIR', action='append', default=[], help='a folder with recipes of '
-                        'LUMI\'s, which stand beside upstream\'s as on the robot path; may be repeated; with '
-                        '--write-docs it is counted both ways')
+                        f'{sites.name()}\'s, which stand beside upstream\'s as on the robot path; may be repeated; '
+                        'with --write-docs it is counted both ways')
     parser.add_argument('--only-cuda', action='store_true', help='only recipes that carry CUDA in their names: which '
                         'of them become ones for AMD\'s GPUs; with --write-docs the figures go between the marks of '
                         'docs/rocm.md')
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     if not paths:
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(folders)}')
     if not is_lumi() and None in (options.release, options.partition, options.toolchain):
-        print(f'lumi-eb: LUMI\'s modules are not loaded: counted for release {site.release.name}, partition '
+        print(f'lumi-eb: {sites.name()}\'s modules are not loaded: counted for release {site.release.name}, partition '
               f'{site.partition}, {site.toolchain} (--release, --partition and --toolchain name others)',
               file=sys.stderr, flush=True)
     if options.write_docs and not options.only_cuda:

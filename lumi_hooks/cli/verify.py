@@ -4,8 +4,10 @@ import argparse
 import os
 from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 
+from .. import sites
 from ..errors import LumiHooksError
 from ..releases import default_release, load_machine, release_names
+from ..site import told
 from .command import add_command, number
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -42,8 +44,8 @@ def add_parser(commands) -> None:
     group.add_argument('--library-path', metavar='PATH',
                        help='LD_LIBRARY_PATH of a process that uses it (default: as its module sets it; for a folder '
                        'without a module the present one behind its own lib and lib64)')
-    group.add_argument('--partition', metavar='P', help='partition that it is for ($LUMI_STACK_PARTITION)')
-    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE ($LUMI_STACK_VERSION)')
+    group.add_argument('--partition', metavar='P', help=f'partition that it is for (${sites.variable("partition")})')
+    group.add_argument('--release', metavar='YY.MM', help=f'release of the Cray PE (${sites.variable("stack")})')
     group.add_argument('--gpu-target', metavar='gfx…', action='append', default=[],
                        help='another GPU that code may be for; may be repeated')
     group.add_argument('--software', metavar='NAME', help='package whose own policy counts (packages/NAME.json)')
@@ -85,7 +87,7 @@ def machine(options: argparse.Namespace) -> Tuple[str, Optional[bool]]:
 
     :raises LumiHooksError: the release or partition that is asked for is unknown
     """
-    partition = options.partition or os.environ.get('LUMI_STACK_PARTITION')
+    partition = options.partition or told('partition')
     partitions = load_machine()['partitions']
     if options.partition and partition not in partitions:
         raise LumiHooksError(f'unknown partition "{partition}"; known are {", ".join(partitions)}')
@@ -93,7 +95,7 @@ def machine(options: argparse.Namespace) -> Tuple[str, Optional[bool]]:
         raise LumiHooksError(f'unknown release "{options.release}" of the Cray PE; known are '
                              f'{", ".join(release_names())}')
     gpu = partitions[partition]['gpu'] if partition in partitions else None
-    release = options.release or os.environ.get('LUMI_STACK_VERSION', '').replace('.dev', '') or default_release().name
+    release = options.release or told('stack').replace('.dev', '') or default_release().name
     return release, gpu
 
 

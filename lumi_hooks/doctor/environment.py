@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Check of the environment that `eb` is started in: what the caller's shell has set, and builds would see."""
+from .. import sites
 from ..caller import KEEP, TOLD, VALUE, foreign
 from . import WARNING, Situation, check
 
@@ -17,7 +18,7 @@ def environment(here: Situation):
         shown = parts if len(parts) <= SHOWN else parts[:SHOWN] + ' …'
         has = f'{one.name}={shown}' if one.kind == VALUE else f'{one.name} holds {shown}'
         if one.kind == TOLD:
-            yield WARNING, f'{has}, which neither LUMI nor a loaded module has put there: {one.does}. If they are ' \
-                           f'not meant: module unuse {one.parts[0]}'
+            yield WARNING, f'{has}, which neither {sites.name()} nor a loaded module has put there: {one.does}. If ' \
+                           f'they are not meant: module unuse {one.parts[0]}'
         else:
             yield WARNING, f'{has}: {one.does}. eb leaves it out of builds; to keep it: {KEEP}={one.name}'

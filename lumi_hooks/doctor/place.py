@@ -6,6 +6,7 @@ import stat
 import tempfile
 from typing import Optional
 
+from .. import sites
 from ..errors import DataError
 from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, project_of, stale_modules
 from ..prefix.closed import closed_folders
@@ -22,8 +23,7 @@ def prefix(here: Situation):
     """It exists or can be made, and a file can be written there: mode bits do not say all (quota, read-only mount)."""
     path = here.site.prefix
     if not path:
-        yield ERROR, 'there is no prefix: set EBU_USER_PREFIX to a folder of yours or of your project, and load the ' \
-                     'LUMI module again'
+        yield ERROR, f'there is no prefix: {sites.said("set_prefix")}'
         return
     reason = why_unusable(path)
     if reason:
@@ -33,14 +33,15 @@ def prefix(here: Situation):
 def why_unusable(prefix: str) -> Optional[str]:
     """Why a prefix can neither be written to nor be made, and what to do; None where it can."""
     if os.path.lexists(prefix) and not os.path.isdir(prefix):
-        return f'{prefix}, the prefix, is no folder: set EBU_USER_PREFIX to one'
+        return f'{prefix}, the prefix, is no folder: set {sites.variable("prefix")} to one'
     place = existing(prefix)
     below = os.path.join(place, os.path.relpath(prefix, place).split(os.sep)[0])
     reason = f'{below} is no folder' if place != prefix and os.path.lexists(below) else why_unwritable(place)
     if not reason:
         return None
     what = f'the prefix {prefix}' if place == prefix else f'{place}, in which the prefix {prefix} would be made,'
-    return f'{what} cannot be written to ({reason}): choose another EBU_USER_PREFIX, or ask its owner for access'
+    return f'{what} cannot be written to ({reason}): choose another {sites.variable("prefix")}, or ask its ' \
+           'owner for access'
 
 
 def why_unwritable(folder: str) -> Optional[str]:
@@ -65,7 +66,7 @@ def own_umask(here: Situation):
 
 def no_stack(here: Situation) -> Optional[str]:
     """Without modules there is no MODULEPATH to compare with."""
-    return None if here.env.get('MODULEPATH') or here.site.prefixes[1:] else 'LUMI\'s modules are not loaded'
+    return None if here.env.get('MODULEPATH') or here.site.prefixes[1:] else f'{sites.name()}\'s modules are not loaded'
 
 
 @check('prefixes', 'the stack of prefixes is as it was when modules were loaded', no_stack)
@@ -152,7 +153,7 @@ def group(here: Situation):
         return
     if wanted not in (os.getegid(), *os.getgroups()):
         yield ERROR, f'you are not in the group {project}, and {path} is in its folder: choose an ' \
-                     'EBU_USER_PREFIX of a project of yours, or ask its leader to invite you'
+                     f'{sites.variable("prefix")} of a project of yours, or ask its leader to invite you'
         return
     place = existing(path)
     status = os.stat(place)

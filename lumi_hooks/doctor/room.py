@@ -3,6 +3,7 @@
 import os
 from typing import Optional, Tuple
 
+from .. import sites
 from ..plan.cost import size_of
 from ..prefix.quota import room
 from ..record import Experience
@@ -32,8 +33,7 @@ def space(here: Situation):
                 continue
             unit = size(free) if kind == 'bytes' else f'{free:,} files'
             wanted = size(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
-            remedy = 'remove what you no longer need (lumi-quota shows the quotas; those of a project can be ' \
-                     'raised)'
+            remedy = f'remove what you no longer need ({sites.said("quotas")})'
             if free <= needed[kind] // 20:
                 yield ERROR, f'{here.site.prefix} has room for {unit} only ({found.source}), and {what} take about ' \
                              f'{wanted}: {remedy}'

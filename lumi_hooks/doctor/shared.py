@@ -11,6 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Optional, Tuple
 
+from .. import sites
 from ..data import ROOT
 from ..prefix import project_of
 from ..prefix.permissions import shared_group
@@ -157,8 +158,9 @@ def _fault(status: os.stat_result, group: Optional[int], files: bool) -> Optiona
 
 
 def _of_container(path: str, top: str) -> bool:
-    """Is a folder below SW not one of LUMI's stacks (SW/container/name/version)? It has a level less."""
-    return not os.path.relpath(path, top).startswith(('LUMI-', '.'))
+    """Is a folder below SW not one of the site's stacks (SW/container/name/version)? It has a level less."""
+    stack = sites.site()['layout']['software'].partition('/')[2].partition('{')[0]
+    return not os.path.relpath(path, top).startswith((stack, '.'))
 
 
 def _tell(found: Dict[Tuple[Fault, str], List[str]], top: str, depth: int) -> Iterator[Tuple[str, str]]:

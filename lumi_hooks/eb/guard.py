@@ -11,6 +11,7 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from easybuild.tools.config import build_option
 
+from .. import sites
 from ..errors import LumiHooksError
 from ..releases import load_toolchains
 
@@ -53,7 +54,7 @@ def refused(words: Iterable[str]) -> Optional[Tuple[str, str]]:
             given[name] = value
     for name, reason in REFUSED_OPTIONS.items():
         if name in given:
-            return name, f'{reason}. Run it without them: eb --hooks= …, LUMI\'s modules unloaded'
+            return name, f'{reason}. Run it without them: eb --hooks= …, {sites.name()}\'s modules unloaded'
     known = load_toolchains()['toolchains']
     for name in TOOLCHAIN_OPTIONS:
         toolchain = ''.join(shlex.split(given.get(name, ''))).partition(',')[0]

@@ -23,7 +23,7 @@ from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, 
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
 from easybuild.tools.filetools import det_lock_path
 
-from .. import tree
+from .. import sites, tree
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
 from ..prefix import held
@@ -179,7 +179,7 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
             if err.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
             raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
-                                 'some space or files there (lumi-workspaces shows quotas), and run the same command '
+                                 f'some space or files there ({sites.said("space")}), and run the same command '
                                  'again') from err
         except EasyBuildError as err:
             # what EasyBuild does when all steps are done: archive, log

@@ -23,7 +23,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Callable, Iterator, Optional, Tuple
 
-from .. import quote
+from .. import quote, sites
 from ..errors import LumiHooksError
 from ..files import at, open_folder, open_regular, parse_json
 from .commands import GRACE, end_left, start_of
@@ -176,8 +176,8 @@ class Lock:
                         json.dump(asdict(self.owner), handle, indent=1)
         except OSError as err:
             _discard(prepared)
-            raise LumiHooksError(f'{parent} cannot be written: {err.strerror}; is the prefix (EBU_USER_PREFIX) '
-                                 'writable, and is there space and quota?') from err
+            raise LumiHooksError(f'{parent} cannot be written: {err.strerror}; is the prefix '
+                                 f'({sites.variable("prefix")}) writable, and is there space and quota?') from err
         _sweep(parent)
         return prepared
 

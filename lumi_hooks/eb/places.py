@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where things lie that a session needs: our plugin folders, upstream's recipes, LUMI's own hooks file."""
+"""Where things lie that a session needs: our plugin folders, upstream's recipes, the site's own hooks file."""
 import glob
 import importlib.util
 import os
@@ -7,6 +7,7 @@ import re
 import sys
 from typing import List, Mapping
 
+from .. import sites
 from ..data import ROOT
 
 CHECKOUT = os.path.dirname(ROOT)
@@ -40,7 +41,7 @@ def plugin_package(folder: str):
 def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> List[str]:
     """
     The hooks files that are to run behind ours, in this order: those of $LUMI_HOOKS_CHAIN (a list like PATH; empty:
-    none), else the one that $EASYBUILD_HOOKS names, else the newest of LUMI's own that is not newer than the stack.
+    none), else the one that $EASYBUILD_HOOKS names, else the newest of the site's own that is not newer than the stack.
 
     :param ours: path of our own hooks file
     """
@@ -52,8 +53,9 @@ def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> List[str]:
     schemes = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '')
     stack = schemes.partition('/easybuild/tools/')[0]
     found = []
-    for path in glob.glob(os.path.join(stack, 'easybuild', 'hooks', 'LUMI_site_hooks-*.py')) if stack else ():
+    own = sites.site().get('hooks')
+    for path in glob.glob(os.path.join(stack, 'easybuild', 'hooks', own)) if stack and own else ():
         match = re.search(r'-(\d\d\.\d\d)\.py$', path)
-        if match and match.group(1) <= env.get('LUMI_STACK_VERSION', '99'):
+        if match and match.group(1) <= env.get(sites.variable('stack'), '99'):
             found.append(path)
     return [max(found)] if found else []

@@ -13,7 +13,7 @@ from easybuild.tools.build_log import print_warning
 from easybuild.tools.config import build_option, get_module_naming_scheme, get_module_syntax
 from easybuild.tools.version import EASYBLOCKS_VERSION, FRAMEWORK_VERSION
 
-from .. import __version__, record
+from .. import __version__, record, sites
 from ..change import Adaptation, change_json
 from ..data import ROOT
 from ..errors import DataError, LumiHooksError
@@ -137,7 +137,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'easybuild': {'version': str(FRAMEWORK_VERSION), 'easyblocks': str(EASYBLOCKS_VERSION),
                       'easyblock': type(easyblock).__name__, 'settings': _settings()},
         'site': {'release': site.release.name, 'partition': site.partition, 'toolchain': site.toolchain,
-                 'mode': site.mode, 'prefix': site.prefix, 'stack': os.environ.get('LUMI_STACK_NAME_VERSION'),
+                 'mode': site.mode, 'prefix': site.prefix, 'stack': os.environ.get(sites.variable('full_name')),
                  'disabled': sorted(site.disabled), 'derive': sorted(site.derive)},
         'recipe': {'file': ec.filename(), 'sha256': hashlib.sha256(ec.rawtxt.encode()).hexdigest(),
                    'status': 'adapted' if noted else 'unchanged'},

@@ -14,6 +14,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.config import BuildOptions, build_option, update_build_option
 
+from .. import sites
 from ..adapt import REFUSED, UNCHANGED, adapt
 from ..catalogue import our_recipes, upstream_recipes
 from ..change import Adaptation
@@ -189,8 +190,9 @@ class Session:
         if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
             own = own_recipe(adaptation.name, adaptation.version, adaptation.versionsuffix, site)
         if own:
-            self._announce(f'{adaptation.module}: LUMI or you have a recipe of that name, which is used as it is: '
-                           f'{own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} instead)')
+            self._announce(f'{adaptation.module}: {sites.name()} or you have a recipe of that name, which is used as '
+                           f'it is: {own} (LUMI_HOOKS_DERIVE={adaptation.name} derives it from {recipe.filename} '
+                           'instead)')
             return self._adapted(read_recipe(own), given)
         self._write(adaptation)
         self._note(adaptation)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Dict, Mapping, Optional, Tuple
 
+from .. import sites
 from ..dependency import SYSTEM, Dependency
 from ..packages import package, treatment
 from ..recipe import Recipe
@@ -39,7 +40,7 @@ class NoBackEnd:
 @lru_cache(maxsize=None)
 def load_gpu() -> Mapping:
     """What is known of many packages at once (packages/gpu.json)."""
-    return checked('packages/gpu.json')
+    return sites.filled(checked('packages/gpu.json'))
 
 
 def in_place_of(name: str) -> Optional[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, FrozenSet, Mapping, Optional, Tuple
 
+from .. import sites
 from ..data import ROOT
 from ..errors import DataError
 from ..schemas import checked
@@ -59,7 +60,7 @@ def package(name: str) -> Mapping[str, Any]:
     if f'{name}.json' not in _files():
         return {}
     path = os.path.join('packages', f'{name}.json')
-    found = checked(path)
+    found: Mapping[str, Any] = sites.filled(checked(path))
     if found.get('name') != name:
         raise DataError(f'{path}: its name is "{found.get("name")}", the file says "{name}"')
     return found

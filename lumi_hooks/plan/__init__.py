@@ -8,6 +8,7 @@ import os
 from dataclasses import dataclass, field, replace
 from typing import Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
+from .. import sites
 from ..adapt import REFUSED as NOT_ADAPTED
 from ..adapt import UNCHANGED
 from ..catalogue import our_recipes
@@ -182,7 +183,7 @@ class Planner:
         for doubt in self._doubts.values():
             if doubt not in refused:
                 loader = next(node.module for node in self.nodes.values() if doubt.module in node.dependencies)
-                yield f'LUMI\'s own recipe of {loader} loads {doubt.module}, so it is taken to be there: {doubt.reason}'
+                yield f'{self.pins.whose} of {loader} loads {doubt.module}, so it is taken to be there: {doubt.reason}'
 
     def _walk(self, first: '_Frame') -> None:
         """Depth first, without recursion: chains of dependencies may be long."""
@@ -258,7 +259,7 @@ class Planner:
         frame = _Frame(outline.name, module, BUILD, outline.reason, outline.filename, outline.path, outline.needs,
                        list(outline.blocks), outline)
         if outline.status == UNCHANGED and outline.upstream[0] != 'system':
-            frame.reason = f'LUMI or you have a recipe for it: {outline.reason}'
+            frame.reason = f'{sites.name()} or you have a recipe for it: {outline.reason}'
         return frame
 
     def _there(self, name: str, module: str) -> Optional['_Frame']:
@@ -310,7 +311,7 @@ class Planner:
         together = list(self._together(frame, [need for need, _ in children]))
         if together and self.pins.lumis(frame.source or ''):
             # so it was installed: the module that is loaded last stays
-            self._remarks.extend(f'LUMI\'s own recipe of {frame.module}: {block.reason}' for block in together)
+            self._remarks.extend(f'{self.pins.whose} of {frame.module}: {block.reason}' for block in together)
         else:
             blocks.extend(together)
         for need, child in children:

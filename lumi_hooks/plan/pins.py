@@ -7,6 +7,7 @@ import os
 from functools import cached_property
 from typing import Dict, Optional, Sequence, Set
 
+from .. import sites
 from ..central import is_archive, module_version
 from ..dependency import Dependency
 from ..prefix import holder
@@ -19,7 +20,7 @@ class Pins:
     """The Cray modules of a site."""
 
     def __init__(self, site: Site):
-        self.site = site
+        self.site, self.whose = site, f'{sites.name()}\'s own recipe'
 
     def problem(self, dependency: Dependency) -> Optional[str]:
         """Why a Cray module can't be loaded at the site; None where it can."""

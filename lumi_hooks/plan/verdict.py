@@ -2,6 +2,8 @@
 """The words of a plan: what a module can be, and why something can't be installed."""
 from typing import Mapping
 
+from .. import sites
+
 CRAY, CENTRAL, INSTALLED, BUILD, REFUSED = 'cray', 'central', 'installed', 'build', 'refused'
 STATUSES = (CRAY, CENTRAL, INSTALLED, BUILD, REFUSED)
 
@@ -14,8 +16,8 @@ REASONS: Mapping[str, str] = {
     'gpu-version': 'the back end for AMD\'s GPUs is in other versions of the software',
     'gpu-compiler': 'the GPU variant is built by another toolchain',
     'nvidia': 'it is for NVIDIA\'s compilers',
-    'intel': 'it names Intel\'s compilers, MPI or MKL, which LUMI does not have',
-    'rocm-provided': 'it is a part of ROCm, which LUMI has as one module',
+    'intel': f'it names Intel\'s compilers, MPI or MKL, which {sites.name()} does not have',
+    'rocm-provided': f'it is a part of ROCm, which {sites.name()} has as one module',
     'driver': 'it needs a ROCm that the driver of the GPUs does not support',
     'partition': 'it needs GPUs, and the partition has none',
     'upstream-toolchain': 'it is a toolchain of upstream\'s, which a cpe* toolchain replaces here',

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-The stack of prefixes: the user's own on top of the project's, on top of LUMI's central stack.
+The stack of prefixes: the user's own on top of the project's, on top of the central stack.
 
-Each has LUMI's own layout of a user's tree, so that what is installed there keeps working. New software goes into
-the top one, which is $EBU_USER_PREFIX; dependencies are found in all of them. Which ones lie below is said by
-$LUMI_HOOKS_PREFIXES (a list like PATH, top first), or by a file in the top one. The module lumi-hooks reads the
-same (modulefiles/lumi-hooks.lua): the file is a plain list for its sake.
+Each has the site's own layout of a user's tree (`layout` in sites/), so that what is installed there keeps working. New
+software goes into the top one, which a variable of the site names ($EBU_USER_PREFIX on LUMI); dependencies are found in
+all of them. Which ones lie below is said by $LUMI_HOOKS_PREFIXES (a list like PATH, top first), or by a file in the top
+one. The module lumi-hooks reads the same (modulefiles/lumi-hooks.lua): the file is a plain list for its sake.
 """
 import os
+import re
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .. import sites
 from ..areas import area_of, project_of
 from ..errors import DataError, SiteError, TrustError
 from ..files import read_text
@@ -27,15 +29,15 @@ LIMIT = 16
 
 def top_of(env: Mapping[str, str] = os.environ) -> str:
     """The prefix that software is installed into: the user's, or for the site's own staff $EASYBUILD_PREFIX."""
-    staff = (env.get('LUMI_HOOKS_MODE') or env.get('LUMI_EASYBUILD_MODE') or 'user') != 'user'
+    staff = (env.get('LUMI_HOOKS_MODE') or env.get(sites.variable('mode')) or 'user') != 'user'
     return env.get('EASYBUILD_PREFIX', '') if staff else user_prefix(env)
 
 
 def user_prefix(env: Mapping[str, str] = os.environ) -> str:
-    """Where the user's software goes: $EBU_USER_PREFIX, or ~/EasyBuild where that is not set at all."""
-    if 'EBU_USER_PREFIX' in env:
-        return env['EBU_USER_PREFIX']
-    return os.path.join(env['HOME'], 'EasyBuild') if env.get('HOME') else ''
+    """Where the user's software goes: as the site's variable says, or its folder at home where that is not set."""
+    if sites.variable('prefix') in env:
+        return env[sites.variable('prefix')]
+    return os.path.join(env['HOME'], sites.layout('home')) if env.get('HOME') else ''
 
 
 def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
@@ -57,7 +59,8 @@ def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
         raise SiteError(f'{VARIABLE} names {wrong[0]}, which is no absolute path')
     if _plain(named[0]) != _plain(top):
         raise SiteError(f'{VARIABLE} starts with {named[0]}, and software is installed into {top}: the first of the '
-                        'list is the one that is installed into, so make it the same as EBU_USER_PREFIX')
+                        'list is the one that is installed into, so make it the same as '
+                        f'{sites.variable("prefix")}')
     return tuple(dict.fromkeys(map(_plain, named)))
 
 
@@ -109,29 +112,33 @@ def _below(top: str, seen: Dict[str, None], env: Mapping[str, str]) -> Dict[str,
 
 def module_folders(prefix: str, stack: str, partition: str) -> List[str]:
     """
-    The folders of a prefix with modules for a stack and partition, in LUMI's order.
+    The folders of a prefix with modules for a stack and partition, in the site's order.
 
-    :param stack: version of the LUMI module, e.g. the value of $LUMI_STACK_VERSION
+    :param stack: version of the stack's module (site.stack_version)
     """
-    base = os.path.join(prefix, 'modules', 'LUMI', stack, 'partition')
-    return [*(os.path.join(base, name) for name in dict.fromkeys((partition, 'common'))),
-            os.path.join(prefix, 'modules', 'container')]
+    containers = sites.site()['layout'].get('containers')
+    return _folders('modules', prefix, stack, partition) + ([os.path.join(prefix, containers)] if containers else [])
 
 
 def archive_folders(prefix: str, stack: str, partition: str) -> List[str]:
     """The folders of a prefix with the recipes of what was installed there."""
-    base = os.path.join(prefix, 'ebfiles_repo', f'LUMI-{stack}')
-    return [os.path.join(base, f'LUMI-{name}') for name in dict.fromkeys((partition, 'common'))]
+    return _folders('archive', prefix, stack, partition)
 
 
 def own_folders(prefix: str, stack: str, partition: str) -> List[str]:
     """The folders of a prefix with recipes that its owners wrote."""
-    return [os.path.join(prefix, 'UserRepo', 'easybuild', 'easyconfigs')]
+    return [os.path.join(prefix, sites.layout('recipes'))]
 
 
 def source_folders(prefix: str, stack: str = '', partition: str = '') -> List[str]:
     """The folders of a prefix with the sources of what was installed there."""
-    return [os.path.join(prefix, 'sources')]
+    return [os.path.join(prefix, sites.layout('sources'))]
+
+
+def _folders(key: str, prefix: str, stack: str, partition: str) -> List[str]:
+    """The folders of a kind, of a partition and of what all partitions see."""
+    names = (partition, sites.site()['partitions'].get('common', partition))
+    return list(dict.fromkeys(os.path.join(prefix, sites.layout(key, stack, name)) for name in names))
 
 
 Folders = Callable[[str, str, str], List[str]]
@@ -204,14 +211,13 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
     """
     What was changed of the prefixes after modules were loaded, as a sentence that says what to do; None if nothing.
 
-    LUMI's modules write the prefix into MODULEPATH and EASYBUILD_* when they are loaded, and leave stale entries even
-    after `module --force purge`.
+    The site's modules write the prefix into MODULEPATH and EASYBUILD_* when they are loaded, and LUMI's leave stale
+    entries even after `module --force purge`.
     """
-    remedy = 'LUMI\'s modules take it up when they are loaded, and leave traces of the old one: set it in a new ' \
-             'shell, and then load LUMI, the partition and EasyBuild-user'
     loaded = env.get('EASYBUILD_PREFIX', '')
-    if env.get('LUMI_EASYBUILD_MODE', 'user') == 'user' and loaded and stack and not _same(loaded, stack[0]):
-        return f'EBU_USER_PREFIX is {stack[0]} now, and was {loaded} when EasyBuild-user was loaded. {remedy}'
+    if env.get(sites.variable('mode'), 'user') == 'user' and loaded and stack and not _same(loaded, stack[0]):
+        return f'{sites.variable("prefix")} is {stack[0]} now, and was {loaded} when ' \
+               f'{sites.said("easybuild", mode="user")} was loaded. {sites.said("prefix_changed")}'
     if LOADED in env:
         before = [path for path in env[LOADED].split(os.pathsep) if path]
         if list(map(os.path.realpath, before)) != list(map(os.path.realpath, stack)):
@@ -223,15 +229,19 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
 def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:
     """
     Entries of MODULEPATH in the shape of a user's tree that belong to no prefix of the stack, or to another partition:
-    what is left of another EBU_USER_PREFIX, or of a module that was loaded for another partition.
+    what is left of another prefix, or of a module that was loaded for another partition. None where the site's layout
+    does not tell a user's tree from another one.
     """
+    shape = sites.site()['layout']['modules']
+    if '{partition}' not in shape:
+        return []
     found = []
+    pattern = re.compile('.*/' + re.escape(shape).replace(r'\{stack\}', '[^/]+')
+                         .replace(r'\{partition\}', '(?P<partition>[^/]+)') + '/*')
     for entry in modulepath:
-        before, shape, rest = entry.partition('/modules/LUMI/')
-        words = rest.strip('/').split('/')
-        if not shape or len(words) != 3 or words[1] != 'partition':
-            continue
-        if holder(entry, stack) is None or words[2] not in (partition, 'common'):
+        match = pattern.fullmatch(entry)
+        if match and (holder(entry, stack) is None
+                      or match['partition'] not in (partition, sites.site()['partitions'].get('common'))):
             found.append(entry)
     return found
 

@@ -9,7 +9,7 @@ import pwd
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
 
-from .. import quote
+from .. import quote, sites
 from . import archive_folders, module_folders, name_of, own_folders, source_folders
 from .quota import existing
 
@@ -83,7 +83,7 @@ def _looked_at(prefix: str, stack: str, partition: str) -> Iterator[Tuple[str, s
     """The folders of a prefix that are looked through, and what it means if one cannot be."""
     for folder in module_folders(prefix, stack, partition):
         yield folder, _MODULES
-    yield os.path.join(prefix, 'SW', f'LUMI-{stack}', partition), _SOFTWARE
+    yield os.path.join(prefix, sites.layout('software', stack, partition)), _SOFTWARE
     for folder in own_folders(prefix, stack, partition):
         yield folder, _RECIPES
     for folder in archive_folders(prefix, stack, partition):

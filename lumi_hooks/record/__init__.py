@@ -5,13 +5,14 @@ The record of an installation: what it is, where it comes from and what was chan
 `easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` next to it for
 people. Both are data: they are read, and never executed. eb/record.py makes records, inside `eb`.
 """
+import fnmatch
 import json
 import os
 import re
 from dataclasses import asdict, dataclass
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from .. import quote
+from .. import quote, sites
 from ..errors import DataError
 from ..files import names_in, read_json
 from ..prefix import name_of
@@ -143,19 +144,18 @@ def closed_installations(folder: str) -> List[str]:
 
 def software_folders(prefix: str, release: str = '', partition: str = '') -> List[str]:
     """
-    Folders with software below a prefix, of LUMI's layouts SW/LUMI-<release>/<partition> and …/EB.
+    Folders with software below a prefix, by the site's layout (LUMI's is SW/LUMI-<release>/<partition>), and …/EB.
 
     :param release: only of this release
     :param partition: only of this partition
     """
-    found = []
-    # what is known is not looked for: eb asks for the folders of one release and partition with each recipe
-    for stack in [f'LUMI-{release}'] if release else names_in(os.path.join(prefix, 'SW')):
-        for part in [partition] if partition else names_in(os.path.join(prefix, 'SW', stack)):
-            path = os.path.join(prefix, 'SW', stack, part)
-            if stack.startswith('LUMI-') and os.path.isdir(path):
-                found += [os.path.join(path, 'EB')] if os.path.isdir(os.path.join(path, 'EB')) else [path]
-    return found
+    found = ['']
+    for part in sites.layout('software', release or '*', partition or '*').split('/'):
+        # what is known is not looked for: eb asks for the folders of one release and partition with each recipe
+        found = [os.path.join(above, name) for above in found for name in (
+            fnmatch.filter(names_in(os.path.join(prefix, above)), part) if '*' in part else [part])]
+    there = [path for path in (os.path.join(prefix, below) for below in found) if os.path.isdir(path)]
+    return [os.path.join(path, 'EB') if os.path.isdir(os.path.join(path, 'EB')) else path for path in there]
 
 
 @dataclass(frozen=True)

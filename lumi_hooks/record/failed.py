@@ -19,6 +19,7 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from .. import sites
 from ..errors import LumiHooksError
 from ..files import at, of, open_folder, open_regular, parse_json, replacing, write_atomic
 from ..releases import load_machine
@@ -191,14 +192,14 @@ def _module(prefix: str, base: str) -> str:
 
 
 def _module_files(prefix: str, name: str, version: str) -> List[str]:
-    return glob.glob(os.path.join(glob.escape(prefix), 'modules', 'LUMI', '*', 'partition', '*', name, version))
+    return glob.glob(os.path.join(glob.escape(prefix), sites.layout('modules'), name, version))
 
 
 def _installed(prefix: str, module: str, when: float, facts: Mapping[str, Any]) -> Optional[float]:
     """When the module was installed since; None where it was not."""
     name, _, version = module.partition('/')
     release, partition = facts.get('release') or '*', facts.get('partition') or '*'
-    place = os.path.join(glob.escape(prefix), 'modules', 'LUMI', f'{release}*', 'partition', partition)
+    place = os.path.join(glob.escape(prefix), sites.layout('modules', f'{release}*', partition))
     times = []
     for ending in ('', '.lua'):
         for path in glob.glob(os.path.join(place, glob.escape(name), glob.escape(version) + ending)):
@@ -238,5 +239,5 @@ def _iso(when: Optional[float]) -> Optional[str]:
 
 
 def support() -> Mapping[str, str]:
-    """Whom to ask, and what they help with (releases/machine.json); empty where the site's data says nothing."""
+    """Whom to ask, and what they help with (the site's machine.json); empty where the site's data says nothing."""
     return load_machine().get('support', {})

@@ -5,6 +5,7 @@ import re
 from contextlib import suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
+from .. import sites
 from ..catalogue import similar
 from ..central import module_version
 from ..eb.removal import Target
@@ -30,8 +31,8 @@ def target(what: str, site: Site) -> Target:
     :raises LumiHooksError: there is none or there are several of that name, or it is not this user's to remove
     """
     if not site.index.modulepath:
-        raise SiteError('LUMI\'s modules are not loaded, so what is installed there can\'t be looked up: module load '
-                        'LUMI partition/C EasyBuild-user')
+        raise SiteError(f'{sites.name()}\'s modules are not loaded, so what is installed there can\'t be looked up: '
+                        f'{sites.said("load")}')
     name, _, version = what.partition('/')
     found = {**site.index.modules(name), **{one: path for one, (path, why) in site.index.fallen(name).items()
                                             if why != DUE}}

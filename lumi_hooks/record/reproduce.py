@@ -4,7 +4,7 @@ import hashlib
 import os
 from typing import Any, Dict, List, Mapping
 
-from .. import quote
+from .. import quote, sites
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
 from ..store import SOURCE_FOLDER
@@ -84,20 +84,25 @@ def _script(record: Mapping[str, Any]) -> str:
                                                       library.get('commit') or '', easybuild['version']))
     clone = f', commit {commit}' if commit else ''
     changed = ' with changes that were not committed' if library.get('modified') else ''
-    here = f'{site["release"]}/{site["partition"]}'
+    stack, *more = sites.said('here', release=site['release'], partition=site['partition']).split()
     # a module by its path would be code of whoever wrote the record
-    modules = ' '.join(map(quote.module, (site.get('stack') or f'LUMI/{site["release"]}',
-                                          f'partition/{site["partition"]}', f'EasyBuild-{site["mode"]}')))
+    modules = ' '.join(map(quote.module, (site.get('stack') or stack, *more,
+                                          sites.said('easybuild', mode=site['mode']))))
+    facts = [(sites.variable('stack') or sites.variable('release'), site['release']),
+             (sites.variable('partition'), site['partition'])]
+    loaded = '/'.join(f'${{{name}:-}}' for name, _ in facts if name)
+    here = '/'.join(value for name, value in facts if name)
     lines = [
         '#!/bin/bash',
         f'# Repeats the installation of {module}, which was made by lumi-hooks {version}{clone}{changed},',
         f'# with EasyBuild {eb}. Run it in a new shell, with EASYBUILD_HOOKS or HOOKS '
         'naming lumi_hooks/hooks.py.',
-        '# It is installed into the prefix of EBU_USER_PREFIX. Arguments go to eb: --rebuild replaces what is there,',
+        f'# It is installed into the prefix of {sites.variable("prefix")}. Arguments go to eb: --rebuild replaces what '
+        'is there,',
         '# --sourcepath=DIR names a folder with its sources.',
         'set -eu', 'here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)',
         'hooks=${HOOKS:-${EASYBUILD_HOOKS:?name lumi_hooks/hooks.py with EASYBUILD_HOOKS}}',
-        f'if [ "${{LUMI_STACK_VERSION:-}}/${{LUMI_STACK_PARTITION:-}}" != {quote.shell(here)} ]; then',
+        f'if [ "{loaded}" != {quote.shell(here)} ]; then',
         f'    module load {modules}',
         'fi',
         'export ' + ' '.join(f'LUMI_HOOKS_{name.upper()}={quote.shell(site[name])}'

@@ -6,6 +6,8 @@ users, projects, folders and nodes stay, as support needs them. It takes out too
 import re
 from typing import Callable, Iterable, Mapping, Tuple
 
+from .. import sites
+
 REMOVED = '[removed]'
 
 # what moves the cursor or is not seen: it would part a word that is looked for
@@ -54,9 +56,8 @@ def scrub(text: str) -> str:
 
 
 # of the environment this is kept, and nothing else
-KEPT = ('LUMI_STACK_NAME', 'LUMI_STACK_VERSION', 'LUMI_STACK_CPE_VERSION', 'LUMI_STACK_PARTITION',
-        'LUMI_EASYBUILD_MODE',
-        'LUMI_OVERWRITE_PARTITION', 'EBU_USER_PREFIX', 'EBU_WORKDIR', 'EBVERSIONEASYBUILD', 'EASYBUILD_PREFIX',
+KEPT = (*(name for key, name in sites.site()['variables'].items() if key != 'full_name'),
+        'EBU_WORKDIR', 'EBVERSIONEASYBUILD', 'EASYBUILD_PREFIX',
         'EASYBUILD_INSTALLPATH_SOFTWARE', 'EASYBUILD_INSTALLPATH_MODULES', 'EASYBUILD_BUILDPATH', 'EASYBUILD_TMPDIR',
         'EASYBUILD_SOURCEPATH', 'EASYBUILD_REPOSITORYPATH', 'EASYBUILD_ROBOT_PATHS', 'EASYBUILD_HOOKS',
         'EASYBUILD_OPTARCH', 'EASYBUILD_PARALLEL', 'LUMI_HOOKS_RELEASE', 'LUMI_HOOKS_PARTITION', 'LUMI_HOOKS_TOOLCHAIN',

@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What is true of each Cray PE release and of the machine: data files, read once.
+What is true of each Cray PE release: data files, read once. What a site adds to them: sites/.
 
 cpe/<release>.json       the Cray modules of a release and their versions
-versions/<release>.json  the version of each library that a release's software stack holds
-machine.json             partitions, target modules, driver window
 rocm.json                how software is built with ROCm here: targets, GTL, libraries, names of modules
 toolchains.json          the cpe* toolchains: which modules they load
 modules.json             what each Cray module provides, and which variable holds its prefix
 libraries.json           what the libraries of the Cray modules are called, by version and toolchain
 upstream.json            upstream's toolchains, their compiler families, and generations
-jobs.json                how jobs are run: queues, binding of ranks to cores and GPUs, settings
 compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
 python/<version>.json    the Python packages that a cray-python carries
 """
@@ -19,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Mapping, Optional, Tuple
 
+from .. import sites
 from ..data import ROOT
 from ..errors import DataError
 from ..schemas import checked
@@ -27,7 +25,7 @@ from ..versions import version_key
 
 @dataclass(frozen=True)
 class Release:
-    """One release of the Cray PE, as LUMI installs it."""
+    """One release of the Cray PE, as the site installs it."""
     name: str
     cpe: str
     modules: Mapping[str, str]
@@ -78,7 +76,9 @@ class CrayModule:
 
 
 def release_names() -> Tuple[str, ...]:
-    """Names of all known releases, oldest first."""
+    """Names of the releases that the site has, oldest first."""
+    if sites.site()['releases']:
+        return tuple(sorted(sites.site()['releases']))
     folder = os.path.join(ROOT, 'releases', 'cpe')
     return tuple(sorted(name[:-5] for name in os.listdir(folder) if name.endswith('.json')))
 
@@ -92,26 +92,28 @@ def load_release(name: str) -> Release:
     """
     if name not in release_names():
         raise DataError(f'unknown release "{name}" of the Cray PE; known are {", ".join(release_names())}')
-    data = checked(f'releases/cpe/{name}.json')
+    data, here = checked(f'releases/cpe/{name}.json'), sites.site()['releases'].get(name, {})
+    data = {**data, **here, 'modules': {**data['modules'], **here.get('modules', {})}}
     return Release(data['release'], data['cpe'], data['modules'], data['generation'], data['easybuild'],
                    data['default'], data['installation'], data['source'])
 
 
 def default_release() -> Release:
-    """The release that LUMI makes the default."""
+    """The release that the site makes the default."""
     return next(rel for rel in map(load_release, release_names()) if rel.default)
 
 
 @lru_cache(maxsize=None)
 def load_machine() -> Mapping:
     """Facts of the machine: partitions, targets, driver window (machine.json)."""
-    return checked('releases/machine.json')
+    found: Mapping = sites.read('machine.json')
+    return found
 
 
 @lru_cache(maxsize=None)
 def load_rocm() -> Mapping:
     """How software is built with ROCm on the machine (rocm.json)."""
-    return checked('releases/rocm.json')
+    return {**checked('releases/rocm.json'), **sites.site()['rocm']}
 
 
 @lru_cache(maxsize=None)
@@ -123,7 +125,7 @@ def load_toolchains() -> Mapping:
 @lru_cache(maxsize=None)
 def load_upstream() -> Mapping:
     """Upstream's toolchains and generations as data (upstream.json)."""
-    return checked('releases/upstream.json')
+    return sites.filled(checked('releases/upstream.json'))
 
 
 def family_of(toolchain: str) -> Mapping:
@@ -187,42 +189,39 @@ def library_suffix(module: str, release_name: str, toolchain: str) -> str:
 @lru_cache(maxsize=None)
 def library_versions(release_name: str) -> Mapping[str, Tuple[str, ...]]:
     """
-    The versions of each library in LUMI's own stack for a release (empty where no list exists).
+    The versions of each library in the site's own stack for a release (empty where no list exists).
 
     :return: name -> versions
     """
-    path = f'releases/versions/{release_name}.json'
-    if not os.path.exists(os.path.join(ROOT, path)):
-        return {}
-    return {name: tuple(versions) for name, versions in checked(path)['libraries'].items()}
+    return {name: tuple(versions) for name, versions in _stack(release_name).get('libraries', {}).items()}
 
 
 @lru_cache(maxsize=None)
 def library_variants(release_name: str) -> Mapping[str, Mapping[str, Any]]:
     """
-    The libraries that LUMI's own stack for a release has under a suffix where upstream has none, as the same thing.
+    The libraries that the site's own stack for a release has under a suffix where upstream has none, as the same thing.
 
-    :return: name -> {"suffix", "reason"}, and `others`: other suffixes of upstream's -> LUMI's
+    :return: name -> {"suffix", "reason"}, and `others`: other suffixes of upstream's -> the site's
     """
-    path = f'releases/versions/{release_name}.json'
-    if not os.path.exists(os.path.join(ROOT, path)):
-        return {}
-    found: Mapping[str, Mapping[str, Any]] = checked(path).get('variants', {})
+    found: Mapping[str, Mapping[str, Any]] = _stack(release_name).get('variants', {})
     return found
 
 
 @lru_cache(maxsize=None)
 def central_bundles(release_name: str) -> Mapping[str, Mapping]:
     """
-    The modules of LUMI's own stack for a release that hold several of upstream's packages.
+    The modules of the site's own stack for a release that hold several of upstream's packages.
 
     :return: name -> {"members": {name: version}, "reason", "link"}
     """
-    path = f'releases/versions/{release_name}.json'
-    if not os.path.exists(os.path.join(ROOT, path)):
-        return {}
-    found: Mapping[str, Mapping] = checked(path).get('provides', {})
+    found: Mapping[str, Mapping] = _stack(release_name).get('provides', {})
     return found
+
+
+def _stack(release_name: str) -> Mapping[str, Any]:
+    """What the site's own stack holds for a release; empty where no list exists."""
+    path = f'versions/{release_name}.json'
+    return sites.read(path) if sites.has(path) else {}
 
 
 @lru_cache(maxsize=None)
@@ -249,7 +248,7 @@ def load_compilers() -> Mapping:
 @lru_cache(maxsize=None)
 def load_provided() -> Mapping:
     """The names that something answers to here: toolchain options … (provided.json)."""
-    return checked('releases/provided.json')
+    return sites.filled(checked('releases/provided.json'))
 
 
 def compiler_family(name: str) -> Mapping:

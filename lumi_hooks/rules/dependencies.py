@@ -4,7 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any, Mapping, Optional, Tuple
 
-from .. import releases
+from .. import releases, sites
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
@@ -79,7 +79,7 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
     return None
 
 
-@rule('central-bundles', 'a module of LUMI\'s own stack that holds several packages stands in for them')
+@rule('central-bundles', f'a module of {sites.name()}\'s own stack that holds several packages stands in for them')
 def central_bundles(draft: Draft, site: Site):
     """Mesa, libGLU, libglvnd … → OpenGL, where LUMI has a module or a recipe of it for the toolchain."""
     middle = f'-{site.toolchain}-{site.toolchain_version}'
@@ -122,7 +122,7 @@ def impossible(draft: Draft, site: Site):
         for _, dependency, found in _each(draft, 'cray'):
             if 'rocm' in found.serial:
                 yield Refusal('partition', f'it depends on {dependency}, a part of ROCm, and partition '
-                              f'{site.partition} has no GPUs: load partition/G', 'impossible')
+                              f'{site.partition} has no GPUs: {sites.said("with_gpu")}', 'impossible')
 
 
 @rule('toolchain-fft', 'upstream\'s foss and gfbf toolchains bring FFTW along, cpe* toolchains do not')

@@ -6,6 +6,7 @@ login node. What was left out is said, and belongs into a job after the installa
 import re
 from typing import Any, Iterator, List, Tuple
 
+from .. import sites
 from ..change import Change
 from ..packages import uses
 from ..site import Site
@@ -23,7 +24,7 @@ _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone
 
 
 @rule('mpi-tests', 'tests that start MPI programs do not run on a login node',
-      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+      link=sites.link('compilers'))
 def mpi_tests(draft: Draft, site: Site):
     """
     The test step is left out where the package is known to start MPI programs in it (`mpi-tests` in its data file),

@@ -2,7 +2,8 @@
 """Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
 from typing import Iterator, Optional, Tuple
 
-from ..backends import stands_for
+from .. import sites
+from ..backends import load_backends, stands_for
 from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream
@@ -51,12 +52,18 @@ def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
 
 
 def _why_not_held(dependency: Dependency, found: Treatment) -> Optional[str]:
-    """Why a module of build tools does not do: it holds another major version of what sources are written for."""
+    """
+    Why a module of build tools does not do: the site has none, or it holds another major version of what sources are
+    written for.
+    """
+    module = found.module['name'] if found.module else ''
+    if module not in (load_backends()['name'], *sites.site()['tools']):
+        return f'{sites.name()} has no module {module}'
     held = stands_for().get(dependency.name)
     if not found.versions or not held or not dependency.version[:1].isdigit() \
             or version_key(held)[:1] == version_key(dependency.version)[:1]:
         return None
-    return f'{found.module["name"] if found.module else ""} holds {dependency.name} {held}: {found.versions["reason"]}'
+    return f'{module} holds {dependency.name} {held}: {found.versions["reason"]}'
 
 
 def stand_in(found: Treatment, site: Site, setuptools: str = '') -> Dependency:

@@ -2,7 +2,7 @@
 """Which variant a recipe becomes: for AMD's GPUs, or for the processors alone; and what it depends on then."""
 from typing import Optional
 
-from .. import gpu
+from .. import gpu, sites
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..packages import treatment
@@ -10,7 +10,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 
-_DOCS = 'https://docs.lumi-supercomputer.eu/hardware/lumig/'
+_DOCS = sites.link('gpus')
 
 
 @rule('gpu-back-end', 'a recipe for NVIDIA\'s GPUs is one for AMD\'s where the software has a back end for them',
@@ -34,8 +34,8 @@ def gpu_back_end(draft: Draft, site: Site):
         why = gpu.without(recipe)
         yield Refusal(why.code, why.reason, 'gpu-back-end', why.culprit)
     elif not site.partition_facts['gpu']:
-        yield Refusal('partition', f'partition {site.partition} has no GPUs: load partition/G, where it becomes '
-                      f'{draft.name} with {entry["back_end"]} for AMD\'s, or take its recipe without CUDA',
+        yield Refusal('partition', f'partition {site.partition} has no GPUs: {sites.said("with_gpu")}, where it '
+                      f'becomes {draft.name} with {entry["back_end"]} for AMD\'s, or take its recipe without CUDA',
                       'gpu-back-end', draft.name)
     else:
         compiler = entry['compiler']
@@ -102,7 +102,7 @@ def gpu_module(draft: Draft, site: Site):
 
 
 @rule('gpu-suffix', 'the GPU variant is named -rocm and the other one -CPU, behind upstream\'s own suffix',
-      link='https://lumi-supercomputer.github.io/LUMI-EasyBuild-docs/')
+      link=sites.link('easybuild'))
 def gpu_suffix(draft: Draft, site: Site):
     """-CUDA-12.9.1 goes; -rocm or -CPU comes, on the recipe and on what it depends on."""
     kind = gpu.variant(draft.recipe, site)

@@ -3,7 +3,7 @@
 import re
 from typing import Any, Iterator, List, Mapping, Optional, Tuple
 
-from .. import gpu
+from .. import gpu, sites
 from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..packages import uses
@@ -235,7 +235,7 @@ def gtl(draft: Draft, site: Site):
 
 
 @rule('hipcc-libs', 'the wrapper names every variant of LibSci at once, which breaks a link by hipcc',
-      link='https://lumi-supercomputer.github.io/LUMI-training-materials/4day-20230530/')
+      link=sites.link('hip'))
 def hipcc_libs(draft: Draft, site: Site):
     """$(CC --cray-print-opts=libs) in the link of a GPU variant becomes MPI, GTL and the one LibSci, by name."""
     entry = entry_of(draft, site)

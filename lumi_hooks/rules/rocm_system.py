@@ -2,7 +2,7 @@
 """What the machine's driver and compilers make of ROCm: which versions run, and which compilers take its bitcode."""
 from typing import Optional
 
-from .. import gpu
+from .. import gpu, sites
 from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..releases import load_machine, load_rocm
@@ -61,7 +61,7 @@ def driver_window(draft: Draft, site: Site):
 
 
 @rule('hip-bitcode', 'a compiler can\'t link device code of a newer Clang than its own',
-      link='https://lumi-supercomputer.github.io/LUMI-training-materials/User-Updates/Update-202601/')
+      link=sites.link('updates'))
 def hip_bitcode(draft: Draft, site: Site):
     """CCE 17 and older (Clang 17) with ROCm 6.2 and newer (Clang 18): relocatable device code can't be linked."""
     if gpu.variant(draft.recipe, site) != gpu.ROCM or site.toolchain != 'cpeCray':
@@ -83,7 +83,7 @@ def rocm_base(site: Site) -> Optional[str]:
 
 
 @rule('hugepages', 'huge pages of another size than 2M corrupt memory on the machine\'s operating system',
-      link='https://lumi-supercomputer.github.io/LUMI-training-materials/User-Updates/Update-202601/')
+      link=sites.link('updates'))
 def hugepages(draft: Draft, site: Site):
     """craype-hugepages of any other size becomes craype-hugepages2M."""
     right = load_rocm()['hugepages']['module']

@@ -3,6 +3,7 @@
 import re
 from typing import Iterator, Optional
 
+from .. import sites
 from ..change import Change
 from ..releases import compiler_family, load_provided, load_toolchains
 from ..site import Site
@@ -38,7 +39,7 @@ TOOLCHAINS = ('toolchainopts',)
 
 
 @rule('compiler-names', 'the compilers are cc, CC and ftn here',
-      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+      link=sites.link('compilers'))
 def compiler_names(draft: Draft, site: Site):
     """gcc, g++ and gfortran as the compiler that a build is told to take become the wrappers."""
     if not _HINT.search(draft.recipe.text):
@@ -54,7 +55,7 @@ def compiler_names(draft: Draft, site: Site):
 
 
 @rule('native-target', 'the target modules choose the processor, not the node that builds',
-      link='https://docs.lumi-supercomputer.eu/development/compiling/prgenv/')
+      link=sites.link('compilers'))
 def native_target(draft: Draft, site: Site):
     """
     -march=native, -mtune=native and -mcpu=native go, in toolchainopts too: the login nodes' processor is another. An

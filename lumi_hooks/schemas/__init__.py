@@ -16,10 +16,11 @@ from .plain import faults
 # pattern of a data file, below the library's folder -> its schema; the first that fits counts
 KINDS = {
     'releases/cpe/*.json': 'cpe',
-    'releases/versions/*.json': 'versions',
-    'releases/machine.json': 'machine',
+    'sites/*/site.json': 'site',
+    'sites/*/versions/*.json': 'versions',
+    'sites/*/machine.json': 'machine',
     'releases/rocm.json': 'rocm',
-    'releases/jobs.json': 'jobs',
+    'sites/*/jobs.json': 'jobs',
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
@@ -74,15 +75,16 @@ def schema(kind: str) -> Mapping[str, Any]:
     return load_json(os.path.join(os.path.dirname(os.path.abspath(__file__)), f'{kind}.schema.json'))
 
 
-def checked(path: str) -> Any:
+def checked(path: str, kind: Optional[str] = None) -> Any:
     """
     The contents of one of the library's data files, checked against its schema.
 
-    :param path: below the library's folder
+    :param path: below the library's folder, or of a site's file elsewhere
+    :param kind: what it is; without it its place says so
     :raises DataError: the file is missing or wrong; the message names the place
     """
     content = load_json(path)
-    kind = kind_of(path)
+    kind = kind or kind_of(path)
     fault = next(faults(content, schema(kind)), None) if kind else None
     if fault:
         raise DataError(f'{path}: {fault}')

@@ -10,6 +10,7 @@ shown. Who can do what to whom: docs/security.md.
 import os
 from typing import Dict, Mapping, Optional, Tuple
 
+from .. import sites
 from ..errors import LumiHooksError, TrustError
 from .judge import Judge
 from .whom import Trusted, trusted
@@ -17,7 +18,7 @@ from .whom import Trusted, trusted
 __all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'trusted', 'why_not', 'why_not_in']
 
 # what decides on whom files are taken from
-_DECIDE = ('EBU_USER_PREFIX', 'HOME', 'LUMI_EASYBUILD_MODE', 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
+_DECIDE = (sites.variable('prefix'), 'HOME', sites.variable('mode'), 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
            'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM',
            'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', 'EBROOTEASYBUILD', 'PATH')
 _AS_BYTES = tuple(map(os.fsencode, _DECIDE))

@@ -5,10 +5,12 @@ import re
 from dataclasses import dataclass
 from typing import Iterable, Mapping, Optional, Tuple
 
+from .. import sites
+
 # where builds are done and what is there today is gone tomorrow (LUMI: $XDG_RUNTIME_DIR and /tmp, EasyBuild-config)
 TEMPORARY = ('/tmp', '/var/tmp', '/dev/shm', '/run/user')
 # variables with folders of installed software, which never is a build folder wherever it lies
-PREFIXES = ('EASYBUILD_INSTALLPATH', 'EASYBUILD_INSTALLPATH_SOFTWARE', 'EBU_USER_PREFIX', 'LUMI_HOOKS_PREFIXES')
+PREFIXES = ('EASYBUILD_INSTALLPATH', 'EASYBUILD_INSTALLPATH_SOFTWARE', sites.variable('prefix'), 'LUMI_HOOKS_PREFIXES')
 BUILDS = ('EASYBUILD_BUILDPATH', 'EASYBUILD_TMPDIR')
 
 

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import Dict, Mapping, Optional, Sequence
 
+from .. import sites
 from ..packages import package
 from ..schemas import checked
 
@@ -15,7 +16,7 @@ ERROR, WARNING, OFF = 'error', 'warning', 'off'
 @lru_cache(maxsize=None)
 def load_policy() -> Mapping:
     """The policy as data (verify/policy.json)."""
-    return checked('verify/policy.json')
+    return sites.filled(checked('verify/policy.json'))
 
 
 @lru_cache(maxsize=None)

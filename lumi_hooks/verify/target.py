@@ -6,6 +6,7 @@ import re
 import subprocess
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
+from .. import sites
 from ..central import Index
 from ..errors import LumiHooksError
 from ..files import read_text
@@ -57,7 +58,8 @@ def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = Tru
                                  f'{" or ".join(near)}?')
         fitting = ', '.join(f'{software}/{known}' for known in sorted(there)) or 'none of that name'
         raise LumiHooksError(f'{name} is neither a folder nor one module on MODULEPATH (there: {fitting}); load the '
-                             'LUMI modules that it was installed with, or give the folder of its installation')
+                             f'{sites.name()} modules that it was installed with, or give the folder of its '
+                             'installation')
     root = module_root(file)
     if not os.path.isdir(root):
         raise LumiHooksError(f'{file}: its folder {root} does not exist; reinstall it')

@@ -9,7 +9,7 @@ from lumi_hooks.data import load_json
 from lumi_hooks.recipe import read_recipe
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-MACHINE = load_json('releases/machine.json')['partitions']
+MACHINE = load_json('sites/lumi/machine.json')['partitions']
 TOOLCHAINS = load_json('releases/toolchains.json')['toolchains']
 RECIPES = sorted(glob.glob(os.path.join(ROOT, 'easyconfigs', 'c', 'cpe*', '*.eb')))
 

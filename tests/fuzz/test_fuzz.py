@@ -61,9 +61,9 @@ OVERRIDES = [
          'patches': ['fix.patch', {'name': 'more.patch', 'level': 0}], 'dependencies': {'zlib': '1.2.13', 'Old': None},
          'builddependencies': {'Bison': {'version': '3.8', 'versionsuffix': '-x'}}},
         {'reason': 'compiler', 'toolchain': 'cpeGNU/25.03', 'license_file': '27000@licences'}]}]
-RELEASE_FILES = ('releases/cpe/25.03.json', 'releases/versions/25.03.json', 'releases/machine.json',
+RELEASE_FILES = ('releases/cpe/25.03.json', 'sites/lumi/versions/25.03.json', 'sites/lumi/machine.json',
                  'releases/toolchains.json', 'releases/modules.json', 'releases/upstream.json',
-                 'releases/compilers.json', 'releases/pythonbuild.json', 'releases/rocm.json', 'releases/jobs.json',
+                 'releases/compilers.json', 'releases/pythonbuild.json', 'releases/rocm.json', 'sites/lumi/jobs.json',
                  'packages/groups.json', 'packages/gpu.json', 'packages/HDF5.json', 'packages/Kokkos.json',
                  'easyblocks.json', 'failures.json', 'verify/policy.json')
 # what keeps in memory what it has read

@@ -104,7 +104,7 @@ def build_cray(folder):
 def _write_modules(tree):
     """Write modules in the places where Cray has them: MPI is seen only with network and compiler."""
     versions = load_json('releases/cpe/%s.json' % RELEASE)['modules']
-    machine = load_json('releases/machine.json')
+    machine = load_json('sites/lumi/machine.json')
 
     def module(folder, name, *lines, version=True):
         path = os.path.join(tree.modules, folder, name + ('/' + versions[name] if version else '') + '.lua')

@@ -106,11 +106,11 @@ def test_a_file_without_a_schema_is_a_problem(tmp_path):
     ('packages/X.json', '{"name": "X", "version": {"policy": "newest", "reason": "r"}}', 'newest'),
     ('packages/X.json', '{"name": "X", "name": "X"}', 'duplicate'),
     ('packages/X.json', '{"name": "X"', 'not valid JSON'),
-    ('releases/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
-    ('releases/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
+    ('sites/lumi/versions/21.01.json', '{"release": "21.02", "source": "s", "libraries": {"a": ["1"]}}', 'named after'),
+    ('sites/lumi/versions/21.01.json', '{"release": "21.01", "source": "s", "libraries": {"a": []}}', 'libraries/a'),
     ('releases/upstream.json', '[]', 'is no object'),
     ('failures.json', '{"failures": [{"kind": "a", "pattern": "(", "advice": "b"}]}', 'failures/0/pattern'),
-    ('releases/jobs.json', '{"source": "s", "partitions": {"G": {"queue": "q", "cores": 0}}}', 'partitions/G/cores'),
+    ('sites/lumi/jobs.json', '{"source": "s", "partitions": {"G": {"queue": "q", "cores": 0}}}', 'partitions/G/cores'),
 ])
 def test_what_a_schema_rejects(tmp_path, path, text, says):
     full = tmp_path / path

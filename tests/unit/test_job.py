@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from writing import put_module
 
-from lumi_hooks import queues, quote
+from lumi_hooks import queues, quote, sites
 from lumi_hooks.cli import main
 from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.job import NO_ACCOUNT, make_job
@@ -27,9 +27,9 @@ def g():
 
 
 def test_a_core_for_each_gpu(monkeypatch):
-    facts = json.loads(json.dumps(queues.checked('releases/jobs.json')))
+    facts = json.loads(json.dumps(sites.read('jobs.json')))
     facts['partitions']['G']['gpus']['first_cores'].pop()
-    monkeypatch.setattr(queues, 'checked', lambda path: facts)
+    monkeypatch.setattr(sites, 'read', lambda path: facts)
     with pytest.raises(DataError, match='jobs.json: partitions/G/gpus: first_cores has to name a core for each'):
         load_jobs()
 

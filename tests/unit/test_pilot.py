@@ -71,7 +71,7 @@ def test_expected_values_are_the_datas():
 
 def test_a_place_that_is_gone_is_told():
     one = dict(next(one for one in assumptions() if one['id'] == 'libfabric-version'))
-    one['where'] = {'file': 'lumi_hooks/releases/machine.json', 'key': 'libfabric/nothing'}
+    one['where'] = {'file': 'lumi_hooks/sites/lumi/machine.json', 'key': 'libfabric/nothing'}
     with pytest.raises(DataError, match=r'libfabric-version: .*machine.json has no libfabric/nothing'):
         expected(one)
 
@@ -112,7 +112,7 @@ def test_states():
     assert facts['os-version'].state == RIGHT
     wrong = facts['libfabric-version']
     assert (wrong.state, wrong.present, wrong.found) == (WRONG, ['1.22.0'], ['1.29.1'])
-    assert (wrong.file, wrong.key) == ('lumi_hooks/releases/machine.json', 'libfabric/version')
+    assert (wrong.file, wrong.key) == ('lumi_hooks/sites/lumi/machine.json', 'libfabric/version')
     assert facts['gpu-target'].state == MISSING
     assert {'cpe-modules@25.03', 'cpe-modules@25.09', 'module-variables@papi', 'cray-python@3.11.7'} <= set(facts)
 
@@ -201,7 +201,7 @@ def test_pilot_facts_for_people(tmp_path, capsys):
     path.write_text(probe_text([('libfabric.version', '1.29.1'), ('os.version', '15.6')]))
     assert main(['pilot-facts', str(path)]) == 1
     out = capsys.readouterr().out
-    assert 'lumi_hooks/releases/machine.json, libfabric/version' in out and '  found      1.29.1' in out
+    assert 'lumi_hooks/sites/lumi/machine.json, libfabric/version' in out and '  found      1.29.1' in out
     assert out.splitlines()[-1].startswith('1 differs, 1 as assumed, ')
     path.write_text(probe_text([('os.version', '15.6')]))
     assert main(['pilot-facts', '--all', str(path)]) == 0

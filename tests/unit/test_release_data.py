@@ -136,7 +136,7 @@ def test_prefix_variables_are_not_shared_by_modules_that_load_together():
 
 
 def test_version_tables_belong_to_known_releases():
-    names = [os.path.basename(path)[:-5] for path in schemas.data_files() if path.startswith('releases/versions/')]
+    names = [os.path.basename(path)[:-5] for path in schemas.data_files() if path.startswith('sites/lumi/versions/')]
     assert names and set(names) <= set(release_names())
     assert library_versions('26.03') == {} or '26.03' in names
     assert 'zlib' in library_versions(default_release().name)

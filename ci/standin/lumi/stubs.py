@@ -11,7 +11,7 @@ import os
 FACTS = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'recipes-25.03.json')
 
 
-def facts():
+def facts(path=FACTS):
     """
     What LUMI has recipes of, for one release: {"release", "source", "recipes": [...]}.
 
@@ -19,7 +19,7 @@ def facts():
     easyblock, dependencies and builddependencies: [name, version, suffix, "system"], or the name of an external
     module. `file` stands where LUMI's file is not called as its parameters say.
     """
-    with open(FACTS, encoding='utf-8') as stream:
+    with open(path, encoding='utf-8') as stream:
         return json.load(stream)
 
 
@@ -30,13 +30,14 @@ def file_name(row, toolchain, release):
     return row.get('file', usual).replace('{toolchain}', toolchain)
 
 
-def stub(row, toolchain, release):
+def stub(row, toolchain, known):
     """Text of the stub of a recipe for one of its toolchains."""
+    release = known['release']
     home = 'SYSTEM' if toolchain == 'system' else f"{{'name': {toolchain!r}, 'version': {release!r}}}"
     lines = [f"easyblock = {row.get('easyblock', 'Tarball')!r}", '', f"name = {row['name']!r}",
              f"version = {row['version']!r}", f"versionsuffix = {row.get('suffix', '')!r}", '',
-             "homepage = 'https://lumi-supercomputer.github.io/LUMI-EasyBuild-docs/'",
-             "description = 'A stub: what is known of a recipe of LUMI, without how it is built'", '',
+             f"homepage = {known['homepage']!r}",
+             f"description = 'A stub: what is known of a recipe of {known['called']}, without how it is built'", '',
              f'toolchain = {home}']
     for parameter in ('builddependencies', 'dependencies'):
         if parameter in row:
@@ -52,13 +53,13 @@ def _dependency(item):
     return f"({', '.join(words)})"
 
 
-def write_stubs(folder, only=None):
+def write_stubs(folder, only=None, path=FACTS):
     """
     Write the stubs below a folder, in EasyBuild's letter layout; how many.
 
     only: names of software; all where there are none.
     """
-    known, number = facts(), 0
+    known, number = facts(path), 0
     for row in known['recipes']:
         if only and row['name'] not in only:
             continue
@@ -67,6 +68,6 @@ def write_stubs(folder, only=None):
         for toolchain in row['toolchains']:
             with open(os.path.join(place, file_name(row, toolchain, known['release'])), 'w',
                       encoding='utf-8') as stream:
-                stream.write(stub(row, toolchain, known['release']))
+                stream.write(stub(row, toolchain, known))
             number += 1
     return number

@@ -52,7 +52,7 @@ def facts():
 
 def machine():
     """Return the machine data of the project: partitions, targets."""
-    return read_json(RELEASES / 'machine.json')
+    return read_json(RELEASES.parent / 'sites/lumi/machine.json')
 
 
 def toolchains():

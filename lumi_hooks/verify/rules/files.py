@@ -4,6 +4,7 @@ import os
 import shlex
 from typing import Dict, Iterator, List, Set, Tuple
 
+from ... import sites
 from ..elf import PROGRAM, Elf
 from ..loader import Loaded, expand
 from .base import Installation, Problem, rule
@@ -128,7 +129,7 @@ def _found_in_programs(installation: Installation) -> Dict[str, Set[str]]:
 def _how_to_find(installation: Installation, name: str) -> str:
     if name.startswith(('libmpi', 'libsci', 'libhdf5', 'libnetcdf', 'libpnetcdf', 'libfftw3')):
         return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to be ' \
-               f'in {installation.places.cray}/pe/lib64; a version that only its module has is found with the ' \
-               'module lumi-CrayPath loaded'
+               f'in {installation.places.cray}/pe/lib64; a version that only its module has is found ' \
+               f'{sites.said("loader")}'
     return 'add the package that has it as a dependency, so that its module sets LD_LIBRARY_PATH; verify with its ' \
            'modules loaded (lumi-eb verify NAME/VERSION does that), or name its folder with --library-path'

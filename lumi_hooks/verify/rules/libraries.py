@@ -4,6 +4,7 @@ import os
 import re
 from typing import Iterator, List
 
+from ... import sites
 from ..policy import kind_of
 from .base import Installation, Problem, rule
 
@@ -82,7 +83,7 @@ def openmp_mixed(installation: Installation) -> Iterator[Problem]:
         yield Problem(elf.path, f'{len(runtimes(elf.path))} OpenMP run times in one process: '
                                 f'{_list(installation, elf, runtimes(elf.path))}',
                       'compile everything in the process with one compiler family, or switch OpenMP off in one part '
-                      '(LUMI: OpenMP with HIP only under cpeAMD and cpeCray)')
+                      f'({sites.name()}: OpenMP with HIP only under cpeAMD and cpeCray)')
 
 
 @rule('blas-foreign')

@@ -261,7 +261,7 @@ def test_rule_gpu_usage_and_never_a_variable(recipe, thing, g):
     assert found.parameters['usage'].startswith('Start it.\n') and 'lumi-eb job' in found.parameters['usage']
     for name, value in found.parameters.items():
         assert name == 'usage' or 'MPICH_GPU_SUPPORT_ENABLED' not in str(value)
-    for entry in load_json('releases/jobs.json')['partitions'].values():
+    for entry in load_json('sites/lumi/jobs.json')['partitions'].values():
         assert 'MPICH_GPU_SUPPORT_ENABLED' not in {item['name'] for item in entry['environment']}
 
 

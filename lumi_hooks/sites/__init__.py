@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""
+The site as data: a folder of JSON files, read once. LUMI's is the default.
+
+site.json               variables that tell where we are, layout of prefixes, words of messages, modules of the site
+machine.json            partitions, hosts, targets, GPUs, storage
+jobs.json               how jobs are run: queues, binding of ranks to cores and GPUs, settings
+versions/<release>.json the version of each library that the central stack holds for a release; may be left out
+
+$LUMI_HOOKS_SITE names one of the folders next to this file, $LUMI_HOOKS_SITE_DIR any folder.
+"""
+import os
+import re
+from functools import lru_cache
+from typing import Any, Mapping, Tuple
+
+from ..data import ROOT
+from ..errors import SiteError
+from ..schemas import checked
+
+NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
+# words that common knowledge may leave open (`filled`)
+_OPEN = re.compile(r'\{(site|nodes|own_recipe|containers|other_containers|containers_module)\}')
+
+
+def known() -> Tuple[str, ...]:
+    """Names of the sites that the library brings along."""
+    return tuple(sorted(entry.name for entry in os.scandir(os.path.dirname(os.path.abspath(__file__)))
+                        if os.path.isfile(os.path.join(entry.path, 'site.json'))))
+
+
+@lru_cache(maxsize=None)
+def folder() -> str:
+    """
+    The site's folder: one of ours as a path below the library's own folder, another one as an absolute path.
+
+    :raises SiteError: there is no such site, or others could have written its data
+    """
+    given = os.environ.get(FOLDER)
+    if given:
+        path = os.path.abspath(given)
+        if not os.path.isfile(os.path.join(path, 'site.json')):
+            raise SiteError(f'{FOLDER}={given} is no folder of a site: it has no file site.json')
+        _check_owner(path)
+        return path
+    name = os.environ.get(NAMED) or DEFAULT
+    if name not in known():
+        raise SiteError(f'{NAMED}={name}: there is no such site; known are {", ".join(known())}, and {FOLDER} names '
+                        'the folder of another one')
+    return f'sites/{name}'
+
+
+def has(name: str) -> bool:
+    """Does the site have a file of that name?"""
+    return os.path.isfile(os.path.join(ROOT, folder(), name))
+
+
+@lru_cache(maxsize=None)
+def read(name: str) -> Any:
+    """
+    The contents of one of the site's files, checked against its schema.
+
+    :param name: as the list at the top of this file has it
+    :raises DataError: the file is missing or wrong; the message names the place
+    """
+    return checked(f'{folder()}/{name}', re.split(r'[./]', name)[0])
+
+
+def site() -> Mapping[str, Any]:
+    """The site's own file (site.json)."""
+    found: Mapping[str, Any] = read('site.json')
+    return found
+
+
+def name() -> str:
+    """What people call the site: LUMI."""
+    return str(site()['called'])
+
+
+def variable(key: str) -> str:
+    """Name of an environment variable that tells where we are; empty where the site has none of that kind."""
+    return str(site()['variables'].get(key, ''))
+
+
+def said(key: str, **values: str) -> str:
+    """
+    Words of the site for a message.
+
+    :param values: what stands for the names in braces
+    """
+    return str(site()['words'][key]).format(**values)
+
+
+def filled(content: Any) -> Any:
+    """
+    Common knowledge with the site's words in it: {site}, and those of its own words that tell where a thing is found.
+
+    :param content: what a data file holds
+    """
+    if isinstance(content, str):
+        return _OPEN.sub(lambda match: name() if match[1] == 'site' else said(match[1]), content)
+    if isinstance(content, dict):
+        return {key: filled(value) for key, value in content.items()}
+    return [filled(value) for value in content] if isinstance(content, list) else content
+
+
+def link(key: str) -> str:
+    """The page that says something of the site, for messages and reasons."""
+    return str(site()['links'][key])
+
+
+def layout(key: str, stack: str = '*', partition: str = '*') -> str:
+    """
+    A folder below a prefix, relative to it.
+
+    :param key: modules, software, archive, recipes or sources
+    :param stack: version of the site's software stack
+    :param partition: of the machine
+    """
+    return str(site()['layout'][key]).format(stack=stack, partition=partition)
+
+
+def _check_owner(path: str) -> None:
+    """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
+    from ..trust.judge import Judge
+    from ..trust.whom import Trusted, Zone, private_group
+    user, owner = os.geteuid(), os.stat(path).st_uid
+    judge = Judge(Trusted(user, frozenset({0, private_group(user)}),
+                          (Zone(os.path.realpath(path), frozenset({owner})),)))
+    for place in (path, os.path.join(path, 'versions')):
+        for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
+            reason = judge.why_not(os.path.join(place, entry)) if entry.endswith('.json') else None
+            if reason:
+                raise SiteError(f'{FOLDER}: {os.path.join(place, entry)} is not read, as it decides on what is '
+                                f'derived: {reason}')
