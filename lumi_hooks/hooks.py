@@ -30,7 +30,7 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
+from lumi_hooks.eb import around, checks, dispatch, environment, libtool, names, python, session, trust  # noqa: E402
 
 trust.put_back(_FIRST)
 _chain = None
@@ -94,6 +94,14 @@ def post_fetch_hook(easyblock):
     if session.current():
         trust.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_prepare_hook(easyblock):
+    """The toolchain is going to be loaded."""
+    if session.current():
+        names.leave_out_roots(easyblock.toolchain)
+    _behind('pre_prepare_hook', easyblock)
 
 
 @dispatch.clear_errors
