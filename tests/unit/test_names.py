@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from easybuild.framework.easyconfig.easyconfig import EasyConfig
 
-from lumi_hooks.eb import names
+from lumi_hooks.eb.policy import external_names
 
 METADATA = {'cray-hdf5-parallel/1.14.3.5': {'name': ['HDF5'], 'version': ['1.14.3'], 'prefix': 'HDF5_DIR'},
             'mine/1.0': {}}
@@ -53,9 +53,9 @@ def test_without_our_toolchains_their_external_modules_have_no_names(monkeypatch
     metadata = {'name': ['GCC'], 'prefix': 'GCC_PREFIX'}
     toolchain = SimpleNamespace(tcdeps=[{'external_module': True, 'external_module_metadata': metadata},
                                         {'name': 'zlib', 'external_module': False}])
-    names.leave_out_roots(toolchain)
+    external_names.leave_out_roots(toolchain)
     assert toolchain.tcdeps[0]['external_module_metadata'] == metadata
-    monkeypatch.setattr(names.patches, 'on', lambda feature: feature != 'toolchains')
-    names.leave_out_roots(toolchain)
+    monkeypatch.setattr(external_names.patches, 'on', lambda feature: feature != 'toolchains')
+    external_names.leave_out_roots(toolchain)
     assert [dep.get('external_module_metadata') for dep in toolchain.tcdeps] == [{'prefix': 'GCC_PREFIX'}, None]
     assert 'name' in metadata  # which EasyBuild shares between recipes

@@ -12,8 +12,8 @@ toolchain that stand for no software (PrgEnv-gnu, craype …) there is nothing t
 """
 from typing import Any
 
-from ..releases import load_machine
-from . import patches
+from ...releases import load_machine
+from .. import patches
 
 
 @patches.replaces('easybuild.framework.easyconfig.easyconfig:EasyConfig.handle_external_module_metadata')
