@@ -215,8 +215,8 @@ _MOST_PARSERS = 100
 
 def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
     """
-    EasyBuild's parser of a recipe's text, which runs it: once for a text, as long as the variables that it asks for and
-    those of `read_for` are the same. Of its path it learns nothing.
+    EasyBuild's parser of a recipe's text, which runs it: once for a text, as long as the variables that it asks for
+    and those of `read_for` are the same. Of its path it learns nothing.
 
     :param path: tells the format by its ending
     :param parser: one that has run the text already

@@ -38,6 +38,6 @@ def test_a_recipe_is_run_once(fresh, tmp_path):
     ran = tmp_path / 'ran'
     path = tiny(tmp_path, extra=f"open({str(ran)!r}, 'a').write('x')\n")
     fresh.eb(f'{path}')
-    # two texts, each once: as it is written, which EasyBuild runs before any hook, and as it is stored: lumi-hooks checks
-    # that, and the recipe is installed by the parser that has run it
+    # two texts, each once: as it is written, which EasyBuild runs before any hook, and as it is stored: lumi-hooks
+    # checks that, and the recipe is installed by the parser that has run it
     assert ran.read_text() == 'xx'
