@@ -222,7 +222,8 @@ def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
     :param parser: one that has run the text already
     """
     from easybuild.framework.easyconfig.parser import EasyConfigParser
-    key = text, (path or '').endswith('.yeb'), tuple(_variables.items()), tuple(map(os.environ.get, _ASKED.findall(text)))
+    asked = tuple(map(os.environ.get, _ASKED.findall(text)))
+    key = text, (path or '').endswith('.yeb'), tuple(_variables.items()), asked
     found = _parsers.get(key) or parser or EasyConfigParser(filename=path, rawcontent=text)
     if key not in _parsers:
         if len(_parsers) >= _MOST_PARSERS:
