@@ -117,7 +117,8 @@ def overview(site: Site, json_wanted: bool) -> int:
                              'installation')
     paths = [path for folder in software_folders(site.prefix) for path in installations(folder)]
     if not paths:
-        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')
+        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}: '
+                             'lumi-eb install NAME makes one, and lumi-eb adapt RECIPE explains a recipe before that')
     found: List[Tuple[str, str, Today]] = []
     failed = Partial('installation', 'left out: ')
     with progress('installations', 50) as told:

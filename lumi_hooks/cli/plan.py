@@ -255,8 +255,8 @@ def _takes(estimate: Optional[Estimate]) -> str:
     """What is expected of an installation, in a few words."""
     if estimate is None:
         return ''
-    return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else ',') + \
-        f' {(estimate.bytes or 0) / 1e6:,.1f} MB {estimate.inodes or 0:,} inodes'
+    return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else '') + \
+        f', {(estimate.bytes or 0) / 1e6:,.1f} MB, {estimate.inodes or 0:,} inodes'
 
 
 def _from(node: Node) -> str:
