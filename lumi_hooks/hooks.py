@@ -30,9 +30,11 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
+from lumi_hooks.eb import dispatch, session  # noqa: E402
+from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, sanity  # noqa: E402
+from lumi_hooks.eb.policy import external_names, gate  # noqa: E402
 
-trust.put_back(_FIRST)
+gate.put_back(_FIRST)
 _chain = None
 if _AS_FILE:
     dispatch.claim('file')
@@ -65,9 +67,9 @@ def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
     here = session.current()
     if here:
-        trust.check_clone()
+        gate.check_clone()
         here.raise_refusals()
-        around.before_all(here, ecs)
+        preparation.before_all(here, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
@@ -84,7 +86,7 @@ def pre_easyblock_hook(easyblock):
     here = session.current()
     if here:
         here.enter(easyblock.cfg)
-        around.enter(here, easyblock)
+        preparation.enter(here, easyblock)
     _behind('pre_easyblock_hook', easyblock)
 
 
@@ -92,8 +94,16 @@ def pre_easyblock_hook(easyblock):
 def post_fetch_hook(easyblock):
     """Patches of others are not applied."""
     if session.current():
-        trust.check_patches(easyblock)
+        gate.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_prepare_hook(easyblock):
+    """The toolchain is going to be loaded."""
+    if session.current():
+        external_names.leave_out_roots(easyblock.toolchain)
+    _behind('pre_prepare_hook', easyblock)
 
 
 @dispatch.clear_errors
@@ -118,8 +128,8 @@ def pre_sanitycheck_hook(easyblock):
     """What was installed is going to be tried."""
     here = session.current()
     if here:
-        around.repair(here, easyblock)
-        checks.begin(easyblock)
+        preparation.repair(here, easyblock)
+        sanity.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
 
 
@@ -128,7 +138,7 @@ def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
     here = session.current()
     if here:
-        checks.end(easyblock)
+        sanity.end(easyblock)
         here.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
 
@@ -140,7 +150,7 @@ def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     if here:
         environment.rust_for(here.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
-    instead = checks.instead(changed or cmd, kwargs.get('interactive', False))
+    instead = sanity.instead(changed or cmd, kwargs.get('interactive', False))
     return changed if instead is None else instead
 
 
@@ -169,7 +179,7 @@ def post_easyblock_hook(easyblock):
     here = session.current()
     if here:
         here.leave()
-        around.leave(here, easyblock)
+        preparation.leave(here, easyblock)
     _behind('post_easyblock_hook', easyblock)
 
 

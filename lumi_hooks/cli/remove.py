@@ -8,9 +8,9 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import quote, sites
 from ..catalogue import similar
-from ..eb import removal
-from ..eb.aside import pending
-from ..eb.removal import Target
+from ..eb.lifecycle import removal
+from ..eb.lifecycle.removal import Target
+from ..eb.lifecycle.rollback import pending
 from ..errors import LumiHooksError, SiteError
 from ..files import umask
 from ..prefix import held, permissions

@@ -140,7 +140,7 @@ def keeps_hooks(eb: Optional[str], hooks: str) -> bool:
 def chained(ours: str) -> Optional[str]:
     """The hooks files that run behind ours, as a list like PATH; None where there is none."""
     try:
-        from ..eb.places import chained_hooks
+        from ..eb.plugin_folders import chained_hooks
     except ImportError:
         return None
     return os.pathsep.join(chained_hooks(ours)) or None

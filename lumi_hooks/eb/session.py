@@ -33,11 +33,13 @@ from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
-from . import around, install, jobs, linkage, live, messages, names, patches, places, stack, trust  # noqa: F401
-from .asked import Asked
-from .guard import refuse_options
-from .modules import SCOPE
-from .record import Records
+from . import live, messages, patches, plugin_folders
+from .lifecycle import install, linkage, preparation
+from .lifecycle.record import Records
+from .policy import external_names, gate, jobs, prefixes  # noqa: F401 (registered)
+from .policy.modules import SCOPE
+from .policy.options import refuse_options
+from .policy.requested import Asked
 from .view import View
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
@@ -59,7 +61,7 @@ class Session:
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
         self.linkage: Dict[str, Dict[str, Any]] = {}
-        # by full module name too: files whose run paths were fixed (around.py), and the folders that went
+        # by full module name too: files whose run paths were fixed (preparation.py), and the folders that went
         self.run_paths: Dict[str, Dict[str, List[str]]] = {}
 
     @classmethod
@@ -72,12 +74,12 @@ class Session:
         held.keep_days()  # a wrong value is told before anything is built
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
-        site = stack.enter(site_from_environment(), robot, upstream)
-        trust.check_folder()
-        trust.watch_clone()
-        trust.check_included(sys.path)
-        trust.check_given(sys.argv[1:])
-        around.begin(site)
+        site = prefixes.enter(site_from_environment(), robot, upstream)
+        gate.check_folder()
+        gate.watch_clone()
+        gate.check_included(sys.path)
+        gate.check_given(sys.argv[1:])
+        preparation.begin(site)
         session = cls(site, upstream)
         patches.install(session)
         session.store.expire()
@@ -101,15 +103,15 @@ class Session:
             # LUMI's own classes of the same names are superseded; each entry of an easystack includes them again
             if not patches.on(folder):
                 continue
-            places.plugin_package(folder)
+            plugin_folders.plugin_package(folder)
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         self.site.index.refresh()
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = trust.without_strangers(stack.robot_path(self.site, self.view.without_others(robot)))
+        robot[:] = gate.without_strangers(prefixes.robot_path(self.site, self.view.without_others(robot)))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
-        stack.find_sources(self.site)
+        prefixes.find_sources(self.site)
         if self.view.root not in robot:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.view.root)
@@ -124,7 +126,7 @@ class Session:
         # for what is configured again from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.view.root not in known:
-            known = trust.without_strangers(self.view.without_others(known))
+            known = gate.without_strangers(self.view.without_others(known))
             known = [self.view.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
@@ -148,7 +150,7 @@ class Session:
         if key not in self._texts:
             given = self.asked.given(ec.path)
             recipe = live.glance(ec)
-            trust.check_beside(recipe)
+            gate.check_beside(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 parser_of(ec.rawtxt, ec.path, ec.parser)

@@ -8,7 +8,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 from .. import sites
 from ..catalogue import similar
 from ..central import module_version
-from ..eb.removal import Target
+from ..eb.lifecycle.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import names_in, read_text
 from ..prefix import archive_folders, holder, name_of

@@ -12,5 +12,5 @@ rules/             the rules, a file a topic
 check.py           all of it for one folder -> Report
 
 All of it needs no more than the standard library. `eb` asks places and policy, and has the rest run in a process of
-its own (eb/linkage.py says why).
+its own (eb/lifecycle/linkage.py says why).
 """

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lumi_hooks import tree
-from lumi_hooks.eb import aside as module_of_aside
-from lumi_hooks.eb.aside import COMPLETED, RESTORED, Aside, notes, pending
+from lumi_hooks.eb.lifecycle import rollback as module_of_aside
+from lumi_hooks.eb.lifecycle.rollback import COMPLETED, RESTORED, Aside, notes, pending
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.prefix import held
 

@@ -2,7 +2,7 @@
 """What was asked for by name, by the command line of eb."""
 import pytest
 
-from lumi_hooks.eb.asked import Asked
+from lumi_hooks.eb.policy.requested import Asked
 from lumi_hooks.site import make_site
 
 

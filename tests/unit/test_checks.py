@@ -8,7 +8,7 @@ from easybuild.tools.run import run_shell_cmd
 from elves import Place
 
 from lumi_hooks import hooks
-from lumi_hooks.eb import attempt, checks
+from lumi_hooks.eb.lifecycle import attempt, sanity
 
 APP = SimpleNamespace(dry_run=False, full_mod_name='Thing/1.0-cpeGNU-25.03')
 # as Cray MPICH says it
@@ -25,9 +25,9 @@ def step(options, monkeypatch, tmp_path):
         (tmp_path / name).write_text(f'#!/bin/sh\n{FAILS}\n' if name != 'serial' else '#!/bin/sh\nexit 3\n')
         (tmp_path / name).chmod(0o755)
     monkeypatch.setenv('PATH', f'{place.root}/bin:{tmp_path}:/usr/bin:/bin')
-    checks.begin(APP)
+    sanity.begin(APP)
     yield place
-    checks._folder = None
+    sanity._folder = None
 
 
 def tried(command, stdin=None):
@@ -35,7 +35,7 @@ def tried(command, stdin=None):
     instead = hooks.pre_run_shell_cmd_hook(command, interactive=False)
     done = subprocess.run(['bash', '-c', instead or command], input=stdin, stdout=subprocess.PIPE, check=False,
                           stderr=subprocess.STDOUT, **({} if stdin is not None else {'stdin': subprocess.DEVNULL}))
-    return done.returncode, done.stdout.decode(), [item['why'] for item in checks.left(uses_mpi=False)]
+    return done.returncode, done.stdout.decode(), [item['why'] for item in sanity.left(uses_mpi=False)]
 
 
 @pytest.mark.parametrize('command', [
@@ -45,7 +45,7 @@ def tried(command, stdin=None):
 def test_what_mpi_init_ends_is_not_checked(step, command):
     code, output, left = tried(command)
     assert code == 0 and left == ['mpi-init'] and attempt.NOT_CHECKED in output and 'PMI2 init failed' in output
-    assert checks.left(uses_mpi=False) == [{'command': command, 'stdin': '', 'why': 'mpi-init'}]
+    assert sanity.left(uses_mpi=False) == [{'command': command, 'stdin': '', 'why': 'mpi-init'}]
 
 
 @pytest.mark.parametrize('command, code', [
@@ -76,7 +76,7 @@ def test_what_calls_for_a_launcher_is_not_run(step, command):
 def test_standard_input_is_kept(step):
     """R's check of an extension: R -q --no-save, and library(Rmpi) on its standard input."""
     assert tried('cat; fds', b'library(Rmpi)')[0] == 0
-    assert checks.left(False) == [{'command': 'cat; fds', 'stdin': 'library(Rmpi)', 'why': 'mpi-init'}]
+    assert sanity.left(False) == [{'command': 'cat; fds', 'stdin': 'library(Rmpi)', 'why': 'mpi-init'}]
     assert tried('grep -c x', b'x\ny\n')[:2] == (0, '1\n')
 
 
@@ -84,7 +84,7 @@ def test_imports_of_what_uses_mpi_are_left_too(step):
     """They were tried without MPI_Init (MPI4PY_RC_INITIALIZE=0)."""
     command = "python3 -c 'import json'"
     assert tried(command) == (0, '', [])
-    assert checks.left(uses_mpi=True) == [{'command': command, 'stdin': '', 'why': 'import'}]
+    assert sanity.left(uses_mpi=True) == [{'command': command, 'stdin': '', 'why': 'import'}]
 
 
 def test_inside_a_job_srun_starts_it(step, monkeypatch, tmp_path):
@@ -101,11 +101,11 @@ def test_inside_a_job_srun_starts_it(step, monkeypatch, tmp_path):
 
 
 def test_nothing_is_touched_outside_of_sanity_checks(step):
-    checks._folder = None
+    sanity._folder = None
     assert hooks.pre_run_shell_cmd_hook('make') is None
-    checks.begin(SimpleNamespace(dry_run=True))
+    sanity.begin(SimpleNamespace(dry_run=True))
     assert hooks.pre_run_shell_cmd_hook('make') is None
-    checks.begin(APP)
+    sanity.begin(APP)
     assert hooks.pre_run_shell_cmd_hook(['make']) is None
     assert hooks.pre_run_shell_cmd_hook('q', interactive=True) is None
 
@@ -113,13 +113,13 @@ def test_nothing_is_touched_outside_of_sanity_checks(step):
 def test_what_was_not_checked_is_told(step, monkeypatch, capsys):
     tried('fds --help')
     tried("python3 -c 'import json'")
-    checks.end(APP)
+    sanity.end(APP)
     told = capsys.readouterr().out
     assert 'not checked, as MPI starts only inside a job: fds --help' in told and 'import json' not in told
     assert '"lumi-eb job Thing/1.0-cpeGNU-25.03 --test"' in told
     assert hooks.pre_run_shell_cmd_hook('make') is None, 'the step is over'
-    checks.begin(APP)
-    assert not checks.left(True), 'of the package before'
+    sanity.begin(APP)
+    assert not sanity.left(True), 'of the package before'
 
 
 def test_easybuild_takes_the_hook_s_command(step, monkeypatch):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from easybuild.tools import parallelbuild
 
-from lumi_hooks.eb import jobs
+from lumi_hooks.eb.policy import jobs
 from lumi_hooks.site import make_site
 
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from lumi_hooks.data import ROOT
-from lumi_hooks.eb.guard import REFUSED_OPTIONS, TOOLCHAIN_OPTIONS, refused
+from lumi_hooks.eb.policy.options import REFUSED_OPTIONS, TOOLCHAIN_OPTIONS, refused
 
 # prints why EasyBuild's configuration is refused
 ASK = """
@@ -15,7 +15,7 @@ import sys
 sys.path.insert(0, {root!r})
 from easybuild.tools.options import set_up_configuration
 set_up_configuration(args=['--allow-use-as-root-and-accept-consequences', *sys.argv[1:]], silent=True)
-from lumi_hooks.eb.guard import refuse_options
+from lumi_hooks.eb.policy.options import refuse_options
 from lumi_hooks.errors import LumiHooksError
 try:
     refuse_options()

@@ -10,8 +10,8 @@ import os
 import pytest
 from easybuild.tools.modules import ModulesTool
 
-from lumi_hooks.eb import modules
-from lumi_hooks.eb.modules import Scope, loaded_modules
+from lumi_hooks.eb.policy import modules
+from lumi_hooks.eb.policy.modules import Scope, loaded_modules
 from lumi_hooks.releases import cray_modules, default_release
 
 CRAY = cray_modules(default_release().name)

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from easybuild.framework.easyconfig.easyconfig import EasyConfig
 
-from lumi_hooks.eb import names  # noqa: F401 (registered)
+from lumi_hooks.eb.policy import external_names
 
 METADATA = {'cray-hdf5-parallel/1.14.3.5': {'name': ['HDF5'], 'version': ['1.14.3'], 'prefix': 'HDF5_DIR'},
             'mine/1.0': {}}
@@ -46,3 +46,16 @@ def test_lmod_is_not_asked_for_parts_of_the_toolchain(asked, name):
     assert parsed(name) == {'external_module_metadata': {}}
     assert asked == []
 
+
+
+def test_without_our_toolchains_their_external_modules_have_no_names(monkeypatch):
+    """EasyBuild 5.2.0 wants $EBROOT of each name, and LUMI's own classes set none."""
+    metadata = {'name': ['GCC'], 'prefix': 'GCC_PREFIX'}
+    toolchain = SimpleNamespace(tcdeps=[{'external_module': True, 'external_module_metadata': metadata},
+                                        {'name': 'zlib', 'external_module': False}])
+    external_names.leave_out_roots(toolchain)
+    assert toolchain.tcdeps[0]['external_module_metadata'] == metadata
+    monkeypatch.setattr(external_names.patches, 'on', lambda feature: feature != 'toolchains')
+    external_names.leave_out_roots(toolchain)
+    assert [dep.get('external_module_metadata') for dep in toolchain.tcdeps] == [{'prefix': 'GCC_PREFIX'}, None]
+    assert 'name' in metadata  # which EasyBuild shares between recipes

@@ -19,7 +19,7 @@ from easybuild.tools.run import RunShellCmdError, run_shell_cmd
 from lumi_hooks import apart, cutoff, namespace, seccomp
 from lumi_hooks.doctor import ERROR, WARNING, Situation
 from lumi_hooks.doctor.tools import network as doctors
-from lumi_hooks.eb import network
+from lumi_hooks.eb.lifecycle import network
 from lumi_hooks.errors import SiteError
 
 

@@ -8,8 +8,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lumi_hooks.eb import around
-from lumi_hooks.eb.parents import keep_open, of_a_build
+from lumi_hooks.eb.lifecycle import preparation
+from lumi_hooks.eb.lifecycle.shared_folders import keep_open, of_a_build
 
 
 @pytest.fixture
@@ -106,4 +106,4 @@ def test_sources_that_came_under_it_are_found_and_ones_own_folders_left_alone(tm
     here = SimpleNamespace(site=SimpleNamespace(prefix=str(tmp_path / 'prefix')))
     app = SimpleNamespace(src=[{'path': paths[name]} for name in paths if name != 'sources/ext'],
                           exts=[{'name': 'x', 'src': paths['sources/ext']}, {'name': 'y'}])
-    assert around._sources(here, app) == [paths['sources/new'], paths['sources/ext']]
+    assert preparation._sources(here, app) == [paths['sources/new'], paths['sources/ext']]

@@ -10,10 +10,10 @@ import pytest
 
 from lumi_hooks import standing, tree
 from lumi_hooks.central import Index
-from lumi_hooks.eb import aside as module_of_aside
-from lumi_hooks.eb import removal
-from lumi_hooks.eb.aside import Aside, pending
-from lumi_hooks.eb.removal import Target
+from lumi_hooks.eb.lifecycle import removal
+from lumi_hooks.eb.lifecycle import rollback as module_of_aside
+from lumi_hooks.eb.lifecycle.removal import Target
+from lumi_hooks.eb.lifecycle.rollback import Aside, pending
 from lumi_hooks.errors import LumiHooksError, SiteError
 from lumi_hooks.prefix import held, visibility
 
@@ -192,7 +192,7 @@ def test_a_bound_is_kept(target):
 
 
 def test_not_while_it_is_being_installed(target):
-    from lumi_hooks.eb.locks import Lock
+    from lumi_hooks.eb.lifecycle.locks import Lock
     lock = Lock(target.lock, MODULE)
     lock.acquire()
     with pytest.raises(LumiHooksError, match='is being installed by'):

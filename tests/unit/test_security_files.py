@@ -132,7 +132,7 @@ result = 0
 # --- backups, notes, logs and locks
 
 ASIDE = """
-from lumi_hooks.eb.aside import Aside, pending
+from lumi_hooks.eb.lifecycle.rollback import Aside, pending
 from lumi_hooks.errors import LumiHooksError
 prefix = {prefix!r}
 here = Aside({top!r}, os.path.join(prefix, 'modules', 'Thing.lua'), prefix, os.path.join(prefix, 'SW', 'x.lock'))
@@ -259,7 +259,7 @@ while True:
 """
     code = f"""
 import time
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 from lumi_hooks.errors import LumiHooksError
 os.umask(0o002)
 until, result = time.monotonic() + {RACE}, 0

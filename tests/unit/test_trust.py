@@ -11,7 +11,7 @@ from writing import put_recipe
 from lumi_hooks import prefix as prefixes
 from lumi_hooks import trust
 from lumi_hooks.eb import dispatch
-from lumi_hooks.eb import trust as eb_trust
+from lumi_hooks.eb.policy import gate as eb_trust
 from lumi_hooks.errors import LumiHooksError, TrustError
 from lumi_hooks.trust import Judge, Trusted, acl, whom
 from lumi_hooks.trust.whom import CHECKOUT, Zone, trusted

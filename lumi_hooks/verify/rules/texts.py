@@ -13,7 +13,7 @@ from .base import Installation, Problem, rule
 LONGEST = 255
 # folders of people, whom nobody else's programs should need; LUMI's is /users
 _HOME = re.compile(r'(/users/[^/]+|/home/[^/]+|/root)(?=/|$)')
-# where eb keeps what it has set aside (eb/aside.py)
+# where eb keeps what it has set aside (eb/lifecycle/rollback.py)
 _ASIDE = re.compile(r'/\.[^/]+\.(before|done)(/|$)|/[^/]+~(/|$)')
 _NAMES = {PKG_CONFIG: 'pkg-config', CMAKE: 'CMake', LIBTOOL: 'libtool', CONFIG: 'whoever runs it'}
 

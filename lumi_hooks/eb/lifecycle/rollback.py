@@ -22,13 +22,13 @@ import uuid
 from contextlib import suppress
 from typing import Iterator, Optional, Tuple
 
-from .. import tree
-from ..errors import DataError, LumiHooksError
-from ..files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
-from ..prefix import held
-from ..record import read_record
-from ..site import OVERLAY_FOLDER
-from ..standing import without_notice
+from ... import tree
+from ...errors import DataError, LumiHooksError
+from ...files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
+from ...prefix import held
+from ...record import read_record
+from ...site import OVERLAY_FOLDER
+from ...standing import without_notice
 
 RESTORED, COMPLETED = 'restored', 'completed'
 _NOTES = os.path.join(OVERLAY_FOLDER, 'aside')

@@ -7,13 +7,14 @@ from typing import List, Sequence
 from easybuild.tools.config import ConfigurationVariables, source_paths, source_paths_data
 from easybuild.tools.environment import setvar
 
-from .. import prefix as prefixes
-from ..catalogue import other_recipes
-from ..central import Index
-from ..prefix import closed
-from ..prefix.overrides import overrides_of
-from ..site import Site, stack_version
-from . import messages, patches, trust
+from ... import prefix as prefixes
+from ...catalogue import other_recipes
+from ...central import Index
+from ...prefix import closed
+from ...prefix.overrides import overrides_of
+from ...site import Site, stack_version
+from .. import messages, patches
+from . import gate
 
 
 def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
@@ -49,7 +50,7 @@ def find_sources(site: Site) -> None:
     where = site.prefixes, stack_version(site), site.partition
     for name, before in (('sourcepath', source_paths()), ('sourcepath_data', source_paths_data())):
         found = prefixes.source_path(before, *where)
-        taken = trust.without_strangers([path for path in found if path not in before], 'sources')
+        taken = gate.without_strangers([path for path in found if path not in before], 'sources')
         set_source_paths([path for path in found if path in before or path in taken], name)
 
 

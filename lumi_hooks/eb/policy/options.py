@@ -11,9 +11,9 @@ from typing import Dict, Iterable, Optional, Tuple
 
 from easybuild.tools.config import build_option
 
-from .. import sites
-from ..errors import LumiHooksError
-from ..releases import load_toolchains
+from ... import sites
+from ...errors import LumiHooksError
+from ...releases import load_toolchains
 
 _COPY = 'it acts on the recipe itself, but with these hooks EasyBuild sees an adapted copy'
 _REPORT = 'what it says would be true only of the adapted copy that is built with these hooks, not of the recipe'

@@ -10,11 +10,11 @@ import os
 import sys
 from typing import List, Optional, Sequence, Set
 
-from .. import library, trust
-from ..errors import LumiHooksError, TrustError
-from ..recipe import Recipe, checksums_beside, files_beside
-from ..trust.whom import CHECKOUT
-from . import messages, patches
+from ... import library, trust
+from ...errors import LumiHooksError, TrustError
+from ...recipe import Recipe, checksums_beside, files_beside
+from ...trust.whom import CHECKOUT
+from .. import messages, patches
 
 # how EasyBuild (tools/include.py) names the folders that it links included files into, on sys.path
 _INCLUDED = 'included-'

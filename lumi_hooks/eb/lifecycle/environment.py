@@ -14,10 +14,10 @@ from typing import Dict, List
 from easybuild.tools.environment import ORIG_OS_ENVIRON, setvar
 from easybuild.tools.modules import LD_ENV_VAR_KEYS
 
-from ..caller import KEEP, TOLD, foreign
-from ..rules.words import processor
-from ..site import Site
-from . import messages
+from ...caller import KEEP, TOLD, foreign
+from ...rules.words import processor
+from ...site import Site
+from .. import messages
 
 # what the easyblock Cargo says to rustc where --optarch has no word for it (rustc_optarch in generic/cargo.py)
 _RUST_NATIVE = 'target-cpu=native'

@@ -22,16 +22,18 @@ from easybuild.tools.config import (
 )
 from easybuild.tools.environment import setvar, unset_env_vars
 
-from .. import doctor
-from ..doctor import ERROR, Package, Situation
-from ..files import names_in
-from ..prefix import holder, permissions
-from ..prefix.checksums import is_complete
-from ..prefix.licensed import is_licensed
-from ..recipe import parse_recipe
-from ..site import Site
-from . import environment, install, linkage, messages, network, parents, patches, stack
-from .modules import SCOPE
+from ... import doctor
+from ...doctor import ERROR, Package, Situation
+from ...files import names_in
+from ...prefix import holder, permissions
+from ...prefix.checksums import is_complete
+from ...prefix.licensed import is_licensed
+from ...recipe import parse_recipe
+from ...site import Site
+from .. import messages, patches
+from ..policy import prefixes
+from ..policy.modules import SCOPE
+from . import environment, install, linkage, network, shared_folders
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
 # pip takes nothing from an index, whoever calls it
@@ -98,7 +100,7 @@ def enter(here, app) -> None:
     if app.group is not None:
         # what is installed is nobody else's to read before it has its group, but what is above it is everybody's
         if patches.on('folders'):
-            _undo.append(parents.keep_open(partial(_is_shared, here, app), permissions.umask()))
+            _undo.append(shared_folders.keep_open(partial(_is_shared, here, app), permissions.umask()))
         _umask(0o077)
     if licensed:
         _private_sources()
@@ -114,7 +116,7 @@ def enter(here, app) -> None:
 def repair(here, app) -> None:
     """
     Before what is installed is tried: programs that are not executable any more are made so again, and run paths that
-    must not stay go (eb/linkage.py says which).
+    must not stay go (eb/lifecycle/linkage.py says which).
     """
     if app.dry_run:
         return
@@ -194,8 +196,8 @@ def _private_sources() -> None:
     before = source_paths()
     wanted = [*folders, *(path for path in before if path not in folders)]
     if wanted != before:
-        stack.set_source_paths(wanted)
-        _undo.append(lambda: stack.set_source_paths(before))
+        prefixes.set_source_paths(wanted)
+        _undo.append(lambda: prefixes.set_source_paths(before))
 
 
 def _private_folders() -> List[str]:
@@ -217,7 +219,7 @@ def _settle_around(here, app, group: int) -> List[str]:
 def _is_shared(here, app, folder: str) -> bool:
     """Is a folder one of the prefix's that others install below, too, and not this package's own?"""
     return bool(holder(folder, (here.site.prefix,))) and not holder(folder, (app.installdir,)) \
-        and not parents.of_a_build(folder, build_path())
+        and not shared_folders.of_a_build(folder, build_path())
 
 
 def _sources(here, app) -> List[str]:

@@ -13,20 +13,20 @@ from easybuild.tools.build_log import print_warning
 from easybuild.tools.config import build_option, get_module_naming_scheme, get_module_syntax
 from easybuild.tools.version import EASYBLOCKS_VERSION, FRAMEWORK_VERSION
 
-from .. import __version__, record, sites
-from ..change import Adaptation, change_json
-from ..data import ROOT
-from ..errors import DataError, LumiHooksError
-from ..files import read_text, write_atomic
-from ..prefix import holder
-from ..recipe import parse_recipe
-from ..record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
-from ..record.source import adapted_again, find_source
-from ..render import describe
-from ..rules.override import override
-from ..schemas import checked
-from ..site import Site
-from . import checks, install, network
+from ... import __version__, record, sites
+from ...change import Adaptation, change_json
+from ...data import ROOT
+from ...errors import DataError, LumiHooksError
+from ...files import read_text, write_atomic
+from ...prefix import holder
+from ...recipe import parse_recipe
+from ...record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
+from ...record.source import adapted_again, find_source
+from ...render import describe
+from ...rules.override import override
+from ...schemas import checked
+from ...site import Site
+from . import install, network, sanity
 from .environment import left_out
 
 # values with a user's name, and mostly a password, in an address; with control characters
@@ -154,7 +154,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'environment': environment(os.environ),
         'left_out': left_out(),
         'network': None if module_only else network.as_json(),
-        'for_jobs': checks.left(_uses_mpi(easyblock, linkage)),
+        'for_jobs': sanity.left(_uses_mpi(easyblock, linkage)),
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
         'times': {'started': None if module_only else _now(started), 'finished': _now(),

@@ -14,7 +14,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import print_msg
 from easybuild.tools.config import build_option
 
-from ..releases import compiler_family, load_toolchains
+from ...releases import compiler_family, load_toolchains
 
 # the part of a script that is for a Fortran compiler
 _TAG = re.compile(r'(?ms)^# ### BEGIN LIBTOOL TAG CONFIG: (?:F77|FC)$.*?^# ### END LIBTOOL TAG CONFIG: (?:F77|FC)$')

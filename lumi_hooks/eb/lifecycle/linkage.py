@@ -17,13 +17,13 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
 
-from .. import runpaths
-from ..data import ROOT
-from ..quote import terminal
-from ..site import Site
-from ..verify import policy
-from ..verify.loader import expand
-from ..verify.places import find_places
+from ... import runpaths
+from ...data import ROOT
+from ...quote import terminal
+from ...site import Site
+from ...verify import policy
+from ...verify.loader import expand
+from ...verify.places import find_places
 from .environment import original
 
 SWITCH = 'LUMI_HOOKS_VERIFY'

@@ -10,15 +10,15 @@ from easybuild.base import fancylogger
 from easybuild.tools.config import build_option
 from easybuild.tools.version import VERSION as EASYBUILD
 
-from .. import __version__, quote
-from ..change import Adaptation
-from ..errors import DataError
-from ..files import read_text
-from ..record import read_record
-from ..record.failed import error_facts, keep
-from ..record.failure import UNKNOWN, Failure, first_error, nearest
-from ..site import Site
-from . import messages
+from ... import __version__, quote
+from ...change import Adaptation
+from ...errors import DataError
+from ...files import read_text
+from ...record import read_record
+from ...record.failed import error_facts, keep
+from ...record.failure import UNKNOWN, Failure, first_error, nearest
+from ...site import Site
+from .. import messages
 
 # letters of a message that are shown
 _LONGEST = 300

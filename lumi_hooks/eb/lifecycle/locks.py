@@ -23,10 +23,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from typing import Callable, Iterator, Optional, Tuple
 
-from .. import quote, sites
-from ..errors import LumiHooksError
-from ..files import at, open_folder, open_regular, parse_json
-from .commands import GRACE, end_left, start_of
+from ... import quote, sites
+from ...errors import LumiHooksError
+from ...files import at, open_folder, open_regular, parse_json
+from .processes import GRACE, end_left, start_of
 
 ALIVE, DEAD, UNKNOWN = 'alive', 'dead', 'unknown'
 _OWNER = 'owner.json'
@@ -64,7 +64,7 @@ class Owner:
 def this_process() -> Owner:
     """
     This process as the holder of a lock that it takes now. Its token names it: a command's own environment, which
-    nobody else can write, then says whose build it belongs to (commands.py).
+    nobody else can write, then says whose build it belongs to (processes.py).
     """
     pid = os.getpid()
     start = start_of(pid) or 0

@@ -19,9 +19,9 @@ from easybuild.framework.easyblock import (
 )
 from easybuild.tools.build_log import EasyBuildError
 
-from ..cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
-from ..namespace import NotEntered
-from . import patches
+from ...cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
+from ...namespace import NotEntered
+from .. import patches
 
 STEPS = (CONFIGURE_STEP, BUILD_STEP, INSTALL_STEP, EXTENSIONS_STEP, POSTPROC_STEP)
 

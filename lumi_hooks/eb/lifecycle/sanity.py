@@ -15,10 +15,11 @@ import sys
 import tempfile
 from typing import Any, Dict, List, Optional
 
-from .. import mpi
-from ..record.failure import kinds
-from ..rules.mpi_tests import LAUNCHER
-from . import attempt, messages
+from ... import mpi
+from ...record.failure import kinds
+from ...rules.mpi_tests import LAUNCHER
+from .. import messages
+from . import attempt
 
 # why a command is left: the values of `why` in a record (schemas/record.schema.json)
 LAUNCHED, MPI_INIT, IMPORT = 'launcher', 'mpi-init', 'import'

@@ -8,9 +8,9 @@ another node and later.
 import os
 from typing import Dict, Mapping
 
-from ..queues import load_jobs
-from ..site import Site
-from . import messages, patches
+from ...queues import load_jobs
+from ...site import Site
+from .. import messages, patches
 
 
 def settings(site: Site, env: Mapping[str, str]) -> Dict[str, str]:

@@ -2,8 +2,8 @@
 """
 Guards every installation: one at a time, whole or not at all, and the earlier one back if a new one fails.
 
-EasyBuild's `build_and_install_one` is run under a lock of ours (locks.py), its earlier prefix is set aside (aside.py)
-instead of deleted, and the module appears by a rename when everything else is done.
+EasyBuild's `build_and_install_one` is run under a lock of ours (locks.py), its earlier prefix is set aside instead of
+deleted (rollback.py), and the module appears by a rename when everything else is done.
 """
 import errno
 import glob
@@ -23,19 +23,20 @@ from easybuild.tools.build_log import EasyBuildError, EasyBuildExit, print_msg, 
 from easybuild.tools.config import DATA, SOFTWARE, build_option, get_module_syntax, install_path
 from easybuild.tools.filetools import det_lock_path
 
-from .. import sites, tree
-from ..errors import DataError, LumiHooksError
-from ..files import read_text, write_atomic
-from ..prefix import held
-from ..prefix.licensed import is_licensed
-from ..record import read_record
-from ..site import Site
-from ..standing import fallen
-from . import ending, network, patches, removal
-from .aside import COMPLETED, RESTORED, Aside, pending
-from .asked import Asked, was_there
-from .commands import TOKEN, end_processes
+from ... import sites, tree
+from ...errors import DataError, LumiHooksError
+from ...files import read_text, write_atomic
+from ...prefix import held
+from ...prefix.licensed import is_licensed
+from ...record import read_record
+from ...site import Site
+from ...standing import fallen
+from .. import patches
+from ..policy.requested import Asked, was_there
+from . import network, outcome, removal
 from .locks import DEAD, Lock, judge, read_owner
+from .processes import TOKEN, end_processes
+from .rollback import COMPLETED, RESTORED, Aside, pending
 
 _log = fancylogger.getLogger('lumi_hooks.install', fname=False)
 # locks of this process, by EasyBuild's name of them
@@ -184,7 +185,7 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
         except EasyBuildError as err:
             # what EasyBuild does when all steps are done: archive, log
             here.undo()
-            ending.failed(here, site, (False, None, err.msg), session.adaptations.get(here.module))
+            outcome.failed(here, site, (False, None, err.msg), session.adaptations.get(here.module))
             raise
         except BaseException:
             here.undo()
@@ -193,10 +194,10 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
             if recipe:
                 _put_back(*recipe)
             here.finish(session.asked)
-            ending.succeeded(here, site)
+            outcome.succeeded(here, site)
         else:
             here.undo()
-            ending.failed(here, site, result, session.adaptations.get(here.module))
+            outcome.failed(here, site, result, session.adaptations.get(here.module))
         return result
     finally:
         _now = None

@@ -3,11 +3,11 @@
 import os
 from typing import Iterator, Set
 
-from ..central import normal_name
-from ..errors import LumiHooksError
-from ..metadata import WHAT_TO_DO, missing, too_old, visible
-from ..schemas import checked
-from ..site import Site
+from ...central import normal_name
+from ...errors import LumiHooksError
+from ...metadata import WHAT_TO_DO, missing, too_old, visible
+from ...schemas import checked
+from ...site import Site
 
 
 def check(site: Site, app) -> None:

@@ -10,8 +10,10 @@ itself looks at dependencies it asks first whether they are external modules.
 Of a module without metadata EasyBuild asks Lmod, up to eight times, each of them a tenth of a second: of the parts of a
 toolchain that stand for no software (PrgEnv-gnu, craype …) there is nothing to find out.
 """
-from ..releases import load_machine
-from . import patches
+from typing import Any
+
+from ...releases import load_machine
+from .. import patches
 
 
 @patches.replaces('easybuild.framework.easyconfig.easyconfig:EasyConfig.handle_external_module_metadata')
@@ -27,3 +29,17 @@ def handle_external_module_metadata(original, self, mod_name):
     if names and versions:
         found.update(name=names[0], version=versions[0])
     return found
+
+
+def leave_out_roots(toolchain: Any) -> None:
+    """
+    Without our toolchain classes: leave out the names of a toolchain's external modules, which have no $EBROOT.
+
+    EasyBuild 5.2.0 asks for it and stops (easybuild-framework issue 5106, found on LUMI); later ones go on without it.
+    """
+    if patches.on('toolchains'):
+        return
+    for dep in toolchain.tcdeps:
+        if dep.get('external_module'):
+            dep['external_module_metadata'] = {key: value for key, value in dep['external_module_metadata'].items()
+                                               if key != 'name'}

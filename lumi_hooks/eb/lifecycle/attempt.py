@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Runs a command of a sanity check, which may start MPI: run as a program, by eb/checks.py.
+Runs a command of a sanity check, which may start MPI: run as a program, by eb/lifecycle/sanity.py.
 
     attempt.py MARK PATTERN HIDDEN COMMAND
 

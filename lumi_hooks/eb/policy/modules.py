@@ -12,8 +12,8 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 from easybuild.tools.environment import setvar, unset_env_vars
 from easybuild.tools.modules import ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
 
-from ..releases import CrayModule
-from . import patches
+from ...releases import CrayModule
+from .. import patches
 
 
 class Scope:

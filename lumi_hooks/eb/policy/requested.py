@@ -14,11 +14,11 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import print_msg, print_warning
 from easybuild.tools.config import build_option, install_path
 
-from ..files import read_text
-from ..prefix import visibility
-from ..prefix.visibility import DEPENDENCY
-from ..site import Site
-from ..standing import is_due
+from ...files import read_text
+from ...prefix import visibility
+from ...prefix.visibility import DEPENDENCY
+from ...site import Site
+from ...standing import is_due
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 # where EasyBuild (framework/easyconfig/tweak.py) puts what --try-* makes of the recipes that were asked for

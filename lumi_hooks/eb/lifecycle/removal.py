@@ -3,8 +3,8 @@
 Removes installations so that nothing disappears under a running job, brings them back, and deletes them in the end.
 
 What is removed stays where it is, as jobs hold its path: its module is marked as due (standing.py), hidden, and its
-archived recipe is put away. What was replaced was set aside before (aside.py). Each step leaves a state that says what
-is to be done next: whoever is killed, the next run finishes it (`settle`). Imports nothing of EasyBuild.
+archived recipe is put away. What was replaced was set aside before (rollback.py). Each step leaves a state that says
+what is to be done next: whoever is killed, the next run finishes it (`settle`). Imports nothing of EasyBuild.
 """
 import os
 import time
@@ -13,14 +13,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 
-from .. import tree
-from ..errors import LumiHooksError
-from ..files import LARGEST, read_bytes, write_atomic
-from ..prefix import held, visibility
-from ..prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
-from ..standing import is_due, is_gone, with_notice, without_notice
-from .aside import Aside, user_name
+from ... import tree
+from ...errors import LumiHooksError
+from ...files import LARGEST, read_bytes, write_atomic
+from ...prefix import held, visibility
+from ...prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
+from ...standing import is_due, is_gone, with_notice, without_notice
 from .locks import Lock
+from .rollback import Aside, user_name
 
 # installations that one run deletes at most, where it does so beside its own work
 BOUND = 5
