@@ -56,20 +56,20 @@ def start_hook():
 @dispatch.clear_errors
 def parse_hook(ec, *args, **kwargs):
     """Adapt the recipe that is being read."""
-    here = session.ensure()
-    if here:
-        here.read(ec)
+    active = session.ensure()
+    if active:
+        active.read(ec)
     _behind('parse_hook', ec, *args, **kwargs)
 
 
 @dispatch.clear_errors
 def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
-    here = session.current()
-    if here:
+    active = session.current()
+    if active:
         gate.check_clone()
-        here.raise_refusals()
-        preparation.before_all(here, ecs)
+        active.raise_refusals()
+        preparation.before_all(active, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
@@ -83,10 +83,10 @@ def post_build_and_install_loop_hook(ecs_with_res):
 @dispatch.clear_errors
 def pre_easyblock_hook(easyblock):
     """Keep out what the package does not use."""
-    here = session.current()
-    if here:
-        here.enter(easyblock.cfg)
-        preparation.enter(here, easyblock)
+    active = session.current()
+    if active:
+        active.enter(easyblock.cfg)
+        preparation.enter(active, easyblock)
     _behind('pre_easyblock_hook', easyblock)
 
 
@@ -109,9 +109,9 @@ def pre_prepare_hook(easyblock):
 @dispatch.clear_errors
 def pre_configure_hook(easyblock):
     """What is loaded has to suffice for a Python package, before it is built."""
-    here = session.current()
-    if here:
-        python.check(here.site, easyblock)
+    active = session.current()
+    if active:
+        python.check(active.site, easyblock)
     _behind('pre_configure_hook', easyblock)
 
 
@@ -126,9 +126,9 @@ def post_configure_hook(easyblock):
 @dispatch.clear_errors
 def pre_sanitycheck_hook(easyblock):
     """What was installed is going to be tried."""
-    here = session.current()
-    if here:
-        preparation.repair(here, easyblock)
+    active = session.current()
+    if active:
+        preparation.repair(active, easyblock)
         sanity.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
 
@@ -136,19 +136,19 @@ def pre_sanitycheck_hook(easyblock):
 @dispatch.clear_errors
 def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
-    here = session.current()
-    if here:
+    active = session.current()
+    if active:
         sanity.end(easyblock)
-        here.verify(easyblock)
+        active.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
 def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     """Rust is told the processor; commands of a sanity check may start MPI, which has no place on a login node."""
-    here = session.current()
-    if here:
-        environment.rust_for(here.site)
+    active = session.current()
+    if active:
+        environment.rust_for(active.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
     instead = sanity.instead(changed or cmd, kwargs.get('interactive', False))
     return changed if instead is None else instead
@@ -157,18 +157,18 @@ def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
 @dispatch.clear_errors
 def pre_module_hook(easyblock):
     """Write down what was installed, before the module is made and permissions are set."""
-    here = session.current()
-    if here:
-        here.records.write(easyblock)
+    active = session.current()
+    if active:
+        active.records.write(easyblock)
     _behind('pre_module_hook', easyblock)
 
 
 @dispatch.clear_errors
 def module_write_hook(easyblock, path, text):
     """The short form of the record goes into the module's help."""
-    here = session.current()
-    if here:
-        text = here.records.with_help(easyblock, path, text)
+    active = session.current()
+    if active:
+        text = active.records.with_help(easyblock, path, text)
     found = _behind('module_write_hook', easyblock, path, text)
     return text if found is None else found
 
@@ -176,10 +176,10 @@ def module_write_hook(easyblock, path, text):
 @dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
-    here = session.current()
-    if here:
-        here.leave()
-        preparation.leave(here, easyblock)
+    active = session.current()
+    if active:
+        active.leave()
+        preparation.leave(active, easyblock)
     _behind('post_easyblock_hook', easyblock)
 
 

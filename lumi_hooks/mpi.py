@@ -11,9 +11,9 @@ from . import gpu
 from .errors import DataError
 from .files import read_text
 from .packages import package, uses
+from .presence import root_of
 from .record import read_record
 from .site import Site
-from .standing import root_of
 from .verify import policy
 from .verify.elf import PROGRAM, Elf, NotReadable, read_elf
 

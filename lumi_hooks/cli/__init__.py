@@ -30,7 +30,7 @@ from . import (
 )
 from .command import without_colours
 from .console import data_alone, safe_streams
-from .ending import ended
+from .exit_status import ended
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next

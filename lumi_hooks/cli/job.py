@@ -17,7 +17,7 @@ from ..jobtests import tests_of
 from ..queues import TIME
 from ..site import Site, is_lumi
 from ..versions import version_key
-from . import place
+from . import site_options
 from .command import add_command, number
 from .console import print_json
 
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the module is not installed, the partition can't run it, FILE can't be written
     """
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
         site = replace(site, partition='G')
     if not site.index.modulepath and not os.environ.get(sites.variable('prefix')):

@@ -14,7 +14,7 @@ from ..plan.cost import chain, cost, on_full_stack
 from ..prefix import holder, name_of
 from ..record import Estimate, Experience
 from ..site import Site
-from . import place
+from . import site_options
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the site is unknown, the graph can't be drawn
     """
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     failed = Partial('recipe')
-    paths = place.given_recipes(options.recipe, site, folders, failed)
+    paths = site_options.given_recipes(options.recipe, site, folders, failed)
     plan = planned(paths, site)
     if options.graph and paths:
         from ..plan.graph import draw

@@ -21,12 +21,12 @@ from ..change import Adaptation
 from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
-from ..gpu import site_for
+from ..gpu import site_for_dependency
 from ..prefix import held
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
-from ..record.since import stays, told
+from ..record.since import change_notice, stays
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
@@ -39,7 +39,7 @@ from .lifecycle.record import Records
 from .policy import external_names, gate, jobs, prefixes  # noqa: F401 (registered)
 from .policy.modules import SCOPE
 from .policy.options import refuse_options
-from .policy.requested import Asked
+from .policy.requested import Requested
 from .view import View
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
@@ -51,7 +51,7 @@ class Session:
     def __init__(self, site: Site, upstream: List[str]):
         self.site, self.upstream, self.store, self.view = site, upstream, Store(site.prefix), View()
         self.closure = Closure(site)
-        self.asked = Asked(site, self.store.root)
+        self.requested = Requested(site, self.store.root)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
         self.records = Records(self)
@@ -84,7 +84,7 @@ class Session:
         patches.install(session)
         session.store.expire()
         install.restore_left(site)
-        session.asked.refresh()
+        session.requested.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)
@@ -109,7 +109,7 @@ class Session:
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = gate.without_strangers(prefixes.robot_path(self.site, self.view.without_others(robot)))
+        robot[:] = gate.trusted_folders(prefixes.robot_path(self.site, self.view.without_others(robot)))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
         prefixes.find_sources(self.site)
         if self.view.root not in robot:
@@ -126,7 +126,7 @@ class Session:
         # for what is configured again from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.view.root not in known:
-            known = gate.without_strangers(self.view.without_others(known))
+            known = gate.trusted_folders(self.view.without_others(known))
             known = [self.view.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
@@ -148,9 +148,9 @@ class Session:
             return
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
-            given = self.asked.given(ec.path)
+            given = self.requested.given(ec.path)
             recipe = live.glance(ec)
-            gate.check_beside(recipe)
+            gate.check_adjacent_files(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 parser_of(ec.rawtxt, ec.path, ec.parser)
@@ -175,7 +175,7 @@ class Session:
             return text, path
         adaptation = adapt(recipe, self.site)
         if given and adaptation.status != REFUSED:
-            self.asked.note(adaptation.module, recipe.path)
+            self.requested.note(adaptation.module, recipe.path)
         if adaptation.status == UNCHANGED:
             if given:
                 self._tell_changed(adaptation, self.site)
@@ -186,7 +186,7 @@ class Session:
         if adaptation.status == REFUSED:
             self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
-        site = site_for(Dependency(recipe.name, recipe.version, adaptation.versionsuffix), self.site,
+        site = site_for_dependency(Dependency(recipe.name, recipe.version, adaptation.versionsuffix), self.site,
                         adaptation.toolchain[0])
         own = None
         if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
@@ -221,7 +221,7 @@ class Session:
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
         self.tell_lost(adaptation.module, site)
-        changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
+        changed = change_notice(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)
 

@@ -44,11 +44,11 @@ def _set_back(*args, **kwargs):
 
 
 if _AT.startswith('after:'):
-    _original = getattr(rollback.Aside, _AT[6:])
+    _original = getattr(rollback.EarlierInstallation, _AT[6:])
 
     def _then(*args, **kwargs):
         _original(*args, **kwargs)
         _set_back()
-    setattr(rollback.Aside, _AT[6:], _then)
+    setattr(rollback.EarlierInstallation, _AT[6:], _then)
 else:
     globals()[f'{_AT}_hook'] = _set_back

@@ -19,7 +19,8 @@ def _die(*args, **kwargs):
 
 if _AT.startswith('after:'):
     _name = _AT.partition(':')[2]
-    _owner = next(item for item in (rollback.Aside, install.Installation, rollback) if hasattr(item, _name))
+    _owners = (rollback.EarlierInstallation, install.Installation, rollback)
+    _owner = next(item for item in _owners if hasattr(item, _name))
     _original = getattr(_owner, _name)
 
     def _then(*args, **kwargs):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-eb/modules: what a build sees of the Cray modules, after every load of modules.
+eb/policy/modules: what a build sees of the Cray modules, after every load of modules.
 
 The module tool is a small stand-in here, as only calls and variables are looked at; real Lmod loads and unloads in
 the integration tests.

@@ -20,10 +20,10 @@ from easybuild.tools.config import BuildOptions, ConfigurationVariables, build_o
 from easybuild.tools.options import set_up_configuration
 from writing import put_recipe
 
-from lumi_hooks.central import Index
 from lumi_hooks.eb import live, plugin_folders, session
 from lumi_hooks.eb.policy.modules import SCOPE
 from lumi_hooks.errors import SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 

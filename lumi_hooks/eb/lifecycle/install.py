@@ -28,15 +28,15 @@ from ...errors import DataError, LumiHooksError
 from ...files import read_text, write_atomic
 from ...prefix import held
 from ...prefix.licensed import is_licensed
+from ...presence import fallen
 from ...record import read_record
 from ...site import Site
-from ...standing import fallen
 from .. import patches
-from ..policy.requested import Asked, was_there
+from ..policy.requested import Requested, was_there
 from . import network, outcome, removal
 from .locks import DEAD, Lock, judge, read_owner
 from .processes import TOKEN, end_processes
-from .rollback import COMPLETED, RESTORED, Aside, pending
+from .rollback import COMPLETED, RESTORED, EarlierInstallation, pending
 
 _log = fancylogger.getLogger('lumi_hooks.install', fname=False)
 # locks of this process, by EasyBuild's name of them
@@ -60,7 +60,7 @@ class Installation:
                                         self.module + extension)
         self.lock_name = self.installdir.replace('/', '_')
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
-        self.aside = Aside(self.installdir, self.module_file, site.prefix, self.lock.path)
+        self.earlier = EarlierInstallation(self.installdir, self.module_file, site.prefix, self.lock.path)
         self.prefix = site.prefix
         self.before = was_there(self.module_file)
         self.module_only = bool(build_option('module_only') or ec['module_only'])
@@ -77,21 +77,21 @@ class Installation:
             ended = end_processes(self.lock.owner.token)
             if ended:
                 _tell(f'ended {len(ended)} commands of the build that still ran')
-            taken = self.aside.taken
-            self.aside.undo()
+            taken = self.earlier.taken
+            self.earlier.undo()
             if taken:
                 _tell(f'the earlier installation of {self.module} is back as it was')
 
-    def finish(self, asked: Asked) -> None:
+    def finish(self, requested: Requested) -> None:
         """It is done: the module appears, listed where it was asked for, and the earlier installation is put away."""
         with _undisturbed():
-            if build_option('stop') and self.aside.taken:
+            if build_option('stop') and self.earlier.taken:
                 self.undo()
                 return
-            replaced = self.aside.taken
-            asked.installed(self.module, self.before)
-            self.aside.reveal()
-            self.aside.commit(self.keep_earlier)
+            replaced = self.earlier.taken
+            requested.installed(self.module, self.before)
+            self.earlier.reveal()
+            self.earlier.commit(self.keep_earlier)
             removal.settle_installation(self.prefix, self.installdir)
         kept = removal.kept(self.prefix, self.installdir) if replaced else None
         if kept:
@@ -110,7 +110,7 @@ def took() -> float:
 
 def module_file(app) -> str:
     """Where the module file of a package is now: it appears in its place when everything is done."""
-    hidden = _now.aside.hidden if _now and app.mod_filepath == _now.module_file else ''
+    hidden = _now.earlier.hidden if _now and app.mod_filepath == _now.module_file else ''
     return hidden if hidden and os.path.lexists(hidden) else app.mod_filepath
 
 
@@ -130,8 +130,8 @@ def restore_left(site: Site) -> None:
     Bring back what an `eb` that was killed left set aside in the prefix, wherever nobody is at work, and clear the
     locks that dead ones left.
     """
-    for aside in pending(site.prefix):
-        _under_lock(aside.lock, os.path.basename(aside.installdir), partial(_recover, aside))
+    for earlier in pending(site.prefix):
+        _under_lock(earlier.lock, os.path.basename(earlier.installdir), partial(_recover, earlier))
     for path in glob.glob(os.path.join(glob.escape(os.path.dirname(det_lock_path('x'))), '*.lock')):
         if judge(read_owner(path)) == DEAD:
             _under_lock(path, os.path.basename(path))
@@ -158,53 +158,53 @@ def _guarded(original: Callable, ecdict: Dict, init_env: Dict, session) -> Tuple
     """build_and_install_one under a lock; what it leaves is whole, or what there was before."""
     global _now
     site = session.site
-    here = Installation(ecdict['ec'], site)
+    installation = Installation(ecdict['ec'], site)
     forced = build_option('force') or build_option('rebuild')
-    before = _stamp(here.module_file)
-    waited = here.lock.acquire(_wait_limit(), build_option('wait_on_lock_interval'), _tell)
-    _held[here.lock_name] = here.lock
+    before = _stamp(installation.module_file)
+    waited = installation.lock.acquire(_wait_limit(), build_option('wait_on_lock_interval'), _tell)
+    _held[installation.lock_name] = installation.lock
     try:
-        _recover(here.aside)
-        there = _stamp(here.module_file)
+        _recover(installation.earlier)
+        there = _stamp(installation.module_file)
         if there and not build_option('sanity_check_only') and (waited and there != before if forced else not before):
             # EasyBuild looked for the module before the lock was free, and would build it once more
-            print_msg(f'{here.module} is already installed (module found), skipping: it was installed meanwhile',
-                      log=_log)
+            print_msg(f'{installation.module} is already installed (module found), skipping: it was installed '
+                      'meanwhile', log=_log)
             return True, None, '', EasyBuildExit.SUCCESS
-        _now = here
-        recipe = _recorded_recipe(here.installdir) if here.module_only else None
+        _now = installation
+        recipe = _recorded_recipe(installation.installdir) if installation.module_only else None
         try:
-            result = original(ecdict, {**init_env, TOKEN: here.lock.owner.token})
+            result = original(ecdict, {**init_env, TOKEN: installation.lock.owner.token})
         except OSError as err:
-            here.undo()
+            installation.undo()
             if err.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            raise LumiHooksError(f'{here.module} was not installed: {err.strerror} ({err.filename or "a file"}). Free '
-                                 f'some space or files there ({sites.said("space")}), and run the same command '
-                                 'again') from err
+            raise LumiHooksError(f'{installation.module} was not installed: {err.strerror} '
+                                 f'({err.filename or "a file"}). Free some space or files there '
+                                 f'({sites.said("space")}), and run the same command again') from err
         except EasyBuildError as err:
             # what EasyBuild does when all steps are done: archive, log
-            here.undo()
-            outcome.failed(here, site, (False, None, err.msg), session.adaptations.get(here.module))
+            installation.undo()
+            outcome.failed(installation, site, (False, None, err.msg), session.adaptations.get(installation.module))
             raise
         except BaseException:
-            here.undo()
+            installation.undo()
             raise
         if result[0]:
             if recipe:
                 _put_back(*recipe)
-            here.finish(session.asked)
-            outcome.succeeded(here, site)
+            installation.finish(session.requested)
+            outcome.succeeded(installation, site)
         else:
-            here.undo()
-            outcome.failed(here, site, result, session.adaptations.get(here.module))
+            installation.undo()
+            outcome.failed(installation, site, result, session.adaptations.get(installation.module))
         return result
     finally:
         _now = None
         network.leave()
         os.environ.pop(TOKEN, None)
-        _held.pop(here.lock_name, None)
-        here.lock.release()
+        _held.pop(installation.lock_name, None)
+        installation.lock.release()
 
 
 def _recorded_recipe(installdir: str) -> Optional[Tuple[str, str]]:
@@ -237,14 +237,14 @@ def _make_dir(original, self, dir_name, clean, *args, **kwargs):
     """
     goes_on = bool(self.cfg['keeppreviousinstall'])
     if (_now and self.installdir and os.path.realpath(dir_name) == os.path.realpath(self.installdir)
-            and not _is_empty(dir_name) and not _now.aside.taken and not (goes_on and not _now.replaces)
+            and not _is_empty(dir_name) and not _now.earlier.taken and not (goes_on and not _now.replaces)
             and not _now.module_only):
         _now.keep_earlier = not clean and not goes_on
-        _now.aside.installdir, _now.aside.module = self.installdir, self.mod_filepath
-        _now.aside.take()
+        _now.earlier.installdir, _now.earlier.module = self.installdir, self.mod_filepath
+        _now.earlier.take()
         if goes_on:
-            _now.aside.copy()
-        self.log.info('lumi-hooks: what was in %s is set aside in %s', dir_name, _now.aside.folder)
+            _now.earlier.copy()
+        self.log.info('lumi-hooks: what was in %s is set aside in %s', dir_name, _now.earlier.folder)
     return original(self, dir_name, clean, *args, **kwargs)
 
 
@@ -276,12 +276,12 @@ def _make_module_step(original, self, fake=False):
         try:
             result = original(self, fake=fake)
             if os.path.exists(self.mod_filepath):
-                tree.remove(_now.aside.hidden)
-                write_atomic(_now.aside.hidden, read_text(self.mod_filepath))
+                tree.remove(_now.earlier.hidden)
+                write_atomic(_now.earlier.hidden, read_text(self.mod_filepath))
         finally:
             self.mod_filepath = final
     if build_option('package') or (self.cfg['tests'] and not build_option('skip_test_cases')):
-        _now.aside.reveal()
+        _now.earlier.reveal()
     return result
 
 
@@ -309,22 +309,22 @@ def _remove_lock(original, lock_name):
         _held.pop(lock_name).release()
 
 
-def _recover(aside: Aside) -> None:
+def _recover(earlier: EarlierInstallation) -> None:
     """
     Finish what an `eb` that was killed had begun.
 
     :raises LumiHooksError: its files are somebody else's
     """
     try:
-        found = aside.recover()
+        found = earlier.recover()
     except OSError as err:
-        raise LumiHooksError(f'an earlier eb was killed while it replaced {aside.installdir}, and what was there '
+        raise LumiHooksError(f'an earlier eb was killed while it replaced {earlier.installdir}, and what was there '
                              f'before cannot be brought back: {err.strerror} ({err.filename}); let the owner of '
-                             f'{aside.folder} run eb') from err
+                             f'{earlier.folder} run eb') from err
     if found == RESTORED:
-        _tell(f'an earlier eb was killed while it replaced {aside.installdir}: what was there before is back')
+        _tell(f'an earlier eb was killed while it replaced {earlier.installdir}: what was there before is back')
     elif found == COMPLETED:
-        _tell(f'an earlier eb was killed when {aside.installdir} was already done: it is whole')
+        _tell(f'an earlier eb was killed when {earlier.installdir} was already done: it is whole')
 
 
 def _wait_limit() -> int:

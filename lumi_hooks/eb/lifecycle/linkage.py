@@ -23,7 +23,7 @@ from ...quote import terminal
 from ...site import Site
 from ...verify import policy
 from ...verify.loader import expand
-from ...verify.places import find_places
+from ...verify.locations import find_locations
 from .environment import original
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
@@ -60,9 +60,9 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
     :return: files below the installation, and the folders that went
     """
     root = easyblock.installdir
-    places = find_places(os.path.realpath(root), prefixes=[install_path()], builds=build_folders(easyblock))
-    rules = {'rpath-system': lambda folder: places.in_cray(folder) or places.in_rocm(folder),
-             'build-path': places.is_build}
+    locations = find_locations(os.path.realpath(root), prefixes=[install_path()], builds=build_folders(easyblock))
+    rules = {'rpath-system': lambda folder: locations.in_cray(folder) or locations.in_rocm(folder),
+             'build-path': locations.is_build}
 
     def unwanted(file: str, folder: str) -> bool:
         full = expand([folder], file)
@@ -75,7 +75,7 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
     for why, of_build in (('of the build, which are gone now,', True), ('that move at system updates', False)):
         files = {one.file: folders for one in taken
                  for folders in [[folder for folder in one.folders
-                                  if places.is_build(expand([folder], one.file)[0]) == of_build]] if folders}
+                                  if locations.is_build(expand([folder], one.file)[0]) == of_build]] if folders}
         if files:
             folders = ', '.join(sorted({folder for gone in files.values() for folder in gone}))
             print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of {_count(len(files), "file")}: '

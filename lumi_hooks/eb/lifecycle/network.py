@@ -34,16 +34,16 @@ _open: Optional[str] = None
 _inside = False
 
 
-def enter(here, app) -> None:
+def enter(session, app) -> None:
     """
     A package is going to be installed.
 
-    :param here: the session
+    :param session: the session
     :raises SiteError: LUMI_HOOKS_NETWORK names no way that there is
     """
     global _open, _package, _way
     _package, _open = None, None
-    if here.site.allows(app.name):
+    if session.site.allows(app.name):
         _open = f'LUMI_HOOKS_ALLOW names {app.name}'
     elif '@' in str(app.cfg.get('license_file') or ''):
         _open = f'its licence is asked for at {app.cfg["license_file"]}'

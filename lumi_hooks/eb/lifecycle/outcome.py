@@ -29,21 +29,22 @@ _CHECKSUM = re.compile(r'Checksum verification for (?P<path>.+) using (?P<old>.+
 _log = fancylogger.getLogger('lumi_hooks.ending', fname=False)
 
 
-def succeeded(here, site: Site) -> None:
+def succeeded(installation, site: Site) -> None:
     """One line: where it is, what it took, and how to load it."""
-    if build_option('stop') or build_option('sanity_check_only') or not os.path.exists(here.module_file):
+    if build_option('stop') or build_option('sanity_check_only') or not os.path.exists(installation.module_file):
         return
     took = ''
     try:
-        record = read_record(here.installdir)
+        record = read_record(installation.installdir)
     except DataError:
         record = None
     if record:
         took = f' ({sizes(record["size"]["bytes"])}, {record["size"]["inodes"]} files and folders)'
-    _say(f'{here.module} is in {here.installdir}{took}; load it with: module load {here.module}')
+    module = installation.module
+    _say(f'{module} is in {installation.installdir}{took}; load it with: module load {module}')
 
 
-def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> None:
+def failed(installation, site: Site, result: Any, adaptation: Optional[Adaptation]) -> None:
     """The first real error, the rule whose change it names, what to try, and where the log is."""
     log, message = result[1], str(result[2])
     try:
@@ -56,27 +57,27 @@ def failed(here, site: Site, result: Any, adaptation: Optional[Adaptation]) -> N
     kept = None
     try:
         kept = keep(log if log and os.path.isfile(log) else None,
-                    facts(here, site, found, change, notes, adaptation), site.prefix, here.restricted)
+                    facts(installation, site, found, change, notes, adaptation), site.prefix, installation.restricted)
     except (OSError, ValueError) as err:
         _log.info('lumi-hooks: no copy of the log %s in %s: %s', log, site.prefix, err)
-    for line in report(here.module, found, message, change, notes, kept or log):
+    for line in report(installation.module, found, message, change, notes, kept or log):
         _say(quote.line(line))
 
 
-def facts(here, site: Site, found: Optional[Failure], change: Optional[Tuple[str, str]], notes: Sequence[str],
+def facts(installation, site: Site, found: Optional[Failure], change: Optional[Tuple[str, str]], notes: Sequence[str],
           adaptation: Optional[Adaptation]) -> Dict[str, Any]:
     """What is kept next to the log (schemas/failed.schema.json)."""
     now = time.time()
     given = adaptation.recipe if adaptation else None
-    return {'module': here.module, 'when': {'seconds': now, 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ',
+    return {'module': installation.module, 'when': {'seconds': now, 'time': time.strftime('%Y-%m-%dT%H:%M:%SZ',
                                                                                   time.gmtime(now))},
             'release': site.release.name, 'partition': site.partition, 'toolchain': site.toolchain,
             'easybuild': str(EASYBUILD), 'lumi_hooks': __version__, 'node': os.uname().nodename,
-            'job': os.environ.get('SLURM_JOB_ID'), 'private': here.restricted,
+            'job': os.environ.get('SLURM_JOB_ID'), 'private': installation.restricted,
             'recipe': {'given': given.filename if given else None,
                        'given_text': given.text[:_LARGEST_RECIPE] if given else None,
-                       'file': os.path.basename(here.recipe[0] or '') or None,
-                       'text': here.recipe[1][:_LARGEST_RECIPE]},
+                       'file': os.path.basename(installation.recipe[0] or '') or None,
+                       'text': installation.recipe[1][:_LARGEST_RECIPE]},
             'error': error_facts(found), 'notes': list(notes),
             'rule': {'rule': change[0], 'change': change[1]} if change else None}
 

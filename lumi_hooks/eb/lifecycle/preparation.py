@@ -53,11 +53,11 @@ def begin(site: Site) -> None:
         os.umask(_groups_umask())
 
 
-def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
+def before_all(session, ecs: Sequence[Dict[str, Any]]) -> None:
     """
     Look at everything that a build may fail for, before anything is built.
 
-    :param here: the session
+    :param session: the session
     :param ecs: what is to be built, as EasyBuild has it
     :raises EasyBuildError: with all errors together
     """
@@ -70,10 +70,10 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
         ec = entry['ec'] if isinstance(entry, dict) else entry
         recipe = parse_recipe(ec.rawtxt, ec.path)
         packages.append(Package(recipe.name, getattr(ec, 'full_mod_name', recipe.name), recipe.parameters, ec.path))
-        here.tell_lost(packages[-1].module)
+        session.tell_lost(packages[-1].module)
     fetches = not any(build_option(name, default=False) for name in ('module_only', 'sanity_check_only'))
-    findings = doctor.examine(Situation(here.site, os.environ, tuple(packages), tuple(build_option('robot_path') or ()),
-                                        build_path(), fetches, True))
+    findings = doctor.examine(Situation(session.site, os.environ, tuple(packages),
+                                        tuple(build_option('robot_path') or ()), build_path(), fetches, True))
     errors = [finding for finding in findings if finding.level == ERROR]
     for finding in findings:
         if finding.level != ERROR:
@@ -85,35 +85,35 @@ def before_all(here, ecs: Sequence[Dict[str, Any]]) -> None:
     environment.clean()
 
 
-def enter(here, app) -> None:
+def enter(session, app) -> None:
     """A package is going to be installed: permissions, checksums and sources as it needs them."""
     leave_all()
-    group = permissions.shared_group(here.site.prefix)
+    group = permissions.shared_group(session.site.prefix)
     licensed = is_licensed(app.name, app.cfg['group'], app.cfg.get('license_file'))
-    _option('enforce_checksums', _enforced(here, app))
+    _option('enforce_checksums', _enforced(session, app))
     if group is not None:
         _option('set_gid_bit', True)
         _umask(_groups_umask())
         if not app.dry_run:
             # what EasyBuild-user made, under the umask of whoever loaded it first: this build may never end
-            _settle_around(here, app, group)
+            _settle_around(session, app, group)
     if app.group is not None:
         # what is installed is nobody else's to read before it has its group, but what is above it is everybody's
         if patches.on('folders'):
-            _undo.append(shared_folders.keep_open(partial(_is_shared, here, app), permissions.umask()))
+            _undo.append(shared_folders.keep_open(partial(_is_shared, session, app), permissions.umask()))
         _umask(0o077)
     if licensed:
         _private_sources()
-    if not here.site.allows(app.name):
+    if not session.site.allows(app.name):
         wanted = {name: value for name, value in _NO_DOWNLOADS.items() if name not in os.environ}
         for name, value in wanted.items():
             setvar(name, value, verbose=False)
         _undo.append(lambda: unset_env_vars(list(wanted), verbose=False))
-    network.enter(here, app)
+    network.enter(session, app)
     _undo.append(network.leave)
 
 
-def repair(here, app) -> None:
+def repair(session, app) -> None:
     """
     Before what is installed is tried: programs that are not executable any more are made so again, and run paths that
     must not stay go (eb/lifecycle/linkage.py says which).
@@ -125,26 +125,26 @@ def repair(here, app) -> None:
     if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
         mended = linkage.mend_run_paths(app)
         if mended:
-            here.run_paths[app.full_mod_name] = mended
+            session.run_paths[app.full_mod_name] = mended
 
 
-def leave(here, app) -> None:
+def leave(session, app) -> None:
     """It is installed, or it failed: files belong to whom they should, and settings are as they were."""
     mask = next((value for value in _masks), permissions.umask())
     restricted = app.group is not None
     leave_all()
-    group = permissions.shared_group(here.site.prefix)
+    group = permissions.shared_group(session.site.prefix)
     if app.dry_run or (group is None and not restricted):
         return
     if restricted:
-        permissions.open_up(_around(here, app), mask)
+        permissions.open_up(_around(session, app), mask)
     writable = bool(build_option('group_writable_installdir'))
     failed: List[str] = []
-    for path in [app.installdir, *(_sources(here, app) if restricted else ())]:
+    for path in [app.installdir, *(_sources(session, app) if restricted else ())]:
         if os.path.lexists(path):
             failed += permissions.settle(path, app.group[1] if restricted else group, writable, restricted)
     if group is not None:
-        failed += _settle_around(here, app, group)
+        failed += _settle_around(session, app, group)
     if failed:
         print_warning('lumi-hooks: the permissions of %s files of %s could not be set, the first is %s', len(failed),
                       app.installdir, failed[0])
@@ -180,12 +180,12 @@ def _option(name: str, value: Any) -> None:
         _undo.append(lambda: update_build_option(name, before))
 
 
-def _enforced(here, app) -> bool:
+def _enforced(session, app) -> bool:
     """
     Does EasyBuild have to insist on a checksum of every file? It does not know that some files need none; those that
     lack one were refused before.
     """
-    if here.site.allows(app.name) or not is_complete(parse_recipe(app.cfg.rawtxt, app.cfg.path).parameters):
+    if session.site.allows(app.name) or not is_complete(parse_recipe(app.cfg.rawtxt, app.cfg.path).parameters):
         return bool(build_option('enforce_checksums'))
     return True
 
@@ -205,10 +205,10 @@ def _private_folders() -> List[str]:
     return [path for path in os.environ.get(PRIVATE, '').split(os.pathsep) if path]
 
 
-def _settle_around(here, app, group: int) -> List[str]:
+def _settle_around(session, app, group: int) -> List[str]:
     """Give what is around a package to the group that the prefix is shared with; returns what could not be set."""
     failed = []
-    for path in _around(here, app):
+    for path in _around(session, app):
         try:
             permissions.settle_one(path, group)
         except OSError:
@@ -216,13 +216,13 @@ def _settle_around(here, app, group: int) -> List[str]:
     return failed
 
 
-def _is_shared(here, app, folder: str) -> bool:
+def _is_shared(session, app, folder: str) -> bool:
     """Is a folder one of the prefix's that others install below, too, and not this package's own?"""
-    return bool(holder(folder, (here.site.prefix,))) and not holder(folder, (app.installdir,)) \
+    return bool(holder(folder, (session.site.prefix,))) and not holder(folder, (app.installdir,)) \
         and not shared_folders.of_a_build(folder, build_path())
 
 
-def _sources(here, app) -> List[str]:
+def _sources(session, app) -> List[str]:
     """
     Files in the prefix that a package was made of and that only the user can read, as they came while it was installed:
     they are for those whom it is for. In the user's own folders nothing is changed.
@@ -230,28 +230,29 @@ def _sources(here, app) -> List[str]:
     private = _private_folders()
     files = [entry.get(key) for key, entries in (('path', app.src), ('src', app.exts)) for entry in entries
              if isinstance(entry, dict)]
-    return [path for path in files if isinstance(path, str) and holder(path, (here.site.prefix,))
+    return [path for path in files if isinstance(path, str) and holder(path, (session.site.prefix,))
             and not holder(path, private) and os.path.isfile(path)
             and not os.lstat(path).st_mode & (stat.S_IRWXG | stat.S_IRWXO)]
 
 
-def _around(here, app) -> List[str]:
+def _around(session, app) -> List[str]:
     """What was made for a package outside its folder: module, archived recipe, and the folders above in the prefix."""
     archive = get_repositorypath()
     archive = os.path.join(archive[0] if isinstance(archive, (list, tuple)) else archive, app.name)
     found = dict.fromkeys([install.module_file(app), *(os.path.join(archive, name) for name in names_in(archive))])
     # EasyBuild's locks, and where it downloads to: other members of the project need them
     shared = [os.path.join(install_path('software'), '.locks'), source_paths()[0]]
+    prefix = session.site.prefix
     for folder in (os.path.dirname(app.mod_filepath), os.path.dirname(app.installdir), archive, *shared):
-        while holder(folder, (here.site.prefix,)) and os.path.realpath(folder) != os.path.realpath(here.site.prefix):
+        while holder(folder, (prefix,)) and os.path.realpath(folder) != os.path.realpath(prefix):
             if os.path.isdir(folder):
                 found[folder] = None
             folder = os.path.dirname(folder)
     # what the module EasyBuild-user makes, under the umask of whoever loads it first
-    if os.path.isdir(here.site.prefix) and os.stat(here.site.prefix).st_mode & stat.S_IXGRP:
-        found[here.site.prefix] = None  # else it may be closed on purpose: doctor says so
-    found.update(dict.fromkeys(os.path.join(here.site.prefix, name) for name in names_in(here.site.prefix)))
-    found.update(dict.fromkeys(permissions.walk(os.path.join(here.site.prefix, 'UserRepo'))))
+    if os.path.isdir(prefix) and os.stat(prefix).st_mode & stat.S_IXGRP:
+        found[prefix] = None  # else it may be closed on purpose: doctor says so
+    found.update(dict.fromkeys(os.path.join(prefix, name) for name in names_in(prefix)))
+    found.update(dict.fromkeys(permissions.walk(os.path.join(prefix, 'UserRepo'))))
     return [path for path in found if os.path.lexists(path)]
 
 

@@ -3,8 +3,8 @@
 import os
 from typing import Iterator, Set
 
-from ...central import normal_name
 from ...errors import LumiHooksError
+from ...index import normal_name
 from ...metadata import WHAT_TO_DO, missing, too_old, visible
 from ...schemas import checked
 from ...site import Site

@@ -2,7 +2,7 @@
 """
 Removes installations so that nothing disappears under a running job, brings them back, and deletes them in the end.
 
-What is removed stays where it is, as jobs hold its path: its module is marked as due (standing.py), hidden, and its
+What is removed stays where it is, as jobs hold its path: its module is marked as due (presence.py), hidden, and its
 archived recipe is put away. What was replaced was set aside before (rollback.py). Each step leaves a state that says
 what is to be done next: whoever is killed, the next run finishes it (`settle`). Imports nothing of EasyBuild.
 """
@@ -18,9 +18,9 @@ from ...errors import LumiHooksError
 from ...files import LARGEST, read_bytes, write_atomic
 from ...prefix import held, visibility
 from ...prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
-from ...standing import is_due, is_gone, with_notice, without_notice
+from ...presence import is_due, is_gone, with_notice, without_notice
 from .locks import Lock
-from .rollback import Aside, user_name
+from .rollback import EarlierInstallation, user_name
 
 # installations that one run deletes at most, where it does so beside its own work
 BOUND = 5
@@ -67,7 +67,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
     """
     lock = _lock(target.lock, target.module, tell)
     try:
-        Aside(target.installdir, target.module_file, target.prefix, target.lock).recover()
+        EarlierInstallation(target.installdir, target.module_file, target.prefix, target.lock).recover()
         text = _read(target.prefix, target.module_file)
         if is_due(text):
             earlier = [note for note in held.notes(target.prefix) if note.held.kind == REMOVED
@@ -167,7 +167,7 @@ def undo(notes: Sequence[Note], module: str, tell: Callable[[str], None] = print
     about = notes[0].held
     lock = _lock(about.lock, module, tell)
     try:
-        Aside(about.installdir, about.module_file, notes[0].prefix, about.lock).recover()
+        EarlierInstallation(about.installdir, about.module_file, notes[0].prefix, about.lock).recover()
         _settle_all(notes)
         now = [note for note in held.notes(notes[0].prefix) if note.held.installdir == about.installdir]
         if not now or now[0].held.kind == UNDONE:
@@ -195,15 +195,15 @@ def _swap(note: Note) -> str:
     if not os.path.lexists(os.path.join(about.kept, 'module')):
         raise LumiHooksError(f'{about.module} cannot be brought back: it had no module when it was replaced; its files '
                              f'are in {about.kept} until {note.day}')
-    aside = Aside(about.installdir, about.module_file, note.prefix, about.lock)
-    aside.take()
+    earlier = EarlierInstallation(about.installdir, about.module_file, note.prefix, about.lock)
+    earlier.take()
     try:
-        aside.bring(about.kept)
-        aside.reveal()
+        earlier.bring(about.kept)
+        earlier.reveal()
     except BaseException:
-        aside.undo()
+        earlier.undo()
         raise
-    aside.commit()
+    earlier.commit()
     settle(note)
     return f'{about.module} is back as it was before it was reinstalled; what took its place is kept for some days'
 

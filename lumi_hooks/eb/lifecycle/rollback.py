@@ -26,9 +26,9 @@ from ... import tree
 from ...errors import DataError, LumiHooksError
 from ...files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
 from ...prefix import held
+from ...presence import without_notice
 from ...record import read_record
 from ...site import OVERLAY_FOLDER
-from ...standing import without_notice
 
 RESTORED, COMPLETED = 'restored', 'completed'
 _NOTES = os.path.join(OVERLAY_FOLDER, 'aside')
@@ -38,7 +38,7 @@ _LARGEST_NOTE = 1 << 16
 _SOFTWARE, _MODULE, _HALF, _FROM = 'software', 'module', 'half', 'from'
 
 
-class Aside:
+class EarlierInstallation:
     """
     What was there before one installation.
 
@@ -251,7 +251,7 @@ def notes(prefix: str) -> str:
     return os.path.join(prefix, _NOTES)
 
 
-def pending(prefix: str) -> Iterator[Aside]:
+def pending(prefix: str) -> Iterator[EarlierInstallation]:
     """What is set aside in a prefix: at work, or left by an `eb` that was killed."""
     folder = notes(prefix)
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
@@ -263,7 +263,7 @@ def pending(prefix: str) -> Iterator[Aside]:
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             continue  # of another version of the library
         if sound:  # a note says nothing about what lies elsewhere, whoever wrote it
-            yield Aside(paths[0], paths[1], prefix, paths[2])
+            yield EarlierInstallation(paths[0], paths[1], prefix, paths[2])
 
 
 def _recorded_size(installation: str) -> Tuple[int, int]:

@@ -12,8 +12,8 @@ from typing import List, Optional, Sequence, Set
 
 from ... import library, trust
 from ...errors import LumiHooksError, TrustError
-from ...recipe import Recipe, checksums_beside, files_beside
-from ...trust.whom import CHECKOUT
+from ...recipe import Recipe, checksums_in_folder, patches_in_folder
+from ...trust.owners import CHECKOUT
 from .. import messages, patches
 
 # how EasyBuild (tools/include.py) names the folders that it links included files into, on sys.path
@@ -49,13 +49,13 @@ def check_folder() -> None:
     :raises TrustError: others can write there, so that what was imported may be theirs
     """
     try:
-        here = os.getcwd()
+        current = os.getcwd()
     except OSError:
         return
-    reason = trust.why_not_in(here) if here in [*_dropped, *sys.path] or '' in sys.path else None
+    reason = trust.why_not_in(current) if current in [*_dropped, *sys.path] or '' in sys.path else None
     if reason:
-        raise TrustError(f'eb was started in {here}, which Python imports from, and {reason}. Start it in a folder of '
-                         'your own: cd')
+        raise TrustError(f'eb was started in {current}, which Python imports from, and {reason}. Start it in a folder '
+                         'of your own: cd')
 
 
 # the current folder, where it was taken off Python's search path for good
@@ -69,9 +69,9 @@ def put_back(first: Optional[str]) -> None:
     """
     if first is None:
         return
-    here = first or os.path.realpath(os.curdir)
-    if trust.why_not_in(here):
-        _dropped.append(here)
+    current = first or os.path.realpath(os.curdir)
+    if trust.why_not_in(current):
+        _dropped.append(current)
     else:
         sys.path.insert(0, first)
 
@@ -82,7 +82,7 @@ def watch_clone() -> None:
 
     :raises TrustError: others can write to one of them
     """
-    judge = trust.here()  # once: to find out who is trusted reads files of the library
+    judge = trust.current_judge()  # once: to find out who is trusted reads files of the library
 
     def look(path: str, status: Optional[os.stat_result]) -> None:
         reason = judge.why_not(path, status)
@@ -108,7 +108,7 @@ def _stop(reason: Optional[str]) -> None:
                          f'everybody, and "chmod -R go-w {CHECKOUT}" to its group as well')
 
 
-def without_strangers(paths: Sequence[str], what: str = 'recipes') -> List[str]:
+def trusted_folders(paths: Sequence[str], what: str = 'recipes') -> List[str]:
     """
     A search path without the folders that others can write to; says which ones it leaves out.
 
@@ -150,15 +150,15 @@ def _kind(path: str) -> str:
     return os.path.basename(path)[len(_INCLUDED):].rpartition('-')[0]
 
 
-def check_beside(recipe: Recipe) -> None:
+def check_adjacent_files(recipe: Recipe) -> None:
     """
     What EasyBuild takes from next to a recipe: its patches, and its list of checksums.
 
     :raises TrustError: others could have written one of them
     """
-    for path in files_beside(recipe):
+    for path in patches_in_folder(recipe):
         trust.check(path, 'the patch')
-    checksums_beside(recipe)
+    checksums_in_folder(recipe)
 
 
 def check_patches(app) -> None:

@@ -40,8 +40,8 @@ def build_easyconfigs_in_parallel(original, build_command, easyconfigs, *args, *
     Refuse first, and tell what sbatch lacks. Then note the modules that will be installed: each job is an eb that is
     given one recipe, and does not know what was asked for.
     """
-    here = patches.session()
-    here.raise_refusals()
-    tell_settings(here.site, os.environ)
-    here.asked.dependencies(entry['full_mod_name'] for entry in easyconfigs)
+    session = patches.session()
+    session.raise_refusals()
+    tell_settings(session.site, os.environ)
+    session.requested.dependencies(entry['full_mod_name'] for entry in easyconfigs)
     return original(build_command, easyconfigs, *args, **kwargs)

@@ -9,7 +9,7 @@ from easybuild.tools.environment import setvar
 
 from ... import prefix as prefixes
 from ...catalogue import other_recipes
-from ...central import Index
+from ...index import Index
 from ...prefix import closed
 from ...prefix.overrides import overrides_of
 from ...site import Site, stack_version
@@ -50,7 +50,7 @@ def find_sources(site: Site) -> None:
     where = site.prefixes, stack_version(site), site.partition
     for name, before in (('sourcepath', source_paths()), ('sourcepath_data', source_paths_data())):
         found = prefixes.source_path(before, *where)
-        taken = gate.without_strangers([path for path in found if path not in before], 'sources')
+        taken = gate.trusted_folders([path for path in found if path not in before], 'sources')
         set_source_paths([path for path in found if path in before or path in taken], name)
 
 

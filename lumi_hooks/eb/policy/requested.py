@@ -17,8 +17,8 @@ from easybuild.tools.config import build_option, install_path
 from ...files import read_text
 from ...prefix import visibility
 from ...prefix.visibility import DEPENDENCY
+from ...presence import is_due
 from ...site import Site
-from ...standing import is_due
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 # where EasyBuild (framework/easyconfig/tweak.py) puts what --try-* makes of the recipes that were asked for
@@ -29,7 +29,7 @@ _WITH_FOLDER = re.compile(r'-r|--robot|--prefix|--tmpdir|--.*(path|paths|dir|mod
 _LARGEST = 1 << 22
 
 
-class Asked:
+class Requested:
     """
     What was asked for.
 

@@ -28,7 +28,7 @@ _GRACE = 2
 _STACK = 8 << 20
 
 
-class Apart:
+class OfflineThread:
     """The thread, as made by `make`."""
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Apart:
             threading.stack_size(before)
 
     @classmethod
-    def make(cls, kind: str) -> 'Apart':
+    def make(cls, kind: str) -> 'OfflineThread':
         """
         Start the thread, put it under a filter, and try that it works.
 

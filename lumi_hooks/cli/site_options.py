@@ -8,9 +8,9 @@ from typing import List, Optional, Sequence, Tuple
 
 from .. import quote, sites, trust
 from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
-from ..central import Index, is_archive
 from ..errors import RecipeError, SiteError, TrustError
-from ..gpu import known_without
+from ..gpu import known_obstacle
+from ..index import Index, is_archive
 from ..naming import Choice, choose
 from ..packages import package
 from ..plan import Planner
@@ -19,7 +19,7 @@ from ..prefix.overrides import overrides_of
 from ..recipe import read_for, read_recipe
 from ..record import archive, is_open, software_folders
 from ..releases import default_release
-from ..site import Site, is_lumi, make_site, site_from_environment, stack_version, told, user_prefix, variables
+from ..site import Site, is_lumi, make_site, site_from_environment, site_variable, stack_version, user_prefix, variables
 from .partial import Partial
 
 
@@ -56,9 +56,9 @@ def find_site(options: argparse.Namespace) -> Tuple[Site, List[str]]:
         where = site.prefixes, stack_version(site, env), site.partition
         own = _trusted(other_recipes(robot_path(robot, *where), upstream))
         modulepath = module_path(modulepath, *where)
-        loaded = told('release', os.environ) or told('stack', os.environ) or site.release.name
+        loaded = site_variable('release', os.environ) or site_variable('stack', os.environ) or site.release.name
         same = (loaded.replace('.dev', '') == site.release.name
-                and (told('partition', os.environ) or site.partition) == site.partition)
+                and (site_variable('partition', os.environ) or site.partition) == site.partition)
         # what is loaded says nothing of another release or partition
         index = Index(modulepath, own, upstream) if same else Index((), (), upstream)
     else:
@@ -79,7 +79,7 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
                         '--partition G')
     for name in names:
         if name != '*' and 'back_end' not in package(name).get('rocm', {}):
-            known = known_without(name, '')
+            known = known_obstacle(name, '')
             raise SiteError(f'--gpu {name}: ' + (known.reason if known else 'nothing is known of a variant of it for '
                             'AMD\'s GPUs (names are written as upstream\'s recipes write them: GROMACS)'))
 

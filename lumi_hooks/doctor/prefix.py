@@ -19,9 +19,9 @@ from . import ERROR, WARNING, Situation, check, no_prefix
 
 
 @check('prefix', 'the prefix can be written to')
-def prefix(here: Situation):
+def prefix(situation: Situation):
     """It exists or can be made, and a file can be written there: mode bits do not say all (quota, read-only mount)."""
-    path = here.site.prefix
+    path = situation.site.prefix
     if not path:
         yield ERROR, f'there is no prefix: {sites.said("set_prefix")}'
         return
@@ -55,7 +55,7 @@ def why_unwritable(folder: str) -> Optional[str]:
 
 
 @check('umask', 'you may use what you make')
-def own_umask(here: Situation):
+def own_umask(situation: Situation):
     """With a umask that takes rights from oneself EasyBuild can't enter the folders that it makes."""
     mask = umask()
     if mask & stat.S_IRWXU:
@@ -64,43 +64,45 @@ def own_umask(here: Situation):
                      'repeat the command'
 
 
-def no_stack(here: Situation) -> Optional[str]:
+def no_stack(situation: Situation) -> Optional[str]:
     """Without modules there is no MODULEPATH to compare with."""
-    return None if here.env.get('MODULEPATH') or here.site.prefixes[1:] else f'{sites.name()}\'s modules are not loaded'
+    return None if situation.env.get('MODULEPATH') or situation.site.prefixes[1:] else \
+        f'{sites.name()}\'s modules are not loaded'
 
 
 @check('prefixes', 'the stack of prefixes is as it was when modules were loaded', no_stack)
-def stack(here: Situation):
+def stack(situation: Situation):
     """Nothing was changed since LUMI's modules were loaded, the lower prefixes exist, nothing stale is searched."""
-    changed = changes_since_loaded(here.site.prefixes, here.env)
+    changed = changes_since_loaded(situation.site.prefixes, situation.env)
     if changed:
         yield ERROR, changed
-    closed = closed_folders(here.site.prefixes, stack_version(here.site, here.env), here.site.partition)
-    for found in closed if not here.inside else ():  # eb says it at its start
-        yield WARNING, found.sentence(here.site.prefixes)
-    for path in here.site.prefixes[1:]:
+    site = situation.site
+    closed = closed_folders(site.prefixes, stack_version(site, situation.env), site.partition)
+    for found in closed if not situation.inside else ():  # eb says it at its start
+        yield WARNING, found.sentence(situation.site.prefixes)
+    for path in situation.site.prefixes[1:]:
         if not os.path.isdir(path) and path not in {found.prefix for found in closed}:
             yield WARNING, f'{path}, which should be below your prefix, does not exist: create it, or remove it ' \
-                           f'from {VARIABLE} or from {os.path.join(here.site.prefix, FILE)}'
-    modulepath = [path for path in here.env.get('MODULEPATH', '').split(':') if path]
-    for path in stale_modules(modulepath, here.site.prefixes, here.site.partition):
+                           f'from {VARIABLE} or from {os.path.join(situation.site.prefix, FILE)}'
+    modulepath = [path for path in situation.env.get('MODULEPATH', '').split(':') if path]
+    for path in stale_modules(modulepath, situation.site.prefixes, situation.site.partition):
         yield WARNING, f'{path} is on MODULEPATH and belongs to no prefix of yours, or to another partition: modules ' \
                        'are taken from there. Start in a new shell, or name its prefix in LUMI_HOOKS_PREFIXES'
 
 
-def no_modules(here: Situation) -> Optional[str]:
+def no_modules(situation: Situation) -> Optional[str]:
     """Whether a module is there is known where modules are."""
-    return no_prefix(here) or (None if here.site.index.modulepath else
+    return no_prefix(situation) or (None if situation.site.index.modulepath else
                                'the modules of this release and partition are not loaded')
 
 
 @check('needs', 'what is installed finds the modules that it needs', no_modules)
-def needs(here: Situation):
+def needs(situation: Situation):
     """Modules that went since, or lie in a prefix that is below no more; `eb` itself says what a build lacks."""
-    index = here.site.index
-    if here.inside:
+    index = situation.site.index
+    if situation.inside:
         return
-    for folder in software_folders(here.site.prefix, here.site.release.name, here.site.partition):
+    for folder in software_folders(situation.site.prefix, situation.site.release.name, situation.site.partition):
         for path in installations(folder):
             try:
                 found = read_record(path) or {}
@@ -114,36 +116,36 @@ def needs(here: Situation):
 
 
 @check('lost', 'what is installed has its module and its files', no_modules)
-def half(here: Situation):
+def half(situation: Situation):
     """What somebody deleted by hand; `eb` installs that again."""
-    for text in all_lost(here.site) if not here.inside else ():
+    for text in all_lost(situation.site) if not situation.inside else ():
         yield WARNING, text
 
 
-def no_area(here: Situation) -> Optional[str]:
+def no_area(situation: Situation) -> Optional[str]:
     """Only of LUMI's own storage areas it is known what they are for."""
-    return no_prefix(here) or (None if area_of(here.site.prefix) else
-                               f'nothing is known about the storage that {here.site.prefix} lies on')
+    return no_prefix(situation) or (None if area_of(situation.site.prefix) else
+                               f'nothing is known about the storage that {situation.site.prefix} lies on')
 
 
 @check('file-system', 'the prefix lies on storage that lasts and that jobs see', no_area)
-def file_system(here: Situation):
+def file_system(situation: Situation):
     """What LUMI says of each storage area."""
-    area = area_of(here.site.prefix)
+    area = area_of(situation.site.prefix)
     if area and area['advice']:
-        yield WARNING, f'the prefix {here.site.prefix} lies in {area["description"]}: {area["advice"]}'
+        yield WARNING, f'the prefix {situation.site.prefix} lies in {area["description"]}: {area["advice"]}'
 
 
-def no_project(here: Situation) -> Optional[str]:
+def no_project(situation: Situation) -> Optional[str]:
     """A folder of the user alone needs no group."""
-    return no_prefix(here) or (None if project_of(here.site.prefix) else
-                               f'{here.site.prefix} is not in a project\'s folder')
+    return no_prefix(situation) or (None if project_of(situation.site.prefix) else
+                               f'{situation.site.prefix} is not in a project\'s folder')
 
 
 @check('group', 'in a project\'s folder what is installed belongs to the project', no_project)
-def group(here: Situation):
+def group(situation: Situation):
     """A project's prefix has the project's group and the set-gid bit, and the user is in that group."""
-    path = here.site.prefix
+    path = situation.site.prefix
     project = project_of(path)
     assert project
     try:
@@ -171,9 +173,9 @@ def group(here: Situation):
 
 
 @check('overrides', 'the files of overrides are valid')
-def overrides(here: Situation):
+def overrides(situation: Situation):
     """What is wrong in them concerns their packages alone; of those that are to be built the rule refuses."""
-    for text in here.site.overrides.problems():
+    for text in situation.site.overrides.problems():
         yield WARNING, f'{text}. Recipes of that software are refused until it is fixed'
 
 

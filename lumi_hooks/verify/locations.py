@@ -15,7 +15,7 @@ BUILDS = ('EASYBUILD_BUILDPATH', 'EASYBUILD_TMPDIR')
 
 
 @dataclass(frozen=True)
-class Places:
+class Locations:
     """
     Folders by what lies in them.
 
@@ -74,8 +74,8 @@ def under(path: str, folders: Iterable[str]) -> bool:
     return any(path == folder or path.startswith(folder.rstrip('/') + '/') for folder in folders)
 
 
-def find_places(root: str, env: Mapping[str, str] = os.environ, system: Optional[str] = None,
-                prefixes: Iterable[str] = (), builds: Iterable[str] = ()) -> Places:
+def find_locations(root: str, env: Mapping[str, str] = os.environ, system: Optional[str] = None,
+                prefixes: Iterable[str] = (), builds: Iterable[str] = ()) -> Locations:
     """
     The places for one installation.
 
@@ -88,7 +88,7 @@ def find_places(root: str, env: Mapping[str, str] = os.environ, system: Optional
     if not system:
         match = re.match(r'(.*/)opt/cray/pe/', env.get('CRAYPE_DIR', '') + '/')
         system = match.group(1) if match else '/'
-    return Places(root, os.path.abspath(system), tuple(_folders(prefixes, env, PREFIXES)),
+    return Locations(root, os.path.abspath(system), tuple(_folders(prefixes, env, PREFIXES)),
                   tuple(_folders(builds, env, BUILDS)), tuple(_folders((), env, ('ROCM_PATH',))))
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from lumi_hooks import tree
 from lumi_hooks.eb.lifecycle import rollback as module_of_aside
-from lumi_hooks.eb.lifecycle.rollback import COMPLETED, RESTORED, Aside, notes, pending
+from lumi_hooks.eb.lifecycle.rollback import COMPLETED, RESTORED, EarlierInstallation, notes, pending
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.prefix import held
 
@@ -33,41 +33,42 @@ def place(tmp_path):
         path.parent.mkdir(parents=True)
         path.write_text('old')
     (installdir / 'bin').chmod(0o555)
-    yield Aside(str(installdir), str(module), str(prefix), str(prefix / 'locks/tiny.lock'))
+    yield EarlierInstallation(str(installdir), str(module), str(prefix), str(prefix / 'locks/tiny.lock'))
     tree.remove(str(prefix))
 
 
-def build(aside):
+def build(earlier):
     """A new installation in the place of the earlier one."""
-    os.makedirs(os.path.join(aside.installdir, 'bin'))
-    for path in (os.path.join(aside.installdir, 'bin/tiny'), os.path.join(aside.installdir, 'bin/new'), aside.hidden):
+    os.makedirs(os.path.join(earlier.installdir, 'bin'))
+    inside = [os.path.join(earlier.installdir, 'bin', name) for name in ('tiny', 'new')]
+    for path in (*inside, earlier.hidden):
         with open(path, 'w', encoding='utf-8') as handle:
             handle.write('new')
 
 
-def state(aside):
+def state(earlier):
     """What a user sees: 'old', 'new' or None where no module is visible; asserts that a visible one is whole."""
-    if not os.path.exists(aside.module):
+    if not os.path.exists(earlier.module):
         return None
-    with open(aside.module, encoding='utf-8') as handle:
+    with open(earlier.module, encoding='utf-8') as handle:
         text = handle.read()
-    with open(os.path.join(aside.installdir, 'bin/tiny'), encoding='utf-8') as handle:
+    with open(os.path.join(earlier.installdir, 'bin/tiny'), encoding='utf-8') as handle:
         assert handle.read() == text, 'the module of one installation, the files of another'
-    assert os.path.exists(os.path.join(aside.installdir, 'bin/new')) == (text == 'new')
+    assert os.path.exists(os.path.join(earlier.installdir, 'bin/new')) == (text == 'new')
     return text
 
 
-def litter(aside):
+def litter(earlier):
     """What should be gone in the end."""
-    parent = os.path.dirname(aside.installdir)
+    parent = os.path.dirname(earlier.installdir)
     noted = notes(os.path.dirname(os.path.dirname(parent)))
-    return [name for folder in (parent, os.path.dirname(aside.module)) for name in os.listdir(folder)
+    return [name for folder in (parent, os.path.dirname(earlier.module)) for name in os.listdir(folder)
             if name.startswith('.') and '.kept.' not in name] + (os.listdir(noted) if os.path.isdir(noted) else [])
 
 
-def kept(aside):
+def kept(earlier):
     """What is kept of earlier installations, and noted."""
-    prefix = os.path.dirname(os.path.dirname(notes(os.path.dirname(aside.lock).rpartition('/')[0])))
+    prefix = os.path.dirname(os.path.dirname(notes(os.path.dirname(earlier.lock).rpartition('/')[0])))
     found = [note for note in held.notes(prefix) if os.path.isdir(note.held.kept)]
     return [Path(note.held.kept, 'software/bin/tiny').read_text() for note in found]
 

@@ -15,9 +15,9 @@ from .data import our_recipes
 from .dependency import Dependency
 from .errors import RecipeError
 from .files import names_in, read_bytes, read_text
+from .presence import fallen
 from .recipe import RECORD, read_recipe
 from .releases import generation_of, load_upstream, refused_family
-from .standing import fallen
 from .versions import version_key
 
 # what LUMI calls the archive of recipes in a prefix, today and before September 2024; and the store of adapted ones
@@ -71,7 +71,7 @@ class Index:
         # an archived copy says what was installed once: any other recipe of its name comes first
         self._by_rank = sorted(self.recipes, key=is_archive)
         self._modules: Dict[str, Dict[str, str]] = {}
-        # module files that stand for no installation, with the reason (standing.py), by name of the software
+        # module files that stand for no installation, with the reason (presence.py), by name of the software
         self._fallen: Dict[str, Dict[str, Tuple[str, str]]] = {}
         # full names of modules that were seen to stand for an installation
         self._standing: Set[str] = set()

@@ -2,7 +2,7 @@
 """What was asked for by name, by the command line of eb."""
 import pytest
 
-from lumi_hooks.eb.policy.requested import Asked
+from lumi_hooks.eb.policy.requested import Requested
 from lumi_hooks.site import make_site
 
 
@@ -14,7 +14,7 @@ def asked(tmp_path):
         '  - "lz4-1.10.0-GCCcore-14.2.0":\n      options: {robot: True}\n')
 
     def make(*words):
-        return Asked(make_site('25.03', 'C', 'cpeGNU', prefix=str(tmp_path), env={}), str(tmp_path / 'store'),
+        return Requested(make_site('25.03', 'C', 'cpeGNU', prefix=str(tmp_path), env={}), str(tmp_path / 'store'),
                      [word.format(top=tmp_path) for word in words])
     return make
 
