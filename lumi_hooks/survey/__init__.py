@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .. import __version__
 from ..errors import LumiHooksError, RecipeError
+from ..gpu import CUDA, split_suffix
 from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
@@ -271,6 +272,12 @@ def _look(paths: Sequence[str]) -> List[RecipeResult]:
 def _generation(toolchain: Tuple[str, str]) -> Optional[str]:
     """Upstream's generation of a toolchain, None where it belongs to none."""
     return 'SYSTEM' if toolchain[0] == 'system' else generation_of(*toolchain)
+
+
+def for_cuda(paths: Sequence[str]) -> List[str]:
+    """The recipes that carry CUDA in their file names: NVIDIA's own software, and what is built for its GPUs."""
+    return [path for path in paths if split_suffix(os.path.basename(path)[:-len('.eb')])[1] == CUDA
+            or os.path.basename(path).startswith(CUDA.upper()) or f'-{CUDA.upper()}-' in os.path.basename(path)]
 
 
 def every(paths: Sequence[str], step: int) -> List[str]:

@@ -4,16 +4,17 @@ import os
 import textwrap
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import LumiHooksError
-from ..files import write_atomic
-from ..releases import load_machine, load_toolchains, release_names
-from ..schemas import checked
-from ..site import Site, make_site
-from . import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.files import write_atomic
+from lumi_hooks.index import Index
+from lumi_hooks.releases import load_machine, load_toolchains, release_names
+from lumi_hooks.schemas import checked
+from lumi_hooks.site import Site, make_site
+from lumi_hooks.survey import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+Written by `ci/survey {name}{options}` on {date}, with {versions}: run it again instead of
 editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
@@ -41,7 +42,6 @@ are planned.
 
 def sites(upstream: Sequence[str]) -> List[Site]:
     """A site for every release and compiler, on the first partition that has the compiler; no stack, no prefix."""
-    from ..index import Index
     index = Index((), (), upstream)  # listed once, for all
     found = []
     for release in release_names():
