@@ -199,12 +199,15 @@ def _details(last: Mapping[str, Any]) -> Iterator[str]:
     yield '\n'
     yield _groups('generation', sorted(last['by_generation'].items()))
     yield '\n### How large plans are\n\nModules to build, of the recipes on GNU toolchains that are planned; and the ' \
-          'share of the plans that build what is known to be large.\n\n'
+          'share of the plans that build what is known to be large (*brought*: though neither the recipe nor its own ' \
+          'build tools name it).\n\n'
     large = list(checked('sizes.json')['giants'])
     yield _table(('generation', 'plans', 'median', '90 % have at most', *large),
                  [(name, size['plans'], f'{size["median"]:g}', size['p90'],
                    *(_share(size['giants'].get(giant, 0)) for giant in large))
-                  for name, size in last['sizes'].items()])
+                  for name, size in last['sizes'].items()]
+                 + [('*brought*', '', '', '', *(_share(size['brought'].get(giant, 0)) for giant in large))
+                    for name, size in last['sizes'].items() if name == 'all'])
     yield '\n### Why recipes are refused\n\n'
     yield _table(('reason', 'meaning', 'recipes'),
                  [(code, last['reasons'][code], number) for code, number in last['refused'].items()])
