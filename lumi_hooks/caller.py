@@ -12,6 +12,7 @@ import re
 import subprocess
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from . import sites
 from .data import ROOT
 from .schemas import checked
 from .verify.places import Places, find_places, under
@@ -45,7 +46,7 @@ def foreign(env: Mapping[str, str] = os.environ) -> List[Foreign]:
     """
     places = find_places('/nowhere', env)
     keep = {name for name in env.get(KEEP, '').split(':') if name}
-    entries = [(name, entry['kind'], entry['does']) for entry in checked('caller.json')['variables']
+    entries = [(name, entry['kind'], entry['does']) for entry in sites.filled(checked('caller.json'))['variables']
                for name in entry['names'] if env.get(name) and name not in keep]
     suspects = [entry for entry in entries if _parts(entry[0], entry[1], env, env, places)]
     left = without_modules(env) if suspects else {}

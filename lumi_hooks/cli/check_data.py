@@ -12,7 +12,7 @@ from .command import add_command
 from .console import print_json
 
 EXAMPLES = """examples:
-  lumi-eb check-data $EBU_USER_PREFIX/overrides/GROMACS.json    an override of yours, and the patches that it names
+  lumi-eb check-data ${prefix}/overrides/GROMACS.json    an override of yours, and the patches that it names
   lumi-eb check-data lumi_hooks/packages/HDF5.json              a data file of a checkout
   lumi-eb check-data                                            all data files of the library
 

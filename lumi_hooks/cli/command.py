@@ -5,6 +5,7 @@ import shutil
 import textwrap
 from typing import Callable
 
+from .. import sites
 from . import place
 
 
@@ -20,7 +21,7 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
     """
     # as argparse does it for descriptions that are not raw
     width = shutil.get_terminal_size().columns - 2
-    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=examples,
+    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=sites.filled(examples),
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     without_colours(parser)
     if where_to:

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Callable
 
+from .. import sites
 from ..errors import LumiHooksError
 
 
@@ -30,7 +31,7 @@ def ended(name: str, run: Callable[[], int], interrupted: str = 'nothing was cha
         if lacking != 'easybuild':
             raise
         print(f'{name}: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
-              'EasyBuild-user', file=sys.stderr)
+              f'{sites.setup()}', file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'{name}: interrupted; {interrupted}', file=sys.stderr)

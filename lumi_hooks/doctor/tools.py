@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from .. import seccomp
+from .. import seccomp, sites
 from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
 from ..errors import SiteError
 from . import ERROR, WARNING, Situation, check
@@ -15,7 +15,7 @@ def tools(here: Situation):
     if here.inside:
         return
     if not shutil.which('eb', path=here.env.get('PATH')):
-        yield ERROR, 'there is no command eb on PATH: module load EasyBuild-user'
+        yield ERROR, f'there is no command eb on PATH: module load {sites.setup()}'
     if not (here.env.get('LMOD_CMD') and os.access(here.env['LMOD_CMD'], os.X_OK)):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 

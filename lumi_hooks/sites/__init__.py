@@ -20,7 +20,9 @@ from ..schemas import checked
 
 NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
 # words that common knowledge may leave open (`filled`)
-_OPEN = re.compile(r'\{(site|nodes|own_recipe|containers|other_containers|containers_module)\}')
+_OPEN = re.compile(r'\{(site|prefix|nodes|own_recipe|containers|other_containers|containers_module|load|space|workdir|'
+                   r'account|place)\}')
+_NAMES = {'site': lambda: name(), 'prefix': lambda: variable('prefix')}
 
 
 def known() -> Tuple[str, ...]:
@@ -91,14 +93,20 @@ def said(key: str, **values: str) -> str:
     return str(site()['words'][key]).format(**values)
 
 
+def setup() -> str:
+    """The module that sets EasyBuild up for a user."""
+    return said('easybuild', mode='user')
+
+
 def filled(content: Any) -> Any:
     """
-    Common knowledge with the site's words in it: {site}, and those of its own words that tell where a thing is found.
+    Common knowledge with the site's words in it: {site}, {prefix} (the variable), and those of its own words that tell
+    where a thing is found, or what to type.
 
-    :param content: what a data file holds
+    :param content: what a data file holds, or a text
     """
     if isinstance(content, str):
-        return _OPEN.sub(lambda match: name() if match[1] == 'site' else said(match[1]), content)
+        return _OPEN.sub(lambda match: _NAMES.get(match[1], lambda: said(match[1]))(), content)
     if isinstance(content, dict):
         return {key: filled(value) for key, value in content.items()}
     return [filled(value) for value in content] if isinstance(content, list) else content

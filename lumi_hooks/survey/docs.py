@@ -9,6 +9,7 @@ from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
 from ..schemas import checked
 from ..site import Site, make_site
+from ..sites import filled
 from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
 HEAD = """# Survey of upstream's recipes
@@ -20,7 +21,7 @@ These figures are true of the recipes of {collection}, and of no other collectio
 EasyBuild that is loaded, or those that `LUMI_HOOKS_UPSTREAM` names.
 
 {scope} was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
-stack (what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
+stack (what {{site}}'s stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
 Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
 no CUDA.
@@ -28,12 +29,12 @@ no CUDA.
 """
 
 
-BESIDE = """## With LUMI's own recipes
+BESIDE = """## With {{site}}'s own recipes
 
-The same with {recipes} recipes that LUMI has itself on the robot path ({own} of them with a cpe* toolchain of release
-{release}), by `--beside`. A recipe of LUMI's always goes before one that would be derived for the same module, and for
+The same with {recipes} recipes that {{site}} has itself on the robot path ({own} of them with a cpe* toolchain of release
+{release}), by `--beside`. A recipe of {{site}}'s always goes before one that would be derived for the same module, and for
 the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what is known of
-them: name, version, suffix, toolchain and dependencies. *LUMI's own* are those of LUMI's recipes for the compiler that
+them: name, version, suffix, toolchain and dependencies. *{{site}}'s own* are those of its recipes for the compiler that
 are planned.
 
 """
@@ -95,7 +96,7 @@ def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
         own = recipes_for(lumis, site)
         if own:
             here = beside(site, lumis)
-            title = f'{site.release.name} {site.toolchain} with LUMI\'s recipes'
+            title = filled(f'{site.release.name} {site.toolchain} with {{site}}\'s recipes')
             found.append((count(paths, here, jobs, title), count(own, here, jobs, title)))
             if any(one.interrupted for one in found[-1]):
                 raise KeyboardInterrupt
@@ -116,10 +117,10 @@ def _with_lumis(both: Sequence[Tuple[Survey, Survey]], lumis: int) -> Iterator[s
                      f'{data["goal"]["planned"]:,} of {data["goal"]["recipes"]:,}', _share(data['goal']['share']),
                      f'{planned:,} of {len(own.findings):,}'))
     yield _table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned', 'share',
-                  'LUMI\'s own'), rows)
+                  filled('{site}\'s own')), rows)
     refused = [item for _, own in both for item in own.findings if item.status != PLANNED]
     if refused:
-        yield '\n### Which of LUMI\'s own are not planned\n\n'
+        yield filled('\n### Which of {site}\'s own are not planned\n\n')
         yield _table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason) for item in refused])
     yield _apart([one for one, _ in both])
 
@@ -131,7 +132,8 @@ def _apart(found: Sequence[Survey]) -> str:
             if item['code'] in ('two-versions', 'no-recipe', 'cray-module')]
     if not rows:
         return ''
-    return f'\n### What blocks recipes beside LUMI\'s, release {last.site.release.name}, {last.site.toolchain}\n\n' \
+    return filled('\n### What blocks recipes beside {site}\'s, release ') \
+           + f'{last.site.release.name}, {last.site.toolchain}\n\n' \
            'Two versions of one package, a missing recipe or Cray module:\n\n' \
            + _table(('what', 'recipes', 'alone', 'example'), rows)
 
@@ -181,7 +183,7 @@ def of_collection(found: Mapping[str, Any]) -> str:
 
 def _filled(text: str) -> str:
     """Paragraphs with lines of even length."""
-    return '\n\n'.join('\n'.join(textwrap.wrap(part, 110, break_long_words=False, break_on_hyphens=False))
+    return '\n\n'.join('\n'.join(textwrap.wrap(filled(part), 110, break_long_words=False, break_on_hyphens=False))
                        for part in text.split('\n\n')).rstrip() + '\n\n'
 
 
