@@ -189,8 +189,8 @@ def show(facts: Dict[str, Any]) -> None:
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
         console.exact('next     module load lumi-hooks')
-        console.say(f'once more: {sites.said("easybuild", mode="user")} was loaded again, with another partition or release, '
-                    f'and names {sites.name()}\'s hooks alone', indent=9, hang=9)
+        console.say(f'once more: {sites.setup()} was loaded again, with another partition or release, and names '
+                    f'{sites.name()}\'s hooks alone', indent=9, hang=9)
     elif not facts['hooks_active']:
         console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')
     else:

@@ -31,11 +31,11 @@ no CUDA.
 
 BESIDE = """## With {{site}}'s own recipes
 
-The same with {recipes} recipes that {{site}} has itself on the robot path ({own} of them with a cpe* toolchain of release
-{release}), by `--beside`. A recipe of {{site}}'s always goes before one that would be derived for the same module, and for
-the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what is known of
-them: name, version, suffix, toolchain and dependencies. *{{site}}'s own* are those of its recipes for the compiler that
-are planned.
+The same with {recipes} recipes that {{site}} has itself on the robot path ({own} of them with a cpe* toolchain of
+release {release}), by `--beside`. A recipe of {{site}}'s always goes before one that would be derived for the same
+module, and for the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what
+is known of them: name, version, suffix, toolchain and dependencies. *{{site}}'s own* are those of its recipes for the
+compiler that are planned.
 
 """
 
