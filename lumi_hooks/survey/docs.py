@@ -9,12 +9,13 @@ from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
 from ..schemas import checked
 from ..site import Site, make_site
-from ..sites import filled
+from ..sites import DEFAULT, filled
+from ..sites import site as site_data
 from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+Written by `{setting}lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
 editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
@@ -153,7 +154,7 @@ def page(found: Sequence[Survey], sample: int = 1, both: Sequence[Tuple[Survey, 
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
     scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
     lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu,
-                                 name=name, options=_options(found, bool(both)),
+                                 setting=_of_site('LUMI_HOOKS_SITE={}'), name=name, options=_options(found, bool(both)),
                                  collection=of_collection(first['collection'])))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
@@ -173,7 +174,13 @@ def _options(found: Sequence[Survey], both: bool) -> str:
     releases, toolchains = {one.site.release.name for one in found}, {one.site.toolchain for one in found}
     return (f' --release {min(releases)}' if len(releases) == 1 else '') \
         + (f' --toolchain {min(toolchains)}' if len(toolchains) == 1 else '') \
-        + (' --beside DIR` after `ci/lumi-recipes --into DIR' if both else '')
+        + (f' --beside DIR` after `ci/lumi-recipes {_of_site()}--into DIR' if both else '')
+
+
+def _of_site(words: str = '--site {}') -> str:
+    """How a site that is not the default one is named on a command line, with a blank behind."""
+    name = site_data()['name']
+    return '' if name == DEFAULT else f'{words.format(name)} '
 
 
 def of_collection(found: Mapping[str, Any]) -> str:

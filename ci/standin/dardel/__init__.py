@@ -16,7 +16,7 @@ EASYBUILD = '4.9.4'
 STACK = HERE / 'lumi/stack/easybuild'   # PDC borrows LUMI's toolchains and easyblocks
 
 LOGIN = '''# Sourced by enter.sh: the rest of a login on Dardel.
-export MODULEPATH="%(modules)s:$MODULEPATH"
+export MODULEPATH="%(modules)s:%(modules)s/easybuild/system:$MODULEPATH"
 [ -n "${USER:-}" ] || export USER="$(id -un)"
 module load craype-x86-rome craype-network-ofi perftools-base xpmem PrgEnv-gnu
 '''
