@@ -13,6 +13,8 @@ from ..lumi.metadata import metadata
 from ..steps import Staging, write
 
 EASYBUILD = '4.9.4'
+# PDC's version, and the nearest that PyPI has
+CMAKE, WHEEL = '3.31.3', 'cmake==3.31.2'
 STACK = HERE / 'lumi/stack/easybuild'   # PDC borrows LUMI's toolchains and easyblocks
 
 LOGIN = '''# Sourced by enter.sh: the rest of a login on Dardel.
@@ -24,6 +26,7 @@ module load craype-x86-rome craype-network-ofi perftools-base xpmem PrgEnv-gnu
 RELEASE = '''help([[The software of PDC for release %(release)s of the Cray PE.]])
 family('PDC')
 setenv('CRAY_PE_VERSION', '%(release)s')
+prepend_path('MODULEPATH', '%(modules)s/tools')
 prepend_path('MODULEPATH', '%(modules)s/%(release)s')
 '''
 
@@ -49,6 +52,13 @@ setenv('EASYBUILD_INCLUDE_TOOLCHAINS', '%(pdc)s/easybuild/toolchains/*.py,%(pdc)
 setenv('EASYBUILD_INCLUDE_EASYBLOCKS', '%(pdc)s/easybuild/easyblocks/*/*.py')
 setenv('EASYBUILD_EXTERNAL_MODULES_METADATA', '%(pdc)s/easybuild/metadata.cfg')
 prepend_path('MODULEPATH', pathJoin(prefix, 'modules/all'))
+'''
+
+TOOL = '''help([[CMake, a module of PDC's for every toolchain; behind it is a wheel.]])
+prepend_path('PATH', '%(prefix)s/cmake/data/bin')
+prepend_path('CMAKE_PREFIX_PATH', '%(prefix)s/cmake/data')
+setenv('EBROOTCMAKE', '%(prefix)s/cmake/data')
+setenv('EBVERSIONCMAKE', '%(version)s')
 '''
 
 
@@ -79,6 +89,20 @@ def build(builder, releases):
     builder.step('dardel-easybuild', 'EasyBuild %s (a minute)' % EASYBUILD,
                  lambda: easybuildinstall.install(builder, tree, EASYBUILD, python), [EASYBUILD, str(python)],
                  ['lumi/easybuildinstall.py'])
+    prefix = tree.pdc / 'cmake' / CMAKE
+    builder.step('dardel-cmake', 'cmake/%s -> %s' % (CMAKE, prefix), lambda: install_cmake(builder, tree, python, prefix),
+                 [CMAKE, WHEEL, str(python)])
+
+
+def install_cmake(builder, tree, python, prefix):
+    """Install CMake, the one build tool that PDC's recipes load as a module: a wheel, under PDC's name in small letters.
+
+    builder: runs the commands. tree: where. python: its pip installs. prefix: where to.
+    """
+    with Staging(prefix) as folder:
+        builder.run([python, '-m', 'pip', 'install', '--no-deps', '--no-compile', '--target', folder, WHEEL],
+                    'installing ' + WHEEL, log='cmake')
+    write(tree.modules / 'tools/cmake' / (CMAKE + '.lua'), TOOL % {'prefix': prefix, 'version': CMAKE})
 
 
 def write_modules(tree, releases, machine):
