@@ -30,7 +30,11 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
+try:
+    from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust
+except ImportError as err:
+    from lumi_hooks.loaded import too_old
+    raise ImportError(too_old() or str(err)) from err
 
 trust.put_back(_FIRST)
 _chain = None

@@ -113,7 +113,8 @@ if stack and (told("mode") or "user") == "user" then
     -- the last comes first: each is put in front of the ones before, the user's own in front of all
     for number = #found, 1, -1 do
         local function modules(of)
-            local below = (value(layout, "modules") or ""):gsub("{stack}", stack):gsub("{partition}", of)
+            local below = (value(layout, "modules") or ""):gsub("%.%.", "")
+            below = below:gsub("{stack}", stack):gsub("{partition}", of)
             return pathJoin(found[number], below)
         end
         local containers = value(layout, "containers")

@@ -47,10 +47,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def faults_of(path: str) -> List[str]:
-    """What is wrong with a file that was named: one of the library, or an override."""
+    """What is wrong with a file that was named: one of the library, of a site's folder, or an override."""
     full = os.path.realpath(path)
     if full.startswith(os.path.realpath(ROOT) + os.sep):
         return problems(os.path.relpath(full, os.path.realpath(ROOT)))
+    name = os.path.basename(full)[:-len('.json')]
+    beside = os.path.dirname(full)
+    if os.path.isfile(os.path.join(beside, 'site.json')) and name in ('site', 'machine', 'jobs'):
+        return problems(full, kind=name)
     found = problems(os.path.abspath(path), kind='override')
     if not found:
         try:

@@ -69,7 +69,8 @@ def status() -> Dict[str, Any]:
     return {
         'lumi': is_lumi(),
         'problem': problem,
-        'stack': told('full_name', env) or told('stack', env) or None,
+        'stack': told('full_name', env) or told('stack', env) or (
+            sites.said('stack', release=told('release', env)) if told('release', env) else None),
         'release': site.release.name if site else None,
         'partition': site.partition if site else told('partition', env) or None,
         'node': os.uname().nodename,

@@ -6,6 +6,7 @@ import shutil
 from .. import seccomp, sites
 from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
 from ..errors import SiteError
+from ..loaded import too_old
 from . import ERROR, WARNING, Situation, check
 
 
@@ -16,6 +17,9 @@ def tools(here: Situation):
         return
     if not shutil.which('eb', path=here.env.get('PATH')):
         yield ERROR, f'there is no command eb on PATH: module load {sites.setup()}'
+    old = too_old(here.env)
+    if old:
+        yield ERROR, old
     if not (here.env.get('LMOD_CMD') and os.access(here.env['LMOD_CMD'], os.X_OK)):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 

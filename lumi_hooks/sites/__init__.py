@@ -12,12 +12,15 @@ $LUMI_HOOKS_SITE names one of the folders next to this file, $LUMI_HOOKS_SITE_DI
 import os
 import re
 from functools import lru_cache
-from typing import Any, Mapping, Tuple
+from typing import Any, Iterator, Mapping, Tuple
 
 from ..data import ROOT
 from ..errors import SiteError
+from ..files import read_json
 from ..schemas import checked
 
+# bytes that a file of a site's folder may have
+LARGEST = 1_000_000
 NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
 # words that common knowledge may leave open (`filled`)
 _OPEN = re.compile(r'\{(site|prefix|nodes|own_recipe|containers|other_containers|containers_module|load|space|workdir|'
@@ -128,6 +131,28 @@ def layout(key: str, stack: str = '*', partition: str = '*') -> str:
     return str(site()['layout'][key]).format(stack=stack, partition=partition)
 
 
+def _why_no_data(path: str) -> str:
+    """Why a file is none of a site's: no regular one, too large, or with letters that move a terminal or end a line."""
+    try:
+        content = read_json(path, LARGEST)
+    except (OSError, ValueError) as err:
+        return str(getattr(err, 'strerror', None) or err)
+    wrong = next((text for text in _texts(content) if not text.isprintable()), None)
+    return '' if wrong is None else f'it holds a control character, in {wrong!r}'
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _texts(value)
+
+
 def _check_owner(path: str) -> None:
     """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
     from ..trust.judge import Judge
@@ -137,7 +162,9 @@ def _check_owner(path: str) -> None:
                           (Zone(os.path.realpath(path), frozenset({owner})),)))
     for place in (path, os.path.join(path, 'versions')):
         for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-            reason = judge.why_not(os.path.join(place, entry)) if entry.endswith('.json') else None
+            if not entry.endswith('.json'):
+                continue
+            reason = judge.why_not(os.path.join(place, entry)) or _why_no_data(os.path.join(place, entry))
             if reason:
                 raise SiteError(f'{FOLDER}: {os.path.join(place, entry)} is not read, as it decides on what is '
                                 f'derived: {reason}')

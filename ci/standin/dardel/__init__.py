@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 What a login on Dardel finds besides the Cray PE, by our reading of public facts: the modules PDC/<release>,
-easybuild-user/4.9.4 and cpeGNU/<release>, EasyBuild 4.9.4 with its own naming scheme, no build tools.
+easybuild-user/4.9.4 and cpeGNU/<release>, EasyBuild 4.9.4 with its own naming scheme, and of build tools CMake alone.
 
 The names of the folders below ROOT/pdc are made up; docs/another-cray.md says what PDC is to be asked.
 """
@@ -90,12 +90,12 @@ def build(builder, releases):
                  lambda: easybuildinstall.install(builder, tree, EASYBUILD, python), [EASYBUILD, str(python)],
                  ['lumi/easybuildinstall.py'])
     prefix = tree.pdc / 'cmake' / CMAKE
-    builder.step('dardel-cmake', 'cmake/%s -> %s' % (CMAKE, prefix), lambda: install_cmake(builder, tree, python, prefix),
-                 [CMAKE, WHEEL, str(python)])
+    builder.step('dardel-cmake', 'cmake/%s -> %s' % (CMAKE, prefix),
+                 lambda: install_cmake(builder, tree, python, prefix), [CMAKE, WHEEL, str(python)])
 
 
 def install_cmake(builder, tree, python, prefix):
-    """Install CMake, the one build tool that PDC's recipes load as a module: a wheel, under PDC's name in small letters.
+    """Install CMake as PDC's recipes load it, by its name in small letters: a wheel.
 
     builder: runs the commands. tree: where. python: its pip installs. prefix: where to.
     """
