@@ -97,6 +97,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: Optional[List[str]]) -> int:
     """What main does, while whatever is printed is made safe for a terminal."""
+    sites.check()
     commands = parser()
     given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
     options = commands.parse_args(given)

@@ -12,10 +12,10 @@ $LUMI_HOOKS_SITE names one of the folders next to this file, $LUMI_HOOKS_SITE_DI
 import os
 import re
 from functools import lru_cache
-from typing import Any, Iterator, Mapping, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from ..data import ROOT
-from ..errors import SiteError
+from ..errors import LumiHooksError, SiteError
 from ..files import read_json
 from ..schemas import checked
 
@@ -34,25 +34,47 @@ def known() -> Tuple[str, ...]:
                         if os.path.isfile(os.path.join(entry.path, 'site.json'))))
 
 
-@lru_cache(maxsize=None)
-def folder() -> str:
-    """
-    The site's folder: one of ours as a path below the library's own folder, another one as an absolute path.
-
-    :raises SiteError: there is no such site, or others could have written its data
-    """
+def _chosen() -> str:
+    """The folder that the variables name; of another site it is checked whole, before anything is read from it."""
     given = os.environ.get(FOLDER)
     if given:
         path = os.path.abspath(given)
         if not os.path.isfile(os.path.join(path, 'site.json')):
             raise SiteError(f'{FOLDER}={given} is no folder of a site: it has no file site.json')
-        _check_owner(path)
+        _check_files(path)
         return path
     name = os.environ.get(NAMED) or DEFAULT
     if name not in known():
         raise SiteError(f'{NAMED}={name}: there is no such site; known are {", ".join(known())}, and {FOLDER} names '
                         'the folder of another one')
     return f'sites/{name}'
+
+
+@lru_cache(maxsize=None)
+def _found() -> Tuple[str, Optional[LumiHooksError]]:
+    try:
+        return _chosen(), None
+    except LumiHooksError as err:
+        return f'sites/{DEFAULT}', err
+
+
+def folder() -> str:
+    """
+    The site's folder: one of ours as a path below the library's own folder, another one as an absolute path. Much is
+    read while modules are imported, where an error would be a traceback: a wrong folder is told by `check`.
+    """
+    return _found()[0]
+
+
+def check() -> None:
+    """
+    Was the site found? Asked before anything is done.
+
+    :raises LumiHooksError: there is no such site, others could have written its data, or these are wrong
+    """
+    wrong = _found()[1]
+    if wrong:
+        raise wrong
 
 
 def has(name: str) -> bool:
@@ -153,7 +175,7 @@ def _texts(content: Any) -> Iterator[str]:
             yield from _texts(value)
 
 
-def _check_owner(path: str) -> None:
+def _check_files(path: str) -> None:
     """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
     from ..trust.judge import Judge
     from ..trust.whom import Trusted, Zone, private_group
@@ -168,3 +190,4 @@ def _check_owner(path: str) -> None:
             if reason:
                 raise SiteError(f'{FOLDER}: {os.path.join(place, entry)} is not read, as it decides on what is '
                                 f'derived: {reason}')
+            checked(os.path.join(place, entry), 'versions' if place != path else entry[:-len('.json')])
