@@ -83,7 +83,7 @@ def _parts(name: str, kind: str, env: Mapping[str, str], left: Mapping[str, str]
 def _of_the_system(folder: str, places: Places) -> bool:
     standin = () if places.system == '/' else (os.path.join(places.system, 'opt'),)
     # lumi-hooks itself: its modules, and its package for lumi-eb
-    more = (os.path.join(places.system, 'appl'), os.path.dirname(ROOT), '/etc', '/opt', *standin)
+    more = (*places.central, os.path.dirname(ROOT), '/etc', '/opt', *standin)
     return places.is_system(folder) or under(folder, more)
 
 
