@@ -203,6 +203,14 @@ def test_no_message_of_an_unset_dardel_names_lumi(tmp_path):
         assert ('problem' in text or 'next' in text) and not THINGS.search(text), text
 
 
+def test_a_job_of_dardel_finds_what_the_user_installed(tmp_path):
+    """PDC/<release> does not know of a user's prefix, and easybuild-user would bring EasyBuild into the job."""
+    text, code = _dardel(['job', 'lz4/1.10.0-cpeGNU-24.11', '--account', 'x', '--program', 'lz4'], tmp_path)
+    lines = [line for line in text.splitlines() if line.startswith('module ')]
+    assert code == 0 and lines == ['module load PDC/24.11 ||', f'module use {tmp_path}/modules/all ||',
+                                   'module load lz4/1.10.0-cpeGNU-24.11 ||'] and not THINGS.search(text)
+
+
 def test_advice_of_dardel_names_no_lumi():
     found = _python('from lumi_hooks.record.failure import kinds\nfrom lumi_hooks import caller, sites\n'
                     'from lumi_hooks.schemas import checked\n'
@@ -291,6 +299,15 @@ def test_a_folder_of_a_site_that_others_could_have_written(what, tmp_path):
             (folder / 'jobs.json').symlink_to(tmp_path / 'open' / 'jobs.json')
     text, code = _dardel(['plan', 'HPCC'], tmp_path, LUMI_HOOKS_SITE_DIR=str(folder))
     assert code == 2 and 'is not read' in text and text.count('\n') == 1, text
+
+
+def test_a_new_release_of_a_site_is_data_alone(tmp_path):
+    more = {'default': False, 'installation': 'native', 'support': 'hpe', 'modules': {'rocm': '7.0.2'}, 'source': 'x'}
+    folder = _folder(tmp_path / 'site', lambda site: site['releases'].update({'26.03': more}))
+    text, code = _dardel(['plan', 'HPCC', '--release', '26.03'], tmp_path, LUMI_HOOKS_SITE_DIR=folder)
+    assert code == 0 and 'HPCC/1.5.0-cpeGNU-26.03' in text
+    text, code = _dardel(['plan', 'HPCC', '--release', '26.03'], tmp_path)
+    assert code == 2 and 'known are 24.11' in text
 
 
 def _modules(folder, *names):
