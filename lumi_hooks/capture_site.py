@@ -9,10 +9,10 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Set, Tuple
 
-from .central import Index
 from .data import ROOT, load_json
 from .errors import LumiHooksError
 from .files import write_atomic
+from .index import Index
 from .schemas import checked
 from .versions import version_key
 

@@ -12,7 +12,7 @@ from .. import capture, capture_site, quote, sites
 from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import write_atomic
-from ..site import told
+from ..site import site_variable
 from .command import add_command
 from .console import print_json
 from .partial import Partial
@@ -40,7 +40,7 @@ def add_parser(commands) -> None:
     parser.add_argument('--write', action='store_true', help='write it into the data of this checkout')
     parser.add_argument('--site', metavar='DIR', help='write the start of a folder for this machine, by '
                         'the modules that are loaded; its last part is the name of the site')
-    parser.add_argument('--where', default=told('name') or 'an unnamed machine',
+    parser.add_argument('--where', default=site_variable('name') or 'an unnamed machine',
                         help='name of the machine, noted as the source (default: %(default)s)')
 
 
