@@ -15,6 +15,7 @@ FIVE = {'lz4-1.10.0-GCCcore-14.2.0.eb': 'serial C', 'Hypre-2.32.0-foss-2024a.eb'
         'HPCC-1.5.0-foss-2022a.eb': 'MPI, BLAS',
         'nsync-1.29.2-GCCcore-13.2.0.eb': 'CMake of PDC\'s, Ninja built for it',
         'mpi4py-4.1.0-gompi-2025a.eb': 'Python'}
+NINJA = 'Ninja-1.11.1-GCCcore-12.3.0.eb'
 
 
 class Dardel:
@@ -40,13 +41,16 @@ class Dardel:
 
 @pytest.fixture(scope='module')
 def dardel(tmp_path_factory, sources):
-    """One prefix for all, with an EasyBuild of its own."""
+    """One prefix for all, with an EasyBuild of its own, and sources of the recipes (both need the network)."""
     root = Path(os.environ.get('LUMI_HOOKS_STANDIN_DARDEL') or CACHE / 'standin-dardel')
     if not (root / 'pdc' / 'enter-pdc.sh').exists():
         pytest.skip(f'there is no stand-in in {root}: run ci/standin/build --site dardel --root {root} --with rocm')
     base = tmp_path_factory.mktemp('dardel')
     (base / 'home').mkdir()
-    here = Dardel(root, base / 'prefix', base / 'home', sources)
+    back_ends = ROOT.glob('easyconfigs/p/Python-build-backends/Python-build-backends-24.11-*.eb')
+    subprocess.run([ROOT / 'ci/sources/stage', '--into', base / 'sources', *FIVE, NINJA, *back_ends], check=False,
+                   stdout=subprocess.DEVNULL)
+    here = Dardel(root, base / 'prefix', base / 'home', f'{base}/sources:{sources}')
     too_old = here.run('lumi-eb install --yes lz4', check=False)
     assert 'EasyBuild 4.9.4 is loaded, and lumi-hooks requires 5.1.2' in too_old and 'Traceback' not in too_old
     here.run(f'module load cray-python; {ROOT}/libexec/own-easybuild "$EB_USER_PREFIX" 5.1.2', hooks=False)
