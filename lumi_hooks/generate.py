@@ -219,6 +219,7 @@ def _dictionary(value):
 
 def run(arguments):
     """Do what the command line asks for; return the exit code."""
+    sites.check()
     output = os.path.abspath(arguments.output) if arguments.output else default_output()
     recipes = generate(output, arguments.release)
     old = [] if arguments.release else leftovers(output, recipes)
