@@ -118,4 +118,5 @@ def _by_name(module: str) -> Answer:
     on_gpu = gpu.split_suffix(version)[1] == gpu.ROCM
     known = (package(name).get('rocm') or {}).get('mpi') if on_gpu else None
     known = known or uses(name, 'mpi')
-    return Answer(bool(known['value']), known['reason']) if known else Answer(None, 'it is not installed here')
+    return Answer(bool(known['value']), known['reason']) if known else \
+        Answer(None, 'it is not installed here (lumi-eb install installs it)')

@@ -12,7 +12,7 @@ import socket
 from dataclasses import dataclass, field, replace
 from typing import FrozenSet, Mapping, Optional, Tuple
 
-from . import sites
+from . import settings, sites
 from .errors import DataError, SiteError
 from .index import NOTHING, Index
 from .prefix import changes_since_loaded, stack_of, user_prefix
@@ -94,9 +94,10 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
     """
     A site from given values; what is not given is the site's default (release, partition, toolchain).
 
-    :raises SiteError: a value is unknown, or the toolchain does not exist on the partition
+    :raises SiteError: a value or a setting is unknown, or the toolchain does not exist on the partition
     :raises DataError: a file of prefixes is wrong
     """
+    settings.check(env)
     machine, fixed = load_machine(), bool(toolchain)
     partition, toolchain = partition or sites.site()['partitions']['default'], toolchain or machine['default_toolchain']
     try:
@@ -114,9 +115,9 @@ def make_site(release: Optional[str] = None, partition: Optional[str] = None, to
         raise SiteError(f'unknown mode "{mode}" ({sites.variable("mode") or "LUMI_HOOKS_MODE"}); known are '
                         f'{", ".join(MODES)}')
     stack = stack_of(prefix, env) if mode == 'user' else tuple(filter(None, [prefix]))
-    return Site(found, partition, toolchain, mode, prefix, index, _words(env, 'LUMI_HOOKS_DISABLE'),
-                _words(env, 'LUMI_HOOKS_DERIVE'), stack, allow=_words(env, 'LUMI_HOOKS_ALLOW'),
-                gpu=_words(env, 'LUMI_HOOKS_GPU'), fixed=fixed)
+    return Site(found, partition, toolchain, mode, prefix, index, settings.words(env, 'DISABLE'),
+                settings.words(env, 'DERIVE'), stack, allow=settings.words(env, 'ALLOW'),
+                gpu=settings.words(env, 'GPU'), fixed=fixed)
 
 
 def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
@@ -159,7 +160,8 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
             raise SiteError(sites.said('login_partition'))
     prefix = env.get('EASYBUILD_PREFIX', '')
     if mode in MODES and mode != 'user' and not prefix:
-        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: load EasyBuild-{mode}')
+        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: '
+                        f'load {sites.said("easybuild", mode=mode)}')
     if mode == 'user':
         prefix = user_prefix(env)
         if not prefix:
@@ -209,7 +211,3 @@ def node_partition(hostname: Optional[str] = None) -> Optional[str]:
 def site_variable(key: str, env: Mapping[str, str] = os.environ) -> str:
     """What one of the site's variables says; empty where it is not set, or the site has none of that kind."""
     return env.get(sites.variable(key), '') if sites.variable(key) else ''
-
-
-def _words(env: Mapping[str, str], name: str) -> FrozenSet[str]:
-    return frozenset(word for word in re.split(r'[,\s]+', env.get(name, '')) if word)

@@ -33,7 +33,7 @@ EXAMPLES = """examples:
   lumi-eb explain HPCC                                        every installation of it that is found
   lumi-eb explain HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain HPCC-1.5.0-foss-2022a.eb                    what was made of this recipe
-  lumi-eb explain $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain ${prefix}/{place}/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --json HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
   lumi-eb explain --log easybuild-HPCC-1.5.0.log.gz           any log of EasyBuild's
@@ -117,7 +117,8 @@ def overview(site: Site, json_wanted: bool) -> int:
                              'installation')
     paths = [path for folder in software_folders(site.prefix) for path in installations(folder)]
     if not paths:
-        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')
+        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}: '
+                             'lumi-eb install NAME makes one, and lumi-eb adapt RECIPE explains a recipe before that')
     found: List[Tuple[str, str, Today]] = []
     failed = Partial('installation', 'left out: ')
     with progress('installations', 50) as told:

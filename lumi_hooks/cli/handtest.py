@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -21,7 +22,7 @@ from .command import add_command
 from .console import print_json
 from .partial import Partial
 
-EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
+EXAMPLES = """examples, with {site}'s modules loaded ({load}):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
   lumi-eb handtest GROMACS-2025.2-foss-2025a.eb --run 'gmx --version'
   lumi-eb handtest --no-build Boost SCOTCH GSL   facts and plans only: seconds
@@ -147,15 +148,17 @@ def use(name: str, module: str, command: str) -> str:
 
 def shell(command: str) -> Tuple[int, str]:
     """Run bash commands in the environment as it is; exit code and output."""
-    with subprocess.Popen(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors='replace') as process:
-        try:
-            said, _ = process.communicate()
-        except KeyboardInterrupt:
-            # Ctrl-C has reached eb too, which puts things in order before it ends
-            process.communicate()
-            raise
-    return process.returncode, said
+    interrupted = []
+    # Ctrl-C reaches eb too, which puts things in order before it ends, and is waited for
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        done = subprocess.run(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors='replace', check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+    return done.returncode, done.stdout
 
 
 def last_lines(text: str, site: Site) -> str:

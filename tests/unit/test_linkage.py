@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""eb/linkage: what is installed is verified, in a process of its own, and what comes of it."""
+"""eb/lifecycle/linkage: what is installed is verified, in a process of its own, and what comes of it."""
 import sys
 from types import SimpleNamespace
 

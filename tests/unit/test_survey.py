@@ -253,10 +253,27 @@ def test_sizes_of_plans(site):
     gnu, system = ('GCC', '14.2.0'), ('system', '')
     found = Survey(site, 7, [
         *(RecipeResult(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
-        RecipeResult('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust')),
+        RecipeResult('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust'), brought=('LLVM',)),
         RecipeResult('s.eb', system, 'SYSTEM', PLANNED, builds=50), RecipeResult('r.eb', gnu, '2025a', 'refused'),
         RecipeResult('there.eb', gnu, '2025a', PLANNED)])
     sizes = found.sizes()
-    assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25}}
-    assert sizes['2025a'] == {'plans': 3, 'median': 2, 'p90': 9, 'giants': {}}
+    assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25},
+                            'brought': {'LLVM': 0.25}}
+    assert sizes['2025a'] == {'plans': 3, 'median': 2, 'p90': 9, 'giants': {}, 'brought': {}}
     assert set(sizes) == {'all', '2025a', '2022a'}
+
+
+@pytest.mark.parametrize('recipe, large', [
+    ('maturin-1.9.1-GCCcore-14.3.0.eb', ()), ('bcrypt-4.3.0-GCCcore-14.2.0.eb', ()),
+    ('paramiko-4.0.0-GCCcore-14.2.0.eb', ('Rust',))])
+def test_what_is_in_rust_itself_does_not_bring_it(upstream_site, upstream_file, recipe, large):
+    """bcrypt is compiled by Rust, as maturin among its build tools says; paramiko is not, and needs bcrypt."""
+    found, = survey([upstream_file(recipe)], upstream_site).findings
+    assert found.giants == ('Rust',) and found.brought == large
+
+
+def test_a_recipe_for_gtk_3_gets_the_webkit_for_gtk_3(upstream_site, upstream_file):
+    """wxPython 4.2.1 and GTK4 would be two windows' libraries in one program, and GTK4's brings Rust."""
+    path = upstream_file('wxPython-4.2.1-foss-2023a.eb')
+    names = {node.name: node.module for node in make_plan([path], upstream_site).of(BUILD)}
+    assert names['WebKitGTK+'].startswith('WebKitGTK+/2.41') and not {'GTK4', 'Rust'}.intersection(names)
