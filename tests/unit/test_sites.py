@@ -226,7 +226,7 @@ def test_advice_of_dardel_names_no_lumi():
 
 
 def test_the_map_of_pdc_s_names_is_theirs_and_upstream_s():
-    """Each module of the map is one of PDC's in that version and for that toolchain; what it stands for is upstream's."""
+    """Each module of the map is PDC's in that version and for that toolchain; what it stands for is upstream's."""
     facts = json.loads((Path(ROOT).parent / 'ci/standin/dardel/recipes-24.11.json').read_text(encoding='utf-8'))
     theirs = {(row['name'], row['version'], toolchain) for row in facts['recipes'] for toolchain in row['toolchains']
               if 'suffix' not in row}
