@@ -44,7 +44,7 @@ def _chosen() -> str:
         _check_files(path)
         return path
     name = os.environ.get(NAMED) or DEFAULT
-    if name not in known():
+    if os.path.basename(name) != name or not os.path.isfile(os.path.join(ROOT, 'sites', name, 'site.json')):
         raise SiteError(f'{NAMED}={name}: there is no such site; known are {", ".join(known())}, and {FOLDER} names '
                         'the folder of another one')
     return f'sites/{name}'

@@ -4,18 +4,19 @@ import os
 import textwrap
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import LumiHooksError
-from ..files import write_atomic
-from ..releases import load_machine, load_toolchains, release_names
-from ..schemas import checked
-from ..site import Site, make_site
-from ..sites import DEFAULT, filled
-from ..sites import site as site_data
-from . import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.files import write_atomic
+from lumi_hooks.index import Index
+from lumi_hooks.releases import load_machine, load_toolchains, release_names
+from lumi_hooks.schemas import checked
+from lumi_hooks.site import Site, make_site
+from lumi_hooks.sites import DEFAULT, filled
+from lumi_hooks.sites import site as site_data
+from lumi_hooks.survey import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `{setting}lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+Written by `{setting}ci/survey {name}{options}` on {date}, with {versions}: run it again instead of
 editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
@@ -43,7 +44,6 @@ compiler that are planned.
 
 def sites(upstream: Sequence[str]) -> List[Site]:
     """A site for every release and compiler, on the first partition that has the compiler; no stack, no prefix."""
-    from ..index import Index
     index = Index((), (), upstream)  # listed once, for all
     found = []
     for release in release_names():
@@ -208,12 +208,15 @@ def _details(last: Mapping[str, Any]) -> Iterator[str]:
     yield '\n'
     yield _groups('generation', sorted(last['by_generation'].items()))
     yield '\n### How large plans are\n\nModules to build, of the recipes on GNU toolchains that are planned; and the ' \
-          'share of the plans that build what is known to be large.\n\n'
+          'share of the plans that build what is known to be large (*brought*: though neither the recipe nor its own ' \
+          'build tools name it).\n\n'
     large = list(checked('sizes.json')['giants'])
     yield _table(('generation', 'plans', 'median', '90 % have at most', *large),
                  [(name, size['plans'], f'{size["median"]:g}', size['p90'],
                    *(_share(size['giants'].get(giant, 0)) for giant in large))
-                  for name, size in last['sizes'].items()])
+                  for name, size in last['sizes'].items()]
+                 + [('*brought*', '', '', '', *(_share(size['brought'].get(giant, 0)) for giant in large))
+                    for name, size in last['sizes'].items() if name == 'all'])
     yield '\n### Why recipes are refused\n\n'
     yield _table(('reason', 'meaning', 'recipes'),
                  [(code, last['reasons'][code], number) for code, number in last['refused'].items()])
