@@ -66,7 +66,7 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
     as two variants of a module can't be loaded together. What is loaded with the software itself (scikit-build-core
     loads CMake) is the release's own, which others load too.
     """
-    asked, loaded = ([(item, treatment(item.name)) for item in draft.recipe.dependencies(name) if not item.external]
+    asked, loaded = ([(item, treatment(item.name)) for item in draft.dependencies(name) if not item.external]
                      for name in ('builddependencies', 'dependencies'))
     if any(found and found.module and found.module['name'] == module for _, found in loaded):
         return None
