@@ -17,6 +17,7 @@ from . import (
     handtest,
     install,
     job,
+    mpi,
     pilot_facts,
     plan,
     remove,
@@ -47,6 +48,7 @@ EXAMPLES = """examples:
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
+  lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
   lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
@@ -72,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
     sbom.add_parser(commands)
     survey.add_parser(commands)
     verify.add_parser(commands)
+    mpi.add_parser(commands)
     doctor.add_parser(commands)
     job.add_parser(commands)
     handtest.add_parser(commands)

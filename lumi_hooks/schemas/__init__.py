@@ -24,6 +24,8 @@ KINDS = {
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
+    'releases/mpi.json': 'mpi',
+    'releases/mpisymbols.json': 'mpisymbols',
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
     'releases/provided.json': 'provided',
