@@ -119,6 +119,7 @@ CASES = [
     ('verify', 0, '--system-root {system} {root}'), ('verify', 1, '--system-root / {root} {wrong}'),
     ('verify', 1, '--system-root / {wrong}'), ('verify', 2, '{root} /nonexistent {wrong}'),
     ('verify', 2, '/nonexistent'),
+    ('mpi', 0, '{root}'), ('mpi', 1, '--release 26.03 {root}'), ('mpi', 2, '{recipe}'),
     ('job', 0, 'Thing/1.0-cpeGNU-25.03'), ('job', 2, '--nodes 0 Thing/1.0'),
     ('handtest', 0, '--no-build {recipe}'), ('handtest', 1, '--no-build {recipe} {refused}'),
     ('handtest', 2, '--no-build {recipe} missing.eb'),
