@@ -6,7 +6,6 @@ command that lumi-eb mpi tells; what can't run is told so before it runs.
 pip fetches the wheels. Of MPI itself nothing is built here.
 """
 import json
-import os
 import shlex
 import shutil
 import subprocess
@@ -147,8 +146,8 @@ def test_a_static_program(fresh, standin, tmp_path):
     if not (lib / 'libmpich.a').exists():
         pytest.skip('the stand-in keeps no static MPICH')
     program = tmp_path / 'static'
-    subprocess.run(['gcc', f'-I{lib.parents[1]}/include/x86_64-linux-gnu/mpich', '-static', PROGRAMS / 'foreign.c', '-o',
-                    program, lib / 'libmpich.a', '-lpthread', '-lm', '-lrt'], check=True, capture_output=True)
+    subprocess.run(['gcc', f'-I{lib.parents[1]}/include/x86_64-linux-gnu/mpich', '-static', PROGRAMS / 'foreign.c',
+                    '-o', program, lib / 'libmpich.a', '-lpthread', '-lm', '-lrt'], check=True, capture_output=True)
     found, = told(fresh, program)
     assert (found['wants'], found['runs']) == ('static', 'not')
     subprocess.run(['strip', program], check=True)
@@ -167,16 +166,15 @@ def test_wheels(fresh, wheels, wanted):
             assert found == {kind}, (start, found)
 
 
-def test_mpi4pys_wheel_runs_over_cray_mpich(fresh, slurm, wheels, standin, tmp_path):
+def test_mpi4pys_wheel_runs_over_cray_mpich(fresh, slurm, wheels, tmp_path):
     """The wheel as it is, under a Python that knows nothing of MPI."""
     found = next(one for one in told(fresh, wheel_of(wheels, 'mpi4py==4.1.2')) if 'MPI.mpich' in one['file'])
     assert found['runs'] == 'cray-mpich-abi'
     target = tmp_path / 'site'
     shutil.unpack_archive(wheel_of(wheels, 'mpi4py==4.1.2'), target, 'zip')
     script = tmp_path / 'ranks.py'
-    script.write_text('from mpi4py import MPI\nw = MPI.COMM_WORLD\nprint("rank", w.rank, "of", w.size, w.allreduce(w.rank),'
-                      ' MPI.Get_library_version().split(" (")[0])\n')
+    script.write_text('from mpi4py import MPI\nw = MPI.COMM_WORLD\n'
+                      'print("rank", w.rank, "of", w.size, w.allreduce(w.rank), MPI.Get_library_version().split(" (")[0])\n')
     command = found['command'].replace('python3 SCRIPT', f'{sys.executable} {script}')
     done = run(fresh, slurm, command, PYTHONPATH=str(target))
     assert done.stdout.count('of 2 1 MPI VERSION    : CRAY MPICH version 8.1.32') == 2, done.stdout
-    assert os.path.isdir(standin)
