@@ -24,6 +24,7 @@ KINDS = {
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
+    'releases/fabric.json': 'fabric',
     'releases/mpi.json': 'mpi',
     'releases/mpisymbols.json': 'mpisymbols',
     'releases/upstream.json': 'upstream',
