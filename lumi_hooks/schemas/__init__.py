@@ -25,6 +25,7 @@ KINDS = {
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
     'releases/fabric.json': 'fabric',
+    'releases/settings.json': 'settings',
     'releases/mpi.json': 'mpi',
     'releases/mpisymbols.json': 'mpisymbols',
     'releases/upstream.json': 'upstream',
