@@ -6,9 +6,9 @@ import re
 from typing import Iterable, List, Mapping, Sequence
 
 from . import loaded, sites
-from .central import Index
 from .data import our_recipes
 from .errors import RecipeError
+from .index import Index
 from .site import OVERLAY_FOLDER as FOLDER
 
 
@@ -23,9 +23,10 @@ def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
 
 def other_recipes(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:
     """The folders of a robot path that hold other recipes than upstream's and ours: LUMI's and the user's."""
-    known = {os.path.realpath(path) for path in [*upstream, our_recipes() or '']}
-    return [path for path in robot_path
-            if os.path.realpath(path) not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    known = [*upstream, our_recipes() or '']
+    others = [path for path in robot_path if path not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    real = {os.path.realpath(path) for path in known} if others else ()
+    return [path for path in others if os.path.realpath(path) not in real]
 
 
 def find_recipe(recipe: str, folders: Sequence[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Seq
 
 from . import gpu, jobtests, quote, sites
 from .errors import LumiHooksError
-from .fabric.settings import OURS, holds, setting, versions
+from .fabric.variables import OURS, holds, setting, versions
 from .mpi import Answer, uses_mpi
 from .prefix import module_folders
 from .queues import TIME, check_limits, gpu_binding, load_jobs

@@ -4,7 +4,7 @@ import argparse
 from typing import Any, Dict, List, Tuple
 
 from ..releases import load_machine, load_release
-from ..site import told
+from ..site import site_variable
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .verify import machine
@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from ..fabric.answer import NOT, Answer, Asked, answer
     from ..fabric.tree import Found, look
     release, _ = machine(options)
-    partition = options.partition or told('partition')
+    partition = options.partition or site_variable('partition')
     if partition not in load_machine()['partitions']:
         partition = sites.site()['partitions']['default']
     found = look(options.target)

@@ -25,7 +25,7 @@ KINDS = {
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
     'releases/fabric.json': 'fabric',
-    'releases/settings.json': 'settings',
+    'releases/variables.json': 'variables',
     'releases/mpi.json': 'mpi',
     'releases/mpisymbols.json': 'mpisymbols',
     'releases/upstream.json': 'upstream',

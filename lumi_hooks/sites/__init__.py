@@ -44,7 +44,7 @@ def folder() -> str:
         _check_owner(path)
         return path
     name = os.environ.get(NAMED) or DEFAULT
-    if name not in known():
+    if os.path.basename(name) != name or not os.path.isfile(os.path.join(ROOT, 'sites', name, 'site.json')):
         raise SiteError(f'{NAMED}={name}: there is no such site; known are {", ".join(known())}, and {FOLDER} names '
                         'the folder of another one')
     return f'sites/{name}'
@@ -123,7 +123,7 @@ def layout(key: str, stack: str = '*', partition: str = '*') -> str:
 def _check_owner(path: str) -> None:
     """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
     from ..trust.judge import Judge
-    from ..trust.whom import Trusted, Zone, private_group
+    from ..trust.owners import Trusted, Zone, private_group
     user, owner = os.geteuid(), os.stat(path).st_uid
     judge = Judge(Trusted(user, frozenset({0, private_group(user)}),
                           (Zone(os.path.realpath(path), frozenset({owner})),)))

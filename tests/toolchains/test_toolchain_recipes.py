@@ -6,10 +6,10 @@ import re
 import subprocess
 import sys
 
+import generating as generate
 import pytest
 from small_cray import INCLUDE_EASYBLOCKS, RELEASE, ROOT
 
-from lumi_hooks import generate
 from lumi_hooks.data import load_json
 from lumi_hooks.errors import DataError
 

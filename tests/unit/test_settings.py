@@ -1,84 +1,66 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""No variable of Cray MPICH, libfabric or RCCL is set without a reason."""
+"""Settings: what would do nothing is rejected, what is set is told, and the documentation has them all."""
 import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from lumi_hooks import sites
+from lumi_hooks import settings
 from lumi_hooks.cli import main
-from lumi_hooks.cutoff import STAYS_IN
-from lumi_hooks.data import ROOT, load_json
-from lumi_hooks.errors import DataError
-from lumi_hooks.fabric.settings import OURS, holds, setting, versions
-from lumi_hooks.job import make_job
-from lumi_hooks.releases import load_release, release_names
-from lumi_hooks.schemas import schema
-from lumi_hooks.schemas.plain import faults
+from lumi_hooks.cutoff import OPEN, WAYS
+from lumi_hooks.eb import patches
+from lumi_hooks.eb.lifecycle import linkage
+from lumi_hooks.errors import SiteError
 from lumi_hooks.site import make_site
 
-GPU = 'GROMACS/2025.4-cpeAMD-25.03-rocm'
-ENTRIES = load_json('releases/settings.json')['settings']
-# NAME=value in a shell, and 'NAME': 'value' in a recipe or in code
-SET = re.compile(r'\b((?:FI|MPICH|NCCL|RCCL)_[A-Z0-9_]+)(?:=|[\'"]: [\'"])(\w+)')
+DOCS = Path(__file__).parents[2] / 'docs/settings.md'
 
 
-def set_in(text):
-    """Variables and values that a text sets."""
-    return set(SET.findall(text))
+@pytest.mark.parametrize('name, value, says', [
+    ('DISABEL', 'native', r'LUMI_HOOKS_DISABEL is not a setting; do you mean LUMI_HOOKS_DISABLE\?'),
+    ('OVERRIDE', '/o', r'do you mean LUMI_HOOKS_OVERRIDES\?'),
+    ('HIDE', 'maybe', "LUMI_HOOKS_HIDE is 'maybe'; it can be on or off, or unset"),
+    ('VERIFY', 'none', 'it can be error or warn or off'),
+    ('NETWORK', 'off', 'it can be notification or sockets or namespace or open'),
+    ('DISABLE', 'suffix:cray-provide', "names 'cray-provide', and there is no rule of that name; do you mean cray-p"),
+])
+def test_what_would_do_nothing_is_rejected(name, value, says):
+    with pytest.raises(SiteError, match=says):
+        make_site(env={f'LUMI_HOOKS_{name}': value})
 
 
-def test_what_sets_a_variable_is_found():
-    assert set_in("modextravars = {'FI_CXI_RX_MATCH_MODE': 'hybrid'}\nexport NCCL_CROSS_NIC=1; MPICH_X") == {
-        ('FI_CXI_RX_MATCH_MODE', 'hybrid'), ('NCCL_CROSS_NIC', '1')}
+@pytest.mark.parametrize('name, value', [
+    ('HIDE', 'off'), ('DISABLE', 'cray-provided, suffix'), ('DISABLE', ''), ('VERIFY', ''),
+    # what scripts set for each other, and users for themselves
+    ('STANDIN', '/s'), ('CACHE', '/c'), ('LOADED_PREFIXES', '/p'), ('INSTALLATION', '/i')])
+def test_the_rest_is_taken(name, value):
+    make_site(env={f'LUMI_HOOKS_{name}': value})
 
 
-def test_every_variable_that_is_set_has_a_reason():
-    """In recipes, code and data; in the scripts of jobs, of every site, release and kind of program."""
-    top = Path(ROOT).parent
-    found = set(STAYS_IN.items())
-    for folder in ('lumi_hooks', 'easyconfigs', 'easyblocks', 'toolchains', 'libexec'):
-        for path in (top / folder).rglob('*'):
-            if path.suffix in ('.py', '.json', '.eb', '.lua', '.sh') or folder == 'libexec' and path.is_file():
-                found |= set_in(path.read_text(encoding='utf-8', errors='replace'))
-    for name in sites.known():
-        for facts in load_json(f'sites/{name}/jobs.json')['partitions'].values():
-            for item in [*facts['environment'], *([facts['gpu_mpi']] if 'gpu_mpi' in facts else [])]:
-                if OURS.fullmatch(item['name']):
-                    found.add((item['name'], item['value']))
-    assert ('MPICH_OFI_NIC_POLICY', 'GPU') in found and ('FI_TCP_IFACE', 'lo') in found
-    for name, value in sorted(found):
-        assert setting(name, value)['reason'], (name, value)
-    assert {(entry['name'], entry['value']) for entry in ENTRIES} == found, 'a reason for what nothing sets'
+def test_lists_have_colons_commas_or_blanks():
+    site = make_site(env={'LUMI_HOOKS_DISABLE': 'suffix:cray-provided', 'LUMI_HOOKS_DERIVE': 'lz4,zlib Boost'})
+    assert site.disabled == {'suffix', 'cray-provided'} and site.derive == {'lz4', 'zlib', 'Boost'}
 
 
-def test_a_variable_without_a_reason_is_an_error():
-    with pytest.raises(DataError, match='has no reason for MPICH_OFI_NIC_POLICY=ROUND'):
-        setting('MPICH_OFI_NIC_POLICY', 'ROUND')
-    jobs = load_json('sites/lumi/jobs.json')
-    for name, reason, right in (('FI_X', {}, True), ('FI_X', {'reason': 'r'}, False), ('OMP_X', {}, False),
-                                ('OMP_X', {'reason': 'r'}, True)):
-        jobs['partitions']['C']['environment'] = [{'name': name, 'value': '1', **reason}]
-        assert (not list(faults(jobs, schema('jobs')))) is right, (name, reason)
+def test_values_are_those_that_are_understood():
+    assert set(settings.SETTINGS['NETWORK'][1]) == {*WAYS, OPEN}
+    assert set(settings.SETTINGS['PATCHES'][1]) == {patches.OFF, patches.UNTESTED}
+    assert set(settings.SETTINGS['VERIFY'][1]) == {linkage.FAIL, linkage.WARN, linkage.OFF}
 
 
-def test_a_setting_is_for_its_versions_alone(monkeypatch):
-    entry = {**setting('MPICH_OFI_NIC_POLICY', 'NUMA'), 'below': '9.0'}
-    assert [name for name in release_names() if holds(entry, load_release(name))] == [
-        '23.09', '24.03', '24.11', '25.03']
-    assert versions(entry) == 'cray-mpich from 8.1 on, below 9.0' and not holds({**entry, 'of': 'x'},
-                                                                               load_release('25.03'))
-    monkeypatch.setattr('lumi_hooks.job.setting', lambda name, value: entry)
-    site = make_site(partition='C', env={})
-    assert 'MPICH_OFI' in make_job('X/1', site).script()
-    assert 'MPICH_OFI' not in make_job('X/1', replace(site, release=load_release('25.09'))).script()
+def test_the_documentation_has_each_setting_and_no_other():
+    rows = '\n'.join(line.split('|')[1] for line in DOCS.read_text().splitlines() if line.startswith('| `'))
+    found = set(re.findall(r'`(?:LUMI_HOOKS)?_([A-Z_]+)`', rows))
+    assert found == set(settings.SETTINGS)
 
 
-def test_job_why_tells_them(capsys):
-    assert main(['job', GPU, '--why']) == 0
-    out, err = capsys.readouterr()
-    for item in make_job(GPU, make_site(partition='G', env={})).as_json()['environment']:
-        assert f'{item["name"]}={item["value"]}' in out
-        assert ' '.join(item['reason'].split()) in ' '.join(out.split()) and item['source'] in out
-    assert 'cray-mpich from 8.1 on' in out and '#SBATCH' not in out and not err
+@pytest.mark.parametrize('command', [['doctor'], ['plan', 'lz4-1.10.0-GCCcore-14.2.0.eb']])
+def test_what_is_set_is_told(command, monkeypatch, tmp_path, capsys):
+    for name, value in (('EBU_USER_PREFIX', str(tmp_path)), ('LUMI_HOOKS_VERIFY', 'warn'),
+                        ('LUMI_HOOKS_DISABLE', 'suffix')):
+        monkeypatch.setenv(name, value)
+    main([*command, '--release', '25.03', '--partition', 'C'])
+    text = ' '.join(capsys.readouterr().out.split())
+    for said in settings.in_force():
+        assert said in text
+    assert 'LUMI_HOOKS_DISABLE=suffix: rules that are switched off' in text
