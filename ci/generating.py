@@ -12,10 +12,11 @@ import sys
 import backends_recipe
 import rust_recipe
 
+from lumi_hooks import sites
 from lumi_hooks.data import ROOT
 from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.files import write_atomic
-from lumi_hooks.releases import cray_modules, load_machine
+from lumi_hooks.releases import cray_modules, load_machine, load_release, release_names
 from lumi_hooks.schemas import checked
 
 HEADER = (
@@ -34,7 +35,7 @@ TEMPLATE = '''{header}easyblock = 'CrayPEToolchain'
 name = '{toolchain}'
 version = '{release}'
 
-homepage = 'https://lumi-supercomputer.github.io/LUMI-EasyBuild-docs/'
+homepage = '{homepage}'
 description = """Compiler toolchain for release {release} of the HPE Cray Programming Environment:
 {description}, with Cray MPICH and LibSci."""
 
@@ -48,7 +49,8 @@ CPE_version = '{cpe}'
 # a cpe module changes the default versions for the next module command only; all versions are given below
 CPE_load = None
 
-# by LUMI partition; the one that $LUMI_STACK_PARTITION names is taken when the module is installed
+# by partition; the one that a variable names is taken when the module is installed
+{chosen}
 cray_targets = {targets}
 partition_modules = {partition_modules}
 
@@ -57,12 +59,6 @@ dependencies = [
 
 moduleclass = 'toolchain'
 '''
-
-
-def releases():
-    """Return the names of all releases that there is data for, oldest first."""
-    folder = os.path.join(ROOT, 'releases', 'cpe')
-    return sorted(name[: -len('.json')] for name in os.listdir(folder) if name.endswith('.json'))
 
 
 def recipe_text(release, toolchain, machine=None, toolchains=None):
@@ -115,12 +111,22 @@ def recipe_text(release, toolchain, machine=None, toolchains=None):
         release=release['release'],
         cpe=release['cpe'],
         description=facts['description'],
+        homepage=sites.link('easybuild'),
+        chosen=_chosen(),
         prgenv=facts['prgenv'].split('-', 1)[1],
         compiler=compiler,
         targets=_dictionary(targets),
         partition_modules=_dictionary(partition_modules),
         dependencies=''.join(f"    ('{module}', EXTERNAL_MODULE),\n" for module in modules),
     )
+
+
+def _chosen():
+    """How the partition is chosen: by the site's variable, or its default."""
+    here = sites.site()
+    variable = here['variables'].get('partition', 'LUMI_HOOKS_PARTITION')
+    default = f'\npartition_default = {here["partitions"]["default"]!r}' if here.get('assumed') else ''
+    return f'partition_variable = {variable!r}{default}'
 
 
 def metadata_text(release):
@@ -149,7 +155,7 @@ def generate(output=None, only=None):
     :raises DataError: a release that is not in the data, or data that is not complete
     """
     output = output or default_output()
-    known = releases()
+    known = release_names()
     machine = load_machine()
     toolchains = checked('releases/toolchains.json')
     rust = {} if only else rust_recipe.recipe_texts(HEADER)
@@ -157,7 +163,7 @@ def generate(output=None, only=None):
     for name in only or known:
         if name not in known:
             raise DataError(f'There is no data for release {name}; there is for {", ".join(known)}')
-        release = checked(f'releases/cpe/{name}.json')
+        release = {**checked(f'releases/cpe/{name}.json'), 'modules': load_release(name).modules}
         recipes[os.path.join(output, f'cray-modules-{name}.cfg')] = metadata_text(name)
         for suffix in backends_recipe.variants():
             text = backends_recipe.recipe_text(release, suffix, HEADER)
@@ -217,6 +223,7 @@ def _dictionary(value):
 
 def run(arguments):
     """Do what the command line asks for; return the exit code."""
+    sites.check()
     output = os.path.abspath(arguments.output) if arguments.output else default_output()
     recipes = generate(output, arguments.release)
     old = [] if arguments.release else leftovers(output, recipes)

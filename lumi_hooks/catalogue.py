@@ -59,7 +59,7 @@ def _nowhere(recipe: str, folders: Sequence[str]) -> str:
         return '(no such file; "lumi-eb search NAME" finds one by its name)'
     if not set(upstream_recipes()) & set(folders):
         return 'in the current folder or the folders of recipes; upstream\'s are not among these: load the module ' \
-               'EasyBuild-user, or name their folder by LUMI_HOOKS_UPSTREAM'
+               f'{sites.setup()}, or name their folder by LUMI_HOOKS_UPSTREAM'
     index = Index((), (), folders)
     name = os.path.basename(recipe)
     # the longest beginning of the file name that is a software

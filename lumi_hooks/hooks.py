@@ -32,8 +32,12 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import dispatch, session  # noqa: E402
-from lumi_hooks.eb.policy import gate  # noqa: E402
+try:
+    from lumi_hooks.eb import dispatch, session
+    from lumi_hooks.eb.policy import gate
+except ImportError as err:
+    from lumi_hooks.loaded import too_old
+    raise ImportError(too_old() or str(err)) from err
 
 gate.put_back(_FIRST)
 _chain = None

@@ -23,7 +23,7 @@ EXAMPLES = """examples:
   lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
   lumi-eb survey --json my-recipes/
   lumi-eb survey --sample 40                              every 40th recipe: seconds
-  lumi-eb survey --beside lumi/                           with the recipes below lumi/ as LUMI's own
+  lumi-eb survey --beside own/                            with the recipes below own/ as {site}'s own
   lumi-eb survey --partition G --only-cuda                which recipes for CUDA become ones for ROCm: seconds
 
 Ctrl-C ends it; what was counted until then is shown.
@@ -61,8 +61,8 @@ def run(options: argparse.Namespace) -> int:
     site, _ = site_options.find_site(options)
     folders = options.folder or list(site.index.upstream)
     if not folders:
-        raise LumiHooksError('no upstream recipes were found: load the module EasyBuild-user, name folders with '
-                             'recipes, or set LUMI_HOOKS_UPSTREAM')
+        raise LumiHooksError(f'no upstream recipes were found: load the module {sites.setup()}, name folders '
+                             'with recipes, or set LUMI_HOOKS_UPSTREAM')
     paths = recipes_below(folders)
     if options.beside and not recipes_below(options.beside):
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(options.beside)}')

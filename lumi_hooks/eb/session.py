@@ -327,9 +327,10 @@ def ensure() -> Optional[Session]:
     """
     global _session
     if _session is None:
-        if not is_lumi() or is_special():
-            return None
         try:
+            sites.check()
+            if not is_lumi() or is_special():
+                return None
             _session = Session.start()
         except LumiHooksError as err:
             raise EasyBuildError('lumi-hooks: %s', err) from err
