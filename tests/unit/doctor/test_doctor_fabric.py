@@ -7,7 +7,9 @@ from elves import library
 from lumi_hooks.doctor import CHECKS, WARNING, examine
 from lumi_hooks.doctor import fabric as checks
 from lumi_hooks.fabric.matrix import load_fabric, shs_of, unproven, versions_of
+from lumi_hooks.plan.pins import Pins
 from lumi_hooks.releases import load_release, release_names
+from lumi_hooks.site import make_site
 
 
 @pytest.fixture
@@ -109,6 +111,15 @@ def test_what_is_known_of_each_release():
     assert ('cray-mpich/8.1.27', 'libfabric/1.22.0') in found['23.09']
     assert found['25.03'] == found['25.09'] == found['26.03'] == []
     assert ('cce/17.0.1', 'rocm/6.3.4') in found['24.03']
+
+
+@pytest.mark.parametrize('modules, notes', [
+    (['rocm/6.3.4', 'cray-fftw'], []), (['rocm/6.4.4'], ['cray-mpich/8.1.32 with rocm/6.4.4 is not proven']),
+    (['cray-pmi/6.1.17', 'rocm'], ['cray-mpich/8.1.32 with cray-pmi/6.1.17 is not proven']),
+    (['cray-mpich/8.1.27', 'libfabric/1.22.0'], ['cray-mpich/8.1.27 with libfabric/1.22.0 is not proven']), ([], [])])
+def test_a_plan_notes_modules_that_are_not_known_to_fit(modules, notes):
+    found = list(Pins(make_site('25.03', 'G', env={})).unproven(modules))
+    assert [text.partition(':')[0] for text in found] == notes
 
 
 def test_bounds():
