@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb mpi: which MPI does a program want that was not built here, and how does it run?"""
 import argparse
+import sys
 from typing import Any, Dict, List, Tuple
 
+from .. import quote, sites
 from ..releases import load_machine, load_release
 from ..site import site_variable
 from .command import add_command
@@ -43,7 +45,6 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the target can't be read; the release or partition is unknown
     """
-    from .. import sites
     from ..fabric.answer import NOT, Answer, Asked, answer
     from ..fabric.tree import Found, look
     release, _ = machine(options)
@@ -53,6 +54,10 @@ def run(options: argparse.Namespace) -> int:
     found = look(options.target)
     asked = Asked(load_release(release), partition, options.target, found.kind)
     answers: List[Tuple[Found, Answer]] = [(one, answer(one, asked)) for one in found.files]
+    for name in found.unreadable[:SHOWN]:
+        print(f'lumi-eb: not read: {quote.line(name)}', file=sys.stderr)
+    if len(found.unreadable) > SHOWN:
+        print(f'lumi-eb: not read: {len(found.unreadable) - SHOWN} more files', file=sys.stderr)
     if options.json:
         print_json({'files': [_as_json(one, how) for one, how in answers]})
     else:

@@ -5,6 +5,7 @@ What lies in a file, a folder, a wheel or an image of a container: each ELF file
 Nothing is run but `unsquashfs`, for images. A wheel or image is unpacked into a temporary folder, its ELF files alone.
 """
 import contextlib
+import lzma
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import tempfile
 import zipfile
+import zlib
 from dataclasses import dataclass, replace
 from typing import Callable, Dict, FrozenSet, Iterator, List, NamedTuple, Optional, Sequence, Set, Tuple
 
@@ -57,9 +59,10 @@ class Found:
 
 
 class Look(NamedTuple):
-    """What was looked at: of which kind it is, and its ELF files."""
+    """What was looked at: of which kind it is, its ELF files, and those that can't be read."""
     kind: str
     files: Tuple[Found, ...]
+    unreadable: Tuple[str, ...] = ()
 
 
 class _Inside(Loader):
@@ -82,15 +85,15 @@ def look(path: str) -> Look:
     path = os.path.abspath(path)
     if os.path.isdir(path):
         image = any(os.path.exists(os.path.join(path, mark)) for mark in _ROOT)
-        return Look(IMAGE if image else FOLDER, _all_below(path, path if image else ''))
+        return _all_below(IMAGE if image else FOLDER, path, path if image else '')
     start = _start(path)
     if start[:4] == b'PK\3\4':
         with _unpacked_wheel(path) as folder:
-            return Look(WHEEL, _all_below(folder))
+            return _all_below(WHEEL, folder)
     offset = _squashfs(path, start)
     if offset is not None:
         with _unpacked_image(path, offset) as folder:
-            return Look(IMAGE, _all_below(folder, folder))
+            return _all_below(IMAGE, folder, folder)
     if start[:4] != MAGIC:
         raise LumiHooksError(f'{path} is no ELF file, folder, wheel or image (SIF or squashfs)'
                              + (': name the program that the script starts' if start[:2] == b'#!' else ''))
@@ -106,13 +109,15 @@ def _start(path: str) -> bytes:
         return file.read(64)
 
 
-def _all_below(folder: str, root: str = '') -> Tuple[Found, ...]:
+def _all_below(kind: str, folder: str, root: str = '') -> Look:
     """The programs and libraries below a folder."""
     reader = _Reader(root)
-    elves = scan(folder, policy.processors()).elf
+    scanned = scan(folder, policy.processors())
+    elves = scanned.elf
     reader.known.update(elves)
     files = [path for path, elf in sorted(elves.items()) if elf.kind in (PROGRAM, LIBRARY)]
-    return _variants([reader.found(path, folder, os.path.relpath(path, folder)) for path in files])
+    found = _variants([reader.found(path, folder, os.path.relpath(path, folder)) for path in files])
+    return Look(kind, found, tuple(os.path.relpath(path, folder) for path in sorted(scanned.unreadable)))
 
 
 def _variants(files: Sequence[Found]) -> Tuple[Found, ...]:
@@ -217,7 +222,8 @@ def _unpacked_wheel(path: str) -> Iterator[str]:
                     with open(target, 'wb') as out:
                         out.write(start)
                         shutil.copyfileobj(source, out)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as err:
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError,
+                zlib.error, lzma.LZMAError) as err:
             raise LumiHooksError(f'{path} is no sound wheel: {err}') from err
         yield folder
 

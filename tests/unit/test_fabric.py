@@ -277,6 +277,15 @@ def test_what_is_not_there_or_no_file(tmp_path, capsys):
     assert main(['mpi', str(tmp_path)]) == 0 and 'no program and no library' in capsys.readouterr().out
 
 
+def test_a_file_that_is_not_sound_does_not_hide_the_others(tmp_path, mpi, capsys):
+    compiled(tmp_path / 'app/one', program=True, needs=[mpi('libmpi.so.12')], calls=BASIC)
+    (tmp_path / 'app/two').write_bytes(b'\x7fELF' + bytes(20))
+    code = main(['mpi', '--json', str(tmp_path / 'app')])
+    out, err = capsys.readouterr()
+    assert code == 0 and [one['file'] for one in json.loads(out)['files']] == ['one']
+    assert err == 'lumi-eb: not read: two\n'
+
+
 def test_for_reading(tmp_path, mpi, capsys):
     compiled(tmp_path / 'app/one', program=True, needs=[mpi('libmpi.so.40')], calls=BASIC)
     library(tmp_path / 'app', 'libz.so')
