@@ -31,7 +31,7 @@ MOST_BYTES = 4 << 30
 _SQUASHFS = b'hsqs'
 # where the file system begins in a SIF image: behind its descriptors, which have a fixed place in the first 64 MiB
 _MOST_HEADER = 64 << 20
-_MULTIARCH = ('/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/local/lib')
+MULTIARCH = ('/usr/lib/x86_64-linux-gnu', '/lib/x86_64-linux-gnu', '/usr/local/lib')
 # what tells that a folder is the root of an image
 _ROOT = ('etc/os-release', '.singularity.d')
 _LISTED = re.compile(r'([-l])([rwxsStT-]{9}) +\S+ +(\d+) \S+ \S+ squashfs-root(/.*)')
@@ -69,7 +69,7 @@ class _Inside(Loader):
     """A loader in an image: absolute folders are below the image's root."""
 
     def __init__(self, read: Callable[[str], Optional[Elf]], root: str):
-        super().__init__(read, system=_MULTIARCH)
+        super().__init__(read, system=MULTIARCH)
         self.root = root
 
     def _in(self, folder: str, name: str) -> Optional[str]:
@@ -135,7 +135,7 @@ class _Reader:
 
     def __init__(self, root: str = ''):
         self.known: Dict[str, Optional[Elf]] = {}
-        self.system = frozenset(root + folder for folder in (*DEFAULT, *_MULTIARCH))
+        self.system = frozenset(root + folder for folder in (*DEFAULT, *MULTIARCH))
         self.loader = _Inside(self.read, root) if root else Loader(self.read)
 
     def read(self, path: str) -> Optional[Elf]:
@@ -231,6 +231,23 @@ def _unpacked_wheel(path: str) -> Iterator[str]:
 def _too_large(path: str) -> str:
     return f'{path} holds more than {MOST_BYTES >> 30} GiB of programs and libraries: unpack it yourself, and name ' \
            'the folder'
+
+
+@contextlib.contextmanager
+def image_root(path: str) -> Iterator[str]:
+    """
+    The root of an image: of a folder itself, else of a temporary one with its programs and libraries.
+
+    :raises LumiHooksError: it is no image
+    """
+    if os.path.isdir(path):
+        yield os.path.abspath(path)
+        return
+    offset = _squashfs(path, _start(path))
+    if offset is None:
+        raise LumiHooksError(f'{path} is no image (SIF or squashfs), and no folder of one')
+    with _unpacked_image(path, offset) as root:
+        yield root
 
 
 def _squashfs(path: str, start: bytes) -> Optional[int]:
