@@ -13,7 +13,7 @@ import shutil
 import struct
 import subprocess
 import uuid
-from typing import List, Mapping, NamedTuple, Optional, Sequence
+from typing import List, Mapping, NamedTuple, Optional
 
 from .. import quote, tree
 from ..errors import LumiHooksError
@@ -50,7 +50,7 @@ def pack(folder: str, image: str) -> Sizes:
 
     All belongs to root in it, and all may read it that may read the image: an image can be given to others.
 
-    :raises LumiHooksError: mksquashfs is missing, or fails; somebody else is packing; the folder holds what can't be read
+    :raises LumiHooksError: mksquashfs is missing, or fails; it is being packed already; something can't be read
     """
     part = os.path.join(os.path.dirname(os.path.abspath(image)), f'.{os.path.basename(image)}.part')
     count, size, _ = _measure(folder)
@@ -94,7 +94,8 @@ def unpack(image: str, folder: str) -> None:
         os.rename(part, folder)
     except OSError as err:
         tree.remove(part)
-        raise LumiHooksError(f'{quote.line(folder)} cannot take what is in {quote.line(image)}: {err.strerror}') from err
+        raise LumiHooksError(f'{quote.line(folder)} cannot take what is in {quote.line(image)}: '
+                             f'{err.strerror}') from err
     except BaseException:
         tree.remove(part)
         raise
@@ -128,8 +129,8 @@ def wrap(image: str, folder: str, program: str, base: str = '') -> str:
     The text of a script that runs a program from an image that it mounts on a folder.
 
     :param folder: empty, and writable for who runs it (fusermount demands that)
-    :param program: its path; with a slash at its end: the folder of the program that is called as the script is (links to
-        one script serve a folder); empty: the script's first argument is the command
+    :param program: its path; with a slash at its end: the folder of the program that is called as the script is (hard
+        links to one script serve a folder); empty: the script's first argument is the command
     :param base: image for Singularity to start from
     :raises LumiHooksError: a path can't be used
     """
@@ -202,4 +203,5 @@ def _run(name: str, *arguments: str) -> None:
                           env={name: value for name, value in os.environ.items() if not name.startswith('LD_')})
     if done.returncode:
         lines = [line for line in done.stdout.splitlines() if line.strip()]
-        raise LumiHooksError(f'{name} failed ({done.returncode}): {quote.line(lines[-1] if lines else "it says nothing")}')
+        last = quote.line(lines[-1] if lines else 'it says nothing')
+        raise LumiHooksError(f'{name} failed ({done.returncode}): {last}')
