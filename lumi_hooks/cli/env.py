@@ -327,7 +327,8 @@ def _take_away(options: argparse.Namespace, site: Site, found: Sequence[Generati
             generations.make_default(next(item for item in left if item.default))
     if options.json:
         print_json({'schema_version': 1, 'removed': bool(notes),
-                    'generations': [item.as_json() for item in found], 'bytes': size, 'inodes': inodes, 'kept': [note_json(note) for note in notes]})
+                    'generations': [item.as_json() for item in found], 'bytes': size, 'inodes': inodes,
+                    'kept': [note_json(note) for note in notes]})
     elif notes:
         print(quote.line(f'removed; on disk until {notes[0].day}, as jobs may use it: "lumi-eb remove --undo '
                          f'{found[-1].module}" brings it back, "lumi-eb remove --expire --now" frees it'))

@@ -187,12 +187,13 @@ def _parts(one: Mapping[str, Any], other: Mapping[str, Any], where: str) -> Iter
         yield f'{where}Python: {one["python"]["interpreter"] or "none"} → {other["python"]["interpreter"] or "none"}'
     pins = [{pin['name']: pin for pin in item['python']['pins']} for item in (one, other)]
     for name in sorted({*pins[0], *pins[1]}):
-        first, second = (known.get(name) for known in pins)
-        if first != second:
-            yield f'{where}{name} {first["version"]}: gone' if not second else \
-                f'{where}{name} {second["version"]}: new' if not first else \
-                f'{where}{name} {first["version"]} → {second["version"]}' if first['version'] != second['version'] \
-                else f'{where}{name} {first["version"]}: another file'
+        versions = [known[name]['version'] if name in known else '' for known in pins]
+        if not all(versions):
+            yield f'{where}{name} {"".join(versions)}: {"new" if versions[1] else "gone"}'
+        elif versions[0] != versions[1]:
+            yield f'{where}{name} {versions[0]} → {versions[1]}'
+        elif pins[0][name] != pins[1][name]:
+            yield f'{where}{name} {versions[0]}: another file'
     for name in sorted({*one['variables'], *other['variables']}):
         values = [part['variables'].get(name) for part in (one, other)]
         if values[0] != values[1]:

@@ -76,7 +76,7 @@ def read_spec(path: str) -> Spec:
     found, lines, content = text.read(path)
     if not isinstance(found, dict):
         raise DataError(f'{path}:1: an environment is written as keys with values: name, recipes …')
-    mistakes = sorted({(_line(lines, place), what) for place, what in _mistakes(found, path)})
+    mistakes = sorted({(_line(lines, place), what) for place, what in _mistakes(found, lines)})
     if mistakes:
         raise DataError('\n'.join(f'{path}:{line}: {what}' for line, what in mistakes))
     folder = os.path.dirname(os.path.abspath(path))
@@ -147,7 +147,7 @@ def _line(lines: Lines, place: Sequence[Any]) -> int:
     return lines.get(place, 1)
 
 
-def _mistakes(found: Mapping[str, Any], path: str) -> Iterator[Tuple[Tuple[Any, ...], str]]:
+def _mistakes(found: Mapping[str, Any], lines: Lines) -> Iterator[Tuple[Tuple[Any, ...], str]]:
     """What is wrong, with its place."""
     rules = schema('envspec')
     unknown = list(_unknown(found, rules, ()))
@@ -157,6 +157,9 @@ def _mistakes(found: Mapping[str, Any], path: str) -> Iterator[Tuple[Tuple[Any, 
         where, _, what = fault.partition(': ')
         place = tuple(int(word) if word.isdecimal() else word for word in where.split('/')) \
             if where != 'top level' else ()
+        named = re.match(r"'(.*?)' does not match", what)  # a key that is no name
+        if named and (*place, named[1]) in lines:
+            place = (*place, named[1])
         yield place, what if where == 'top level' else f'{where}: {what}'
     if isinstance(found.get('name'), str) and found['name'].lower() in ('default', 'latest'):
         yield ('name',), f'name: "{found["name"]}" means something to Lmod: take another name'
