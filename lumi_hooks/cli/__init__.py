@@ -12,6 +12,7 @@ from . import (
     capture,
     check_data,
     doctor,
+    env,
     explain,
     failures,
     handtest,
@@ -36,6 +37,7 @@ EXAMPLES = """examples:
   lumi-eb search gromacs                              which recipes there are, and what each becomes here
   lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb remove lz4                                  remove it; running jobs go on, and --undo brings it back
+  lumi-eb env create my-md GROMACS mpi4py             an environment of your own: one file, one module
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -63,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     install.add_parser(commands)
     remove.add_parser(commands)
+    env.add_parser(commands)
     search.add_parser(commands)
     adapt.add_parser(commands)
     plan.add_parser(commands)

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Which Python packages the modules of an environment carry already: they are not installed again."""
+import os
+import re
+from typing import Dict, Iterator, Tuple
+
+from ..central import normal_name
+from ..errors import LumiHooksError, RecipeError
+from ..files import names_in
+from ..plan import BUILD, Plan
+from ..recipe import read_recipe
+from ..releases import python_packages
+from ..site import Site
+from ..standing import root_of
+from .resolve import Part, split
+
+_INFO = re.compile(r'(.+?)-([^-]+)\.(?:dist-info|egg-info)$')
+
+
+def carried(part: Part, python: str, plan: Plan) -> Dict[str, str]:
+    """
+    Name (as the package index compares it) -> version of what cray-python and the modules of a closure carry.
+
+    :param python: the module of the interpreter
+    """
+    found: Dict[str, str] = {}
+    name, _, version = python.partition('/')
+    if name == 'cray-python':
+        found.update({package: str(entry['version']) for package, entry in python_packages(version).items()})
+    nodes = {node.module: node for node in plan.nodes}
+    for module in part.closure:
+        node = nodes.get(module)
+        packages = _of_recipe(module, node.source or '') if node and node.status == BUILD \
+            else _of_files(root_of(plan.site.index.module_text(module)) or '')
+        found.update({normal_name(package): known for package, known in packages})
+    return found
+
+
+def _of_recipe(module: str, source: str) -> Iterator[Tuple[str, str]]:
+    """What a recipe is going to install, as far as its easyblock says that it is of Python."""
+    try:
+        parameters = read_recipe(source).parameters
+    except RecipeError:
+        return
+    if 'Python' not in str(parameters.get('easyblock') or ''):
+        return
+    name, version, _, _ = split(module)
+    yield name, version
+    for item in parameters.get('exts_list') or ():
+        if isinstance(item, (list, tuple)) and len(item) > 1:
+            yield str(item[0]), str(item[1])
+
+
+def _of_files(root: str) -> Iterator[Tuple[str, str]]:
+    """What an installation holds, by the folders that pip leaves (PEP 376)."""
+    for lib in ('lib', 'lib64') if root else ():
+        for python in names_in(os.path.join(root, lib)):
+            for entry in names_in(os.path.join(root, lib, python, 'site-packages')):
+                match = _INFO.fullmatch(entry)
+                if match:
+                    yield match[1], match[2]
+
+
+def program(python: str, site: Site) -> str:
+    """
+    Path of the interpreter of a module.
+
+    :raises LumiHooksError: it is not installed yet
+    """
+    name = python.partition('/')[0]
+    prefix = site.cray[name].prefix if name in site.cray else root_of(site.index.module_text(python))
+    if not prefix:
+        raise LumiHooksError(f'{python}, for which Python packages are wanted, is not installed yet: install it first '
+                             f'(lumi-eb install {python})')
+    return os.path.join(os.path.expandvars(prefix), 'bin', 'python3')
