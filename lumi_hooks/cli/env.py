@@ -175,7 +175,7 @@ def _sources(prepared: Prepared, site: Site) -> Dict[str, str]:
     pins = [pin for item in (prepared.lock, *prepared.lock['steps'].values()) for pin in item['python']['pins']]
     if not pins:
         return {}
-    from ..env import wheels  # type: ignore[attr-defined]
+    from ..env import wheels
     folder = os.path.join(site.prefix, '.lumi-hooks', 'wheels')
     os.makedirs(folder, exist_ok=True)
     wheels.fetch([wheels.Pin(**pin) for pin in pins], folder)

@@ -132,7 +132,7 @@ def _as_locked(spec: Spec, name: str, content: Content, locked: Mapping[str, Any
 def _pins(content: Content, name: str, part: Part, python: str, plan: Plan, cache: str,
           locked: Optional[Mapping[str, Any]]) -> Sequence[Any]:
     """The Python packages of an environment or a step, locked; see wheels.py."""
-    from . import wheels  # type: ignore[attr-defined]
+    from . import wheels
     if locked:
         item = locked['steps'][name] if name else locked
         return [wheels.Pin(**pin) for pin in item['python']['pins']]

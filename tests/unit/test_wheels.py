@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Python packages of an environment: what is locked, fetched and installed, from wheels and sources made here."""
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -25,7 +26,7 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
         info = "{name}-{version}.dist-info"
         out.writestr("{name}.py", "built = %r" % os.environ.get("MPICC"))
         out.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\n")
-        out.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        out.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         out.writestr(info + "/RECORD", "")
     return name
 '''
@@ -271,7 +272,7 @@ def test_an_archive_that_is_not_the_locked_one_is_refused(index, made, tmp_path)
     assert hashlib.sha256((tmp_path / 'cache' / pin.filename).read_bytes()).hexdigest() == pin.sha256
     with pytest.raises(LumiHooksError):
         wheels.fetch([pin._replace(sha256='0' * 64)], str(tmp_path / 'elsewhere'), sys.executable)
-    assert not [path for path in (tmp_path / 'elsewhere').iterdir()]
+    assert not list((tmp_path / 'elsewhere').iterdir())
     with pytest.raises(LumiHooksError, match='no name of an archive'):
         wheels.fetch([pin._replace(filename='../x.whl')], str(tmp_path / 'elsewhere'), sys.executable)
 
@@ -282,7 +283,8 @@ def test_packages_that_do_not_go_together_are_refused(index, made, tmp_path):
     index.wheel('beta', '1.0')
     pins, _ = made('alpha')
     with pytest.raises(LumiHooksError, match='do not go together: alpha 1.2 requires beta'):
-        wheels.install(pins[:1], str(tmp_path / 'cache'), str(tmp_path / 'half'), sys.executable, str(tmp_path / 'store'))
+        wheels.install(pins[:1], str(tmp_path / 'cache'), str(tmp_path / 'half'), sys.executable,
+                       str(tmp_path / 'store'))
 
 
 def test_a_record_that_leads_out_is_refused(tmp_path):
@@ -306,13 +308,13 @@ def test_where_no_link_can_be_made_files_are_copied(index, made, monkeypatch):
     assert (site(first) / 'alpha/__init__.py').stat().st_ino != (site(second) / 'alpha/__init__.py').stat().st_ino
 
 
-KILLED = 'import json, sys\nfrom lumi_hooks.env import wheels\npins = [wheels.Pin(*pin) for pin in json.loads(sys.argv[1])]\n'
+KILLED = 'import json, sys\nfrom lumi_hooks.env import wheels\n' \
+    'pins = [wheels.Pin(*pin) for pin in json.loads(sys.argv[1])]\n'
 
 
 @pytest.mark.parametrize('what', ['fetch', 'install'])
 def test_killed_at_any_moment_a_rerun_completes(index, made, tmp_path, what):
     """kill -9 of all its processes: what is there under its name is whole."""
-    import json
     names = [f'package{number}' for number in range(12)]
     for name in names:
         index.wheel(name, '1.0', files={f'{name}/module{number}.py': f'x = {number}\n' * 50 for number in range(20)})
