@@ -7,14 +7,15 @@ Lmod, written as one module, and compared with what loading them one by one give
 """
 import json
 import os
+import stat
 
 from easybuild.framework.easyblock import EasyBlock
 from easybuild.framework.easyconfig import CUSTOM
 from easybuild.tools.build_log import EasyBuildError
-from easybuild.tools.filetools import convert_name, mkdir, remove_dir, write_file
+from easybuild.tools.filetools import adjust_permissions, convert_name, mkdir, remove_dir, write_file
 
 from lumi_hooks import sites
-from lumi_hooks.env import module
+from lumi_hooks.env import module, steps
 from lumi_hooks.env.recipe import LOCK, SPEC
 from lumi_hooks.errors import LumiHooksError
 
@@ -56,6 +57,35 @@ class LumiEnvironment(EasyBlock):
         mkdir(os.path.join(self.installdir, os.path.dirname(LOCK)), parents=True)
         write_file(os.path.join(self.installdir, LOCK), json.dumps(self.lock, indent=1) + '\n')
         write_file(os.path.join(self.installdir, SPEC + os.path.splitext(self.spec[0])[1]), self.spec[1])
+        if self.lock['steps']:
+            try:
+                self.install_steps()
+            except LumiHooksError as err:
+                raise EasyBuildError('%s', err) from err
+
+    def install_steps(self):
+        """Write the commands of the steps."""
+        contents = {'': self.lock, **self.lock['steps']}
+        envs = {name: {**module.loaded(content['targets'], os.environ), **content['variables']}
+                for name, content in contents.items()}
+        folder = os.path.join(self.installdir, 'bin')
+        mkdir(folder)
+        for step, content in self.lock['steps'].items():
+            setting = module.resolved(content['targets'], os.environ)
+            asked = [setting.roots[target] for target in content['targets'] if target in setting.roots]
+            try:
+                found = steps.programs(content['commands'], asked, envs[step])
+            except KeyError as err:
+                raise EasyBuildError("the step %s has no command %s", step, err.args[0]) from err
+            path = os.path.join(self.installdir, os.path.dirname(LOCK), f'step-{step}')
+            write_file(path, steps.script(step, envs[step], list(envs.values()), os.environ, found))
+            adjust_permissions(path, stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+            for command in (steps.launcher(step), *found):
+                link = os.path.join(folder, command)
+                if not os.path.lexists(link):
+                    os.symlink(os.path.relpath(path, folder), link)
+                elif command in content['commands']:
+                    raise EasyBuildError("two steps offer the command %s: name others in 'commands'", command)
 
     def setting(self):
         """Return what the module sets."""
@@ -73,8 +103,8 @@ class LumiEnvironment(EasyBlock):
         return module.text(self.setting(), (sites.variable('release'), self.lock['release']), self.lock['variables'])
 
     def make_module_req(self):
-        """Return no guess: the module has what it needs."""
-        return ''
+        """Return no guess, but the commands of the steps."""
+        return 'prepend_path("PATH", pathJoin(root, "bin"))\n' if self.lock['steps'] else ''
 
     def sanity_check_step(self, *args, **kwargs):
         """Check that the one module sets what its parts set, and leaves nothing behind."""
