@@ -5,18 +5,17 @@ LumiEnvironment: one module that loads an environment (lumi-eb env, docs/environ
 Its parts are dependencies, installed before it. Nothing is compiled here: what loading the parts sets is looked up with
 Lmod, written as one module, and compared with what loading them one by one gives.
 """
-import json
 import os
-import stat
 
 from easybuild.framework.easyblock import EasyBlock
 from easybuild.framework.easyconfig import CUSTOM
 from easybuild.tools.build_log import EasyBuildError
-from easybuild.tools.filetools import adjust_permissions, convert_name, mkdir, remove_dir, write_file
+from easybuild.tools.filetools import convert_name, remove_dir
 
 from lumi_hooks import sites
-from lumi_hooks.env import module, steps
-from lumi_hooks.env.recipe import LOCK, SPEC
+from lumi_hooks.eb import session
+from lumi_hooks.env import installing, module
+from lumi_hooks.env.recipe import LOCK
 from lumi_hooks.errors import LumiHooksError
 
 
@@ -53,39 +52,14 @@ class LumiEnvironment(EasyBlock):
         """Nothing to build."""
 
     def install_step(self):
-        """Write what the environment was made of."""
-        mkdir(os.path.join(self.installdir, os.path.dirname(LOCK)), parents=True)
-        write_file(os.path.join(self.installdir, LOCK), json.dumps(self.lock, indent=1) + '\n')
-        write_file(os.path.join(self.installdir, SPEC + os.path.splitext(self.spec[0])[1]), self.spec[1])
-        if self.lock['steps']:
-            try:
-                self.install_steps()
-            except LumiHooksError as err:
-                raise EasyBuildError('%s', err) from err
-
-    def install_steps(self):
-        """Write the commands of the steps."""
-        contents = {'': self.lock, **self.lock['steps']}
-        envs = {name: {**module.loaded(content['targets'], os.environ), **content['variables']}
-                for name, content in contents.items()}
-        folder = os.path.join(self.installdir, 'bin')
-        mkdir(folder)
-        for step, content in self.lock['steps'].items():
-            setting = module.resolved(content['targets'], os.environ)
-            asked = [setting.roots[target] for target in content['targets'] if target in setting.roots]
-            try:
-                found = steps.programs(content['commands'], asked, envs[step])
-            except KeyError as err:
-                raise EasyBuildError("the step %s has no command %s", step, err.args[0]) from err
-            path = os.path.join(self.installdir, os.path.dirname(LOCK), f'step-{step}')
-            write_file(path, steps.script(step, envs[step], list(envs.values()), os.environ, found))
-            adjust_permissions(path, stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-            for command in (steps.launcher(step), *found):
-                link = os.path.join(folder, command)
-                if not os.path.lexists(link):
-                    os.symlink(os.path.relpath(path, folder), link)
-                elif command in content['commands']:
-                    raise EasyBuildError("two steps offer the command %s: name others in 'commands'", command)
+        """Install what the environment has beside its module."""
+        prefix = session.current().site.prefix if session.current() else self.builddir
+        try:
+            installing.install(self.installdir, self.lock, self.spec,
+                               {os.path.basename(item['path']): item['path'] for item in self.src},
+                               os.path.join(prefix, '.lumi-hooks', 'python'))
+        except LumiHooksError as err:
+            raise EasyBuildError('%s', err) from err
 
     def setting(self):
         """Return what the module sets."""
@@ -103,8 +77,10 @@ class LumiEnvironment(EasyBlock):
         return module.text(self.setting(), (sites.variable('release'), self.lock['release']), self.lock['variables'])
 
     def make_module_req(self):
-        """Return no guess, but the commands of the steps."""
-        return 'prepend_path("PATH", pathJoin(root, "bin"))\n' if self.lock['steps'] else ''
+        """Return what is on search paths beside the parts; nothing is guessed."""
+        return ''.join('prepend_path(%s, pathJoin(root, %s))\n' % (
+            module.lua(name), module.lua(os.path.relpath(path, self.installdir)))
+            for name, path in installing.paths(self.installdir, self.lock))
 
     def sanity_check_step(self, *args, **kwargs):
         """Check that the one module sets what its parts set, and leaves nothing behind."""
@@ -130,6 +106,8 @@ class LumiEnvironment(EasyBlock):
         finally:
             remove_dir(os.path.dirname(fake))
         own = {key: value for key, value in own.items() if key not in self.lock['variables'] and not self._mine(key)}
+        for name, path in installing.paths(self.installdir, self.lock):
+            own[name] = own[name].replace(path, '', 1).strip(os.pathsep) or parts.get(name)
         return [*module.differences(parts, own, setting),
                 *(f'unloading leaves {text}' for text in module.differences(before, left, module.Setting()))]
 

@@ -8,7 +8,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from .. import quote, sites
 from ..data import ROOT
 from ..eb import removal
-from ..env import bundle, generations
+from ..env import bundle, generations, wheels
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, finished, prepare, recipe_of
@@ -175,7 +175,6 @@ def _sources(prepared: Prepared, site: Site) -> Dict[str, str]:
     pins = [pin for item in (prepared.lock, *prepared.lock['steps'].values()) for pin in item['python']['pins']]
     if not pins:
         return {}
-    from ..env import wheels  # type: ignore[attr-defined]
     folder = os.path.join(site.prefix, '.lumi-hooks', 'wheels')
     os.makedirs(folder, exist_ok=True)
     wheels.fetch([wheels.Pin(**pin) for pin in pins], folder)

@@ -50,7 +50,7 @@ def make_lock(spec: Spec, plan: Plan, main: Part, steps: Mapping[str, Part], pin
         **_part(main, spec.content, pins.get('', ()), pythons.get('')),
         'steps': {name: {**_part(part, spec.steps[name], pins.get(name, ()), pythons.get(name)),
                          'commands': list(spec.steps[name].commands)} for name, part in steps.items()},
-        'packed': bool(pins.get('')) if spec.packed is None else spec.packed,
+        'packed': any(pins.values()) if spec.packed is None else spec.packed,
     }
 
 
@@ -58,6 +58,7 @@ def _part(part: Part, content: Content, pins: Sequence[Any], python: Optional[st
     return {'asked': [os.path.basename(item) if os.path.isabs(item) else item for item in content.recipes],
             'targets': list(part.targets), 'variables': dict(content.variables),
             'python': {'requirements': list(content.python), 'interpreter': python,
+                       'version': split(python)[1] if python else None,
                        'pins': [dict(pin._asdict()) for pin in pins]}}
 
 

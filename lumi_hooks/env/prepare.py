@@ -11,7 +11,8 @@ from ..errors import DataError, LumiHooksError, SiteError
 from ..files import write_atomic
 from ..plan import Plan, make_plan
 from ..site import Site, is_lumi
-from . import generations
+from . import generations, wheels
+from .carried import carried, program
 from .lock import differences, make_lock
 from .recipe import recipe_text
 from .resolve import Look, Part, closure, conflicts, interpreter, needs, recipes
@@ -73,8 +74,10 @@ def prepare(spec: Spec, site: Site, look: Look, cache: str, locked: Optional[Map
         plans.append(plan)
         loads = needs(plan)
         part = _part([*modules, *plan.targets], loads)
-        if content.python and not interpreter(part):
-            part = _part([site.cray['cray-python'].full_name, *part.targets], loads)
+        if content.python:
+            # sources are built with the compilers' wrappers
+            more = [] if interpreter(part) else [site.cray['cray-python'].full_name]
+            part = _part([f'{site.toolchain}/{site.toolchain_version}', *more, *part.targets], loads)
         parts[name] = part
         problems += [f'{spec.at(*place, "recipes")}: {text}' for text in conflicts(part, loads, site)]
     if problems:
@@ -132,12 +135,10 @@ def _as_locked(spec: Spec, name: str, content: Content, locked: Mapping[str, Any
 def _pins(content: Content, name: str, part: Part, python: str, plan: Plan, cache: str,
           locked: Optional[Mapping[str, Any]]) -> Sequence[Any]:
     """The Python packages of an environment or a step, locked; see wheels.py."""
-    from . import wheels  # type: ignore[attr-defined]
     if locked:
         item = locked['steps'][name] if name else locked
         return [wheels.Pin(**pin) for pin in item['python']['pins']]
-    from .carried import carried, program
-    return wheels.resolve(content.python, program(python, plan.site), carried(part, python, plan), cache)
+    return wheels.resolve(content.python, program(python), carried(part, python, plan), cache)
 
 
 @contextmanager

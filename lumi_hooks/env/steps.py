@@ -32,7 +32,7 @@ esac
 set -f; IFS=:
 {settings}
 set +f; unset IFS rest out entry command
-exec "$@"
+exec {mount}"$@"
 '''
 
 
@@ -42,7 +42,7 @@ def launcher(step: str) -> str:
 
 
 def script(step: str, own: Mapping[str, str], all_: Sequence[Mapping[str, str]], base: Mapping[str, str],
-           programs: Mapping[str, str]) -> str:
+           programs: Mapping[str, str], mount: str = '') -> str:
     """
     The script of a step; links to it are its commands.
 
@@ -50,6 +50,7 @@ def script(step: str, own: Mapping[str, str], all_: Sequence[Mapping[str, str]],
     :param all_: the environments in all steps, and that of the module
     :param base: the environment without any of them
     :param programs: command -> path of its program
+    :param mount: a script that runs a command with the image mounted; none where nothing is packed
     """
     names = sorted({name for env in all_ for name, value in env.items()
                     if base.get(name) != value and not is_own(name)})
@@ -69,7 +70,8 @@ def script(step: str, own: Mapping[str, str], all_: Sequence[Mapping[str, str]],
             settings.append(f'export {name}={quote.shell(value)}')
     cases = [f'    {quote.shell(name)}) set -- {quote.shell(path)} "$@" ;;' for name, path in programs.items()]
     return _SCRIPT.format(comment=quote.comment(f'the step {step} of an environment, written by lumi-eb env'),
-                          launcher=launcher(step), programs='\n'.join(cases), settings='\n'.join(settings))
+                          launcher=launcher(step), programs='\n'.join(cases), settings='\n'.join(settings),
+                          mount=f'{quote.shell(mount)} ' if mount else '')
 
 
 def programs(commands: Sequence[str], roots: Sequence[str], env: Mapping[str, str]) -> Dict[str, str]:

@@ -73,9 +73,9 @@ BAD = [
     ('variable that is yes', 'e.yaml', GOOD + 'variables: {A: yes}\n', 3, 'write it in quotes'),
     ('variable with a line end', 'e.yaml', GOOD + 'variables: {A: "x\\ny"}\n', 3, 'control character'),
     ('requirement with one =', 'e.yaml', GOOD + 'python: [idna=3.10]\n', 3, 'did you mean "=="?'),
-    ('requirement that is an option', 'e.yaml', GOOD + 'python:\n- idna\n- --index-url=http://x\n', 5, 'option of'),
-    ('requirement from a repository', 'e.yaml', GOOD + 'python: ["git+https://example.org/x"]\n', 3, 'no package of'),
-    ('requirement that is a folder', 'e.yaml', GOOD + 'python: [../x]\n', 3, 'no package of an index'),
+    ('requirement that is an option', 'e.yaml', GOOD + 'python:\n- idna\n- --pre\n', 5, 'no requirement'),
+    ('requirement from a repository', 'e.yaml', GOOD + 'python: ["git+https://example.org/x"]\n', 3, 'no requirement'),
+    ('requirement that is a folder', 'e.yaml', GOOD + 'python: [../x]\n', 3, 'no requirement'),
     ('requirements that are not there', 'e.yaml', GOOD + 'python: r.txt\n', 3, 'cannot be read'),
     ('overrides that are not there', 'e.yaml', GOOD + 'overrides: [nowhere]\n', 3, 'is no folder'),
     ('packed as a word', 'e.yaml', GOOD + 'packed: maybe\n', 3, 'is no boolean'),
@@ -133,7 +133,7 @@ def test_requirements_of_a_file(tmp_path):
     (tmp_path / 'e.yaml').write_text(GOOD + 'python: r.txt\n')
     (tmp_path / 'r.txt').write_text('# mine\nidna==3.10  # a comment\n\nase>=3\n')
     assert read_spec(str(tmp_path / 'e.yaml')).content.python == ('idna==3.10', 'ase>=3')
-    (tmp_path / 'r.txt').write_text('idna\n-r other.txt\n')
+    (tmp_path / 'r.txt').write_text('idna\n--index-url http://x\n')
     with pytest.raises(DataError, match=r'r\.txt:2: '):
         read_spec(str(tmp_path / 'e.yaml'))
 
