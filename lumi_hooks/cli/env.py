@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 
 from .. import quote, sites
 from ..data import ROOT
-from ..eb import removal
+from ..eb.lifecycle import removal
 from ..env import bundle, generations, wheels
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
@@ -20,7 +20,7 @@ from ..prefix import held
 from ..prefix.overrides import VARIABLE as OVERRIDES
 from ..record.removable import needed_by, target
 from ..site import Site, is_lumi
-from . import install, place
+from . import install, site_options
 from . import plan as plans
 from .command import add_command, without_colours
 from .console import Output, bold, print_json
@@ -55,7 +55,7 @@ def add_parser(commands) -> None:
     def add(name: str, action: Any, summary: str, changes: bool = True) -> argparse.ArgumentParser:
         found = actions.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
         without_colours(found)
-        place.add_options(found)
+        site_options.add_options(found)
         found.add_argument('--json', action='store_true', help='print one JSON object')
         if changes:
             found.add_argument('--yes', '-y', action='store_true', help='do not ask')
@@ -106,7 +106,7 @@ def _make(options: argparse.Namespace) -> int:
     names = [*getattr(options, 'recipe', ()), *getattr(options, 'pip', ())]
     path = spec_file(options.what, bool(names))
     if names:
-        here, _ = place.find_site(options)
+        here, _ = site_options.find_site(options)
         spec = draft(path, write_spec(options.what, options.recipe, options.pip, here.release.name, here.partition))
     else:
         spec = read_spec(path)
@@ -118,7 +118,7 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
              new: bool = False) -> int:
     """Resolve a spec, show it, ask, install it; the new generation becomes the default."""
     check_place(spec, site)
-    prepared = prepare(spec, site, lambda name: place.look_up(name, site, folders)[0], _cache(), locked)
+    prepared = prepare(spec, site, lambda name: site_options.look_up(name, site, folders)[0], _cache(), locked)
     builds = prepared.plan.of(BUILD)
     if options.json:
         print_json(_prepared_json(prepared))
@@ -167,7 +167,7 @@ def _site(options: argparse.Namespace, spec: Spec) -> Tuple[Site, List[str]]:
     if not is_lumi():
         options.release = options.release or spec.release or None
         options.partition = options.partition or (spec.partitions[0] if spec.partitions else None)
-    return place.find_site(options)
+    return site_options.find_site(options)
 
 
 def _sources(prepared: Prepared, site: Site) -> Dict[str, str]:
@@ -369,7 +369,7 @@ def _found(options: argparse.Namespace) -> Site:
 
     :raises SiteError: what is installed can't be looked up
     """
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if not site.index.modulepath:
         raise SiteError(f'{sites.name()}\'s modules are not loaded, so what is installed there can\'t be looked up: '
                         f'{sites.said("load")}')

@@ -5,13 +5,13 @@ import re
 import shutil
 from typing import Dict, Iterator, Tuple
 
-from ..central import normal_name
 from ..errors import LumiHooksError, RecipeError
 from ..files import names_in
+from ..index import normal_name
 from ..plan import BUILD, Plan
+from ..presence import root_of
 from ..recipe import read_recipe
 from ..releases import python_packages
-from ..standing import root_of
 from . import module
 from .resolve import Part, split
 

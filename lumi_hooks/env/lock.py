@@ -14,15 +14,15 @@ from ..adapt import UNCHANGED, adapt
 from ..dependency import Dependency
 from ..errors import DataError, LumiHooksError
 from ..files import parse_json, read_bytes, read_text
-from ..gpu import site_for
+from ..gpu import site_for_dependency
 from ..plan import BUILD, Plan
+from ..presence import root_of
 from ..recipe import parse_recipe, read_recipe
-from ..record.explanation import Installation
+from ..record.explanation import InstalledPackage
 from ..render import render
 from ..schemas import schema
 from ..schemas.plain import faults
 from ..site import Site
-from ..standing import root_of
 from ..store import with_checksums
 from .resolve import Part, split
 from .spec import Content, Spec
@@ -71,13 +71,13 @@ def _module(module: str, node: Any, site: Site) -> Dict[str, Any]:
                              'adapted': None}
     if node is not None and node.status == BUILD and node.source:
         recipe = read_recipe(node.source)
-        adaptation = adapt(recipe, site_for(Dependency(name, version, suffix), site, toolchain[0]))
+        adaptation = adapt(recipe, site_for_dependency(Dependency(name, version, suffix), site, toolchain[0]))
         text = recipe.text if adaptation.status == UNCHANGED else render(with_checksums(adaptation), parse_recipe)
         found.update(source=recipe.filename, sha256=recipe.sha256, adapted=_digest(text))
     elif not external:
         root = root_of(site.index.module_text(module))
         try:
-            installation = Installation.read(root) if root else None
+            installation = InstalledPackage.read(root) if root else None
         except LumiHooksError:
             installation = None  # of the central stack, and closed or without a recipe
         if installation and installation.recipe:

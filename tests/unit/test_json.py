@@ -18,7 +18,7 @@ from writing import put_module, put_recipe
 from lumi_hooks.cli import main, parser
 from lumi_hooks.cli.console import print_json
 from lumi_hooks.data import ROOT, load_json
-from lumi_hooks.eb import linkage
+from lumi_hooks.eb.lifecycle import linkage
 from lumi_hooks.schemas import schema
 
 jsonschema = pytest.importorskip('jsonschema')
