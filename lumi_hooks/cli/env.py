@@ -3,15 +3,16 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .. import quote, sites
 from ..data import ROOT
 from ..eb.lifecycle import removal
-from ..env import bundle, generations, wheels
+from ..env import bundle, generations
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
-from ..env.prepare import Prepared, check_place, finished, prepare, recipe_of
+from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
 from ..env.spec import Spec, draft, read_spec, spec_file, write_spec
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import read_text, write_atomic
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   lumi-eb env import my-md.json                        install the very same elsewhere
   lumi-eb env list                                     all environments, their size
   lumi-eb env gc                                       remove generations that are not needed any more
+  lumi-eb env pack my-md                               its Python packages in one file, if they were not
 
 docs/environments.md shows all of it in five minutes.
 
@@ -50,13 +52,15 @@ def add_parser(commands) -> None:
                          'Makes, changes and shares environments: software, Python packages and variables that one '
                          '"module load" loads.', EXAMPLES, where_to=False)
     parser.set_defaults(action=None)
+    parser.add_argument('--json', action='store_true', help='print one JSON object; create, update, import, pack and '
+                        'unpack then only tell what would be done')
     actions = parser.add_subparsers(metavar='ACTION')
 
     def add(name: str, action: Any, summary: str, changes: bool = True) -> argparse.ArgumentParser:
         found = actions.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
         without_colours(found)
         site_options.add_options(found)
-        found.add_argument('--json', action='store_true', help='print one JSON object')
+        found.add_argument('--json', action='store_true', default=argparse.SUPPRESS, help='print one JSON object')
         if changes:
             found.add_argument('--yes', '-y', action='store_true', help='do not ask')
             found.add_argument('--dry-run', action='store_true', help='only show what would be done')
@@ -81,6 +85,11 @@ def add_parser(commands) -> None:
     add('remove', _remove, 'remove an environment, all generations of it').add_argument('what', metavar='NAME')
     add('gc', _gc, f'remove generations but the last {generations.KEPT}').add_argument(
         'what', metavar='NAME', nargs='?', help='only of this environment')
+    for name, packed, summary in (('pack', True, 'keep its Python packages in one file: a new generation'),
+                                  ('unpack', False, 'the opposite of pack')):
+        made = add(name, _repack, summary)
+        made.add_argument('what', metavar='NAME')
+        made.set_defaults(packed=packed)
     out = add('export', _export, 'write an environment into one file, for others', False)
     out.add_argument('what', metavar='NAME[/GENERATION]')
     out.add_argument('--output', metavar='FILE', help='the file (default: NAME.json)')
@@ -118,7 +127,7 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
              new: bool = False) -> int:
     """Resolve a spec, show it, ask, install it; the new generation becomes the default."""
     check_place(spec, site)
-    prepared = prepare(spec, site, lambda name: site_options.look_up(name, site, folders)[0], _cache(), locked)
+    prepared = prepare(spec, site, lambda name: site_options.look_up(name, site, folders)[0], locked)
     builds = prepared.plan.of(BUILD)
     if options.json:
         print_json(_prepared_json(prepared))
@@ -143,7 +152,7 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
         write_atomic(spec.path, spec.text)
     with recipe_of(prepared, site) as (recipe, number):
         last = [] if prepared.same else [recipe]
-        more = {**install.settings(options), **_sources(prepared, site)}
+        more = {**install.settings(options), **fetched(prepared, site)}
         code = install.run_eb([eb, f'--hooks={os.path.join(ROOT, "hooks.py")}', *prepared.paths, *last, '-r'], more)
     if code:
         print(quote.line(f'lumi-eb: {spec.name} was not installed; what was loaded before still is. The same command '
@@ -170,23 +179,6 @@ def _site(options: argparse.Namespace, spec: Spec) -> Tuple[Site, List[str]]:
     return site_options.find_site(options)
 
 
-def _sources(prepared: Prepared, site: Site) -> Dict[str, str]:
-    """Fetch the Python packages, and say to eb where they are: its build has no network."""
-    pins = [pin for item in (prepared.lock, *prepared.lock['steps'].values()) for pin in item['python']['pins']]
-    if not pins:
-        return {}
-    folder = os.path.join(site.prefix, '.lumi-hooks', 'wheels')
-    os.makedirs(folder, exist_ok=True)
-    wheels.fetch([wheels.Pin(**pin) for pin in pins], folder)
-    known = os.environ.get('EASYBUILD_SOURCEPATH') or os.path.join(site.prefix, 'sources')
-    return {'EASYBUILD_SOURCEPATH': f'{known}{os.pathsep}{folder}'}
-
-
-def _cache() -> str:
-    return os.environ.get('LUMI_HOOKS_CACHE') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'lumi-hooks')
-
-
 def _note_lock(spec: Spec, prepared: Prepared) -> None:
     """The lock lies next to the spec; where that can't be written, the one in the installation has to do."""
     try:
@@ -209,6 +201,14 @@ def _prepared_json(prepared: Prepared) -> Dict[str, Any]:
     return {'schema_version': 1, 'name': prepared.spec.name, 'lock': prepared.lock, 'changes': list(prepared.changes),
             'up_to_date': prepared.same.module if prepared.same else None,
             'plan': plans.as_json(prepared.plan, plans.estimates(prepared.plan))}
+
+
+def _repack(options: argparse.Namespace) -> int:
+    """pack and unpack: the same once more, kept in another way."""
+    item = generations.chosen(options.what, _found(options))
+    spec = replace(read_spec(item.spec), packed=options.packed)
+    site, folders = _site(options, spec)
+    return _install(options, spec, site, folders, {**item.lock, 'packed': options.packed})
 
 
 def _list(options: argparse.Namespace) -> int:

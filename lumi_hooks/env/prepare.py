@@ -50,12 +50,11 @@ def check_place(spec: Spec, site: Site) -> None:
                         'would hide: take another name')
 
 
-def prepare(spec: Spec, site: Site, look: Look, cache: str, locked: Optional[Mapping[str, Any]] = None) -> Prepared:
+def prepare(spec: Spec, site: Site, look: Look, locked: Optional[Mapping[str, Any]] = None) -> Prepared:
     """
     Resolve a spec.
 
     :param look: gives the path of the recipe for what was typed
-    :param cache: folder for what is looked up of Python packages
     :param locked: take what this lock says
     :raises LumiHooksError: a line for each thing that is wrong
     """
@@ -84,7 +83,7 @@ def prepare(spec: Spec, site: Site, look: Look, cache: str, locked: Optional[Map
         raise DataError('\n'.join(problems))
     plan = _joined(plans)
     pythons = {name: interpreter(part) if contents[name].python else None for name, part in parts.items()}
-    pins = {name: _pins(contents[name], name, parts[name], pythons[name] or '', plan, cache, locked)
+    pins = {name: _pins(contents[name], name, parts[name], pythons[name] or '', plan, locked)
             for name in parts if contents[name].python and not plan.refused}
     lock = make_lock(spec, plan, parts[''], {name: parts[name] for name in spec.steps}, pins, pythons)
     if locked:
@@ -132,13 +131,35 @@ def _as_locked(spec: Spec, name: str, content: Content, locked: Mapping[str, Any
     return Content(tuple(names), content.python, content.variables, content.commands), exactly
 
 
-def _pins(content: Content, name: str, part: Part, python: str, plan: Plan, cache: str,
+def _pins(content: Content, name: str, part: Part, python: str, plan: Plan,
           locked: Optional[Mapping[str, Any]]) -> Sequence[Any]:
     """The Python packages of an environment or a step, locked; see wheels.py."""
     if locked:
         item = locked['steps'][name] if name else locked
         return [wheels.Pin(**pin) for pin in item['python']['pins']]
-    return wheels.resolve(content.python, program(python), carried(part, python, plan), cache)
+    return wheels.resolve(content.python, program(python), carried(part, python, plan), archives())
+
+
+def archives() -> str:
+    """The user's folder of archives of Python packages: $XDG_CACHE_HOME or ~/.cache, lumi-hooks/wheels."""
+    base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(base, 'lumi-hooks', 'wheels')
+
+
+def fetched(prepared: Prepared, site: Site) -> Dict[str, str]:
+    """
+    Fetch the Python packages, before `eb` builds without a network; the variable that says to it where they are.
+
+    :raises LumiHooksError: one can't be had, or is not what was locked
+    """
+    found: Dict[str, str] = {}
+    for item in (prepared.lock, *prepared.lock['steps'].values()):
+        if item['python']['pins']:
+            wheels.fetch([wheels.Pin(**pin) for pin in item['python']['pins']], archives(),
+                         program(item['python']['interpreter']))
+            known = os.environ.get('EASYBUILD_SOURCEPATH') or os.path.join(site.prefix, 'sources')
+            found['EASYBUILD_SOURCEPATH'] = f'{known}{os.pathsep}{archives()}'
+    return found
 
 
 @contextmanager
