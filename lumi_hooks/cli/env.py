@@ -13,7 +13,7 @@ from ..env import bundle, generations
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
-from ..env.spec import Spec, draft, read_spec, spec_file, write_spec
+from ..env.spec import Spec, draft, read_spec, spec_file, without_python, write_spec
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import read_text, write_atomic
 from ..plan import BUILD
@@ -25,7 +25,7 @@ from . import install, site_options
 from . import plan as plans
 from .command import add_command, without_colours
 from .console import Output, bold, print_json
-from .remove import note_json
+from .remove import agreed, note_json
 
 EXAMPLES = """examples:
   lumi-eb env create my-md GROMACS mpi4py --pip ase    write my-md.yaml, show the plan, ask, install, one module
@@ -127,6 +127,9 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
              new: bool = False) -> int:
     """Resolve a spec, show it, ask, install it; the new generation becomes the default."""
     check_place(spec, site)
+    for partition in spec.partitions:
+        if partition != site.partition and not locked:
+            _elsewhere(options, spec, partition)
     prepared = prepare(spec, site, lambda name: site_options.look_up(name, site, folders)[0], locked)
     builds = prepared.plan.of(BUILD)
     if options.json:
@@ -145,7 +148,7 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
     if options.dry_run:
         return 0
     eb = install.ready(site)
-    if not options.yes and not _agreed(f'install {spec.name}?'):
+    if not options.yes and not agreed(f'install {spec.name}?'):
         print('nothing was installed')
         return 1
     if new:
@@ -163,6 +166,23 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
         _note_lock(spec, prepared)
     print(quote.line(f'{done.module} is installed: "module load {spec.name}" loads it'))
     return 0
+
+
+def _elsewhere(options: argparse.Namespace, spec: Spec, partition: str) -> None:
+    """
+    Can it be made on another of its partitions, too? It is installed there when that one is loaded.
+
+    :raises LumiHooksError: it can't
+    """
+    given = argparse.Namespace(**{**vars(options), 'partition': partition})
+    site, folders = site_options.find_site(given)
+    plan = prepare(without_python(spec), site, lambda name: site_options.look_up(name, site, folders)[0]).plan
+    if plan.refused:
+        reasons = dict.fromkeys(f'{block.module}: {block.reason}' for node in plan.nodes for block in node.blocks)
+        raise DataError(f'{spec.at("partitions")}: partitions: on {partition} it cannot be installed: '
+                        f'{"; ".join(reasons)}')
+    print(quote.line(f'{spec.name} can be installed on partition {partition}, too: load that, and the same command '
+                     'again'))
 
 
 def _site(options: argparse.Namespace, spec: Spec) -> Tuple[Site, List[str]]:
@@ -314,16 +334,9 @@ def _take_away(options: argparse.Namespace, site: Site, found: Sequence[Generati
     if needed:
         raise LumiHooksError('; '.join(f'{module} is needed by {", ".join(others)}'
                                        for module, others in needed.items()))
-    sure = not options.dry_run and bool(found) and (options.yes or not options.json and _agreed('remove this?'))
+    sure = not options.dry_run and bool(found) and (options.yes or not options.json and agreed('remove this?'))
     notes = [removal.remove(item, held.keep_days(), lambda text: print(quote.line(text), file=sys.stderr))
              for item in targets] if sure else []
-    site.index.refresh()
-    for name in {item.name for item in found} if sure else ():
-        left = generations.generations(name, site)
-        if not left:
-            generations.forget_default(os.path.dirname(found[0].module_file))
-        elif not any(item.default and item.number == max(one.number for one in left) for item in left):
-            generations.make_default(next(item for item in left if item.default))
     if options.json:
         print_json({'schema_version': 1, 'removed': bool(notes),
                     'generations': [item.as_json() for item in found], 'bytes': size, 'inodes': inodes,
@@ -355,7 +368,7 @@ def _import(options: argparse.Namespace) -> int:
             print(quote.line(f'{name} is a recipe or patch of its author\'s own: it is code that will run'))
     if options.dry_run or options.json:
         print(quote.line(f'would write {", ".join(found.files())} into {folder}'), file=sys.stderr)
-    elif not options.yes and not _agreed(f'write its {len(found.files())} files into {folder}?'):
+    elif not options.yes and not agreed(f'write its {len(found.files())} files into {folder}?'):
         return 1
     with bundle.unpacked(found, '' if options.dry_run or options.json else folder) as path:
         spec = read_spec(path)
@@ -374,18 +387,3 @@ def _found(options: argparse.Namespace) -> Site:
         raise SiteError(f'{sites.name()}\'s modules are not loaded, so what is installed there can\'t be looked up: '
                         f'{sites.said("load")}')
     return site
-
-
-def _agreed(question: str) -> bool:
-    """
-    Does the user agree?
-
-    :raises LumiHooksError: there is no terminal to ask on
-    """
-    if not sys.stdin.isatty():
-        raise LumiHooksError('there is no terminal to ask on: add --yes, or --dry-run to see what would be done')
-    try:
-        return input(f'{question} [y/N] ').strip().lower() in ('y', 'yes')
-    except EOFError:
-        print()
-        return False

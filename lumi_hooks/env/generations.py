@@ -141,13 +141,6 @@ def make_default(generation: Generation) -> None:
         raise LumiHooksError(f'{generation.module} cannot be made the default: {err.strerror} ({folder})') from err
 
 
-def forget_default(folder: str) -> None:
-    """Nothing is the default any more: the last generation was removed."""
-    with contextlib.suppress(OSError):
-        os.unlink(os.path.join(folder, DEFAULT))
-        os.rmdir(folder)
-
-
 def superfluous(found: List[Generation]) -> List[Generation]:
     """Those that need not be kept: all but the default and the newest of the others, KEPT in all."""
     kept = [item for item in found if item.default]

@@ -184,5 +184,8 @@ def finished(prepared: Prepared, number: int, site: Site) -> generations.Generat
     if not found:
         raise LumiHooksError(f'{prepared.spec.name}/{number} was installed, but is not found in {site.prefix}: is '
                              f'{sites.said("stack", release=site.release.name)} still loaded?')
+    if differences(found.lock, prepared.lock):
+        raise LumiHooksError(f'somebody else has installed {found.module} meanwhile: the same command again installs '
+                             'yours')
     generations.make_default(found)
     return found

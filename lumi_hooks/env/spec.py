@@ -137,6 +137,12 @@ def draft(path: str, content: str) -> Spec:
     return replace(found, path=os.path.abspath(path))
 
 
+def without_python(spec: Spec) -> Spec:
+    """A spec without its Python packages: what is planned, and not installed, needs no index."""
+    return replace(spec, content=replace(spec.content, python=()),
+                   steps={name: replace(step, python=()) for name, step in spec.steps.items()})
+
+
 def _line(lines: Lines, place: Sequence[Any]) -> int:
     """The line of a value, or of the nearest thing around it."""
     place = tuple(place)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The one module of an environment sets what its parts set, and leaves nothing behind: with Lmod itself."""
+import json
 import os
 import subprocess
 
@@ -139,3 +140,23 @@ def test_commands_of_steps_change_from_one_closure_to_the_other(tmp_path):
     assert 'PYTHONPATH' not in seen and 'BOTH' not in seen and seen['TWO'] == '2'
     assert seen['PATH'] == f'{tmp_path}/two:{tmp_path}/bin:/usr/bin:/bin' and seen['LD_LIBRARY_PATH'] == '/two/lib'
     assert subprocess.run([f'{tmp_path}/bin/in-one'], env=user, capture_output=True, check=False).returncode == 2
+
+
+def test_doctor_says_what_was_unloaded_from_an_environment(tmp_path):
+    from lumi_hooks.doctor import Situation
+    from lumi_hooks.doctor.environment import loaded as check
+    from lumi_hooks.site import make_site
+    lock = {'schema_version': 1, 'kind': 'lock of a lumi-hooks environment', 'name': 'my-md', 'description': '',
+            'release': '25.03', 'partition': 'C', 'library': '0', 'asked': [], 'targets': [], 'variables': {},
+            'python': {'requirements': [], 'interpreter': None, 'version': None, 'pins': []}, 'steps': {},
+            'packed': False, 'modules': [
+                {'module': name, 'name': name.split('/')[0], 'version': '1', 'versionsuffix': '', 'external': external,
+                 'toolchain': ['system', 'system'], 'source': None, 'sha256': None, 'adapted': None}
+                for name, external in (('cpeGNU/25.03', False), ('cray-python/3', True), ('lz4/1', False))]}
+    (tmp_path / 'environment').mkdir()
+    (tmp_path / 'environment/lock.json').write_text(json.dumps(lock))
+    env = {'EBROOTMYMINMD': str(tmp_path), 'LOADEDMODULES': 'cpeGNU/25.03:cray-python/3:my-md/1'}
+    assert list(check.function(Situation(make_site(), env))) == []
+    env['LOADEDMODULES'] = 'cpeGNU/25.03:my-md/1'
+    (level, text), = check.function(Situation(make_site(), env))
+    assert 'my-md/1 is loaded without cray-python/3' in text
