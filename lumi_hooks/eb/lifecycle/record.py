@@ -65,7 +65,7 @@ class Records:
             adaptation = adapted_again(ec.rawtxt, origin, session.site) if origin else None
         source = origin.as_json(noted['source'], noted['sha256']) if origin else None
         found = write(easyblock, session.site, adaptation, source, install.started(),
-                      session.linkage.get(easyblock.full_mod_name), easyblock.full_mod_name in session.asked)
+                      session.linkage.get(easyblock.full_mod_name), easyblock.full_mod_name in session.requested)
         self._texts[easyblock.full_mod_name] = record.help_text(found)
 
     def with_help(self, easyblock, path: str, text: str) -> str:
