@@ -105,9 +105,11 @@ class LumiEnvironment(EasyBlock):
             left = module.loaded([name], before, then='unload')
         finally:
             remove_dir(os.path.dirname(fake))
-        own = {key: value for key, value in own.items() if key not in self.lock['variables'] and not self._mine(key)}
-        for name, path in installing.paths(self.installdir, self.lock):
-            own[name] = own[name].replace(path, '', 1).strip(os.pathsep) or parts.get(name)
+        parts, own = ({key: value for key, value in env.items() if key not in self.lock['variables']
+                       and not self._mine(key)} for env in (parts, own))
+        for key, path in installing.paths(self.installdir, self.lock):
+            rest = [entry for entry in own[key].split(os.pathsep) if entry != path]
+            own[key] = os.pathsep.join(rest) or parts.get(key)
         return [*module.differences(parts, own, setting),
                 *(f'unloading leaves {text}' for text in module.differences(before, left, module.Setting()))]
 

@@ -62,7 +62,7 @@ def paths(folder: str, lock: Mapping[str, Any]) -> List[Tuple[str, str]]:
         place = os.path.join(folder, PYTHON)
         version = '.'.join(lock['python']['version'].split('.')[:2])
         found += [('PYTHONPATH', os.path.join(place, 'lib', f'python{version}', 'site-packages'))]
-        found += [] if lock['packed'] else [('PATH', os.path.join(place, 'bin'))]
+        found += [('PATH', os.path.join(place, 'bin'))] if os.path.isdir(os.path.join(place, 'bin')) else []
     return found + ([('PATH', os.path.join(folder, BIN))] if lock['steps'] or lock['packed'] else [])
 
 
@@ -148,7 +148,9 @@ def _pack(folder: str, lock: Mapping[str, Any], envs: Mapping[str, Mapping[str, 
         python = _interpreter(envs[''])
         names = ['python3', 'python', os.path.basename(os.path.realpath(python))]
         commands.script(os.path.join(own, 'python'), pack.wrap(image, place, python), names)
-        commands.script(os.path.join(own, 'program'), pack.wrap(image, place, os.path.join(place, 'bin', '')), programs)
+        if programs:
+            commands.script(os.path.join(own, 'program'), pack.wrap(image, place, os.path.join(place, 'bin', '')),
+                            programs)
     commands.script(os.path.join(own, _MOUNTED), pack.wrap(image, place, ''), [])
 
 

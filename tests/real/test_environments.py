@@ -5,6 +5,7 @@ with two versions in one job; and killed at many moments.
 """
 import json
 import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -140,11 +141,51 @@ def test_two_side_by_side_and_two_versions_in_one_job(made, slurm):
     for name in ('both', 'second'):
         assert f'{name}/1 is installed' in env(made, f'create {name}.yaml --yes').stdout
     job = 'module load both; $EBROOTSAY/bin/say; say; srun -n 1 in-new say; in-other sh -c "echo \\$STEP; say"; ' \
-          'lz4 --version | grep -c LZ4; module unload both; module load second; say; module unload second; say'
+          'lz4 --version | grep -ci lz4; module unload both; module load second; say; module unload second; say'
     out = made.run(job, **slurm).stdout.splitlines()
     assert out[:2] == ['1.0', '2.0'] and out[2:4] == ['2.0', 'other one']
     # the step "other" has no Say: there the command of the step "new" is meant
     assert out[4] == '2.0' and out[5:7] == ['1', '2.0'] and 'not found' in out[7]
+
+
+def wheel(folder, name, version):
+    """A wheel of pure Python with one module and one program (PyPA's binary distribution format)."""
+    info = f'{name}-{version}.dist-info'
+    files = {f'{name}.py': f'VERSION = "{version}"\n\n\ndef main():\n    print(VERSION)\n',
+             f'{info}/METADATA': f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n',
+             f'{info}/WHEEL': 'Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: true\nTag: py3-none-any\n',
+             f'{info}/entry_points.txt': f'[console_scripts]\n{name} = {name}:main\n'}
+    files[f'{info}/RECORD'] = ''.join(f'{path},,\n' for path in [*files, f'{info}/RECORD'])
+    with zipfile.ZipFile(folder / f'{name}-{version}-py3-none-any.whl', 'w') as archive:
+        for path, text in files.items():
+            archive.writestr(path, text)
+
+
+def test_python_on_top_packed_and_not(made, tmp_path, slurm):
+    for version in ('1.0', '2.0'):
+        wheel(tmp_path, 'tellme', version)
+    index = {'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': tmp_path}
+    spec = Path(made.home, 'py.yaml')
+    spec.write_text('name: my-py\nrecipes: [mpi4py]\npython: [tellme<2]\npacked: false\n')
+    env(made, 'create py.yaml --yes', **index)
+    tell = 'tellme; python3 -c "import tellme, mpi4py; print(tellme.__file__)"'
+    out = loaded(made, 'my-py', f'{tell}; module unload my-py; which tellme').splitlines()
+    folder = made.software('my-py', '1')
+    assert out[:2] == ['1.0', f'{folder}/python/lib/python3.11/site-packages/tellme.py'] and len(out) == 2
+    spec.write_text(spec.read_text().replace('<2', '>=2'))
+    env(made, 'update py.yaml --yes', **index)
+    assert found(made, 'diff my-py')['differences'] == ['tellme 1.0 → 2.0']
+    assert loaded(made, 'my-py', 'tellme').strip() == '2.0'
+    env(made, 'pack my-py --yes', **index)
+    folder = made.software('my-py', '3')
+    assert (folder / 'python.sqsh').is_file() and list((folder / 'python').iterdir()) == []
+    record = json.loads((folder / 'easybuild/lumi/record.json').read_text())
+    assert [item['file'] for item in record['sources']] == ['tellme-2.0-py3-none-any.whl']
+    ranks = f'srun -n 2 python3 -c {shlex.quote("import tellme; " + RANKS)}'
+    out = made.run(f'module load my-py; {tell}; {ranks}', **slurm).stdout
+    assert out.splitlines()[:2] == ['2.0', f'{folder}/python/lib/python3.11/site-packages/tellme.py']
+    assert 'rank 0 of 2' in out and 'rank 1 of 2' in out
+    assert found(made, 'diff my-py')['differences'] == ['packed: now in one file']
 
 
 def test_removed_it_is_gone(made):
