@@ -103,7 +103,7 @@ def recipe_text(release: Mapping[str, Any], suffix: str, header: str) -> str:
         imports=', '.join(entry['import'] for entry in held.values() if entry['import']))
 
 
-def place(release: Mapping[str, Any], suffix: str) -> str:
+def recipe_path(release: Mapping[str, Any], suffix: str) -> str:
     """Path of a variant's recipe below a folder of recipes."""
     name = load_backends()['name']
     minor = '.'.join(release['modules']['cray-python'].split('.')[:2])

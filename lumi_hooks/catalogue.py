@@ -6,9 +6,9 @@ import re
 from typing import Iterable, List, Mapping, Sequence
 
 from . import loaded, sites
-from .central import Index
 from .data import our_recipes
 from .errors import RecipeError
+from .index import Index
 from .site import OVERLAY_FOLDER as FOLDER
 
 

@@ -158,7 +158,7 @@ def generate(output=None, only=None):
         recipes[os.path.join(output, f'cray-modules-{name}.cfg')] = metadata_text(name)
         for suffix in backends.variants():
             text = backends.recipe_text(release, suffix, HEADER)
-            recipes[os.path.join(output, backends.place(release, suffix))] = text
+            recipes[os.path.join(output, backends.recipe_path(release, suffix))] = text
         for toolchain in toolchains['toolchains']:
             path = os.path.join(output, toolchain[0], toolchain, f'{toolchain}-{name}.eb')
             recipes[path] = recipe_text(release, toolchain, machine, toolchains)

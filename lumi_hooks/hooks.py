@@ -30,9 +30,11 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
+from lumi_hooks.eb import dispatch, session  # noqa: E402
+from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, sanity  # noqa: E402
+from lumi_hooks.eb.policy import external_names, gate  # noqa: E402
 
-trust.put_back(_FIRST)
+gate.put_back(_FIRST)
 _chain = None
 if _AS_FILE:
     dispatch.claim('file')
@@ -54,20 +56,20 @@ def start_hook():
 @dispatch.clear_errors
 def parse_hook(ec, *args, **kwargs):
     """Adapt the recipe that is being read."""
-    here = session.ensure()
-    if here:
-        here.read(ec)
+    active = session.ensure()
+    if active:
+        active.read(ec)
     _behind('parse_hook', ec, *args, **kwargs)
 
 
 @dispatch.clear_errors
 def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
-    here = session.current()
-    if here:
-        trust.check_clone()
-        here.raise_refusals()
-        around.before_all(here, ecs)
+    active = session.current()
+    if active:
+        gate.check_clone()
+        active.raise_refusals()
+        preparation.before_all(active, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
@@ -81,10 +83,10 @@ def post_build_and_install_loop_hook(ecs_with_res):
 @dispatch.clear_errors
 def pre_easyblock_hook(easyblock):
     """Keep out what the package does not use."""
-    here = session.current()
-    if here:
-        here.enter(easyblock.cfg)
-        around.enter(here, easyblock)
+    active = session.current()
+    if active:
+        active.enter(easyblock.cfg)
+        preparation.enter(active, easyblock)
     _behind('pre_easyblock_hook', easyblock)
 
 
@@ -92,16 +94,24 @@ def pre_easyblock_hook(easyblock):
 def post_fetch_hook(easyblock):
     """Patches of others are not applied."""
     if session.current():
-        trust.check_patches(easyblock)
+        gate.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_prepare_hook(easyblock):
+    """The toolchain is going to be loaded."""
+    if session.current():
+        external_names.leave_out_roots(easyblock.toolchain)
+    _behind('pre_prepare_hook', easyblock)
 
 
 @dispatch.clear_errors
 def pre_configure_hook(easyblock):
     """What is loaded has to suffice for a Python package, before it is built."""
-    here = session.current()
-    if here:
-        python.check(here.site, easyblock)
+    active = session.current()
+    if active:
+        python.check(active.site, easyblock)
     _behind('pre_configure_hook', easyblock)
 
 
@@ -116,49 +126,49 @@ def post_configure_hook(easyblock):
 @dispatch.clear_errors
 def pre_sanitycheck_hook(easyblock):
     """What was installed is going to be tried."""
-    here = session.current()
-    if here:
-        around.repair(here, easyblock)
-        checks.begin(easyblock)
+    active = session.current()
+    if active:
+        preparation.repair(active, easyblock)
+        sanity.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
 def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
-    here = session.current()
-    if here:
-        checks.end(easyblock)
-        here.verify(easyblock)
+    active = session.current()
+    if active:
+        sanity.end(easyblock)
+        active.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
 def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     """Rust is told the processor; commands of a sanity check may start MPI, which has no place on a login node."""
-    here = session.current()
-    if here:
-        environment.rust_for(here.site)
+    active = session.current()
+    if active:
+        environment.rust_for(active.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
-    instead = checks.instead(changed or cmd, kwargs.get('interactive', False))
+    instead = sanity.instead(changed or cmd, kwargs.get('interactive', False))
     return changed if instead is None else instead
 
 
 @dispatch.clear_errors
 def pre_module_hook(easyblock):
     """Write down what was installed, before the module is made and permissions are set."""
-    here = session.current()
-    if here:
-        here.records.write(easyblock)
+    active = session.current()
+    if active:
+        active.records.write(easyblock)
     _behind('pre_module_hook', easyblock)
 
 
 @dispatch.clear_errors
 def module_write_hook(easyblock, path, text):
     """The short form of the record goes into the module's help."""
-    here = session.current()
-    if here:
-        text = here.records.with_help(easyblock, path, text)
+    active = session.current()
+    if active:
+        text = active.records.with_help(easyblock, path, text)
     found = _behind('module_write_hook', easyblock, path, text)
     return text if found is None else found
 
@@ -166,10 +176,10 @@ def module_write_hook(easyblock, path, text):
 @dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
-    here = session.current()
-    if here:
-        here.leave()
-        around.leave(here, easyblock)
+    active = session.current()
+    if active:
+        active.leave()
+        preparation.leave(active, easyblock)
     _behind('post_easyblock_hook', easyblock)
 
 

@@ -5,17 +5,17 @@ LumiEnvironment: one module that loads an environment (lumi-eb env, docs/environ
 Its parts are dependencies, installed before it. Nothing is compiled here: what loading the parts sets is looked up with
 Lmod, written as one module, and compared with what loading them one by one gives.
 """
-import json
 import os
 
 from easybuild.framework.easyblock import EasyBlock
 from easybuild.framework.easyconfig import CUSTOM
 from easybuild.tools.build_log import EasyBuildError
-from easybuild.tools.filetools import convert_name, mkdir, remove_dir, write_file
+from easybuild.tools.filetools import convert_name, remove_dir
 
 from lumi_hooks import sites
-from lumi_hooks.env import module
-from lumi_hooks.env.recipe import LOCK, SPEC
+from lumi_hooks.eb import session
+from lumi_hooks.env import installing, module
+from lumi_hooks.env.recipe import LOCK
 from lumi_hooks.errors import LumiHooksError
 
 
@@ -52,10 +52,14 @@ class LumiEnvironment(EasyBlock):
         """Nothing to build."""
 
     def install_step(self):
-        """Write what the environment was made of."""
-        mkdir(os.path.join(self.installdir, os.path.dirname(LOCK)), parents=True)
-        write_file(os.path.join(self.installdir, LOCK), json.dumps(self.lock, indent=1) + '\n')
-        write_file(os.path.join(self.installdir, SPEC + os.path.splitext(self.spec[0])[1]), self.spec[1])
+        """Install what the environment has beside its module."""
+        prefix = session.current().site.prefix if session.current() else self.builddir
+        try:
+            installing.install(self.installdir, self.lock, self.spec,
+                               {os.path.basename(item['path']): item['path'] for item in self.src},
+                               os.path.join(prefix, '.lumi-hooks', 'python'))
+        except LumiHooksError as err:
+            raise EasyBuildError('%s', err) from err
 
     def setting(self):
         """Return what the module sets."""
@@ -73,8 +77,10 @@ class LumiEnvironment(EasyBlock):
         return module.text(self.setting(), (sites.variable('release'), self.lock['release']), self.lock['variables'])
 
     def make_module_req(self):
-        """Return no guess: the module has what it needs."""
-        return ''
+        """Return what is on search paths beside the parts; nothing is guessed."""
+        return ''.join('prepend_path(%s, pathJoin(root, %s))\n' % (
+            module.lua(name), module.lua(os.path.relpath(path, self.installdir)))
+            for name, path in installing.paths(self.installdir, self.lock))
 
     def sanity_check_step(self, *args, **kwargs):
         """Check that the one module sets what its parts set, and leaves nothing behind."""
@@ -99,7 +105,11 @@ class LumiEnvironment(EasyBlock):
             left = module.loaded([name], before, then='unload')
         finally:
             remove_dir(os.path.dirname(fake))
-        own = {key: value for key, value in own.items() if key not in self.lock['variables'] and not self._mine(key)}
+        parts, own = ({key: value for key, value in env.items() if key not in self.lock['variables']
+                       and not self._mine(key)} for env in (parts, own))
+        for key, path in installing.paths(self.installdir, self.lock):
+            rest = [entry for entry in own[key].split(os.pathsep) if entry != path]
+            own[key] = os.pathsep.join(rest) or parts.get(key)
         return [*module.differences(parts, own, setting),
                 *(f'unloading leaves {text}' for text in module.differences(before, left, module.Setting()))]
 

@@ -11,7 +11,7 @@ from .. import capture, sites
 from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import write_atomic
-from ..site import told
+from ..site import site_variable
 from .command import add_command
 from .console import print_json
 from .partial import Partial
@@ -36,7 +36,7 @@ def add_parser(commands) -> None:
                         'cray-python, else all of the machine)')
     parser.add_argument('--output', metavar='DIR', help='write <version>.json into this folder')
     parser.add_argument('--write', action='store_true', help='write it into the data of this checkout')
-    parser.add_argument('--where', default=told('name') or 'an unnamed machine',
+    parser.add_argument('--where', default=site_variable('name') or 'an unnamed machine',
                         help='name of the machine, noted as the source (default: %(default)s)')
 
 

@@ -5,7 +5,7 @@ import shutil
 import textwrap
 from typing import Callable
 
-from . import place
+from . import site_options
 
 
 def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str,
@@ -24,7 +24,7 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
                                  formatter_class=argparse.RawDescriptionHelpFormatter)
     without_colours(parser)
     if where_to:
-        place.add_options(parser)
+        site_options.add_options(parser)
     parser.set_defaults(run=run)
     return parser
 

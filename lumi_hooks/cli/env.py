@@ -3,16 +3,17 @@
 import argparse
 import os
 import sys
+from dataclasses import replace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .. import quote, sites
 from ..data import ROOT
-from ..eb import removal
+from ..eb.lifecycle import removal
 from ..env import bundle, generations
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
-from ..env.prepare import Prepared, check_place, finished, prepare, recipe_of
-from ..env.spec import Spec, draft, read_spec, spec_file, write_spec
+from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
+from ..env.spec import Spec, draft, read_spec, spec_file, without_python, write_spec
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import read_text, write_atomic
 from ..plan import BUILD
@@ -20,11 +21,11 @@ from ..prefix import held
 from ..prefix.overrides import VARIABLE as OVERRIDES
 from ..record.removable import needed_by, target
 from ..site import Site, is_lumi
-from . import install, place
+from . import install, site_options
 from . import plan as plans
 from .command import add_command, without_colours
 from .console import Output, bold, print_json
-from .remove import note_json
+from .remove import agreed, note_json
 
 EXAMPLES = """examples:
   lumi-eb env create my-md GROMACS mpi4py --pip ase    write my-md.yaml, show the plan, ask, install, one module
@@ -37,6 +38,7 @@ EXAMPLES = """examples:
   lumi-eb env import my-md.json                        install the very same elsewhere
   lumi-eb env list                                     all environments, their size
   lumi-eb env gc                                       remove generations that are not needed any more
+  lumi-eb env pack my-md                               its Python packages in one file, if they were not
 
 docs/environments.md shows all of it in five minutes.
 
@@ -50,13 +52,15 @@ def add_parser(commands) -> None:
                          'Makes, changes and shares environments: software, Python packages and variables that one '
                          '"module load" loads.', EXAMPLES, where_to=False)
     parser.set_defaults(action=None)
+    parser.add_argument('--json', action='store_true', help='print one JSON object; create, update, import, pack and '
+                        'unpack then only tell what would be done')
     actions = parser.add_subparsers(metavar='ACTION')
 
     def add(name: str, action: Any, summary: str, changes: bool = True) -> argparse.ArgumentParser:
         found = actions.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + '.')
         without_colours(found)
-        place.add_options(found)
-        found.add_argument('--json', action='store_true', help='print one JSON object')
+        site_options.add_options(found)
+        found.add_argument('--json', action='store_true', default=argparse.SUPPRESS, help='print one JSON object')
         if changes:
             found.add_argument('--yes', '-y', action='store_true', help='do not ask')
             found.add_argument('--dry-run', action='store_true', help='only show what would be done')
@@ -81,6 +85,11 @@ def add_parser(commands) -> None:
     add('remove', _remove, 'remove an environment, all generations of it').add_argument('what', metavar='NAME')
     add('gc', _gc, f'remove generations but the last {generations.KEPT}').add_argument(
         'what', metavar='NAME', nargs='?', help='only of this environment')
+    for name, packed, summary in (('pack', True, 'keep its Python packages in one file: a new generation'),
+                                  ('unpack', False, 'the opposite of pack')):
+        made = add(name, _repack, summary)
+        made.add_argument('what', metavar='NAME')
+        made.set_defaults(packed=packed)
     out = add('export', _export, 'write an environment into one file, for others', False)
     out.add_argument('what', metavar='NAME[/GENERATION]')
     out.add_argument('--output', metavar='FILE', help='the file (default: NAME.json)')
@@ -106,7 +115,7 @@ def _make(options: argparse.Namespace) -> int:
     names = [*getattr(options, 'recipe', ()), *getattr(options, 'pip', ())]
     path = spec_file(options.what, bool(names))
     if names:
-        here, _ = place.find_site(options)
+        here, _ = site_options.find_site(options)
         spec = draft(path, write_spec(options.what, options.recipe, options.pip, here.release.name, here.partition))
     else:
         spec = read_spec(path)
@@ -118,7 +127,10 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
              new: bool = False) -> int:
     """Resolve a spec, show it, ask, install it; the new generation becomes the default."""
     check_place(spec, site)
-    prepared = prepare(spec, site, lambda name: place.look_up(name, site, folders)[0], _cache(), locked)
+    for partition in spec.partitions:
+        if partition != site.partition and not locked:
+            _elsewhere(options, spec, partition)
+    prepared = prepare(spec, site, lambda name: site_options.look_up(name, site, folders)[0], locked)
     builds = prepared.plan.of(BUILD)
     if options.json:
         print_json(_prepared_json(prepared))
@@ -136,14 +148,14 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
     if options.dry_run:
         return 0
     eb = install.ready(site)
-    if not options.yes and not _agreed(f'install {spec.name}?'):
+    if not options.yes and not agreed(f'install {spec.name}?'):
         print('nothing was installed')
         return 1
     if new:
         write_atomic(spec.path, spec.text)
     with recipe_of(prepared, site) as (recipe, number):
         last = [] if prepared.same else [recipe]
-        more = {**install.settings(options), **_sources(prepared, site)}
+        more = {**install.settings(options), **fetched(prepared, site)}
         code = install.run_eb([eb, f'--hooks={os.path.join(ROOT, "hooks.py")}', *prepared.paths, *last, '-r'], more)
     if code:
         print(quote.line(f'lumi-eb: {spec.name} was not installed; what was loaded before still is. The same command '
@@ -154,6 +166,23 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
         _note_lock(spec, prepared)
     print(quote.line(f'{done.module} is installed: "module load {spec.name}" loads it'))
     return 0
+
+
+def _elsewhere(options: argparse.Namespace, spec: Spec, partition: str) -> None:
+    """
+    Can it be made on another of its partitions, too? It is installed there when that one is loaded.
+
+    :raises LumiHooksError: it can't
+    """
+    given = argparse.Namespace(**{**vars(options), 'partition': partition})
+    site, folders = site_options.find_site(given)
+    plan = prepare(without_python(spec), site, lambda name: site_options.look_up(name, site, folders)[0]).plan
+    if plan.refused:
+        reasons = dict.fromkeys(f'{block.module}: {block.reason}' for node in plan.nodes for block in node.blocks)
+        raise DataError(f'{spec.at("partitions")}: partitions: on {partition} it cannot be installed: '
+                        f'{"; ".join(reasons)}')
+    print(quote.line(f'{spec.name} can be installed on partition {partition}, too: load that, and the same command '
+                     'again'))
 
 
 def _site(options: argparse.Namespace, spec: Spec) -> Tuple[Site, List[str]]:
@@ -167,25 +196,7 @@ def _site(options: argparse.Namespace, spec: Spec) -> Tuple[Site, List[str]]:
     if not is_lumi():
         options.release = options.release or spec.release or None
         options.partition = options.partition or (spec.partitions[0] if spec.partitions else None)
-    return place.find_site(options)
-
-
-def _sources(prepared: Prepared, site: Site) -> Dict[str, str]:
-    """Fetch the Python packages, and say to eb where they are: its build has no network."""
-    pins = [pin for item in (prepared.lock, *prepared.lock['steps'].values()) for pin in item['python']['pins']]
-    if not pins:
-        return {}
-    from ..env import wheels
-    folder = os.path.join(site.prefix, '.lumi-hooks', 'wheels')
-    os.makedirs(folder, exist_ok=True)
-    wheels.fetch([wheels.Pin(**pin) for pin in pins], folder)
-    known = os.environ.get('EASYBUILD_SOURCEPATH') or os.path.join(site.prefix, 'sources')
-    return {'EASYBUILD_SOURCEPATH': f'{known}{os.pathsep}{folder}'}
-
-
-def _cache() -> str:
-    return os.environ.get('LUMI_HOOKS_CACHE') or os.path.join(
-        os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'), 'lumi-hooks')
+    return site_options.find_site(options)
 
 
 def _note_lock(spec: Spec, prepared: Prepared) -> None:
@@ -210,6 +221,14 @@ def _prepared_json(prepared: Prepared) -> Dict[str, Any]:
     return {'schema_version': 1, 'name': prepared.spec.name, 'lock': prepared.lock, 'changes': list(prepared.changes),
             'up_to_date': prepared.same.module if prepared.same else None,
             'plan': plans.as_json(prepared.plan, plans.estimates(prepared.plan))}
+
+
+def _repack(options: argparse.Namespace) -> int:
+    """pack and unpack: the same once more, kept in another way."""
+    item = generations.chosen(options.what, _found(options))
+    spec = replace(read_spec(item.spec), packed=options.packed)
+    site, folders = _site(options, spec)
+    return _install(options, spec, site, folders, {**item.lock, 'packed': options.packed})
 
 
 def _list(options: argparse.Namespace) -> int:
@@ -315,16 +334,9 @@ def _take_away(options: argparse.Namespace, site: Site, found: Sequence[Generati
     if needed:
         raise LumiHooksError('; '.join(f'{module} is needed by {", ".join(others)}'
                                        for module, others in needed.items()))
-    sure = not options.dry_run and bool(found) and (options.yes or not options.json and _agreed('remove this?'))
+    sure = not options.dry_run and bool(found) and (options.yes or not options.json and agreed('remove this?'))
     notes = [removal.remove(item, held.keep_days(), lambda text: print(quote.line(text), file=sys.stderr))
              for item in targets] if sure else []
-    site.index.refresh()
-    for name in {item.name for item in found} if sure else ():
-        left = generations.generations(name, site)
-        if not left:
-            generations.forget_default(os.path.dirname(found[0].module_file))
-        elif not any(item.default and item.number == max(one.number for one in left) for item in left):
-            generations.make_default(next(item for item in left if item.default))
     if options.json:
         print_json({'schema_version': 1, 'removed': bool(notes),
                     'generations': [item.as_json() for item in found], 'bytes': size, 'inodes': inodes,
@@ -356,7 +368,7 @@ def _import(options: argparse.Namespace) -> int:
             print(quote.line(f'{name} is a recipe or patch of its author\'s own: it is code that will run'))
     if options.dry_run or options.json:
         print(quote.line(f'would write {", ".join(found.files())} into {folder}'), file=sys.stderr)
-    elif not options.yes and not _agreed(f'write its {len(found.files())} files into {folder}?'):
+    elif not options.yes and not agreed(f'write its {len(found.files())} files into {folder}?'):
         return 1
     with bundle.unpacked(found, '' if options.dry_run or options.json else folder) as path:
         spec = read_spec(path)
@@ -370,23 +382,8 @@ def _found(options: argparse.Namespace) -> Site:
 
     :raises SiteError: what is installed can't be looked up
     """
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if not site.index.modulepath:
         raise SiteError(f'{sites.name()}\'s modules are not loaded, so what is installed there can\'t be looked up: '
                         f'{sites.said("load")}')
     return site
-
-
-def _agreed(question: str) -> bool:
-    """
-    Does the user agree?
-
-    :raises LumiHooksError: there is no terminal to ask on
-    """
-    if not sys.stdin.isatty():
-        raise LumiHooksError('there is no terminal to ask on: add --yes, or --dry-run to see what would be done')
-    try:
-        return input(f'{question} [y/N] ').strip().lower() in ('y', 'yes')
-    except EOFError:
-        print()
-        return False

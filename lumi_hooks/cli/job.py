@@ -10,14 +10,14 @@ from typing import Optional, Tuple
 from .. import quote, sites
 from ..catalogue import similar
 from ..errors import LumiHooksError
-from ..files import write_atomic
+from ..files import read_text, write_atomic
 from ..gpu import ROCM, split_suffix
 from ..job import make_job
 from ..jobtests import tests_of
 from ..queues import TIME
 from ..site import Site, is_lumi
 from ..versions import version_key
-from . import place
+from . import site_options
 from .command import add_command, number
 from .console import print_json
 
@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the module is not installed, the partition can't run it, FILE can't be written
     """
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
         site = replace(site, partition='G')
     if not site.index.modulepath and not os.environ.get(sites.variable('prefix')):
@@ -107,15 +107,23 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(job.as_json())
     elif options.output:
-        try:
-            write_atomic(options.output, job.script())
-        except OSError as err:
-            raise LumiHooksError(f'{options.output} cannot be written: {err.strerror}') from err
+        _write(options.output, job.script())
         path = quote.terminal(os.path.abspath(options.output))
         print(f'{path}: "sbatch {quote.terminal(quote.shell(options.output))}" submits it')
     else:
         print(job.script(), end='')
     return 0
+
+
+def _write(path: str, text: str) -> None:
+    """Write the script, unless another one is there, which somebody may have filled in."""
+    try:
+        if os.path.exists(path) and read_text(path) != text:
+            raise LumiHooksError(f'{path} exists with different contents, which you may have filled in: remove it, or '
+                                 'give another name')
+        write_atomic(path, text)
+    except OSError as err:
+        raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
 
 
 def installed(module: str, site: Site) -> str:

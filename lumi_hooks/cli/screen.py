@@ -7,14 +7,14 @@ import subprocess
 from typing import Any, Dict, List, Optional, Sequence
 
 from .. import __version__, sites
-from ..doctor.place import why_unusable
+from ..doctor.prefix import why_unusable
 from ..errors import LumiHooksError
 from ..loaded import OUR_EB
 from ..prefix import held, module_folders, name_of, stack_of, visibility
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
 from ..releases import default_release, toolchain_facts
-from ..site import Site, is_lumi, node_partition, site_from_environment, stack_version, told, user_prefix
+from ..site import Site, is_lumi, node_partition, site_from_environment, site_variable, stack_version, user_prefix
 from .command import add_command
 from .console import Cell, Output, Piece, Styled, bold, print_json
 
@@ -68,9 +68,9 @@ def status() -> Dict[str, Any]:
     return {
         'lumi': is_lumi(),
         'problem': problem,
-        'stack': told('full_name', env) or told('stack', env) or None,
+        'stack': site_variable('full_name', env) or site_variable('stack', env) or None,
         'release': site.release.name if site else None,
-        'partition': site.partition if site else told('partition', env) or None,
+        'partition': site.partition if site else site_variable('partition', env) or None,
         'node': os.uname().nodename,
         'node_partition': node_partition(),
         'toolchain': f'{site.toolchain}/{site.toolchain_version}' if site else None,
@@ -140,7 +140,7 @@ def keeps_hooks(eb: Optional[str], hooks: str) -> bool:
 def chained(ours: str) -> Optional[str]:
     """The hooks files that run behind ours, as a list like PATH; None where there is none."""
     try:
-        from ..eb.places import chained_hooks
+        from ..eb.plugin_folders import chained_hooks
     except ImportError:
         return None
     return os.pathsep.join(chained_hooks(ours)) or None

@@ -11,10 +11,10 @@ from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
 from ..site import Site, is_lumi
-from ..survey import Survey, beside, every, recipes_below, survey
+from ..survey import Survey, every, recipes_below, survey, with_recipes
 from ..survey.cache import cache_folder, keep, load, survey_key
 from ..survey.for_cuda import for_cuda, write_part
-from . import place
+from . import site_options
 from .command import add_command, number
 from .console import Output, Styled, bold, print_json
 from .progress import progress
@@ -66,7 +66,7 @@ def run(options: argparse.Namespace) -> int:
     if options.report and not os.path.isdir(os.path.dirname(os.path.abspath(options.report))):
         # said before minutes of counting, not after
         raise LumiHooksError(f'{options.report} cannot be written: there is no such folder; make it first')
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     folders = options.folder or list(site.index.upstream)
     if not folders:
         raise LumiHooksError('no upstream recipes were found: load the module EasyBuild-user, name folders with '
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample, options.beside,
                           options.release, options.toolchain)
     if options.beside:
-        site = beside(site, options.beside)
+        site = with_recipes(site, options.beside)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)

@@ -11,22 +11,23 @@ from ..releases import load_machine
 from . import ERROR, WARNING, Situation, check, no_prefix
 
 
-def estimate(here: Situation) -> Tuple[int, int]:
+def estimate(situation: Situation) -> Tuple[int, int]:
     """
     Bytes and inodes that the installations will take, as `lumi-eb plan` counts them.
     """
-    known = Experience(here.site.prefixes)
-    found = [size_of(package.name, known.estimate(package.module)) for package in here.packages] or [size_of('', None)]
+    known = Experience(situation.site.prefixes)
+    found = [size_of(package.name, known.estimate(package.module)) for package in situation.packages]
+    found = found or [size_of('', None)]
     return sum(size for size, _ in found), sum(inodes for _, inodes in found)
 
 
 @check('space', 'there is room for what will be installed', no_prefix)
-def space(here: Situation):
+def space(situation: Situation):
     """Free bytes and inodes in the prefix, by quota and by file system."""
-    needed = dict(zip(('bytes', 'inodes'), estimate(here)))
-    count = len(here.packages) or 1
+    needed = dict(zip(('bytes', 'inodes'), estimate(situation)))
+    count = len(situation.packages) or 1
     what = f'{count} installation{"s" if count > 1 else ""}'
-    for found in room(here.site.prefix):
+    for found in room(situation.site.prefix):
         for kind in ('bytes', 'inodes'):
             free: Optional[int] = getattr(found, kind)
             if free is None or free >= needed[kind]:
@@ -35,24 +36,24 @@ def space(here: Situation):
             wanted = size(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
             remedy = f'remove what you no longer need ({sites.said("quotas")})'
             if free <= needed[kind] // 20:
-                yield ERROR, f'{here.site.prefix} has room for {unit} only ({found.source}), and {what} take about ' \
-                             f'{wanted}: {remedy}'
+                yield ERROR, f'{situation.site.prefix} has room for {unit} only ({found.source}), and {what} take ' \
+                             f'about {wanted}: {remedy}'
             else:
-                yield WARNING, f'{here.site.prefix} has room for {unit} ({found.source}); {what} may take ' \
+                yield WARNING, f'{situation.site.prefix} has room for {unit} ({found.source}); {what} may take ' \
                                f'{wanted}: {remedy}'
 
 
-def no_build_path(here: Situation) -> Optional[str]:
+def no_build_path(situation: Situation) -> Optional[str]:
     """EasyBuild-user says where it is built."""
-    path = here.buildpath or here.env.get('EASYBUILD_BUILDPATH')
+    path = situation.buildpath or situation.env.get('EASYBUILD_BUILDPATH')
     return None if path and os.path.isabs(path) else \
         'EASYBUILD_BUILDPATH names no folder to build in: module load EasyBuild-user'
 
 
 @check('build-space', 'there is room to build in', no_build_path)
-def build_space(here: Situation):
+def build_space(situation: Situation):
     """Free bytes where EasyBuild builds: on LUMI that is the node's memory."""
-    path = here.buildpath or here.env.get('EASYBUILD_BUILDPATH')
+    path = situation.buildpath or situation.env.get('EASYBUILD_BUILDPATH')
     assert path
     needed = load_machine()['estimate']['build_bytes']
     for found in room(path)[-1:]:

@@ -13,7 +13,7 @@ from easybuild.tools.hooks import load_source
 
 from .. import trust
 from ..errors import LumiHooksError
-from . import messages, places
+from . import messages, plugin_folders
 
 _owner: Optional[str] = None
 # what each hook returned when it was run last, by its name
@@ -81,7 +81,7 @@ class Chain:
 
     def __init__(self, ours: str):
         self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
-        self.paths = places.chained_hooks(ours)
+        self.paths = plugin_folders.chained_hooks(ours)
         for number, path in enumerate(self.paths):
             try:
                 trust.check(path, 'the hooks file')

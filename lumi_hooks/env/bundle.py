@@ -9,7 +9,7 @@ from typing import Any, Dict, Iterator, Mapping
 
 from ..errors import DataError, LumiHooksError
 from ..files import parse_json, read_bytes, read_text, write_atomic
-from ..record.explanation import Installation
+from ..record.explanation import InstalledPackage
 from ..schemas import schema
 from ..schemas.plain import faults
 from .generations import Generation
@@ -40,7 +40,7 @@ def bundle_text(item: Generation) -> str:
     """
     recipes: Dict[str, str] = {}
     for root in _roots(item):
-        found = Installation.read(root)
+        found = InstalledPackage.read(root)
         source = (found.record or {}).get('source') or {}
         if source.get('origin') == 'user' and found.source:
             recipes[os.path.basename(found.source)] = read_text(found.source)

@@ -2,16 +2,17 @@
 """Which Python packages the modules of an environment carry already: they are not installed again."""
 import os
 import re
+import shutil
 from typing import Dict, Iterator, Tuple
 
-from ..central import normal_name
 from ..errors import LumiHooksError, RecipeError
 from ..files import names_in
+from ..index import normal_name
 from ..plan import BUILD, Plan
+from ..presence import root_of
 from ..recipe import read_recipe
 from ..releases import python_packages
-from ..site import Site
-from ..standing import root_of
+from . import module
 from .resolve import Part, split
 
 _INFO = re.compile(r'(.+?)-([^-]+)\.(?:dist-info|egg-info)$')
@@ -28,15 +29,15 @@ def carried(part: Part, python: str, plan: Plan) -> Dict[str, str]:
     if name == 'cray-python':
         found.update({package: str(entry['version']) for package, entry in python_packages(version).items()})
     nodes = {node.module: node for node in plan.nodes}
-    for module in part.closure:
-        node = nodes.get(module)
-        packages = _of_recipe(module, node.source or '') if node and node.status == BUILD \
-            else _of_files(root_of(plan.site.index.module_text(module)) or '')
+    for one in part.closure:
+        node = nodes.get(one)
+        packages = _of_recipe(one, node.source or '') if node and node.status == BUILD \
+            else _of_files(root_of(plan.site.index.module_text(one)) or '')
         found.update({normal_name(package): known for package, known in packages})
     return found
 
 
-def _of_recipe(module: str, source: str) -> Iterator[Tuple[str, str]]:
+def _of_recipe(full: str, source: str) -> Iterator[Tuple[str, str]]:
     """What a recipe is going to install, as far as its easyblock says that it is of Python."""
     try:
         parameters = read_recipe(source).parameters
@@ -44,7 +45,7 @@ def _of_recipe(module: str, source: str) -> Iterator[Tuple[str, str]]:
         return
     if 'Python' not in str(parameters.get('easyblock') or ''):
         return
-    name, version, _, _ = split(module)
+    name, version, _, _ = split(full)
     yield name, version
     for item in parameters.get('exts_list') or ():
         if isinstance(item, (list, tuple)) and len(item) > 1:
@@ -61,15 +62,17 @@ def _of_files(root: str) -> Iterator[Tuple[str, str]]:
                     yield match[1], match[2]
 
 
-def program(python: str, site: Site) -> str:
+def program(python: str) -> str:
     """
     Path of the interpreter of a module.
 
-    :raises LumiHooksError: it is not installed yet
+    :raises LumiHooksError: it is not installed yet, or Lmod is not there
     """
-    name = python.partition('/')[0]
-    prefix = site.cray[name].prefix if name in site.cray else root_of(site.index.module_text(python))
-    if not prefix:
-        raise LumiHooksError(f'{python}, for which Python packages are wanted, is not installed yet: install it first '
-                             f'(lumi-eb install {python})')
-    return os.path.join(os.path.expandvars(prefix), 'bin', 'python3')
+    try:
+        found = shutil.which('python3', path=module.loaded([python], os.environ).get('PATH', ''))
+    except LumiHooksError as err:
+        raise LumiHooksError(f'{python}, for which Python packages are wanted, has to be there before they can be '
+                             f'resolved: {err}') from err
+    if not found:
+        raise LumiHooksError(f'{python} has no command python3')
+    return found

@@ -14,9 +14,9 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 from ..errors import DataError, LumiHooksError
 from ..files import at, names_in, open_folder
 from ..prefix import holder
-from ..record.explanation import Installation
+from ..presence import root_of
+from ..record.explanation import InstalledPackage
 from ..site import Site
-from ..standing import root_of
 from .lock import read_lock, totals
 from .recipe import LOCK, SPEC
 from .text import ENDINGS
@@ -76,7 +76,7 @@ def generations(name: str, site: Site) -> List[Generation]:
 def _generation(name: str, number: int, path: str, root: str, default: bool) -> Generation:
     record: Mapping[str, Any] = {}
     with contextlib.suppress(LumiHooksError):
-        record = Installation.read(root).record or {}
+        record = InstalledPackage.read(root).record or {}
     size = record.get('size') or {}
     return Generation(name, number, path, root, read_lock(LOCK, root), default,
                       (size.get('bytes', 0), size.get('inodes', 0)), (record.get('times') or {}).get('finished') or '')
@@ -139,13 +139,6 @@ def make_default(generation: Generation) -> None:
             os.replace(new, at(place, DEFAULT))
     except OSError as err:
         raise LumiHooksError(f'{generation.module} cannot be made the default: {err.strerror} ({folder})') from err
-
-
-def forget_default(folder: str) -> None:
-    """Nothing is the default any more: the last generation was removed."""
-    with contextlib.suppress(OSError):
-        os.unlink(os.path.join(folder, DEFAULT))
-        os.rmdir(folder)
 
 
 def superfluous(found: List[Generation]) -> List[Generation]:

@@ -14,15 +14,15 @@ from ..adapt import UNCHANGED, adapt
 from ..dependency import Dependency
 from ..errors import DataError, LumiHooksError
 from ..files import parse_json, read_bytes, read_text
-from ..gpu import site_for
+from ..gpu import site_for_dependency
 from ..plan import BUILD, Plan
+from ..presence import root_of
 from ..recipe import parse_recipe, read_recipe
-from ..record.explanation import Installation
+from ..record.explanation import InstalledPackage
 from ..render import render
 from ..schemas import schema
 from ..schemas.plain import faults
 from ..site import Site
-from ..standing import root_of
 from ..store import with_checksums
 from .resolve import Part, split
 from .spec import Content, Spec
@@ -50,7 +50,7 @@ def make_lock(spec: Spec, plan: Plan, main: Part, steps: Mapping[str, Part], pin
         **_part(main, spec.content, pins.get('', ()), pythons.get('')),
         'steps': {name: {**_part(part, spec.steps[name], pins.get(name, ()), pythons.get(name)),
                          'commands': list(spec.steps[name].commands)} for name, part in steps.items()},
-        'packed': bool(pins.get('')) if spec.packed is None else spec.packed,
+        'packed': any(pins.values()) if spec.packed is None else spec.packed,
     }
 
 
@@ -58,6 +58,7 @@ def _part(part: Part, content: Content, pins: Sequence[Any], python: Optional[st
     return {'asked': [os.path.basename(item) if os.path.isabs(item) else item for item in content.recipes],
             'targets': list(part.targets), 'variables': dict(content.variables),
             'python': {'requirements': list(content.python), 'interpreter': python,
+                       'version': split(python)[1] if python else None,
                        'pins': [dict(pin._asdict()) for pin in pins]}}
 
 
@@ -70,13 +71,13 @@ def _module(module: str, node: Any, site: Site) -> Dict[str, Any]:
                              'adapted': None}
     if node is not None and node.status == BUILD and node.source:
         recipe = read_recipe(node.source)
-        adaptation = adapt(recipe, site_for(Dependency(name, version, suffix), site, toolchain[0]))
+        adaptation = adapt(recipe, site_for_dependency(Dependency(name, version, suffix), site, toolchain[0]))
         text = recipe.text if adaptation.status == UNCHANGED else render(with_checksums(adaptation), parse_recipe)
         found.update(source=recipe.filename, sha256=recipe.sha256, adapted=_digest(text))
     elif not external:
         root = root_of(site.index.module_text(module))
         try:
-            installation = Installation.read(root) if root else None
+            installation = InstalledPackage.read(root) if root else None
         except LumiHooksError:
             installation = None  # of the central stack, and closed or without a recipe
         if installation and installation.recipe:

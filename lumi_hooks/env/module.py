@@ -91,7 +91,9 @@ def commands_of(module: str, env: Mapping[str, str] = os.environ) -> Optional[Li
     if not start:
         raise LumiHooksError(f'the module {module} cannot be found: is it installed for the release and partition that '
                              'are loaded?')
-    found, text = [], done.stderr[start.end():]
+    # a separator of its own is shown as prepend_path{"NAME","entries",delim=";"}
+    text = re.sub(r'^(\w+)\{(".*"),delim=(".*")\}$', r'\1(\2,\3)', done.stderr[start.end():], flags=re.MULTILINE)
+    found = []
     rest = _COMMAND.sub('', text)
     for match in _COMMAND.finditer(text):
         name, inner = match[1], match[2]
@@ -100,7 +102,7 @@ def commands_of(module: str, env: Mapping[str, str] = os.environ) -> Optional[Li
         if not _ARGUMENTS.fullmatch(inner):
             return None
         found.append((name, tuple(inner[1:-1].split('","'))))
-    return None if re.search(r'^\w+\(', rest, re.MULTILINE) else found
+    return None if re.search(r'^\w+[({]', rest, re.MULTILINE) else found
 
 
 def _root(module: str, commands: Optional[List[Command]]) -> Optional[str]:
@@ -118,7 +120,7 @@ def _root(module: str, commands: Optional[List[Command]]) -> Optional[str]:
 
 def text(setting: Setting, release: Tuple[str, str], variables: Mapping[str, str]) -> str:
     """
-    The lines of a module file in Lua.
+    The lines of a module file in Lua. It warns by messages: after a LmodWarning "module load" fails, as jobs see it.
 
     :param release: the variable that says which release is loaded, and the release that the environment is for
     :param variables: what the user wants set
@@ -127,12 +129,12 @@ def text(setting: Setting, release: Tuple[str, str], variables: Mapping[str, str
     if release[0]:
         said = lua(f' is for release {release[1]}, and another one is loaded')
         lines += [f'    if (os.getenv({lua(release[0])}) or {lua(release[1])}) ~= {lua(release[1])} then',
-                  f'        LmodWarning(myModuleFullName() .. {said})', '    end']
+                  f'        LmodMessage("warning: " .. myModuleFullName() .. {said})', '    end']
     if setting.roots:
         parts = ', '.join(f'[{lua(module)}]={lua(root)}' for module, root in setting.roots.items())
         lines += [f'    for name, folder in pairs({{{parts}}}) do', '        if not isDir(folder) then',
-                  '            LmodWarning(name .. ", a part of " .. myModuleFullName() .. ", was removed: lumi-eb env '
-                  'update " .. myModuleName())', '        end', '    end']
+                  '            LmodMessage("warning: " .. name .. ", a part of " .. myModuleFullName() .. '
+                  '", was removed: lumi-eb env update " .. myModuleName())', '        end', '    end']
     lines = [*lines, 'end'] if len(lines) > 1 else []
     lines += [f'depends_on({lua(module)})' for module in setting.loads]
     for (kind, name, separator), entries in sorted(setting.paths.items()):
@@ -176,7 +178,7 @@ def differences(parts: Mapping[str, str], own: Mapping[str, str], setting: Setti
     lists = {name: (separator, set(entries)) for (_, name, separator), entries in setting.paths.items()}
     for name in sorted({*parts, *own}):
         before, after = parts.get(name), own.get(name)
-        if before == after or _OWN.match(name):
+        if before == after or is_own(name):
             continue
         if name in lists and before is not None and after is not None:
             separator, inlined = lists[name]
@@ -185,6 +187,11 @@ def differences(parts: Mapping[str, str], own: Mapping[str, str], setting: Setti
                    for ours in (True, False)):
                 continue
         yield f'{name} is {after!r} by the one module, and {before!r} by its parts'
+
+
+def is_own(name: str) -> bool:
+    """Is a variable Lmod's own, or the shell's?"""
+    return _OWN.match(name) is not None
 
 
 def _lmod(env: Mapping[str, str]) -> str:

@@ -11,7 +11,8 @@ from ..errors import DataError, LumiHooksError, SiteError
 from ..files import write_atomic
 from ..plan import Plan, make_plan
 from ..site import Site, is_lumi
-from . import generations
+from . import generations, wheels
+from .carried import carried, program
 from .lock import differences, make_lock
 from .recipe import recipe_text
 from .resolve import Look, Part, closure, conflicts, interpreter, needs, recipes
@@ -49,12 +50,11 @@ def check_place(spec: Spec, site: Site) -> None:
                         'would hide: take another name')
 
 
-def prepare(spec: Spec, site: Site, look: Look, cache: str, locked: Optional[Mapping[str, Any]] = None) -> Prepared:
+def prepare(spec: Spec, site: Site, look: Look, locked: Optional[Mapping[str, Any]] = None) -> Prepared:
     """
     Resolve a spec.
 
     :param look: gives the path of the recipe for what was typed
-    :param cache: folder for what is looked up of Python packages
     :param locked: take what this lock says
     :raises LumiHooksError: a line for each thing that is wrong
     """
@@ -73,15 +73,17 @@ def prepare(spec: Spec, site: Site, look: Look, cache: str, locked: Optional[Map
         plans.append(plan)
         loads = needs(plan)
         part = _part([*modules, *plan.targets], loads)
-        if content.python and not interpreter(part):
-            part = _part([site.cray['cray-python'].full_name, *part.targets], loads)
+        if content.python:
+            # sources are built with the compilers' wrappers
+            more = [] if interpreter(part) else [site.cray['cray-python'].full_name]
+            part = _part([f'{site.toolchain}/{site.toolchain_version}', *more, *part.targets], loads)
         parts[name] = part
         problems += [f'{spec.at(*place, "recipes")}: {text}' for text in conflicts(part, loads, site)]
     if problems:
         raise DataError('\n'.join(problems))
     plan = _joined(plans)
     pythons = {name: interpreter(part) if contents[name].python else None for name, part in parts.items()}
-    pins = {name: _pins(contents[name], name, parts[name], pythons[name] or '', plan, cache, locked)
+    pins = {name: _pins(contents[name], name, parts[name], pythons[name] or '', plan, locked)
             for name in parts if contents[name].python and not plan.refused}
     lock = make_lock(spec, plan, parts[''], {name: parts[name] for name in spec.steps}, pins, pythons)
     if locked:
@@ -129,15 +131,35 @@ def _as_locked(spec: Spec, name: str, content: Content, locked: Mapping[str, Any
     return Content(tuple(names), content.python, content.variables, content.commands), exactly
 
 
-def _pins(content: Content, name: str, part: Part, python: str, plan: Plan, cache: str,
+def _pins(content: Content, name: str, part: Part, python: str, plan: Plan,
           locked: Optional[Mapping[str, Any]]) -> Sequence[Any]:
     """The Python packages of an environment or a step, locked; see wheels.py."""
-    from . import wheels
     if locked:
         item = locked['steps'][name] if name else locked
         return [wheels.Pin(**pin) for pin in item['python']['pins']]
-    from .carried import carried, program
-    return wheels.resolve(content.python, program(python, plan.site), carried(part, python, plan), cache)
+    return wheels.resolve(content.python, program(python), carried(part, python, plan), archives())
+
+
+def archives() -> str:
+    """The user's folder of archives of Python packages: $XDG_CACHE_HOME or ~/.cache, lumi-hooks/wheels."""
+    base = os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')
+    return os.path.join(base, 'lumi-hooks', 'wheels')
+
+
+def fetched(prepared: Prepared, site: Site) -> Dict[str, str]:
+    """
+    Fetch the Python packages, before `eb` builds without a network; the variable that says to it where they are.
+
+    :raises LumiHooksError: one can't be had, or is not what was locked
+    """
+    found: Dict[str, str] = {}
+    for item in (prepared.lock, *prepared.lock['steps'].values()):
+        if item['python']['pins']:
+            wheels.fetch([wheels.Pin(**pin) for pin in item['python']['pins']], archives(),
+                         program(item['python']['interpreter']))
+            known = os.environ.get('EASYBUILD_SOURCEPATH') or os.path.join(site.prefix, 'sources')
+            found['EASYBUILD_SOURCEPATH'] = f'{known}{os.pathsep}{archives()}'
+    return found
 
 
 @contextmanager
@@ -162,5 +184,8 @@ def finished(prepared: Prepared, number: int, site: Site) -> generations.Generat
     if not found:
         raise LumiHooksError(f'{prepared.spec.name}/{number} was installed, but is not found in {site.prefix}: is '
                              f'{sites.said("stack", release=site.release.name)} still loaded?')
+    if differences(found.lock, prepared.lock):
+        raise LumiHooksError(f'somebody else has installed {found.module} meanwhile: the same command again installs '
+                             'yours')
     generations.make_default(found)
     return found

@@ -9,7 +9,7 @@ import os
 import re
 import tempfile
 from dataclasses import dataclass, field, replace
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import quote
 from ..catalogue import similar
@@ -18,7 +18,7 @@ from ..files import read_text, write_atomic
 from ..releases import load_machine, release_names
 from ..schemas import schema
 from ..schemas.plain import faults
-from . import text
+from . import asked, text
 from .text import Lines
 
 # what others call it, or what it can't be: key -> what to do
@@ -34,8 +34,6 @@ _MEANT = {
 # joined by modules: set as a whole they would take away what others put there
 _SEARCHED = re.compile(r'PATH$|(^|_)PATH$|LD_LIBRARY_PATH|LD_PRELOAD|CPATH|MANPATH|PYTHON(HOME|PATH)|XDG_DATA_DIRS|LM_|'
                        r'LMOD_|_?MODULE|_LMFILES_|LOADEDMODULES|EB(ROOT|VERSION|DEVEL)|HOME$|USER$|SHELL$|IFS$|BASH_ENV$|ENV$')
-_REQUIREMENT = re.compile(r'\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(\[[A-Za-z0-9._,\s-]*\])?\s*'
-                          r'((?:(?:===|==|~=|!=|<=|>=|<|>)\s*[A-Za-z0-9.*+!_-]+\s*,?\s*)*)(;.*)?')
 
 
 @dataclass(frozen=True)
@@ -139,6 +137,12 @@ def draft(path: str, content: str) -> Spec:
     return replace(found, path=os.path.abspath(path))
 
 
+def without_python(spec: Spec) -> Spec:
+    """A spec without its Python packages: what is planned, and not installed, needs no index."""
+    return replace(spec, content=replace(spec.content, python=()),
+                   steps={name: replace(step, python=()) for name, step in spec.steps.items()})
+
+
 def _line(lines: Lines, place: Sequence[Any]) -> int:
     """The line of a value, or of the nearest thing around it."""
     place = tuple(place)
@@ -231,14 +235,12 @@ def _requirement(item: Any) -> str:
     """Why something is no requirement that can be locked; empty where it is one."""
     if not isinstance(item, str):
         return f'{item!r} is no text: write it in quotes'
-    if item.startswith('-'):
-        return f'{item!r} is an option of pip: only requirements are taken here, such as idna==3.10'
-    if '://' in item or re.match(r'\s*[\w.-]+(\[.*\])?\s*@', item) or item.startswith(('.', '/')):
-        return f'{item!r} is no package of an index: only such have checksums that can be locked'
-    match = _REQUIREMENT.fullmatch(item)
-    if not match:
-        near = ' (one "=" sets nothing: did you mean "=="?)' if re.search(r'[\w\s]=[\w\s]', item) else ''
-        return f'{item!r} is no requirement{near}'
+    if re.search(r'(?<![=<>!~])=(?!=)', item.partition(';')[0].partition('@')[0]):
+        return f'{item!r} is no requirement: did you mean "=="?'
+    try:
+        asked.requirement(item)
+    except LumiHooksError as err:
+        return str(err)
     return ''
 
 
@@ -263,35 +265,10 @@ def _from_file(item: str, folder: str, where: str) -> List[str]:
 
     :raises DataError: it can't be read, or one of them can't be locked
     """
-    path = os.path.join(folder, item)
-    if item.endswith('.toml'):
-        found, lines, _ = text.read(path)
-        listed = (found.get('project') or {}).get('dependencies') if isinstance(found.get('project'), dict) else None
-        if not isinstance(listed, list):
-            raise DataError(f'{path}:1: it has no list "dependencies" in [project]')
-        numbered = [(_line(lines, ('project', 'dependencies', number)), one) for number, one in enumerate(listed)]
-    elif item.endswith('.txt'):
-        numbered = [(number, re.sub(r'(^|\s)#.*', '', row).strip())
-                    for number, row in enumerate(_rows(path, where), 1)]
-        numbered = [(number, row) for number, row in numbered if row]
-    else:
+    if not item.endswith(('.txt', '.toml')):
         raise DataError(f'{where}: python: {item} is neither a list of requirements, nor the name of a '
                         'requirements.txt or pyproject.toml')
-    mistakes = [f'{path}:{line}: {problem}' for line, row in numbered for problem in [_requirement(row)] if problem]
-    if mistakes:
-        raise DataError('\n'.join(mistakes))
-    return [row for _, row in numbered]
-
-
-def _rows(path: str, where: str) -> List[str]:
     try:
-        return text.plain(path).splitlines()
-    except (OSError, UnicodeDecodeError) as err:
-        raise DataError(f'{where}: python: {path} cannot be read ({getattr(err, "strerror", "not a text in UTF-8")})') \
-            from err
-
-
-def as_dict(content: Content) -> Dict[str, Any]:
-    """What a step holds, as plain data."""
-    return {'recipes': list(content.recipes), 'python': list(content.python), 'variables': dict(content.variables),
-            'commands': list(content.commands)}
+        return asked.of_file(os.path.join(folder, item))
+    except LumiHooksError as err:
+        raise DataError(str(err) if re.match(r'[^\n]*:\d+: ', str(err)) else f'{where}: python: {err}') from err

@@ -16,8 +16,8 @@ import uuid
 from typing import Iterator, List
 
 from .. import quote, tree
-from ..central import normal_name
 from ..errors import LumiHooksError
+from ..index import normal_name
 
 _PART = '.part-'
 # no link can be made: another file system, too many, a file of somebody else's (protected_hardlinks), none at all

@@ -164,16 +164,6 @@ def _searched(found: Any, text: str, behind: str) -> Iterator[Tuple[Tuple[Any, .
     return ((place, line) for place, line, _ in walk(found, (), 0))
 
 
-def plain(path: str) -> str:
-    """
-    A text that people write by hand.
-
-    :raises OSError: it can't be read, or is too large
-    :raises UnicodeDecodeError: it is no UTF-8
-    """
-    return read_bytes(path, _LARGEST).decode('utf-8')
-
-
 def quoted(word: str) -> str:
     """A word in the quotes that YAML and JSON share."""
     return json.dumps(word)

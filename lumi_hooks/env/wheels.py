@@ -16,9 +16,9 @@ import zipfile
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
 from .. import quote
-from ..central import normal_name
 from ..errors import LumiHooksError
 from ..files import replacing
+from ..index import normal_name
 from . import asked, foreign, pip, stored
 
 # built with the Cray PE's wrappers, instead of a wheel that was refused

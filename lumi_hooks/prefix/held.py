@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
-from ..central import is_archive
 from ..errors import SiteError
 from ..files import at, open_folder, read_json, write_atomic
+from ..index import is_archive
 from ..releases import load_machine
 
 VARIABLE = 'LUMI_HOOKS_KEEP_DAYS'

@@ -10,8 +10,8 @@ import difflib
 import os
 from typing import Any, Dict, Iterable, List, Optional
 
-from ..central import is_archive
 from ..errors import RecipeError
+from ..index import is_archive
 from ..recipe import RECORD, Recipe, parse_recipe, read_recipe
 from ..site import Site
 

@@ -8,12 +8,12 @@ from .. import quote, sites
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
 from ..store import SOURCE_FOLDER
-from .explanation import Installation
+from .explanation import InstalledPackage
 
 SCRIPT = 'reproduce.sh'
 
 
-def write(installation: Installation, folder: str) -> List[str]:
+def write(installation: InstalledPackage, folder: str) -> List[str]:
     """
     Write recipe, source recipe, patches and reproduce.sh into a folder.
 
@@ -84,7 +84,9 @@ def _script(record: Mapping[str, Any]) -> str:
                                                       library.get('commit') or '', easybuild['version']))
     clone = f', commit {commit}' if commit else ''
     changed = ' with changes that were not committed' if library.get('modified') else ''
-    stack, *more = sites.said('here', release=site['release'], partition=site['partition']).split()
+    # words before values: what a record says stays one word, whatever is in it
+    stack, *more = [word.format(release=site['release'], partition=site['partition'])
+                    for word in sites.site()['words']['here'].split()]
     # a module by its path would be code of whoever wrote the record
     modules = ' '.join(map(quote.module, (site.get('stack') or stack, *more,
                                           sites.said('easybuild', mode=site['mode']))))

@@ -14,7 +14,7 @@ from ..render import render
 from ..site import Site
 from ..store import with_checksums
 from .archive import differences
-from .explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, find, record_site
+from .explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, Today, find, record_site
 
 # options of eb that install again what is installed
 _ANEW = ('--rebuild', '--force', '-f', '--module-only', '--skip', '-k')
@@ -36,7 +36,7 @@ def since(module: str, path: str, site: Site) -> Today:
         return Today(UNKNOWN, str(err))
 
 
-def _compared(installation: Installation, path: str, site: Site) -> Today:
+def _compared(installation: InstalledPackage, path: str, site: Site) -> Today:
     record, recipe = installation.record, read_recipe(path)
     assert record and installation.recipe
     adaptation = adapt(recipe, site)
@@ -66,7 +66,7 @@ def stays(module: str, path: str, site: Site, arguments: Iterable[str]) -> bool:
     return not anew and site.index.module_file(module) is not None
 
 
-def told(module: str, path: str, site: Site, arguments: Iterable[str]) -> Optional[str]:
+def change_notice(module: str, path: str, site: Site, arguments: Iterable[str]) -> Optional[str]:
     """
     What `eb` says of an installed module that was asked for, and whose recipe has changed since: a line that says what
     to type; None where there is nothing to say.

@@ -27,7 +27,7 @@ class Origin:
     text: str
 
     def as_json(self, file: str, sha256: str) -> Mapping[str, Any]:
-        """As eb/record.py takes it."""
+        """As eb/lifecycle/record.py takes it."""
         return {'file': file, 'sha256': sha256, 'origin': self.origin, 'text': self.text}
 
 

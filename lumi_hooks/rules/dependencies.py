@@ -215,8 +215,8 @@ def release_version(draft: Draft, site: Site):
         if other and other != after and not in_step(draft, dependency) \
                 and fits(dependency, other.version, site, policy):
             after, link = other, None
-            reason = f'what LUMI has of another dependency loads {other.version}{other.versionsuffix}, and two ' \
-                     f'modules of {other.name} can\'t be loaded together'
+            reason = f'what {sites.name()} has of another dependency loads {other.version}{other.versionsuffix}, and ' \
+                     f'two modules of {other.name} can\'t be loaded together'
         if after != dependency:
             yield Change(parameter, dependency, after, 'release-version', reason, link)
         elif draft.dependencies(parameter).count(dependency) > 1:

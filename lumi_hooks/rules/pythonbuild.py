@@ -4,11 +4,11 @@ from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
 from ..backends import load_backends
-from ..central import normal_name
 from ..change import Change
 from ..dependency import Dependency
 from ..errors import DataError
 from ..files import read_text
+from ..index import normal_name
 from ..packages import package, treatment
 from ..recipe import read_recipe
 from ..releases import generation_of, load_upstream, python_packages

@@ -123,7 +123,7 @@ def layout(key: str, stack: str = '*', partition: str = '*') -> str:
 def _check_owner(path: str) -> None:
     """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
     from ..trust.judge import Judge
-    from ..trust.whom import Trusted, Zone, private_group
+    from ..trust.owners import Trusted, Zone, private_group
     user, owner = os.geteuid(), os.stat(path).st_uid
     judge = Judge(Trusted(user, frozenset({0, private_group(user)}),
                           (Zone(os.path.realpath(path), frozenset({owner})),)))

@@ -9,7 +9,7 @@ from ..files import write_atomic
 from ..releases import load_machine, load_toolchains, release_names
 from ..schemas import checked
 from ..site import Site, make_site
-from . import PLANNED, Survey, beside, recipes_below, recipes_for, without_stack
+from . import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
 
 HEAD = """# Survey of upstream's recipes
 
@@ -41,7 +41,7 @@ are planned.
 
 def sites(upstream: Sequence[str]) -> List[Site]:
     """A site for every release and compiler, on the first partition that has the compiler; no stack, no prefix."""
-    from ..central import Index
+    from ..index import Index
     index = Index((), (), upstream)  # listed once, for all
     found = []
     for release in release_names():
@@ -68,7 +68,7 @@ def write_docs(path: str, paths: Sequence[str], site: Site, jobs: int,
     :raises LumiHooksError: the file can't be written
     """
     found: List[Survey] = []
-    all_sites = [here for here in sites(without_stack(site).index.upstream)
+    all_sites = [here for here in sites(with_empty_stack(site).index.upstream)
                  if release in (None, here.release.name) and toolchain in (None, here.toolchain)]
     for number, here in enumerate(all_sites, 1):
         one = count(paths, here, jobs, f'{number}/{len(all_sites)} {here.release.name} {here.toolchain}')
@@ -94,7 +94,7 @@ def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
     for site in all_sites:
         own = recipes_for(lumis, site)
         if own:
-            here = beside(site, lumis)
+            here = with_recipes(site, lumis)
             title = f'{site.release.name} {site.toolchain} with LUMI\'s recipes'
             found.append((count(paths, here, jobs, title), count(own, here, jobs, title)))
             if any(one.interrupted for one in found[-1]):

@@ -9,7 +9,7 @@ from ..files import read_text, write_atomic
 from ..gpu import CUDA, split_suffix
 from ..packages import package
 from ..plan import REASONS, REFUSED
-from . import PLANNED, Finding, Survey
+from . import PLANNED, RecipeResult, Survey
 
 BEGIN = '<!-- written by lumi-eb survey --partition G --only-cuda --write-docs: do not edit from here … -->'
 END = '<!-- … to here -->'
@@ -45,7 +45,7 @@ def part(found: Survey) -> str:
 
 def _lines(found: Survey) -> Iterator[str]:
     data = found.as_json()
-    packages: Dict[str, List[Finding]] = {}
+    packages: Dict[str, List[RecipeResult]] = {}
     for item in found.findings:
         packages.setdefault(os.path.basename(os.path.dirname(item.recipe)), []).append(item)
     versions = ', '.join(f'{name} {version}' for name, version in data['versions'].items())

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 from mangling import HARM, mangled_data, mangled_json, mangled_recipe, mangled_text
 from watch import watched
 
-from lumi_hooks import data, gpu, packages, releases, schemas
+from lumi_hooks import data, gpu, packages, releases, schemas, sites
 from lumi_hooks.adapt import REFUSED, adapt
 from lumi_hooks.catalogue import upstream_recipes
-from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
 from lumi_hooks.errors import DataError, LumiHooksError, SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.job import make_job
 from lumi_hooks.plan.outline import outline
 from lumi_hooks.prefix import FILE, quota, stack_of
@@ -67,8 +67,8 @@ RELEASE_FILES = ('releases/cpe/25.03.json', 'sites/lumi/versions/25.03.json', 's
                  'packages/groups.json', 'packages/gpu.json', 'packages/HDF5.json', 'packages/Kokkos.json',
                  'easyblocks.json', 'failures.json', 'verify/policy.json')
 # what keeps in memory what it has read
-DATA_MODULES = (releases, packages, gpu, failure, policy, *(sys.modules[f'lumi_hooks.rules.{name}']
-                                                           for name in ('easyblock', 'pythonbuild')))
+DATA_MODULES = (releases, sites, packages, gpu, failure, policy, *(sys.modules[f'lumi_hooks.rules.{name}']
+                                                                  for name in ('easyblock', 'pythonbuild')))
 CONTENTS = {path: data.load_json(path) for path in RELEASE_FILES}
 RECIPE = """easyblock = 'ConfigureMake'
 name = 'Thing'
@@ -164,7 +164,7 @@ def test_all_files_are_read(ground, index, monkeypatch):
     read, check = set(), schemas.checked
     for module in list(sys.modules.values()):
         if getattr(module, 'checked', None) is check:
-            monkeypatch.setattr(module, 'checked', lambda path: read.add(path) or check(path))
+            monkeypatch.setattr(module, 'checked', lambda path, kind=None: read.add(path) or check(path, kind))
     _forget()
     _use_all_data(str(ground / 'prefix'), index)
     assert read >= set(RELEASE_FILES), set(RELEASE_FILES) - read
@@ -183,7 +183,7 @@ def test_release_data(ground, index, choice):
     (root / path).write_bytes(text.replace(b'{mark}', b'mark'))
     patch = pytest.MonkeyPatch()
     try:
-        for module in (data, releases, packages, schemas):
+        for module in (data, releases, sites, packages, schemas):
             patch.setattr(module, 'ROOT', str(root))
         _forget()
         with watched(ground / 'prefix', code=True) as seen:

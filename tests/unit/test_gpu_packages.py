@@ -118,7 +118,7 @@ def test_each_refusal(name, g):
     entry = package(name)['rocm']['refuse']
     assert entry['code'] in REASONS and len(entry['reason']) > 30
     text = read_recipe(next(source.path for source in g.index.sources(name) if source.toolchain))
-    found = gpu.without(text)
+    found = gpu.why_no_gpu_variant(text)
     assert (found.code, found.reason) == (entry['code'], entry['reason'])
 
 
@@ -130,7 +130,7 @@ def test_groups_of_what_has_none():
             assert name not in seen, f'{name} is in {group} and {seen[name]}'
             seen[name] = group
             assert 'rocm' not in package(name), f'{name} has a file of its own, which says more'
-            found = gpu.known_without(name, '1.0')
+            found = gpu.known_obstacle(name, '1.0')
             assert found.code == entry['code'] and entry['reason'] in found.reason
 
 

@@ -9,10 +9,10 @@ import pytest
 from writing import put_recipe
 
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import SYSTEM, Dependency, root_variable
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.plan.pins import Pins
 from lumi_hooks.plan.together import loaded_with, same_library

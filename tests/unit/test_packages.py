@@ -8,9 +8,9 @@ import pytest
 from lumi_hooks import jobtests
 from lumi_hooks.adapt import adapt
 from lumi_hooks.backends import stands_for
-from lumi_hooks.central import NOTHING
 from lumi_hooks.data import ROOT, load_json
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.index import NOTHING
 from lumi_hooks.packages import package
 from lumi_hooks.releases import python_packages, release_names
 from lumi_hooks.rules import RULES

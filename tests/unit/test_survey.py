@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 from writing import put_recipe
 
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.schemas import checked
 from lumi_hooks.site import make_site
-from lumi_hooks.survey import PLANNED, Finding, Survey, every, recipes_below, survey
+from lumi_hooks.survey import PLANNED, RecipeResult, Survey, every, recipes_below, survey
 from lumi_hooks.survey.docs import page as docs_page
 from lumi_hooks.survey.report import page
 
@@ -252,10 +252,10 @@ def test_sizes_of_plans(site):
     """Of what is planned on GNU toolchains: SYSTEM recipes, refused ones and what is there already do not count."""
     gnu, system = ('GCC', '14.2.0'), ('system', '')
     found = Survey(site, 7, [
-        *(Finding(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
-        Finding('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust')),
-        Finding('s.eb', system, 'SYSTEM', PLANNED, builds=50), Finding('r.eb', gnu, '2025a', 'refused'),
-        Finding('there.eb', gnu, '2025a', PLANNED)])
+        *(RecipeResult(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
+        RecipeResult('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust')),
+        RecipeResult('s.eb', system, 'SYSTEM', PLANNED, builds=50), RecipeResult('r.eb', gnu, '2025a', 'refused'),
+        RecipeResult('there.eb', gnu, '2025a', PLANNED)])
     sizes = found.sizes()
     assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25}}
     assert sizes['2025a'] == {'plans': 3, 'median': 2, 'p90': 9, 'giants': {}}

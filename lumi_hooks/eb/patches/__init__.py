@@ -88,7 +88,7 @@ def install(session) -> None:
     for name, feature in features.items():
         changed = [] if how == UNTESTED else unknown(feature, known['targets'])
         if not changed:
-            place(name)
+            put_in_place(name)
             continue
         says = f'lumi-hooks does not know {changed[0]} of EasyBuild {FRAMEWORK_VERSION} and leaves it as it is, so ' \
                f'{feature["lost"]}'
@@ -117,7 +117,7 @@ def is_easybuilds(name: str) -> bool:
     return name.startswith('easybuild.')
 
 
-def place(name: str) -> None:
+def put_in_place(name: str) -> None:
     """Put the functions of a feature in place, whatever they replace. Idempotent."""
     for target in table()[name]['targets']:
         if target['how'] not in ('replaced', 'everywhere'):

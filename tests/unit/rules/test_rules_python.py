@@ -7,8 +7,8 @@ from ruling import says
 
 from lumi_hooks import requirements
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import parse_filename
 from lumi_hooks.dependency import SYSTEM
+from lumi_hooks.index import parse_filename
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import carried as carried_rules
 from lumi_hooks.rules import python as python_rules
