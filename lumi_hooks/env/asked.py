@@ -102,7 +102,7 @@ def built_with(archive: str) -> Tuple[str, ...]:
         return _OLD_WAY
     listed: Sequence[str] = [str(item) for item in system.get('requires', _OLD_WAY)]
     back_end = str(system.get('build-backend', '')).partition('.')[0]
-    return tuple(requirement(item, quote.line(archive)) for item in (*listed, *_MORE.get(back_end, _MORE[''])))
+    return tuple(requirement(item, quote.line(archive)) for item in (*listed, *_MORE.get(back_end, ())))
 
 
 def _from_archive(path: str, wanted: str) -> str:

@@ -99,7 +99,7 @@ def fetch(pins: Iterable[Pin], folder: str, python: str = '') -> None:
             with open(lock, 'w', encoding='utf-8') as stream:
                 stream.write(_lock(now))
             pip.run(python or 'python3', 'download', '-q', '--no-deps', '--require-hashes', '-r', lock, '-d', part,
-                    network=True)
+                    *_no_binary(pin.name for pin in now if pin.source), network=True)
             for pin in now:
                 if not _is_there(pin, part):
                     raise LumiHooksError(f'pip has not fetched {quote.line(pin.filename)} as it was locked')
@@ -125,7 +125,10 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
     missing = [pin for pin in wanted if not os.path.isdir(places[pin])]
     if missing:
         with stored.filling(store) as part:
-            _install_into(os.path.join(part, 'all'), missing, folder, python, part)
+            # these alone: there may be other archives of the same version
+            for pin in {pin.filename: pin for pin in (*missing, *(pin for pin in pins if pin.build))}.values():
+                os.symlink(os.path.join(os.path.abspath(folder), pin.filename), os.path.join(part, pin.filename))
+            _install_into(os.path.join(part, 'all'), missing, python, part)
             for pin in missing:
                 stored.split(os.path.join(part, 'all'), pin.name, pin.version, places[pin])
     os.makedirs(target, exist_ok=True)
@@ -148,12 +151,11 @@ def _lines(item: str) -> List[str]:
 def _resolved(wanted: Sequence[str], python: str, there: Mapping[str, str],
               refused: Mapping[str, Refused]) -> List[Pin]:
     """What pip would install, taking sources instead of refused wheels."""
-    options = [option for name in sorted(refused) for option in ('--no-binary', name)]
     with tempfile.TemporaryDirectory(prefix='lumi-hooks-carried-') as folder:
         pip.pretend(folder, there)
         try:
             exact = {**there, **{name: one.version for name, one in refused.items()}}
-            entries = pip.report(python, wanted, *options, paths=[folder],
+            entries = pip.report(python, wanted, *_no_binary(refused), paths=[folder],
                                  constraints=[f'{name}=={exact[name]}' for name in sorted(exact)])
         except pip.PipError as err:
             if refused and any(normal_name(word) in refused for word in re.findall(r'[A-Za-z0-9._-]+', str(err))):
@@ -222,6 +224,11 @@ def _is_there(pin: Pin, folder: str) -> bool:
     return digest.hexdigest() == pin.sha256
 
 
+def _no_binary(names: Iterable[str]) -> List[str]:
+    """pip's options to take sources of some packages."""
+    return [option for name in sorted(names) for option in ('--no-binary', name)]
+
+
 def _lock(pins: Iterable[Pin]) -> str:
     return pip.locked([(pin.name, pin.version, pin.sha256) for pin in pins])
 
@@ -244,12 +251,12 @@ def _key(pin: Pin, tag: str) -> str:
     return f'{normal_name(pin.name)}-{pin.version}-{digest[:20]}'
 
 
-def _install_into(prefix: str, pins: Sequence[Pin], folder: str, python: str, work: str) -> None:
-    """Let pip install into a new prefix."""
+def _install_into(prefix: str, pins: Sequence[Pin], python: str, work: str) -> None:
+    """Let pip install into a new prefix, from the archives in a folder for its work."""
     lock = os.path.join(work, 'requirements.txt')
     with replacing(lock) as stream:
         stream.write(_lock(pins).encode())
-    pip.run(python, 'install', '--no-index', '--find-links', folder, '--require-hashes', '--no-deps',
+    pip.run(python, 'install', '--no-index', '--find-links', work, '--require-hashes', '--no-deps',
             '--ignore-installed', '--no-warn-script-location', '--no-cache-dir', '--prefix', prefix, '-r', lock,
             variables={'TMPDIR': work, **pip.compilers(os.environ, shutil.which('cc') is not None)})
 

@@ -38,6 +38,7 @@ mount_it() {
         return 1
     fi
     # in a session of its own, and a child of nobody's: it outlives a program that is killed
+    # shellcheck disable=SC2016 # for the inner shell
     ( setsid sh -c 'until flock -x "$3" "$1" -u "$2" || [ ! -e "$2/$4" ]; do sleep 2; done' sh \
         "$unmount" "$folder" "$run/$key.use" "$mark" </dev/null >/dev/null 2>&1 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&- & )
 }
