@@ -9,7 +9,7 @@ import os
 import re
 from typing import Any, Dict, List, Mapping, Set, Tuple
 
-from .data import ROOT, load_json
+from .data import ROOT
 from .errors import LumiHooksError
 from .files import write_atomic
 from .index import Index
@@ -46,7 +46,7 @@ def describe(name: str, date: str, env: Mapping[str, str]) -> Dict[str, Any]:
         raise LumiHooksError(f'MODULEPATH has no module cpe of a known release ({", ".join(known)}): load the Cray PE, '
                              'or add the release to lumi_hooks/releases/cpe (CONTRIBUTING.md)')
     source = f'modules of {name}, as lumi-eb capture --site read them on {date}'
-    site, machine, jobs = (load_json(f'sites/another/{part}.json') for part in PARTS)
+    site, machine, jobs = (checked(f'sites/another/{part}.json') for part in PARTS)
     site.update(name=name, called=name.capitalize(), source=source)
     loaded, prefix = _told(env, releases), env.get('EASYBUILD_PREFIX', '')
     site['variables'] = {'release': loaded or site['variables']['release'],
@@ -95,7 +95,7 @@ def write(folder: str, files: Mapping[str, Any]) -> List[str]:
 
 def _release(release: str, there: Mapping[str, Tuple[str, ...]], default: bool, source: str) -> Dict[str, Any]:
     """What a release has in another version than HPE's list; the newest that is no newer, else the oldest."""
-    listed: Mapping[str, str] = load_json(f'releases/cpe/{release}.json')['modules']
+    listed: Mapping[str, str] = checked(f'releases/cpe/{release}.json')['modules']
     found = {}
     for module in _FOLLOWED:
         if module in listed and there[module] and listed[module] not in there[module]:

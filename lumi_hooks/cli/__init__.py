@@ -90,7 +90,6 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: Optional[List[str]]) -> int:
     """What main does, while whatever is printed is made safe for a terminal."""
-    sites.check()
     commands, names = _with_names()
     given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
     word = next((one for one in given if not one.startswith('-')), None)

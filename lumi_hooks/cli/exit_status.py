@@ -20,6 +20,7 @@ def ended(name: str, run: Callable[[], int], interrupted: str = 'nothing was cha
     """
     try:
         try:
+            sites.check()
             return run()
         finally:
             sys.stdout.flush()

@@ -60,8 +60,8 @@ def build_space(situation: Situation):
         if found.bytes is not None and found.bytes < needed:
             level = ERROR if found.bytes < needed // 100 else WARNING
             yield level, f'{path}, where packages are built, has room for {size(found.bytes)} only, and a large ' \
-                         f'one takes {size(needed)}: clear it, or build where there is more room ' \
-                         f'({sites.said("workdir")})'
+                         f'one takes {size(needed)}: clear it ' \
+                         f'({sites.said("clear")}), or build where there is more room ({sites.said("workdir")})'
         if found.inodes is not None and found.inodes < 1000:
             yield ERROR, f'{path}, where packages are built, has room for {found.inodes:,} files only: clear it, ' \
                          f'or build elsewhere ({sites.said("workdir")})'

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lumi_hooks import sites
+from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.data import ROOT, load_json
 
 CORE = sorted(path for part in ('adapt.py', 'recipe.py', 'render.py', 'store.py', 'selection.py', 'change.py',
@@ -73,7 +74,8 @@ def test_no_value_of_a_site_occurs_in_the_core():
 
 # what keeps LUMI's name in the code: names in data and programs' output, which stay
 NAMES = {'lumi': 'easybuild/lumi/record.json, whose recipe it is, and a key of --json',
-         **{f'.lumi_{name}': 'a file of toolchains/' for name in ('cpegnu', 'cpecray', 'cpeaocc', 'cpeamd')}}
+         **{f'.lumi_{name}': 'a file of toolchains/'
+            for name in ('cpegnu', 'cpecray', 'cpeaocc', 'cpeamd', 'toolchains')}}
 
 
 @pytest.mark.parametrize('path', sorted(path for folder in ('lumi_hooks', 'easyblocks', 'toolchains')
@@ -159,6 +161,9 @@ def test_a_site_that_is_none(tmp_path):
     assert 'is not read' in _python(code, LUMI_HOOKS_SITE_DIR=str(tmp_path))
 
 
+# applications, which nothing is built on, and OpenBLAS, for which LibSci stands
+NO_MODULES = {'abinit', 'busco', 'cp2k', 'elk', 'flye', 'gromacs', 'hoomd-blue', 'mageck', 'miniconda3', 'mmseqs2',
+              'openblas', 'porechop', 'raxml'}
 COMMANDS = ('install', 'remove', 'search', 'adapt', 'plan', 'explain', 'failures', 'report', 'sbom', 'survey', 'verify',
             'doctor', 'job', 'handtest', 'check-data', 'capture', 'pilot-facts', 'status')
 # a LUMI thing: its modules, variables and commands
@@ -219,6 +224,24 @@ def test_advice_of_dardel_names_no_lumi():
                     LUMI_HOOKS_SITE='dardel')
     bare = re.sub(r'LUMI_HOOKS_\w*|lumi[-_]hooks|lumi-eb', '', found)
     assert 'EB_USER_PREFIX' in bare and not THINGS.search(bare), THINGS.search(bare)
+
+
+def test_the_map_of_pdc_s_names_is_theirs_and_upstream_s():
+    """Each module of the map is PDC's in that version and for that toolchain; what it stands for is upstream's."""
+    facts = json.loads((Path(ROOT).parent / 'ci/standin/dardel/recipes-24.11.json').read_text(encoding='utf-8'))
+    theirs = {(row['name'], row['version'], toolchain) for row in facts['recipes'] for toolchain in row['toolchains']
+              if 'suffix' not in row}
+    stack, upstream = load_json('sites/dardel/versions/24.11.json'), upstream_recipes()[0]
+    for name, entry in stack['provides'].items():
+        toolchains = ('system',) if entry.get('system') else ('cpeGNU', 'cpeCray', 'cpeAMD')
+        (member, version), = entry['members'].items()
+        assert any((name, version, toolchain) in theirs for toolchain in toolchains), name
+        assert Path(upstream, member[0].lower(), member).is_dir() and member != name, member
+        assert entry.get('system') or version in stack['libraries'][member]
+    # and no name of PDC's that is upstream's in other letters is left out, for the toolchains of the release
+    known = {name.lower(): name for folder in Path(upstream).glob('?') for name in os.listdir(folder)}
+    lacking = {name for name, _, toolchain in theirs if toolchain == 'cpeGNU' and known.get(name.lower(), name) != name}
+    assert not lacking - set(stack['provides']) - NO_MODULES, sorted(lacking - set(stack['provides']))
 
 
 def test_small_letters_of_pdc_stand_for_upstream_s_names(tmp_path):
