@@ -136,7 +136,7 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
     found: List[str] = []
     for what, modules, used in (('mpi', ('cray-mpich', 'xpmem'), facts['mpi'] or bool(needs_mpi)),
                                 ('blas', ('cray-libsci',), blas),
-                                ('rocm', ('rocm', *_gpu_targets(site)),
+                                ('rocm', ('rocm', *(_gpu_targets(site) if site.partition_facts['gpu'] else ())),
                                  'rocm' in loaded or not site.partition_facts['gpu'])):
         known = uses(draft.name, what)
         if not (known['value'] if known else used):

@@ -12,6 +12,7 @@ import re
 import subprocess
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from . import sites
 from .data import ROOT
 from .schemas import checked
 from .verify.locations import Locations, find_locations, under
@@ -45,7 +46,7 @@ def foreign(env: Mapping[str, str] = os.environ) -> List[Foreign]:
     """
     locations = find_locations('/nowhere', env)
     keep = {name for name in env.get(KEEP, '').split(':') if name}
-    entries = [(name, entry['kind'], entry['does']) for entry in checked('caller.json')['variables']
+    entries = [(name, entry['kind'], entry['does']) for entry in sites.filled(checked('caller.json'))['variables']
                for name in entry['names'] if env.get(name) and name not in keep]
     suspects = [entry for entry in entries if _parts(entry[0], entry[1], env, env, locations)]
     left = without_modules(env) if suspects else {}
@@ -82,7 +83,7 @@ def _parts(name: str, kind: str, env: Mapping[str, str], left: Mapping[str, str]
 def _of_the_system(folder: str, locations: Locations) -> bool:
     standin = () if locations.system == '/' else (os.path.join(locations.system, 'opt'),)
     # lumi-hooks itself: its modules, and its package for lumi-eb
-    more = (os.path.join(locations.system, 'appl'), os.path.dirname(ROOT), '/etc', '/opt', *standin)
+    more = (*locations.central, os.path.dirname(ROOT), '/etc', '/opt', *standin)
     return locations.is_system(folder) or under(folder, more)
 
 

@@ -23,9 +23,10 @@ def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
 
 def other_recipes(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:
     """The folders of a robot path that hold other recipes than upstream's and ours: LUMI's and the user's."""
-    known = {os.path.realpath(path) for path in [*upstream, our_recipes() or '']}
-    return [path for path in robot_path
-            if os.path.realpath(path) not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    known = [*upstream, our_recipes() or '']
+    others = [path for path in robot_path if path not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    real = {os.path.realpath(path) for path in known} if others else ()
+    return [path for path in others if os.path.realpath(path) not in real]
 
 
 def find_recipe(recipe: str, folders: Sequence[str]) -> str:
@@ -58,7 +59,7 @@ def _nowhere(recipe: str, folders: Sequence[str]) -> str:
         return '(no such file; "lumi-eb search NAME" finds one by its name)'
     if not set(upstream_recipes()) & set(folders):
         return 'in the current folder or the folders of recipes; upstream\'s are not among these: load the module ' \
-               'EasyBuild-user, or name their folder by LUMI_HOOKS_UPSTREAM'
+               f'{sites.setup()}, or name their folder by LUMI_HOOKS_UPSTREAM'
     index = Index((), (), folders)
     name = os.path.basename(recipe)
     # the longest beginning of the file name that is a software

@@ -2,7 +2,9 @@
 """
 The hooks, one short function each: the file for `eb --hooks`, and what the plugin registers.
 
-Without LUMI's variables in the environment none of them does anything.
+Without LUMI's variables in the environment none of them does anything. What installs (eb/lifecycle) is imported when
+the first installation is near, as a whole, so that a clone that changes during a build does not matter; `eb -D` does
+without.
 """
 import os
 import sys
@@ -30,9 +32,12 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import dispatch, session  # noqa: E402
-from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, sanity  # noqa: E402
-from lumi_hooks.eb.policy import external_names, gate  # noqa: E402
+try:
+    from lumi_hooks.eb import dispatch, session
+    from lumi_hooks.eb.policy import gate
+except ImportError as err:
+    from lumi_hooks.loaded import too_old
+    raise ImportError(too_old() or str(err)) from err
 
 gate.put_back(_FIRST)
 _chain = None
@@ -44,6 +49,11 @@ if _AS_FILE:
 def _behind(name, *args, **kwargs):
     """What the chained hooks file does at the same place."""
     return _chain.run(name, *args, **kwargs) if _chain else None
+
+
+def _loaded(name):
+    """A module of eb/lifecycle; None where nothing is being installed."""
+    return sys.modules.get(f'lumi_hooks.eb.lifecycle.{name}')
 
 
 @dispatch.clear_errors
@@ -67,6 +77,7 @@ def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, record, sanity  # noqa: F401
         gate.check_clone()
         active.raise_refusals()
         preparation.before_all(active, ecs)
@@ -76,7 +87,9 @@ def pre_build_and_install_loop_hook(ecs):
 @dispatch.clear_errors
 def post_build_and_install_loop_hook(ecs_with_res):
     """All is built: the environment is the caller's again."""
-    environment.put_back()
+    environment = _loaded('environment')
+    if environment:
+        environment.put_back()
     _behind('post_build_and_install_loop_hook', ecs_with_res)
 
 
@@ -85,6 +98,7 @@ def pre_easyblock_hook(easyblock):
     """Keep out what the package does not use."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import preparation
         active.enter(easyblock.cfg)
         preparation.enter(active, easyblock)
     _behind('pre_easyblock_hook', easyblock)
@@ -102,8 +116,18 @@ def post_fetch_hook(easyblock):
 def pre_prepare_hook(easyblock):
     """The toolchain is going to be loaded."""
     if session.current():
+        from lumi_hooks.eb.policy import external_names
         external_names.leave_out_roots(easyblock.toolchain)
     _behind('pre_prepare_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_single_extension_hook(extension):
+    """The toolchain is going to be loaded for an extension."""
+    if session.current():
+        from lumi_hooks.eb.policy import external_names
+        external_names.leave_out_roots(extension.toolchain)
+    _behind('pre_single_extension_hook', extension)
 
 
 @dispatch.clear_errors
@@ -111,6 +135,7 @@ def pre_configure_hook(easyblock):
     """What is loaded has to suffice for a Python package, before it is built."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import python
         python.check(active.site, easyblock)
     _behind('pre_configure_hook', easyblock)
 
@@ -119,6 +144,7 @@ def pre_configure_hook(easyblock):
 def post_configure_hook(easyblock):
     """What configure does not know of the compilers is added."""
     if session.current():
+        from lumi_hooks.eb.lifecycle import libtool
         libtool.complete(easyblock)
     _behind('post_configure_hook', easyblock)
 
@@ -128,6 +154,7 @@ def pre_sanitycheck_hook(easyblock):
     """What was installed is going to be tried."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import preparation, sanity
         preparation.repair(active, easyblock)
         sanity.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
@@ -138,6 +165,7 @@ def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import sanity
         sanity.end(easyblock)
         active.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
@@ -146,11 +174,11 @@ def post_sanitycheck_hook(easyblock):
 @dispatch.clear_errors
 def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     """Rust is told the processor; commands of a sanity check may start MPI, which has no place on a login node."""
-    active = session.current()
-    if active:
+    active, environment, sanity = session.current(), _loaded('environment'), _loaded('sanity')
+    if active and environment:
         environment.rust_for(active.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
-    instead = sanity.instead(changed or cmd, kwargs.get('interactive', False))
+    instead = sanity.instead(changed or cmd, kwargs.get('interactive', False)) if sanity else None
     return changed if instead is None else instead
 
 
@@ -178,6 +206,7 @@ def post_easyblock_hook(easyblock):
     """The package is installed."""
     active = session.current()
     if active:
+        from lumi_hooks.eb.lifecycle import preparation
         active.leave()
         preparation.leave(active, easyblock)
     _behind('post_easyblock_hook', easyblock)

@@ -215,13 +215,15 @@ _MOST_PARSERS = 100
 
 def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
     """
-    EasyBuild's parser of a recipe's text, which runs it: once for a text and path, as long as the variables that it
-    asks for and those of `read_for` are the same.
+    EasyBuild's parser of a recipe's text, which runs it: once for a text, as long as the variables that it asks for
+    and those of `read_for` are the same. Of its path it learns nothing.
 
+    :param path: tells the format by its ending
     :param parser: one that has run the text already
     """
     from easybuild.framework.easyconfig.parser import EasyConfigParser
-    key = text, path, tuple(_variables.items()), tuple(map(os.environ.get, _ASKED.findall(text)))
+    asked = tuple(map(os.environ.get, _ASKED.findall(text)))
+    key = text, (path or '').endswith('.yeb'), tuple(_variables.items()), asked
     found = _parsers.get(key) or parser or EasyConfigParser(filename=path, rawcontent=text)
     if key not in _parsers:
         if len(_parsers) >= _MOST_PARSERS:

@@ -160,7 +160,8 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
             raise SiteError(sites.said('login_partition'))
     prefix = env.get('EASYBUILD_PREFIX', '')
     if mode in MODES and mode != 'user' and not prefix:
-        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: load EasyBuild-{mode}')
+        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: '
+                        f'load {sites.said("easybuild", mode=mode)}')
     if mode == 'user':
         prefix = user_prefix(env)
         if not prefix:

@@ -5,6 +5,7 @@ import shutil
 import textwrap
 from typing import Callable
 
+from .. import sites
 from . import site_options
 
 
@@ -20,8 +21,8 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
     """
     # as argparse does it for descriptions that are not raw
     width = shutil.get_terminal_size().columns - 2
-    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=examples,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width),
+                                 epilog=sites.filled(examples), formatter_class=argparse.RawDescriptionHelpFormatter)
     without_colours(parser)
     if where_to:
         site_options.add_options(parser)

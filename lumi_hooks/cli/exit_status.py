@@ -5,6 +5,7 @@ import os
 import sys
 from typing import Callable
 
+from .. import sites
 from ..errors import LumiHooksError
 
 
@@ -19,18 +20,20 @@ def ended(name: str, run: Callable[[], int], interrupted: str = 'nothing was cha
     """
     try:
         try:
+            sites.check()
             return run()
         finally:
             sys.stdout.flush()
     except LumiHooksError as err:
         print(f'{name}: {err}', file=sys.stderr)
         return 2
-    except ModuleNotFoundError as err:
+    except ImportError as err:
         lacking = (err.name or str(err)).partition('.')[0]
         if lacking != 'easybuild':
             raise
-        print(f'{name}: this Python ({sys.executable}) has no EasyBuild, which reads recipes: load the module '
-              'EasyBuild-user', file=sys.stderr)
+        from ..loaded import too_old
+        print(f'{name}: ' + (too_old() or f'this Python ({sys.executable}) has no EasyBuild, which reads recipes: load '
+                                          f'the module {sites.setup()}'), file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print(f'{name}: interrupted; {interrupted}', file=sys.stderr)

@@ -33,7 +33,7 @@ EXAMPLES = """examples:
   lumi-eb explain HPCC                                        every installation of it that is found
   lumi-eb explain HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain HPCC-1.5.0-foss-2022a.eb                    what was made of this recipe
-  lumi-eb explain $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain ${prefix}/{place}/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --json HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
   lumi-eb explain --log easybuild-HPCC-1.5.0.log.gz           any log of EasyBuild's

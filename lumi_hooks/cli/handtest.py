@@ -22,7 +22,7 @@ from .command import add_command
 from .console import print_json
 from .partial import Partial
 
-EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
+EXAMPLES = """examples, with {site}'s modules loaded ({load}):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
   lumi-eb handtest GROMACS-2025.2-foss-2025a.eb --run 'gmx --version'
   lumi-eb handtest --no-build Boost SCOTCH GSL   facts and plans only: seconds

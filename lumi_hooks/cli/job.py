@@ -22,15 +22,15 @@ from .command import add_command, number
 from .console import print_json
 
 EXAMPLES = """examples:
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account project_465000000 \\
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account {account} \\
               --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
-  lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
+  lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account {account} --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
   lumi-eb job NAMD/3.0.2-cpeGNU-25.03-rocm --gpus 8 --program 'namd3 +p56 +devices 0,1,2,3,4,5,6,7 x.namd'
-  lumi-eb job GROMACS --test --account project_465000000 --output test.sh
+  lumi-eb job GROMACS --test --account {account} --output test.sh
   sbatch gromacs.sh
 
-MODULE is a module's name with its version; where LUMI's modules are loaded, the name alone is the newest installed.
+MODULE is a module's name with its version; where {site}'s modules are loaded, the name alone is the newest installed.
 A variant for GPUs (-rocm) gets one rank a GPU on the cores next to it, and GPU-aware MPI for its program alone:
 no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GTL library would end in MPI_Init.
 Software that does not use MPI is started once, and a variant for GPUs gets the GPUs that --gpus asks for. Whether it

@@ -16,9 +16,9 @@ from . import site_options
 from .command import add_command
 
 EXAMPLES = """examples:
-  lumi-eb sbom                                  of the prefix (EBU_USER_PREFIX), to standard output
+  lumi-eb sbom                                  of the prefix ({prefix}), to standard output
   lumi-eb sbom --output software.cdx.json
-  lumi-eb sbom /project/project_46…/EasyBuild
+  lumi-eb sbom /path/to/a/prefix
 
 What was installed without lumi-hooks has no record and is not in it. The same installations make the same text.
 

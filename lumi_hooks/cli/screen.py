@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb alone: the first screen a support person wants."""
 import argparse
+import fnmatch
 import os
 import shutil
 import subprocess
@@ -68,7 +69,8 @@ def status() -> Dict[str, Any]:
     return {
         'lumi': is_lumi(),
         'problem': problem,
-        'stack': site_variable('full_name', env) or site_variable('stack', env) or None,
+        'stack': site_variable('full_name', env) or site_variable('stack', env) or (
+            sites.said('stack', release=site_variable('release', env)) if site_variable('release', env) else None),
         'release': site.release.name if site else None,
         'partition': site.partition if site else site_variable('partition', env) or None,
         'node': os.uname().nodename,
@@ -131,10 +133,10 @@ def easybuild_version() -> Optional[str]:
 
 
 def keeps_hooks(eb: Optional[str], hooks: str) -> bool:
-    """Is this the eb that uses our hooks although LUMI's EasyBuild-user names LUMI's own file again (libexec/eb)?"""
+    """Is this the eb that uses our hooks although the site's modules name its own file again (libexec/eb)?"""
     return eb is not None and os.path.realpath(eb) == os.path.realpath(OUR_EB) and (
         hooks in os.environ.get('LUMI_HOOKS_CHAIN', '').split(os.pathsep)
-        or '/LUMI-SoftwareStack/easybuild/hooks/' in hooks)
+        or fnmatch.fnmatch(os.path.basename(hooks), sites.site().get('hooks', '')))
 
 
 def chained(ours: str) -> Optional[str]:
@@ -188,8 +190,8 @@ def show(facts: Dict[str, Any]) -> None:
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
         console.exact('next     module load lumi-hooks')
-        console.say('once more: EasyBuild-user was loaded again, with another partition or release, and names LUMI\'s '
-                    'hooks alone', indent=9, hang=9)
+        console.say(f'once more: {sites.setup()} was loaded again, with another partition or release, and names '
+                    f'{sites.name()}\'s hooks alone', indent=9, hang=9)
     elif not facts['hooks_active']:
         console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')
     else:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = """examples:
   lumi-eb verify GROMACS/2025.4-cpeGNU-25.03-CPU             an installed module
-  lumi-eb verify --json $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb verify --json ${prefix}/{place}/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb verify --partition G --gpu-target gfx942 ./build/install
   lumi-eb verify --library-path /opt/other/lib:/opt/more/lib DIR
 

@@ -47,7 +47,7 @@ def no_build_path(situation: Situation) -> Optional[str]:
     """EasyBuild-user says where it is built."""
     path = situation.buildpath or situation.env.get('EASYBUILD_BUILDPATH')
     return None if path and os.path.isabs(path) else \
-        'EASYBUILD_BUILDPATH names no folder to build in: module load EasyBuild-user'
+        f'EASYBUILD_BUILDPATH names no folder to build in: module load {sites.setup()}'
 
 
 @check('build-space', 'there is room to build in', no_build_path)
@@ -60,13 +60,11 @@ def build_space(situation: Situation):
         if found.bytes is not None and found.bytes < needed:
             level = ERROR if found.bytes < needed // 100 else WARNING
             yield level, f'{path}, where packages are built, has room for {size(found.bytes)} only, and a large ' \
-                         f'one takes {size(needed)}: clear it (the shell function clear-eb), or set EBU_WORKDIR to a ' \
-                         'folder with ' \
-                         'more room and load EasyBuild-user again'
+                         f'one takes {size(needed)}: clear it ' \
+                         f'({sites.said("clear")}), or build where there is more room ({sites.said("workdir")})'
         if found.inodes is not None and found.inodes < 1000:
             yield ERROR, f'{path}, where packages are built, has room for {found.inodes:,} files only: clear it, ' \
-                         'or set ' \
-                         'EBU_WORKDIR to another folder and load EasyBuild-user again'
+                         f'or build elsewhere ({sites.said("workdir")})'
 
 
 def size(number: int) -> str:

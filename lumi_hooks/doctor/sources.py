@@ -4,7 +4,7 @@ import os
 import tempfile
 from typing import Optional
 
-from .. import schemas, trust
+from .. import schemas, sites, trust
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
 from . import ERROR, WARNING, Situation, check, no_recipe
@@ -63,15 +63,16 @@ def work_folders(situation: Situation):
     for what, path in named.items():
         reason = judge.why_no_work(path)
         if reason:
-            yield ERROR, f'{what} is {path}, and {reason}. "export EBU_WORKDIR=DIR TMPDIR=DIR", with a folder that ' \
-                         'only you can write to, and load EasyBuild-user again'
+            yield ERROR, f'{what} is {path}, and {reason}. Choose a folder that only you can write to, ' \
+                         f'also as TMPDIR: {sites.said("workdir")}'
 
 
 def no_folders(situation: Situation) -> Optional[str]:
     """There is nothing to look at where no robot path is set and no prefix lies below the user's own."""
     if situation.robot or situation.site.prefixes[1:]:
         return None
-    return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: module load EasyBuild-user'
+    return 'EASYBUILD_ROBOT_PATHS is not set, and no prefix lies below yours: ' \
+           f'module load {sites.setup()}'
 
 
 @check('folders', 'nobody else can write to the folders of recipes and sources', no_folders)

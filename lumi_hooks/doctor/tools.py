@@ -3,9 +3,10 @@
 import os
 import shutil
 
-from .. import seccomp
+from .. import seccomp, sites
 from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
 from ..errors import SiteError
+from ..loaded import too_old
 from . import ERROR, WARNING, Situation, check
 
 
@@ -15,7 +16,10 @@ def tools(situation: Situation):
     if situation.inside:
         return
     if not shutil.which('eb', path=situation.env.get('PATH')):
-        yield ERROR, 'there is no command eb on PATH: module load EasyBuild-user'
+        yield ERROR, f'there is no command eb on PATH: module load {sites.setup()}'
+    old = too_old(situation.env)
+    if old:
+        yield ERROR, old
     if not (situation.env.get('LMOD_CMD') and os.access(situation.env['LMOD_CMD'], os.X_OK)):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 

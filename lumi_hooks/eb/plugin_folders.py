@@ -48,7 +48,7 @@ def chained_hooks(ours: str, env: Mapping[str, str] = os.environ) -> List[str]:
     if 'LUMI_HOOKS_CHAIN' in env:
         return [path for path in env['LUMI_HOOKS_CHAIN'].split(os.pathsep) if path]
     named = env.get('EASYBUILD_HOOKS')
-    if named and os.path.realpath(named) != os.path.realpath(ours):
+    if named and named != ours and os.path.realpath(named) != os.path.realpath(ours):
         return [named]
     schemes = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '')
     stack = schemes.partition('/easybuild/tools/')[0]

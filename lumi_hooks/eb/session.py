@@ -8,6 +8,7 @@ start hook and again for every recipe; it is idempotent.
 import importlib
 import os
 import sys
+from functools import cached_property
 from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
@@ -26,7 +27,6 @@ from ..prefix import held
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
-from ..record.since import change_notice, stays
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
@@ -34,9 +34,7 @@ from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
 from . import live, messages, patches, plugin_folders
-from .lifecycle import install, linkage, preparation
-from .lifecycle.record import Records
-from .policy import external_names, gate, jobs, prefixes  # noqa: F401 (registered)
+from .policy import gate, prefixes
 from .policy.modules import SCOPE
 from .policy.options import refuse_options
 from .policy.requested import Requested
@@ -54,7 +52,6 @@ class Session:
         self.requested = Requested(site, self.store.root)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
-        self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
@@ -79,16 +76,24 @@ class Session:
         gate.watch_clone()
         gate.check_included(sys.path)
         gate.check_given(sys.argv[1:])
-        preparation.begin(site)
+        prefixes.share(site)
         session = cls(site, upstream)
         patches.install(session)
         session.store.expire()
-        install.restore_left(site)
+        if prefixes.has_left_over(site):
+            from .lifecycle import install
+            install.restore_left(site)
         session.requested.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)
         return session
+
+    @cached_property
+    def records(self):
+        """The records that are made in this process."""
+        from .lifecycle.record import Records
+        return Records(self)
 
     def configure(self) -> None:
         """
@@ -210,6 +215,7 @@ class Session:
 
     def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
         """Tell how an archived recipe, which is passed over, differs; not of what is installed and stays as it is."""
+        from ..record.since import stays
         if newer.filename in self.refused or stays(adapt(archived, self.site).module, archived.path or '', self.site,
                                                    sys.argv[1:]):
             return
@@ -221,6 +227,10 @@ class Session:
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
         self.tell_lost(adaptation.module, site)
+        name, _, version = adaptation.module.partition('/')
+        if version not in site.index.modules(name):
+            return
+        from ..record.since import change_notice
         changed = change_notice(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)
@@ -280,6 +290,7 @@ class Session:
         :raises EasyBuildError: it is not
         """
         if SCOPE.active:
+            from .lifecycle import linkage
             report = linkage.verified(easyblock, self.site, SCOPE.environment)
             if report is not None:
                 mended = self.run_paths.pop(easyblock.full_mod_name, None)
@@ -316,9 +327,10 @@ def ensure() -> Optional[Session]:
     """
     global _session
     if _session is None:
-        if not is_lumi() or is_special():
-            return None
         try:
+            sites.check()
+            if not is_lumi() or is_special():
+                return None
             _session = Session.start()
         except LumiHooksError as err:
             raise EasyBuildError('lumi-hooks: %s', err) from err

@@ -42,8 +42,10 @@ def bundle_text(item: Generation) -> str:
     for root in _roots(item):
         found = InstalledPackage.read(root)
         source = (found.record or {}).get('source') or {}
-        if source.get('origin') == 'user' and found.source:
-            recipes[os.path.basename(found.source)] = read_text(found.source)
+        # of what was not derived the recipe is kept that it was installed by
+        own = found.source if source.get('origin') == 'user' else found.recipe if found.record and not source else None
+        if own:
+            recipes[os.path.basename(own)] = read_text(own)
             recipes.update({os.path.basename(path): read_text(path) for path in found.patches()})
     ending = os.path.splitext(item.spec)[1]
     return json.dumps({'schema_version': 1, 'kind': KIND, 'spec': {'file': item.name + ending,

@@ -10,21 +10,19 @@ import os
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import __version__
-from ..adapt import UNCHANGED, adapt
-from ..dependency import Dependency
+from ..adapt import UNCHANGED
 from ..errors import DataError, LumiHooksError
 from ..files import parse_json, read_bytes, read_text
-from ..gpu import site_for_dependency
 from ..plan import BUILD, Plan
 from ..presence import root_of
-from ..recipe import parse_recipe, read_recipe
+from ..recipe import parse_recipe
 from ..record.explanation import InstalledPackage
 from ..render import render
 from ..schemas import schema
 from ..schemas.plain import faults
 from ..site import Site
 from ..store import with_checksums
-from .resolve import Part, split
+from .resolve import Part, adapted, split
 from .spec import Content, Spec
 
 KIND = 'lock of a lumi-hooks environment'
@@ -70,8 +68,8 @@ def _module(module: str, node: Any, site: Site) -> Dict[str, Any]:
                              'toolchain': list(toolchain), 'external': external, 'source': None, 'sha256': None,
                              'adapted': None}
     if node is not None and node.status == BUILD and node.source:
-        recipe = read_recipe(node.source)
-        adaptation = adapt(recipe, site_for_dependency(Dependency(name, version, suffix), site, toolchain[0]))
+        adaptation = adapted(node, site)
+        recipe = adaptation.recipe
         text = recipe.text if adaptation.status == UNCHANGED else render(with_checksums(adaptation), parse_recipe)
         found.update(source=recipe.filename, sha256=recipe.sha256, adapted=_digest(text))
     elif not external:

@@ -15,7 +15,7 @@ from . import generations, wheels
 from .carried import carried, program
 from .lock import differences, make_lock
 from .recipe import recipe_text
-from .resolve import Look, Part, closure, conflicts, interpreter, needs, recipes
+from .resolve import Look, Part, closure, conflicts, interpreter, needs, recipes, uses_cray_mpi
 from .spec import Content, Spec
 
 
@@ -78,7 +78,8 @@ def prepare(spec: Spec, site: Site, look: Look, locked: Optional[Mapping[str, An
             more = [] if interpreter(part) else [site.cray['cray-python'].full_name]
             part = _part([f'{site.toolchain}/{site.toolchain_version}', *more, *part.targets], loads)
         parts[name] = part
-        problems += [f'{spec.at(*place, "recipes")}: {text}' for text in conflicts(part, loads, site)]
+        problems += [f'{spec.at(*place, "recipes")}: {text}'
+                     for text in conflicts(part, loads, site, uses_cray_mpi(plan))]
     if problems:
         raise DataError('\n'.join(problems))
     plan = _joined(plans)

@@ -8,9 +8,16 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from ..adapt import adapt
+from ..change import Adaptation
+from ..dependency import Dependency
 from ..errors import DataError, LumiHooksError
+from ..gpu import site_for_dependency
+from ..mpi import uses_mpi
 from ..packages import members
-from ..plan import BUILD, Plan
+from ..plan import BUILD, Node, Plan
+from ..plan.together import same_library
+from ..recipe import read_recipe
 from ..record.removable import needs_of
 from ..releases import load_toolchains
 from ..site import Site
@@ -82,6 +89,24 @@ def _easystack(path: str) -> Iterator[str]:
         yield beside if os.path.isfile(beside) else name if name.endswith('.eb') else f'{name}.eb'
 
 
+def adapted(node: Node, site: Site) -> Adaptation:
+    """How the recipe of a module that is to be built is adapted."""
+    name, version, suffix, toolchain = split(node.module)
+    return adapt(read_recipe(node.source or ''),
+                 site_for_dependency(Dependency(name, version, suffix), site, toolchain[0]))
+
+
+def uses_cray_mpi(plan: Plan) -> Callable[[str], bool]:
+    """Answers whether a module uses Cray MPICH: by the files of an installed one, else by how its recipe is adapted."""
+    nodes = {node.module: node for node in plan.nodes if node.status == BUILD and node.source}
+
+    def answer(module: str) -> bool:
+        if module in nodes:
+            return 'cray-mpich' not in adapted(nodes[module], plan.site).without
+        return bool(uses_mpi(module, plan.site).value)
+    return answer
+
+
 def needs(plan: Plan) -> Mapping[str, Sequence[str]]:
     """
     For each module of a plan, and each that these load, the modules that it loads: of what is to be built by the plan,
@@ -128,33 +153,51 @@ def closure(targets: Sequence[str], loads: Mapping[str, Sequence[str]]) -> Tuple
     return tuple(seen)
 
 
-def conflicts(part: Part, loads: Mapping[str, Sequence[str]], site: Site) -> Iterator[str]:
+def conflicts(part: Part, loads: Mapping[str, Sequence[str]], site: Site,
+              uses: Callable[[str], bool]) -> Iterator[str]:
     """
     What of a closure can't be loaded together, each with the chains that bring it in; sentences.
+
+    :param uses: does a module use the MPI of the toolchain?
     """
     toolchains = load_toolchains()['toolchains']
-    groups: Dict[str, Dict[str, str]] = {}
+    groups: Dict[str, List[str]] = {}
+    mpis = []
     for module in part.closure:
         name = module.split('/')[0]
         cray = site.cray.get(name)
-        kinds = [name, *(cray.provides if cray else ())]
-        kinds += ['toolchain'] if name in toolchains else []
-        if name in toolchains or name.startswith('cray-mpich') or members().get(name, {}).get('group') == 'mpi':
+        kinds = [name, *(cray.provides if cray else ()), *(['compilers (toolchains)'] if name in toolchains else ())]
+        if members().get(name, {}).get('group') == 'mpi':
+            mpis.append(module)
             kinds.append('MPI')
         for kind in dict.fromkeys(kinds):
-            groups.setdefault(kind, {}).setdefault(module, '')
-    told = set()
+            groups.setdefault(kind, []).append(module)
     for kind, modules in groups.items():
-        names = tuple(modules)
-        if len(names) < 2 or names in told or kind == 'MPI' and {name.split('/')[0] for name in names} <= {*toolchains}:
-            continue
-        told.add(names)
-        chains = [chain(part.targets, module, loads) for module in names]
-        roots = list(dict.fromkeys(path[0] for path in chains))
-        what = 'compilers and MPI (toolchains)' if kind == 'toolchain' else kind
-        yield f'two modules of {what} cannot be loaded together: ' \
-              f'{" and ".join(" → ".join(path) for path in chains)}. Leave out {" or ".join(roots)}, take another ' \
-              'version or variant of one of them, or put them into "steps", where each has its own'
+        # Java/17 only loads Java/17.0.15, and of two that are the same library the last one serves both
+        names = list({same_library(module): module for module in modules if not any(
+            other in loads.get(module, ()) for other in modules if other != module)}.values())
+        if len(names) > 1:
+            yield _together(kind, names, part, loads)
+    for mpi in mpis:
+        others = [module for module in part.closure if module not in mpis and not _is_without(module, toolchains, site)
+                  and mpi not in closure([module], loads) and module not in closure([mpi], loads)
+                  and uses(module)]
+        if others:
+            yield _together('MPI (the other one is Cray MPICH)', [mpi, others[0]], part, loads)
+
+
+def _is_without(module: str, toolchains: Mapping[str, Any], site: Site) -> bool:
+    """Is it a module that is no installation of a package: a toolchain, or one of the Cray PE?"""
+    name = module.split('/')[0]
+    return name in toolchains or name in site.cray
+
+
+def _together(kind: str, names: Sequence[str], part: Part, loads: Mapping[str, Sequence[str]]) -> str:
+    chains = [chain(part.targets, module, loads) for module in names]
+    roots = dict.fromkeys(path[0] for path in chains)
+    return f'two modules of {kind} cannot be loaded together: {" and ".join(" → ".join(path) for path in chains)}. ' \
+           f'Leave out {" or ".join(roots)}, take another version or variant of one of them, or put them into ' \
+           '"steps", where each has its own'
 
 
 def chain(targets: Sequence[str], wanted: str, loads: Mapping[str, Sequence[str]]) -> List[str]:

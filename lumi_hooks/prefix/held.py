@@ -25,6 +25,8 @@ VARIABLE = 'LUMI_HOOKS_KEEP_DAYS'
 REMOVED, REBUILT, UNDONE = 'removed', 'rebuilt', 'undone'
 _KINDS = (REMOVED, REBUILT, UNDONE)
 FOLDER = os.path.join('.lumi-hooks', 'removed')
+# notes of what is set aside while it is replaced (eb/lifecycle/rollback.py)
+SET_ASIDE = os.path.join('.lumi-hooks', 'aside')
 _DAY = 86400
 # bytes of a note: a few paths
 _LARGEST = 1 << 16

@@ -36,8 +36,8 @@ def _present(draft: Draft):
 
 def _python(draft: Draft, site: Site) -> Optional[Dependency]:
     """Upstream's Python that a recipe of packages built by pip was made with, where cray-python stands in for it."""
-    if not _easyblocks(draft) & set(_data()['easyblocks']) \
-            or Dependency.external_module(site.release.module('cray-python')) not in _present(draft):
+    if Dependency.external_module(site.release.module('cray-python')) not in _present(draft) \
+            or not _easyblocks(draft) & set(_data()['easyblocks']):
         return None
     return next((item for item in draft.recipe.dependencies() if item.name == 'Python'), None)
 

@@ -16,11 +16,13 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .. import __version__
 from ..errors import LumiHooksError, RecipeError
+from ..gpu import CUDA, split_suffix
 from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
 from ..recipe import read_for
 from ..releases import generation_of, load_upstream
+from ..schemas import checked
 from ..site import Site, variables
 
 PLANNED, FAILED = 'planned', 'failed'
@@ -42,6 +44,8 @@ class RecipeResult:
     reason: str = ''
     builds: int = 0
     giants: Tuple[str, ...] = ()
+    # of these, those that neither its own recipe nor its own build tools name
+    brought: Tuple[str, ...] = ()
 
     @property
     def unchanged(self) -> bool:
@@ -96,7 +100,8 @@ class Survey:
     def sizes(self) -> Dict[str, Dict[str, Any]]:
         """
         How large the plans of the recipes on GNU toolchains are, of each generation and of `all`: how many there are,
-        the median and the 90th percentile of the modules to build, and the share that builds each known large one.
+        the median and the 90th percentile of the modules to build, and the share that builds each known large one,
+        and that builds it for the sake of something else (`brought`).
         """
         found: Dict[str, List[RecipeResult]] = {'all': []}
         for item in self.findings:
@@ -141,9 +146,15 @@ class Survey:
 
 def _sizes(items: Sequence[RecipeResult]) -> Dict[str, Any]:
     """The same of some plans."""
-    builds, large = sorted(item.builds for item in items), Counter(name for item in items for name in item.giants)
+    builds = sorted(item.builds for item in items)
     return {'plans': len(items), 'median': median(builds), 'p90': builds[len(builds) * 9 // 10],
-            'giants': {name: round(number / len(items), 4) for name, number in sorted(large.items())}}
+            'giants': _shares([item.giants for item in items]), 'brought': _shares([item.brought for item in items])}
+
+
+def _shares(named: Sequence[Sequence[str]]) -> Dict[str, float]:
+    """The share of lists that hold each name."""
+    return {name: round(number / len(named), 4)
+            for name, number in sorted(Counter(name for names in named for name in names).items())}
 
 
 def versions(site: Site) -> Dict[str, Any]:
@@ -234,7 +245,8 @@ class Surveyor:
             node = self.planner.look(self.planner.asked(path))
             generation = _generation(toolchain)
             if node.status != REFUSED:
-                return RecipeResult(path, toolchain, generation, PLANNED, builds=node.builds, giants=node.giants)
+                return RecipeResult(path, toolchain, generation, PLANNED, builds=node.builds, giants=node.giants,
+                               brought=brought(found, node.giants))
             culprits = tuple(dict.fromkeys((block.code, block.culprit) for block in node.blocks))
             return RecipeResult(path, toolchain, generation, REFUSED, node.codes, culprits, node.reason)
         except LumiHooksError as err:
@@ -251,6 +263,16 @@ class Surveyor:
             except RecursionError as err:
                 raise RecipeError(f'{path} is nested too deeply') from err
         return self._outlines[key]
+
+
+def brought(found: Outline, giants: Sequence[str]) -> Tuple[str, ...]:
+    """
+    The large ones of a plan that its recipe is not about: it is none of them, and names neither them nor the build
+    tools that say so as well (Rust's is maturin).
+    """
+    own = {found.name, *(need.dependency.name for need in found.needs)}
+    known = checked('sizes.json')['giants']
+    return tuple(name for name in giants if own.isdisjoint((name, *known[name].get('tools', ()))))
 
 
 _surveyor: Optional[Surveyor] = None
@@ -271,6 +293,12 @@ def _look(paths: Sequence[str]) -> List[RecipeResult]:
 def _generation(toolchain: Tuple[str, str]) -> Optional[str]:
     """Upstream's generation of a toolchain, None where it belongs to none."""
     return 'SYSTEM' if toolchain[0] == 'system' else generation_of(*toolchain)
+
+
+def for_cuda(paths: Sequence[str]) -> List[str]:
+    """The recipes that carry CUDA in their file names: NVIDIA's own software, and what is built for its GPUs."""
+    return [path for path in paths if split_suffix(os.path.basename(path)[:-len('.eb')])[1] == CUDA
+            or os.path.basename(path).startswith(CUDA.upper()) or f'-{CUDA.upper()}-' in os.path.basename(path)]
 
 
 def every(paths: Sequence[str], step: int) -> List[str]:

@@ -57,7 +57,7 @@ def load(folder: str, key: str, site: Site) -> Optional[Survey]:
         findings = [RecipeResult(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
                             item['status'], tuple(item['codes']),
                             tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'],
-                            tuple(item['giants']))
+                            tuple(item['giants']), tuple(item['brought']))
                     for item in data['findings']]
         return Survey(site, data['total'], findings)
     except (OSError, ValueError, KeyError, TypeError, IndexError):

@@ -19,7 +19,7 @@ __all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'trusted', 'why_not', 
 
 # what decides on whom files are taken from
 _DECIDE = (sites.variable('prefix'), 'HOME', sites.variable('mode'), 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
-           'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM',
+           'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM', sites.NAMED, sites.FOLDER,
            'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', 'EBROOTEASYBUILD', 'PATH')
 _AS_BYTES = tuple(map(os.fsencode, _DECIDE))
 _judges: Dict[Tuple, Judge] = {}

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import FrozenSet, List, Mapping, Optional, Sequence, Tuple
 
+from .. import sites
 from ..areas import project_of
 from ..data import ROOT
 
@@ -121,7 +122,8 @@ def _zone(path: str, with_group: bool) -> Optional[Zone]:
 def _site_folders(env: Mapping[str, str]) -> List[str]:
     """Folders of the site: the central stack, EasyBuild, the Python that runs."""
     stack = env.get('EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', '').partition('/easybuild/tools/')[0]
-    found = [os.path.dirname(stack) if stack else '', env.get('EBROOTEASYBUILD', ''), sys.prefix]
+    own = [os.path.dirname(stack)] if stack else sites.site()['central']
+    found = [*own, env.get('EBROOTEASYBUILD', ''), sys.prefix]
     eb = shutil.which('eb', path=env.get('PATH'))
     if eb:
         root = os.path.dirname(os.path.dirname(os.path.realpath(eb)))

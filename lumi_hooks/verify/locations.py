@@ -19,7 +19,7 @@ class Locations:
     """
     Folders by what lies in them.
 
-    `system` is the folder that /opt and /appl lie in: / on LUMI, another one for a stand-in.
+    `system` is the folder that /opt lies in: / on a Cray, another one for a stand-in.
     """
     root: str
     system: str = '/'
@@ -36,6 +36,11 @@ class Locations:
     def amd(self) -> str:
         """The folder of AMD's compilers for CPUs (AOCC), which are in no folder of HPE's."""
         return os.path.join(self.system, 'opt/AMD')
+
+    @property
+    def central(self) -> Tuple[str, ...]:
+        """The folders of the site's own software."""
+        return tuple(os.path.join(self.system, folder.lstrip('/')) for folder in sites.site()['central'])
 
     def in_cray(self, path: str) -> bool:
         """Does a file (or what a link to it points to) belong to the Cray PE?"""
@@ -60,7 +65,7 @@ class Locations:
         inner one counts: a build folder in a prefix, a prefix below /tmp.
         """
         path = os.path.normpath(path)
-        kept = (self.root, self.cray, self.amd, os.path.join(self.system, 'appl'), *self.rocm, *self.prefixes)
+        kept = (self.root, self.cray, self.amd, *self.central, *self.rocm, *self.prefixes)
         return not self.in_rocm(path) and _depth(path, (*self.builds, *TEMPORARY)) > _depth(path, kept)
 
 

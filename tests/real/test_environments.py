@@ -4,6 +4,7 @@ Environments, for real: made, loaded, run on two ranks, changed, rolled back, sh
 with two versions in one job; and killed at many moments.
 """
 import json
+import re
 import shlex
 import zipfile
 from pathlib import Path
@@ -75,8 +76,8 @@ def test_what_changes_is_a_new_generation_and_the_old_one_comes_back(made):
     spec = Path(made.home, 'my-md.yaml')
     spec.write_text(SPEC.format(value=43))
     done = env(made, 'update my-md --yes')
-    assert 'my-md/2 is installed' in done.stdout and 'installing' in done.stdout
-    assert 'lz4/1.10.0-cpeGNU-25.03 is already installed' in done.stdout
+    assert 'my-md/2 is installed' in done.stdout
+    assert re.findall(r'SUCCESS\] (\S+)', done.stdout) == ['my-md/2']
     assert loaded(made, 'my-md', 'echo $MY_VARIABLE').strip() == '43'
     assert loaded(made, 'my-md/1', 'echo $MY_VARIABLE').strip() == '42'
     assert found(made, 'diff my-md')['differences'] == ["$MY_VARIABLE: '42' → '43'"]

@@ -29,7 +29,6 @@ from ...prefix import holder, permissions
 from ...prefix.checksums import is_complete
 from ...prefix.licensed import is_licensed
 from ...recipe import parse_recipe
-from ...site import Site
 from .. import messages, patches
 from ..policy import prefixes
 from ..policy.modules import SCOPE
@@ -42,15 +41,6 @@ _NO_DOWNLOADS = {'PIP_NO_INDEX': '1'}
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
 # how to put back what was changed for the package that is being installed
 _undo: List[Callable[[], Any]] = []
-
-
-def begin(site: Site) -> None:
-    """
-    At the start of a session: what is written into a prefix that is shared with a group is the group's to read and to
-    write, the overlay included.
-    """
-    if permissions.shared_group(site.prefix) is not None:
-        os.umask(_groups_umask())
 
 
 def before_all(session, ecs: Sequence[Dict[str, Any]]) -> None:
@@ -93,7 +83,7 @@ def enter(session, app) -> None:
     _option('enforce_checksums', _enforced(session, app))
     if group is not None:
         _option('set_gid_bit', True)
-        _umask(_groups_umask())
+        _umask(permissions.groups_umask())
         if not app.dry_run:
             # what EasyBuild-user made, under the umask of whoever loaded it first: this build may never end
             _settle_around(session, app, group)
@@ -155,11 +145,6 @@ def leave_all() -> None:
     while _undo:
         _undo.pop()()
     _masks.clear()
-
-
-def _groups_umask() -> int:
-    """The umask of this process, but that the group may do what the user may, and nobody else may write."""
-    return permissions.umask() & ~0o070 | 0o002
 
 
 # umasks as they were, the original first

@@ -177,7 +177,8 @@ def environment(env: Mapping[str, str], temporary: Optional[str] = None) -> Dict
     :param temporary: the run's own folder for temporary files
     """
     temporary = temporary or tempfile.gettempdir()
-    kept, found = checked('record/environment.json')['kept'], {}
+    stack = {'names': [sites.variable(key) for key in ('name', 'full_name', 'stack', 'release', 'partition')]}
+    kept, found = [stack, *checked('record/environment.json')['kept']], {}
     for name, value in sorted(env.items()):
         if any(_fits(name, value, item) for item in kept) and not _LEFT_OUT.search(value):
             parts = [part for part in value.split(':') if not part.startswith(temporary)]

@@ -28,10 +28,8 @@ from ...files import at, open_folder, open_regular, read_bytes, read_json, read_
 from ...prefix import held
 from ...presence import without_notice
 from ...record import read_record
-from ...site import OVERLAY_FOLDER
 
 RESTORED, COMPLETED = 'restored', 'completed'
-_NOTES = os.path.join(OVERLAY_FOLDER, 'aside')
 # bytes of a note: three paths
 _LARGEST_NOTE = 1 << 16
 # in the folder of what is set aside
@@ -76,7 +74,7 @@ class EarlierInstallation:
         :raises LumiHooksError: it can't be moved; it is where it was then
         """
         try:
-            with open_folder(self._prefix, _NOTES, make=True) as noted:
+            with open_folder(self._prefix, held.SET_ASIDE, make=True) as noted:
                 write_atomic(at(noted, self._note), json.dumps({'installdir': self.installdir, 'module': self.module,
                                                                 'lock': self.lock}))
             if not self.taken:
@@ -238,7 +236,7 @@ class EarlierInstallation:
         return RESTORED
 
     def _forget(self) -> None:
-        with suppress(OSError), open_folder(self._prefix, _NOTES) as noted:
+        with suppress(OSError), open_folder(self._prefix, held.SET_ASIDE) as noted:
             os.unlink(at(noted, self._note))
 
     def _open(self):
@@ -248,7 +246,7 @@ class EarlierInstallation:
 
 def notes(prefix: str) -> str:
     """The folder that notes what is set aside in a prefix."""
-    return os.path.join(prefix, _NOTES)
+    return os.path.join(prefix, held.SET_ASIDE)
 
 
 def pending(prefix: str) -> Iterator[EarlierInstallation]:
@@ -256,7 +254,7 @@ def pending(prefix: str) -> Iterator[EarlierInstallation]:
     folder = notes(prefix)
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else ():
         try:
-            found = read_json(os.path.join(_NOTES, name), _LARGEST_NOTE, below=prefix)
+            found = read_json(os.path.join(held.SET_ASIDE, name), _LARGEST_NOTE, below=prefix)
             paths = [found[key] for key in ('installdir', 'module', 'lock')]
             sound = all(os.path.isabs(path) and path.isprintable() and os.path.normpath(path) == path
                         and os.path.realpath(path).startswith(os.path.realpath(prefix) + os.sep) for path in paths)

@@ -39,7 +39,7 @@ def leave_out_roots(toolchain: Any) -> None:
     """
     if patches.on('toolchains'):
         return
-    for dep in toolchain.tcdeps:
+    for dep in toolchain.tcdeps or ():
         if dep.get('external_module'):
             dep['external_module_metadata'] = {key: value for key, value in dep['external_module_metadata'].items()
                                                if key != 'name'}

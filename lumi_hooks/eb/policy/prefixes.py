@@ -6,11 +6,13 @@ from typing import List, Sequence
 
 from easybuild.tools.config import ConfigurationVariables, source_paths, source_paths_data
 from easybuild.tools.environment import setvar
+from easybuild.tools.filetools import det_lock_path
 
 from ... import prefix as prefixes
 from ...catalogue import other_recipes
+from ...files import names_in
 from ...index import Index
-from ...prefix import closed
+from ...prefix import closed, held, permissions
 from ...prefix.overrides import overrides_of
 from ...site import Site, stack_version
 from .. import messages, patches
@@ -35,6 +37,21 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
         setvar('MODULEPATH', ':'.join(modulepath), verbose=False)
     index = Index(modulepath, other_recipes(robot_path(site, robot), upstream), upstream)
     return replace(site, index=index, overrides=overrides_of(site.prefixes))
+
+
+def share(site: Site) -> None:
+    """
+    At the start of a session: what is written into a prefix that is shared with a group is the group's to read and to
+    write, adapted recipes included.
+    """
+    if permissions.shared_group(site.prefix) is not None:
+        os.umask(permissions.groups_umask())
+
+
+def has_left_over(site: Site) -> bool:
+    """May something be left in the prefix of an `eb` that was killed, or be kept for some days?"""
+    locks = os.path.dirname(det_lock_path('x'))
+    return any(map(names_in, (locks, *(os.path.join(site.prefix, folder) for folder in (held.SET_ASIDE, held.FOLDER)))))
 
 
 def robot_path(site: Site, robot: Sequence[str]) -> List[str]:

@@ -37,7 +37,7 @@ class Requested:
     """
 
     def __init__(self, site: Site, store: str, arguments: Optional[Iterable[str]] = None):
-        self._site, self._store = site, os.path.realpath(store)
+        self._site, self._store = site, store
         words = list(sys.argv[1:] if arguments is None else arguments)
         self._words = set(_words(words)) - {''}
         self._folders = _folders(words)
@@ -111,7 +111,7 @@ class Requested:
         return False
 
     def _in_store(self, path: Optional[str]) -> bool:
-        return bool(path) and os.path.realpath(path or '').startswith(self._store + os.sep)
+        return bool(path) and os.path.realpath(path or '').startswith(os.path.realpath(self._store) + os.sep)
 
 
 def was_there(module_file: str) -> bool:

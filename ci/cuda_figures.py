@@ -2,23 +2,16 @@
 """The survey of recipes for NVIDIA's GPUs, as a part of a page of the documentation."""
 import os
 from collections import Counter
-from typing import Dict, Iterator, List, Sequence
+from typing import Dict, Iterator, List
 
-from ..errors import LumiHooksError
-from ..files import read_text, write_atomic
-from ..gpu import CUDA, split_suffix
-from ..packages import package
-from ..plan import REASONS, REFUSED
-from . import PLANNED, RecipeResult, Survey
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.files import read_text, write_atomic
+from lumi_hooks.packages import package
+from lumi_hooks.plan import REASONS, REFUSED
+from lumi_hooks.survey import PLANNED, RecipeResult, Survey
 
-BEGIN = '<!-- written by lumi-eb survey --partition G --only-cuda --write-docs: do not edit from here … -->'
+BEGIN = '<!-- written by ci/survey --only-cuda: do not edit from here … -->'
 END = '<!-- … to here -->'
-
-
-def for_cuda(paths: Sequence[str]) -> List[str]:
-    """The recipes that carry CUDA in their file names: NVIDIA's own software, and what is built for its GPUs."""
-    return [path for path in paths if split_suffix(os.path.basename(path)[:-len('.eb')])[1] == CUDA
-            or os.path.basename(path).startswith(CUDA.upper()) or f'-{CUDA.upper()}-' in os.path.basename(path)]
 
 
 def write_part(path: str, found: Survey) -> None:

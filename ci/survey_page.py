@@ -4,23 +4,26 @@ import os
 import textwrap
 from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
-from ..errors import LumiHooksError
-from ..files import write_atomic
-from ..releases import load_machine, load_toolchains, release_names
-from ..schemas import checked
-from ..site import Site, make_site
-from . import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.files import write_atomic
+from lumi_hooks.index import Index
+from lumi_hooks.releases import load_machine, load_toolchains, release_names
+from lumi_hooks.schemas import checked
+from lumi_hooks.site import Site, make_site
+from lumi_hooks.sites import DEFAULT, filled
+from lumi_hooks.sites import site as site_data
+from lumi_hooks.survey import PLANNED, Survey, recipes_below, recipes_for, with_empty_stack, with_recipes
 
 HEAD = """# Survey of upstream's recipes
 
-Written by `lumi-eb survey --write-docs {name}{options}` on {date}, with {versions}: run it again instead of
+Written by `{setting}ci/survey {name}{options}` on {date}, with {versions}: run it again instead of
 editing this page.
 
 These figures are true of the recipes of {collection}, and of no other collection: `eb` and `lumi-eb` see those of the
 EasyBuild that is loaded, or those that `LUMI_HOOKS_UPSTREAM` names.
 
 {scope} was planned for itself, as `lumi-eb plan` does, on an empty prefix and without a central
-stack (what LUMI's stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
+stack (what {{site}}'s stack holds under the release's own name, such as `buildtools`, is taken to be there). *Planned*
 means that everything it needs exists or can be derived and that nothing refuses it; it says nothing of the build.
 Recipes without a toolchain (SYSTEM) stay as they are and are counted apart. *GNU* are the recipes on {gnu} that need
 no CUDA.
@@ -28,20 +31,19 @@ no CUDA.
 """
 
 
-BESIDE = """## With LUMI's own recipes
+BESIDE = """## With {{site}}'s own recipes
 
-The same with {recipes} recipes that LUMI has itself on the robot path ({own} of them with a cpe* toolchain of release
-{release}), by `--beside`. A recipe of LUMI's always goes before one that would be derived for the same module, and for
-the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what is known of
-them: name, version, suffix, toolchain and dependencies. *LUMI's own* are those of LUMI's recipes for the compiler that
-are planned.
+The same with {recipes} recipes that {{site}} has itself on the robot path ({own} of them with a cpe* toolchain of
+release {release}), by `--beside`. A recipe of {{site}}'s always goes before one that would be derived for the same
+module, and for the same library under a suffix that stands for none. They are stubs, made by `ci/lumi-recipes` of what
+is known of them: name, version, suffix, toolchain and dependencies. *{{site}}'s own* are those of its recipes for the
+compiler that are planned.
 
 """
 
 
 def sites(upstream: Sequence[str]) -> List[Site]:
     """A site for every release and compiler, on the first partition that has the compiler; no stack, no prefix."""
-    from ..index import Index
     index = Index((), (), upstream)  # listed once, for all
     found = []
     for release in release_names():
@@ -95,7 +97,7 @@ def _beside(paths: Sequence[str], all_sites: Sequence[Site], jobs: int,
         own = recipes_for(lumis, site)
         if own:
             here = with_recipes(site, lumis)
-            title = f'{site.release.name} {site.toolchain} with LUMI\'s recipes'
+            title = filled(f'{site.release.name} {site.toolchain} with {{site}}\'s recipes')
             found.append((count(paths, here, jobs, title), count(own, here, jobs, title)))
             if any(one.interrupted for one in found[-1]):
                 raise KeyboardInterrupt
@@ -116,10 +118,10 @@ def _with_lumis(both: Sequence[Tuple[Survey, Survey]], lumis: int) -> Iterator[s
                      f'{data["goal"]["planned"]:,} of {data["goal"]["recipes"]:,}', _share(data['goal']['share']),
                      f'{planned:,} of {len(own.findings):,}'))
     yield _table(('release', 'compiler', 'partition', 'planned', 'SYSTEM', 'refused', 'failed', 'GNU planned', 'share',
-                  'LUMI\'s own'), rows)
+                  filled('{site}\'s own')), rows)
     refused = [item for _, own in both for item in own.findings if item.status != PLANNED]
     if refused:
-        yield '\n### Which of LUMI\'s own are not planned\n\n'
+        yield filled('\n### Which of {site}\'s own are not planned\n\n')
         yield _table(('recipe', 'reason'), [(f'`{os.path.basename(item.recipe)}`', item.reason) for item in refused])
     yield _apart([one for one, _ in both])
 
@@ -131,7 +133,8 @@ def _apart(found: Sequence[Survey]) -> str:
             if item['code'] in ('two-versions', 'no-recipe', 'cray-module')]
     if not rows:
         return ''
-    return f'\n### What blocks recipes beside LUMI\'s, release {last.site.release.name}, {last.site.toolchain}\n\n' \
+    return filled('\n### What blocks recipes beside {site}\'s, release ') \
+           + f'{last.site.release.name}, {last.site.toolchain}\n\n' \
            'Two versions of one package, a missing recipe or Cray module:\n\n' \
            + _table(('what', 'recipes', 'alone', 'example'), rows)
 
@@ -151,7 +154,7 @@ def page(found: Sequence[Survey], sample: int = 1, both: Sequence[Tuple[Survey, 
     versions = ', '.join(f'{name} {version}' for name, version in first['versions'].items())
     scope, gnu = _scope(first['recipes'], sample), ', '.join(first['goal']['toolchains'])
     lines = [_filled(HEAD.format(date=first['date'], versions=versions, scope=scope, gnu=gnu,
-                                 name=name, options=_options(found, bool(both)),
+                                 setting=_of_site('LUMI_HOOKS_SITE={}'), name=name, options=_options(found, bool(both)),
                                  collection=of_collection(first['collection'])))]
     rows = [(item['release'], item['toolchain'], item['partition'], item['planned'] - item['unchanged'],
              item['unchanged'], sum(item['refused'].values()), len(item['failed']),
@@ -171,7 +174,13 @@ def _options(found: Sequence[Survey], both: bool) -> str:
     releases, toolchains = {one.site.release.name for one in found}, {one.site.toolchain for one in found}
     return (f' --release {min(releases)}' if len(releases) == 1 else '') \
         + (f' --toolchain {min(toolchains)}' if len(toolchains) == 1 else '') \
-        + (' --beside DIR` after `ci/lumi-recipes --into DIR' if both else '')
+        + (f' --beside DIR` after `ci/lumi-recipes {_of_site()}--into DIR' if both else '')
+
+
+def _of_site(words: str = '--site {}') -> str:
+    """How a site that is not the default one is named on a command line, with a blank behind."""
+    name = site_data()['name']
+    return '' if name == DEFAULT else f'{words.format(name)} '
 
 
 def of_collection(found: Mapping[str, Any]) -> str:
@@ -181,7 +190,7 @@ def of_collection(found: Mapping[str, Any]) -> str:
 
 def _filled(text: str) -> str:
     """Paragraphs with lines of even length."""
-    return '\n\n'.join('\n'.join(textwrap.wrap(part, 110, break_long_words=False, break_on_hyphens=False))
+    return '\n\n'.join('\n'.join(textwrap.wrap(filled(part), 110, break_long_words=False, break_on_hyphens=False))
                        for part in text.split('\n\n')).rstrip() + '\n\n'
 
 
@@ -199,12 +208,15 @@ def _details(last: Mapping[str, Any]) -> Iterator[str]:
     yield '\n'
     yield _groups('generation', sorted(last['by_generation'].items()))
     yield '\n### How large plans are\n\nModules to build, of the recipes on GNU toolchains that are planned; and the ' \
-          'share of the plans that build what is known to be large.\n\n'
+          'share of the plans that build what is known to be large (*brought*: though neither the recipe nor its own ' \
+          'build tools name it).\n\n'
     large = list(checked('sizes.json')['giants'])
     yield _table(('generation', 'plans', 'median', '90 % have at most', *large),
                  [(name, size['plans'], f'{size["median"]:g}', size['p90'],
                    *(_share(size['giants'].get(giant, 0)) for giant in large))
-                  for name, size in last['sizes'].items()])
+                  for name, size in last['sizes'].items()]
+                 + [('*brought*', '', '', '', *(_share(size['brought'].get(giant, 0)) for giant in large))
+                    for name, size in last['sizes'].items() if name == 'all'])
     yield '\n### Why recipes are refused\n\n'
     yield _table(('reason', 'meaning', 'recipes'),
                  [(code, last['reasons'][code], number) for code, number in last['refused'].items()])

@@ -3,7 +3,7 @@
 import os
 from typing import Dict
 
-from .schemas import checked
+from lumi_hooks.schemas import checked
 
 TEMPLATE = '''{header}easyblock = 'Binary'
 
