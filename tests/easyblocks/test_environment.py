@@ -66,7 +66,8 @@ def run(tmp_path):
         recipe = tmp_path / 'my-md-1.eb'
         recipe.write_text(recipe_text(1, lock, ('my-md.yaml', 'name: my-md\n')))
         env = {'PATH': f'{os.path.dirname(sys.executable)}:/usr/bin:/bin', 'HOME': str(tmp_path),
-               'LMOD_CMD': require_lmod(), 'MODULEPATH': str(modules), 'EASYBUILD_ALLOW_USE_AS_ROOT_AND_ACCEPT_CONSEQUENCES': '1',
+               'LMOD_CMD': require_lmod(), 'MODULEPATH': str(modules),
+               'EASYBUILD_ALLOW_USE_AS_ROOT_AND_ACCEPT_CONSEQUENCES': '1',
                'PYTHONDONTWRITEBYTECODE': '1', 'EASYBUILD_ROBOT_PATHS': str(tmp_path)}
         done = subprocess.run([sys.executable, '-c', SCRIPT, ROOT, str(tmp_path), str(recipe)], env=env, text=True,
                               capture_output=True, check=False)
