@@ -57,7 +57,7 @@ class LumiEnvironment(EasyBlock):
         try:
             installing.install(self.installdir, self.lock, self.spec,
                                {os.path.basename(item['path']): item['path'] for item in self.src},
-                               os.path.join(prefix, '.lumi-hooks', 'python'))
+                               os.path.join(prefix, '.lumi-hooks', 'python'), self.builddir)
         except LumiHooksError as err:
             raise EasyBuildError('%s', err) from err
 
@@ -74,7 +74,7 @@ class LumiEnvironment(EasyBlock):
         """Return the part of the module file that stands for the parts."""
         if self.module_generator.MODULE_FILE_EXTENSION != '.lua':
             raise EasyBuildError("The module of an environment is written in Lua: leave --module-syntax out")
-        return module.text(self.setting(), (sites.variable('release'), self.lock['release']), self.lock['variables'])
+        return module.text(self.setting(), (sites.variable('release'), self.lock['release']), self._variables())
 
     def make_module_req(self):
         """Return what is on search paths beside the parts; nothing is guessed."""
@@ -105,13 +105,17 @@ class LumiEnvironment(EasyBlock):
             left = module.loaded([name], before, then='unload')
         finally:
             remove_dir(os.path.dirname(fake))
-        parts, own = ({key: value for key, value in env.items() if key not in self.lock['variables']
+        parts, own = ({key: value for key, value in env.items() if key not in self._variables()
                        and not self._mine(key)} for env in (parts, own))
         for key, path in installing.paths(self.installdir, self.lock):
             rest = [entry for entry in own[key].split(os.pathsep) if entry != path]
             own[key] = os.pathsep.join(rest) or parts.get(key)
         return [*module.differences(parts, own, setting),
                 *(f'unloading leaves {text}' for text in module.differences(before, left, module.Setting()))]
+
+    def _variables(self):
+        """Return what the module sets beside what its parts set."""
+        return {**installing.variables(self.installdir, self.lock), **self.lock['variables']}
 
     def _mine(self, name):
         """Is it one of the variables by which EasyBuild names this installation?"""

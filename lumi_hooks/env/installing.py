@@ -7,29 +7,31 @@ bin/ the commands of steps and of what is packed.
 """
 import os
 import shutil
+import tempfile
 from contextlib import contextmanager
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
-from .. import tree
+from .. import sites, tree
 from ..errors import LumiHooksError
-from ..files import write_atomic
-from . import module, pack, steps, wheels
+from ..files import names_in, write_atomic
+from . import module, pack, steps, stored, wheels
 from .lock import as_text
 from .recipe import FOLDER, LOCK, SPEC
 
 PYTHON, IMAGE, BIN = 'python', 'python.sqsh', 'bin'
-# in environment/: runs any command with the image mounted
-_MOUNTED = 'mounted'
+# in environment/: runs any command with the image mounted; unmounts what a step of a job has left
+_MOUNTED, EPILOG = 'mounted', 'epilog'
 
 
 def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources: Mapping[str, str],
-            store: str) -> None:
+            store: str, work: str) -> None:
     """
     Install an environment into a folder.
 
     :param spec: name and text of its file
     :param sources: name of an archive -> its path
-    :param store: folder in which unpacked Python packages are kept between generations
+    :param store: folder in which unpacked Python packages are kept between generations, where they are not packed
+    :param work: folder for what is packed, which need not be kept
     :raises LumiHooksError: a package can't be built, a command is missing, or it can't be packed
     """
     os.makedirs(os.path.join(folder, FOLDER), exist_ok=True)
@@ -37,14 +39,23 @@ def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources
     write_atomic(os.path.join(folder, SPEC + os.path.splitext(spec[0])[1]), spec[1])
     contents: Dict[str, Mapping[str, Any]] = {'': lock, **lock['steps']}
     envs: Dict[str, Dict[str, str]] = {}
-    for name, content in contents.items() if lock['steps'] or python_of(lock, '') else ():
-        env = module.loaded(content['targets'], os.environ)
-        for variable, path in _packages(folder, name, content, sources, store, env).items():
-            env[variable] = os.pathsep.join([path, *filter(None, [env.get(variable)])])
-        envs[name] = {**env, **content['variables']}
     commands = _Commands(os.path.join(folder, BIN))
-    if lock['packed']:
-        _pack(folder, lock, envs, commands)
+    with tempfile.TemporaryDirectory(dir=work) as space:
+        top = folder
+        if lock['packed']:  # many small files are made where that is cheap
+            top, store = space, os.path.join(space, 'store')
+            _take_over(folder, store)
+        for name, content in contents.items() if lock['steps'] or python_of(lock, '') else ():
+            env = module.loaded(content['targets'], os.environ)
+            python = _packages(top, name, content, sources, store, env)
+            if python:
+                places = {'PYTHONPATH': wheels.site_packages(_target(folder, name), python),
+                          'PATH': os.path.join(_target(folder, name), 'bin')}
+                for key, path in places.items():
+                    env[key] = os.pathsep.join([path, *filter(None, [env.get(key)])])
+            envs[name] = {**env, **content['variables']}
+        if lock['packed']:
+            _pack(folder, os.path.join(space, PYTHON), lock, envs, commands)
     for name, content in lock['steps'].items():
         _step(folder, name, content, envs, commands, lock['packed'])
 
@@ -66,24 +77,44 @@ def paths(folder: str, lock: Mapping[str, Any]) -> List[Tuple[str, str]]:
     return found + ([('PATH', os.path.join(folder, BIN))] if lock['steps'] or lock['packed'] else [])
 
 
+def variables(folder: str, lock: Mapping[str, Any]) -> Dict[str, str]:
+    """What the module sets beside what its parts and the user set."""
+    return {'SLURM_TASK_EPILOG': os.path.join(folder, FOLDER, EPILOG)} if lock['packed'] else {}
+
+
+def _take_over(folder: str, store: str) -> None:
+    """Fill a store with what the image of the generation before has: an update installs what is new."""
+    place = os.path.dirname(folder)
+    earlier = [int(name) for name in names_in(place) if name.isdecimal() and name != os.path.basename(folder)
+               and os.path.isfile(os.path.join(place, name, IMAGE))]
+    if not earlier:
+        return
+    with stored.filling(store) as part:
+        top = os.path.join(part, 'earlier')
+        pack.unpack(os.path.join(place, str(max(earlier)), IMAGE), top)
+        for prefix in (top, *(os.path.join(top, 'steps', name) for name in names_in(os.path.join(top, 'steps')))):
+            wheels.seed(prefix, store)
+
+
 def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mapping[str, str], store: str,
-              env: Mapping[str, str]) -> Dict[str, str]:
-    """Install the Python packages of an environment, or of a step; the search paths that they go on."""
+              env: Mapping[str, str]) -> str:
+    """Install the Python packages of an environment, or of a step; the interpreter, where there are any."""
     pins = [wheels.Pin(**pin) for pin in content['python']['pins']]
     if not pins:
-        return {}
+        return ''
     target = _target(folder, step)
     python = _interpreter(env)
-    archives = os.path.join(folder, FOLDER, 'archives')
-    os.makedirs(archives)
-    try:
+    with tempfile.TemporaryDirectory() as archives:
         for pin in pins:
             os.symlink(sources[pin.filename], os.path.join(archives, pin.filename))
         with _environment(env):
             wheels.install(pins, archives, target, python, store)
-    finally:
-        tree.remove(archives)
-    return {'PYTHONPATH': wheels.site_packages(target, python), 'PATH': os.path.join(target, 'bin')}
+    return python
+
+
+def base_image() -> str:
+    """The image that Singularity starts from where FUSE cannot be used; empty where the site names none."""
+    return str(sites.read('machine.json').get('packed', {}).get('base', ''))
 
 
 def _target(folder: str, step: str) -> str:
@@ -133,25 +164,26 @@ class _Commands:
         return os.path.lexists(os.path.join(self.folder, name))
 
 
-def _pack(folder: str, lock: Mapping[str, Any], envs: Mapping[str, Mapping[str, str]], commands: _Commands) -> None:
+def _pack(folder: str, made: str, lock: Mapping[str, Any], envs: Mapping[str, Mapping[str, str]],
+          commands: _Commands) -> None:
     """Pack the Python packages into one image, and offer their programs, which mount it."""
     place, image = os.path.join(folder, PYTHON), os.path.join(folder, IMAGE)
-    own = os.path.join(folder, FOLDER)
-    if not os.path.isdir(place):
+    own, base = os.path.join(folder, FOLDER), base_image()
+    if not os.path.isdir(made):
         raise LumiHooksError('there is nothing to pack: an environment is packed for its Python packages')
-    programs = sorted(name for name in os.listdir(os.path.join(place, 'bin'))
-                      if not name.startswith('.')) if os.path.isdir(os.path.join(place, 'bin')) else []
-    pack.pack(place, image)
+    programs = [name for name in names_in(os.path.join(made, 'bin')) if not name.startswith('.')]
+    pack.pack(made, image)
     tree.remove(place)
     os.mkdir(place)
+    write_atomic(os.path.join(own, EPILOG), pack.epilog(), 0o755)
     if python_of(lock, ''):
         python = _interpreter(envs[''])
         names = ['python3', 'python', os.path.basename(os.path.realpath(python))]
-        commands.script(os.path.join(own, 'python'), pack.wrap(image, place, python), names)
+        commands.script(os.path.join(own, 'python'), pack.wrap(image, place, python, base), names)
         if programs:
-            commands.script(os.path.join(own, 'program'), pack.wrap(image, place, os.path.join(place, 'bin', '')),
-                            programs)
-    commands.script(os.path.join(own, _MOUNTED), pack.wrap(image, place, ''), [])
+            commands.script(os.path.join(own, 'program'),
+                            pack.wrap(image, place, os.path.join(place, 'bin', ''), base), programs)
+    commands.script(os.path.join(own, _MOUNTED), pack.wrap(image, place, '', base), [])
 
 
 def _step(folder: str, step: str, content: Mapping[str, Any], envs: Mapping[str, Mapping[str, str]],

@@ -6,6 +6,7 @@ What cray-python and the loaded modules carry is a constraint, and is not instal
 own is replaced by its source, which the Cray PE's wrappers build, or refused (foreign.py).
 """
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -17,7 +18,7 @@ from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tup
 
 from .. import quote
 from ..errors import LumiHooksError
-from ..files import replacing
+from ..files import read_json, replacing
 from ..index import normal_name
 from . import asked, foreign, pip, stored
 
@@ -26,6 +27,9 @@ WRAPPERS = 'wrappers'
 _VERSION = re.compile(r'[A-Za-z0-9][A-Za-z0-9.!+_-]*\Z')
 # wheels for any machine hold no ELF files
 _PURE = '-any.whl'
+# in a prefix: names of its packages in the store
+_KEYS = '.lumi-hooks-packages.json'
+_KEY = re.compile(r'[a-z0-9][A-Za-z0-9.!+_-]*\Z')
 # replacing a wheel may bring in others
 _ROUNDS = 5
 
@@ -132,9 +136,26 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
             for pin in missing:
                 stored.split(os.path.join(part, 'all'), pin.name, pin.version, places[pin])
     os.makedirs(target, exist_ok=True)
+    with replacing(os.path.join(target, _KEYS)) as stream:
+        stream.write(json.dumps({os.path.basename(places[pin]): [pin.name, pin.version] for pin in wanted}).encode())
     for pin in sorted(wanted, key=lambda pin: normal_name(pin.name)):
         stored.link_all(places[pin], target)
     _check(wanted, target, python)
+
+
+def seed(prefix: str, store: str) -> None:
+    """
+    Give a store the packages of a prefix that `install` has filled: of an image that was unpacked.
+
+    :param prefix: in a folder of `stored.filling`
+    """
+    try:
+        found = read_json(os.path.join(prefix, _KEYS))
+    except (OSError, ValueError):
+        return
+    for key, (name, version) in found.items():
+        if _KEY.match(key) and not os.path.lexists(os.path.join(store, key)):
+            stored.split(prefix, name, version, os.path.join(store, key))
 
 
 def site_packages(target: str, python: str) -> str:

@@ -96,7 +96,8 @@ def test_a_program_runs_and_nothing_stays_mounted(place):
 def test_ranks_of_a_node_share_one_mount(place):
     """The last one to end lets it go: also where the one that mounted it ended first."""
     told = as_user(place, 'LUMI_HOOKS_MOUNT=say waits 1 & sleep 0.3; for n in 1 2 3 4 5 6; do waits 3 & done; sleep 2; '
-                          f'{MOUNTS}; ps -u {USER} -o args= | grep -c "^[^ ]*squashfuse_ll {place}"; wait; sleep 1; {MOUNTS}')
+                          f'{MOUNTS}; ps -u {USER} -o args= | grep -c "^[^ ]*squashfuse_ll {place}"; wait; sleep 1; '
+                          f'{MOUNTS}')
     lines = told.splitlines()
     assert lines.count('started') == lines.count('data') == 7
     assert 'waits: mounted by fuse' in lines and lines[-1] == '0' and lines.count('1') == 2, told
