@@ -45,9 +45,9 @@ class Generation:
 
     @property
     def spec(self) -> str:
-        """Path of the copy of its spec."""
+        """Path of the copy of its spec; a link in its place leads to what is not this one's to show."""
         return next((path for path in (os.path.join(self.folder, SPEC + ending) for ending in ENDINGS)
-                     if os.path.isfile(path)), '')
+                     if os.path.isfile(path) and not os.path.islink(path)), '')
 
 
     def as_json(self) -> Dict[str, Any]:

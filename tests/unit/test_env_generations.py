@@ -6,6 +6,7 @@ import re
 
 import pytest
 from test_cli_install import called, lumi  # noqa: F401 (a fixture)
+from writing import put_module
 
 from lumi_hooks.cli import main
 from lumi_hooks.env import generations
@@ -197,3 +198,36 @@ def test_a_damaged_lock_is_one_line(three, capsys):
     for words in (('show', 'my-md/2'), ('diff', 'my-md'), ('list',)):
         _, out, err = told(capsys, *words)
         assert 'Traceback' not in out + err and err.count('\n') <= 1
+
+
+def test_one_that_was_killed_before_its_generation_was_the_default(lumi, capsys):  # noqa: F811
+    """The earlier one is loaded until the same command is run again, which needs no eb for it."""
+    for name in ('Lib/1.2', 'Thing/1.0'):
+        put_module(lumi / TREE, name.split('/')[0], f'{name.split("/")[1]}-cpeGNU-25.03')
+    for number in (1, 2):
+        spec = SPEC.replace('"1"', f'"{number}"')
+        (lumi / 'my-md.yaml').write_text(spec)
+        put(lumi, number, lock_of('my-md.yaml', capsys), spec)
+    assert told(capsys, 'rollback', 'my-md/1')[0] == 0
+    code, out, _ = told(capsys, 'update', 'my-md', '--yes')
+    assert code == 0 and 'my-md/2 is the same' in out and called(lumi) == []
+    assert os.readlink(lumi / TREE / 'my-md/default') == '2.lua'
+    assert 'nothing to do: my-md/2 is up to date' in told(capsys, 'update', 'my-md', '--yes')[1]
+
+
+def test_what_somebody_else_installed_meanwhile_is_not_taken_for_ones_own(lumi, capsys):  # noqa: F811
+    (lumi / 'my-md.yaml').write_text(SPEC)
+    put(lumi, 1, lock_of('my-md.yaml', capsys))
+    other = lock_of('my-md.yaml', capsys)
+    other['variables'] = {'A': 'theirs'}
+    folder = lumi / 'their'
+    folder.mkdir()
+    (folder / 'lock.json').write_text(json.dumps(other))
+    place = lumi / 'prefix/SW/LUMI-25.03/C/my-md/2/environment'
+    (lumi / 'easybuild/bin/eb').write_text(
+        f'#!/bin/sh\nmkdir -p {place} && cp {folder}/lock.json {place}\n'
+        f'echo \'local root = "{place.parent}"\' > {lumi / TREE}/my-md/2.lua\n')
+    (lumi / 'my-md.yaml').write_text(SPEC.replace('"1"', '"mine"'))
+    code, _, err = told(capsys, 'update', 'my-md', '--yes')
+    assert code == 2 and 'somebody else has installed my-md/2 meanwhile' in err
+    assert not (lumi / TREE / 'my-md/default').is_symlink()
