@@ -297,6 +297,7 @@ def test_R20_netcdf4_python_starts_no_mpi_and_loads_no_flavour(upstream_site, up
     found = adapt(read_recipe(upstream_file('netcdf4-python-1.7.2-foss-2025a.eb')), upstream_site)
     run, build = ({item.name for item in found.dependencies(name)} for name in ('dependencies', 'builddependencies'))
     assert 'cray-netcdf' in build and not any('netcdf' in name or 'hdf5' in name for name in run)
+    assert 'cURL' not in run, 'six modules, for a static netCDF alone'
     plan = make_plan([upstream_file('AmberTools-25.2-foss-2025a.eb')], upstream_site)
     loaded = loaded_with(plan.nodes)[plan.targets[0]]
     assert {name.split('/')[0] for name in loaded if 'cray-netcdf' in name} == {'cray-netcdf-hdf5parallel'}
