@@ -57,10 +57,9 @@ def load_backends() -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=None)
-def stands_for() -> Mapping[str, str]:
-    """Software of upstream's that the module holds -> version that it holds."""
-    return {name: entry['version'] for entry in load_backends()['packages'].values()
-            for name in entry.get('stands_for', ())}
+def stands_for(suffix: str) -> Mapping[str, str]:
+    """Software of upstream's that a variant of the module holds -> version that it holds."""
+    return {name: entry['version'] for entry in of_variant(suffix).values() for name in entry.get('stands_for', ())}
 
 
 def variants() -> Tuple[str, ...]:
@@ -75,9 +74,15 @@ def wheels(python: str, suffix: str) -> Mapping[str, Mapping[str, Any]]:
     :param python: version of cray-python
     :param suffix: one of variants()
     """
-    return {name: entry for name, entry in load_backends()['packages'].items()
+    return {name: entry for name, entry in of_variant(suffix).items()
             if (suffix or name != 'setuptools')
             and version_key(python) < version_key(entry.get('python_below', f'{python}.1'))}
+
+
+def of_variant(suffix: str) -> Mapping[str, Mapping[str, Any]]:
+    """The wheels of a variant for whatever cray-python, by normal name."""
+    return {name: {**entry, **({} if suffix else entry.get('carried_setuptools', {}))}
+            for name, entry in load_backends()['packages'].items()}
 
 
 def recipe_text(release: Mapping[str, Any], suffix: str, header: str) -> str:
