@@ -58,3 +58,19 @@ def test_a_file_with_another_checksum_is_not_taken(index, pypi, tmp_path):
     with pytest.raises(LookupError, match='pip'):
         pypi.fetch('odd', '1.0', 'odd-1.0.tar.gz', str(tmp_path / 'target'), ['0' * 64])
     assert {path.name for path in tmp_path.iterdir()} == {'index'}
+
+
+@pytest.mark.parametrize('urls, filename, project', [
+    (['https://pypi.python.org/packages/source/n/netCDF4'], 'netcdf4-1.7.2.tar.gz', 'netCDF4'),
+    (['https://files.pythonhosted.org/packages/10/8e/2c53'], 'spg-lib-2.5.0.tar.gz', 'spg-lib'),
+    # a wheel has the name of its project, wherever the recipe fetches it
+    (['https://github.com/theochem/iodata/releases/download/v1.0.0a5/'], 'qc_iodata-1.0.0a5-py3-none-any.whl',
+     'qc_iodata'),
+    (['https://github.com/yaml/pyyaml/archive'], '6.0.2.tar.gz', None)])
+def test_files_that_pypi_has(urls, filename, project):
+    """iodata was said not to be obtainable."""
+    pytest.importorskip('easybuild.framework')
+    spec = importlib.util.spec_from_file_location('sources_wanted', SOURCE.with_name('wanted.py'))
+    wanted = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(wanted)
+    assert wanted._pypi_project(urls, filename) == project
