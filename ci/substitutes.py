@@ -24,7 +24,7 @@ REASON = 'the source of the version that upstream names can\'t be had here (ci/p
 
 
 def substitutes() -> Dict[str, Any]:
-    """The data: `recipes` by upstream's file name, `dependencies` by software."""
+    """The data: `recipes` by upstream's file name, `dependencies` and `untested` (why) by software."""
     with open(DATA, encoding='utf-8') as handle:
         return json.load(handle)
 
@@ -57,8 +57,12 @@ def write(prefix: str, folders: Sequence[str]) -> None:
         os.makedirs(os.path.dirname(target), exist_ok=True)
         write_atomic(target, text_of(name, read_text(path), change))
     os.makedirs(os.path.join(prefix, 'overrides'), exist_ok=True)
-    for software, versions in data['dependencies'].items():
-        override = {'name': software, 'overrides': [{'reason': REASON, 'dependencies': versions}]}
+    overrides = {software: {'reason': REASON, 'dependencies': versions}
+                 for software, versions in data['dependencies'].items()}
+    overrides.update((software, {'reason': reason, 'parameters': {'runtest': False}})
+                     for software, reason in data['untested'].items())
+    for software, entry in overrides.items():
+        override = {'name': software, 'overrides': [entry]}
         write_atomic(os.path.join(prefix, 'overrides', f'{software}.json'), json.dumps(override, indent=2) + '\n')
 
 
@@ -69,5 +73,7 @@ def table() -> List[str]:
     lines += [f'| {name} | {change["source"]}{", autoreconf" if change.get("autoreconf") else ""} |'
               for name, change in data['recipes'].items()]
     lines += ['', '| software | takes, instead of upstream\'s version |', '|---|---|']
-    return lines + [f'| {software} | {", ".join(" ".join(pair) for pair in versions.items())} |'
-                    for software, versions in data['dependencies'].items()]
+    lines += [f'| {software} | {", ".join(" ".join(pair) for pair in versions.items())} |'
+              for software, versions in data['dependencies'].items()]
+    return lines + ['', *(f'* {software}: its recipe\'s own tests are left out, as {reason}.'
+                          for software, reason in data['untested'].items())]
