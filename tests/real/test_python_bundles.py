@@ -37,7 +37,7 @@ def test_every_member_is_there_and_pip_has_nothing_against_it(built, module):
     done = built.run(f'module load {module} && python3 -m pip check && python3 -m pip list --format=json', check=True)
     assert 'No broken requirements found.' in done.stdout
     normal = {re.sub('[-_.]+', '-', item['name']).lower(): item['version']
-              for item in json.loads(done.stdout.splitlines()[-1])}
+              for item in json.loads(next(line for line in done.stdout.splitlines() if line.startswith('[{')))}
     for member, wanted, _ in read_recipe(str(recipe)).parameters['exts_list']:
         assert normal[re.sub('[-_.]+', '-', member).lower()] == wanted
 
