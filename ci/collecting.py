@@ -402,5 +402,5 @@ def build_all(wanted: Sequence[str], results: Results, builder: Builder, number:
 
 
 if __name__ == '__main__':
-    from lumi_hooks.cli.ending import ended
+    from lumi_hooks.cli.exit_status import ended
     sys.exit(ended('ci/collection', main, 'what was built stays'))

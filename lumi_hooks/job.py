@@ -155,7 +155,8 @@ class Job:
             if len(site.prefixes) > 1:
                 yield f'export LUMI_HOOKS_PREFIXES={quote.shell(":".join(site.prefixes))}'
         loads = [f'module load {sites.said("here", release=release, partition=site.partition)}']
-        if site.mode == 'user' and len(site.prefixes) > 1:
+        # modules of a site's own stack put a single prefix onto MODULEPATH themselves
+        if site.mode == 'user' and (len(site.prefixes) > 1 or not sites.variable('stack')):
             # each is put in front of the ones before, one's own in front of all, as the module lumi-hooks does it
             loads += [f'module use {quote.shell(folder)}' for prefix in reversed(site.prefixes)
                       for folder in reversed(module_folders(prefix, release, site.partition))]

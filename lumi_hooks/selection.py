@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import sites
-from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
+from .index import Source, choose_source, parse_filename
 from .packages import package, treatment
 from .releases import library_variants, library_versions, load_machine, load_upstream, python_packages
 from .site import Site

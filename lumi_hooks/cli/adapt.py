@@ -13,12 +13,12 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
-from ..recipe import files_beside, parse_recipe, read_recipe
+from ..recipe import parse_recipe, patches_in_folder, read_recipe
 from ..render import describe, render
 from ..selection import own_recipe
 from ..site import Site
 from ..store import with_checksums
-from . import diff, place
+from . import diff, site_options
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -52,14 +52,14 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the site is unknown, DIR can't be written
     """
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     found: List[Adaptation] = []
     asked: Dict[int, str] = {}
     closure = Closure(site)
     failed = Partial('recipe')
     for name in options.recipe:
         with failed.of(name):
-            path = place.given_recipe(name, site, folders)
+            path = site_options.given_recipe(name, site, folders)
             adaptation = look(path, site)
             derived = closure.follow(adaptation) if adaptation.status == ADAPTED else ()
             if adaptation.module in closure.refused:
@@ -179,7 +179,7 @@ def write(adaptation: Adaptation, folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         contents = {os.path.join(folder, os.path.basename(patch)): read_text(patch)
-                    for patch in (*files_beside(adaptation.recipe), *adaptation.beside)}
+                    for patch in (*patches_in_folder(adaptation.recipe), *adaptation.beside)}
         for place_of, content in {**contents, path: text}.items():
             if not os.path.exists(place_of) or read_text(place_of) != content:
                 write_atomic(place_of, content)

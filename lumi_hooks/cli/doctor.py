@@ -5,13 +5,13 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from .. import doctor, older
+from .. import doctor, older, settings
 from ..adapt import adapt
 from ..doctor import CHECKS, ERROR, Check, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
 from ..plan import BUILD, Plan, make_plan
 from ..recipe import read_recipe
-from . import place
+from . import site_options
 from .command import add_command
 from .console import Cell, Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """
     failed = Partial('recipe')
     try:
-        site, folders = place.find_site(options)
+        site, folders = site_options.find_site(options)
     except LumiHooksError as err:
         # a contradictory environment is a finding, too
         findings = [Finding('environment', ERROR, str(err))]
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     site = replace(site, allow=site.allow | {name for name in options.allow.split(',') if name})
     packages: Tuple[Package, ...] = ()
     plan: Optional[Plan] = None
-    paths = place.given_recipes(options.recipe, site, folders, failed)
+    paths = site_options.given_recipes(options.recipe, site, folders, failed)
     if paths:
         plan = make_plan(paths, site)
         packages = packages_of(plan)
@@ -101,6 +101,7 @@ def as_json(findings: List[Finding], packages, here: Optional[Situation]) -> Dic
             'packages': [package.module for package in packages],
             'findings': [{'check': finding.check, 'level': finding.level, 'text': finding.text}
                          for finding in findings],
+            'settings': settings.in_force(),
             'passed': [entry.id for entry in _passed(findings, here)]}
 
 
@@ -119,6 +120,7 @@ def show(findings: List[Finding], packages, here: Optional[Situation]) -> None:
     rows += [[Styled('ok', 'green'), bold(entry.id), entry.title] for entry in _passed(findings, here)]
     rows += [[dim('not checked'), bold(id), why] for id, why in (doctor.skipped(here) if here else {}).items()
              if id not in {finding.check for finding in findings}]
+    rows += [[dim('set'), bold('settings'), text] for text in settings.in_force()]
     console.table(rows)
     if here and packages:
         console.say()

@@ -8,16 +8,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import quote, sites
 from ..catalogue import similar
-from ..eb import removal
-from ..eb.aside import pending
-from ..eb.removal import Target
+from ..eb.lifecycle import removal
+from ..eb.lifecycle.removal import Target
+from ..eb.lifecycle.rollback import pending
 from ..errors import LumiHooksError, SiteError
 from ..files import umask
 from ..prefix import held, permissions
 from ..prefix.held import REMOVED, UNDONE, Note
 from ..record.removable import needed_by, target
 from ..site import Site
-from . import place
+from . import site_options
 from .command import add_command
 from .console import print_json
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.now and not options.expire:
         raise LumiHooksError('--now goes with --expire: it deletes what was removed before')
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if not site.prefix or not os.path.isdir(site.prefix):
         raise SiteError(f'there is nothing to remove: the prefix '
                         f'{site.prefix or "(" + sites.variable("prefix") + ")"} does not exist')
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
-    names = dict.fromkeys(place.installed_name(what, site) for what in options.module)
+    names = dict.fromkeys(site_options.installed_name(what, site) for what in options.module)
     targets = list({item.module: item for item in (target(name, site) for name in names)}.values())
     needed = needed_by(targets, site)
     blocked = any(needed.values()) and not options.force

@@ -9,11 +9,11 @@ SHOWN = 80
 
 
 @check('environment', 'the environment holds nothing that changes what is built')
-def environment(here: Situation):
+def environment(situation: Situation):
     """`eb` keeps builds clean of all but MODULEPATH, and says itself what it leaves out: nothing twice."""
-    if here.inside:
+    if situation.inside:
         return
-    for one in foreign(here.env):
+    for one in foreign(situation.env):
         parts = ', '.join(one.parts)
         shown = parts if len(parts) <= SHOWN else parts[:SHOWN] + ' …'
         has = f'{one.name}={shown}' if one.kind == VALUE else f'{one.name} holds {shown}'

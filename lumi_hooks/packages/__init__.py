@@ -22,7 +22,7 @@ groups.json says the same once for many packages. A package's own file wins over
 import os
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, FrozenSet, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
 from .. import sites
 from ..data import ROOT
@@ -74,15 +74,21 @@ def _files() -> FrozenSet[str]:
 
 @lru_cache(maxsize=None)
 def _groups() -> Mapping[str, Any]:
-    return checked('packages/groups.json')
+    return sites.filled(checked('packages/groups.json'))
 
 
 @lru_cache(maxsize=None)
 def members() -> Mapping[str, Mapping[str, Any]]:
-    """The packages that are treated as a group: name -> the group's entry, with its name."""
-    found = {}
+    """
+    The packages that are treated as a group: name -> the group's entry, with its name. What an operating system may
+    have counts where the site says that its own has it.
+    """
+    found: Dict[str, Mapping[str, Any]] = {}
+    system = sites.read('machine.json').get('operating_system', {}).get('provides', ())
     for group, entry in _groups()['groups'].items():
         for name in entry['members']:
+            if entry.get('operating_system') and name not in system:
+                continue
             if name in found:
                 raise DataError(f'packages/groups.json: {name} is a member of two groups')
             found[name] = dict(entry, group=group)

@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import Dict, Optional, Sequence, Set
 
 from .. import sites
-from ..central import is_archive, module_version
 from ..dependency import Dependency
+from ..index import is_archive, module_version
 from ..prefix import holder
 from ..releases import load_machine
 from ..rules.rocm_system import rocm_problem

@@ -30,7 +30,7 @@ def hides(env: Mapping[str, str] = os.environ) -> bool:
     """Are modules hidden that came in as dependencies alone? $LUMI_HOOKS_HIDE (on, off), else the site's data."""
     said = env.get(SWITCH, '').strip().lower()
     if said:
-        return said not in ('off', '0', 'no', 'false')
+        return said != 'off'
     return bool(load_machine().get('hide_dependencies', False))
 
 

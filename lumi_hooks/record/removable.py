@@ -7,13 +7,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from .. import sites
 from ..catalogue import similar
-from ..central import module_version
-from ..eb.removal import Target
+from ..eb.lifecycle.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import names_in, read_text
+from ..index import module_version
 from ..prefix import archive_folders, holder, name_of
+from ..presence import DUE, fallen, root_of
 from ..site import Site, stack_version
-from ..standing import DUE, fallen, root_of
 from ..versions import version_key
 from . import read_record
 

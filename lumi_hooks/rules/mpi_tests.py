@@ -4,7 +4,7 @@ Tests and sanity checks that start MPI programs: Cray MPICH starts them by srun 
 login node. What was left out is said, and belongs into a job after the installation.
 """
 import re
-from typing import Any, Iterator, List, Tuple
+from typing import Any, Iterator, List, Mapping, Tuple
 
 from .. import sites
 from ..change import Change
@@ -19,6 +19,10 @@ LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![
 _STARTS = re.compile(LAUNCHER.pattern + r'|%\(mpi_cmd_prefix\)s|\b(?:OMPI|PRTE)_MCA_\w+')
 _WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
+# options that build software with MPI: --enable-mpi, -DENABLE_MPI=ON, -Dhpcprof_mpi=enabled
+_SWITCHED_ON = re.compile(r'--(?:enable|with)-mpi\b(?!=no\b)'
+                          r'|-D(?:\w*_)?MPI(?::BOOL)?=(?:ON|YES|TRUE|1|enabled)\b', re.I)
+_OPTIONS = ('configopts', 'preconfigopts', 'prebuildopts', 'buildopts')
 CHECKS = 'sanity_check_commands'
 _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone: run it there, lumi-eb job writes one'
 
@@ -28,11 +32,13 @@ _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone
 def mpi_tests(draft: Draft, site: Site):
     """
     The test step is left out where the package is known to start MPI programs in it (`mpi-tests` in its data file),
-    or where the recipe says that it uses MPI or calls what starts its programs. Of sanity checks only the commands
-    that start MPI programs are left out, the others and the files stay.
+    or where the recipe says that it uses MPI, switches it on, or calls what starts its programs. Of sanity checks only
+    the commands that start MPI programs are left out, the others and the files stay.
     """
     known = uses(draft.name, 'mpi-tests')
-    if known['value'] if known else _says_so(draft.parameters) or bool(draft.option('usempi')):
+    starts = known['value'] if known else bool(draft.option('usempi')) or _says_so(draft.parameters) \
+        or _has(_STARTS, draft.recipe.parameters, CHECKS) or _has(_SWITCHED_ON, draft.parameters, *_OPTIONS)
+    if starts:
         why = f'{known["reason"]}; {_WHY}' if known else f'the tests of software that uses MPI start it; {_WHY}'
         if known and known.get('whole'):
             before = draft.parameters.get('skipsteps')
@@ -42,18 +48,24 @@ def mpi_tests(draft: Draft, site: Site):
             yield Change('runtest', draft.parameters.get('runtest'), False, 'mpi-tests', why, mpi_tests.link)
         if draft.parameters.get('test_cmd'):
             yield Change('test_cmd', draft.parameters['test_cmd'], None, 'mpi-tests', why, mpi_tests.link)
-    for name, before, after in _without_launchers(draft):
+    for name, before, after in _without_launchers(draft, bool(known and starts)):
         yield Change(name, before, after, 'mpi-tests', _WHY, mpi_tests.link)
 
 
-def _says_so(parameters: Any) -> bool:
+def _says_so(parameters: Mapping[str, Any]) -> bool:
     """Does one of the parameters about tests call what starts MPI programs?"""
-    return any(_STARTS.search(text) for name in _TESTS for text in texts(parameters.get(name)))
+    return _has(_STARTS, parameters, *_TESTS)
 
 
-def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
-    """Sanity checks and extensions without the commands that start MPI programs."""
-    if not any(word in draft.recipe.text for word in _WORDS):  # quicker than the pattern, for most recipes
+def _has(pattern: 're.Pattern', parameters: Mapping[str, Any], *names: str) -> bool:
+    """Is the pattern in a text of one of these parameters?"""
+    return any(pattern.search(text) for name in names for text in texts(parameters.get(name)))
+
+
+def _without_launchers(draft: Draft, starts: bool) -> Iterator[Tuple[str, Any, Any]]:
+    """Sanity checks and extensions without the commands that start MPI programs; `starts`: all tests do."""
+    # quicker than the pattern, for most recipes
+    if not starts and not any(word in draft.recipe.text for word in _WORDS):
         return
     before = draft.parameters.get(CHECKS)
     after = _others(before)
@@ -61,7 +73,7 @@ def _without_launchers(draft: Draft) -> Iterator[Tuple[str, Any, Any]]:
         yield CHECKS, before, after
     extensions = draft.parameters.get('exts_list')
     if isinstance(extensions, (list, tuple)):
-        changed = [_extension(item) for item in extensions]
+        changed = [_extension(item, starts) for item in extensions]
         if changed != list(extensions):
             yield 'exts_list', extensions, changed
 
@@ -74,12 +86,12 @@ def _others(commands: Any) -> Any:
     return commands if len(kept) == len(commands) else type(commands)(kept)
 
 
-def _extension(item: Any) -> Any:
-    """An extension without what starts MPI programs in its tests."""
+def _extension(item: Any, starts: bool) -> Any:
+    """An extension without what starts MPI programs in its tests; `starts`: they do, whatever it says."""
     if not isinstance(item, (list, tuple)) or len(item) < 3 or not isinstance(item[2], dict):
         return item
     options = dict(item[2])
-    if _says_so(options):
+    if _says_so(options) or starts and (options.get('test_cmd') or options.get('runtest')):
         options.pop('test_cmd', None)
         options['runtest'] = False
     if CHECKS in options:

@@ -4,11 +4,11 @@ from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
 from ..backends import load_backends, stands_for
-from ..central import normal_name
 from ..change import Change
 from ..dependency import Dependency
 from ..errors import DataError
 from ..files import read_text
+from ..index import normal_name
 from ..packages import package, treatment
 from ..recipe import read_recipe
 from ..releases import generation_of, load_upstream, python_packages
@@ -36,8 +36,8 @@ def _present(draft: Draft):
 
 def _python(draft: Draft, site: Site) -> Optional[Dependency]:
     """Upstream's Python that a recipe of packages built by pip was made with, where cray-python stands in for it."""
-    if not _easyblocks(draft) & set(_data()['easyblocks']) \
-            or Dependency.external_module(site.release.module('cray-python')) not in _present(draft):
+    if Dependency.external_module(site.release.module('cray-python')) not in _present(draft) \
+            or not _easyblocks(draft) & set(_data()['easyblocks']):
         return None
     return next((item for item in draft.recipe.dependencies() if item.name == 'Python'), None)
 

@@ -13,7 +13,7 @@ from typing import Collection, FrozenSet, Iterator, Pattern, Tuple
 from ..change import Refusal
 from ..dependency import root_variable
 from ..files import read_text
-from ..recipe import files_beside
+from ..recipe import patches_in_folder
 from ..releases import load_provided, load_toolchains
 from ..site import Site
 from .base import rule
@@ -49,8 +49,8 @@ def unprovided(draft: Draft, site: Site) -> Iterator[Unprovided]:
     found = list(command_texts(draft))
     whole = '\n'.join(text for _, text in found)
     yield from _places(found)
-    yield from _absent(found, whole)
-    yield from _patched(draft, whole)
+    yield from _absent(found, whole, site)
+    yield from _patched(draft, whole, site)
     if '$' in whole:
         yield from _variables(draft, site, found, whole)
 
@@ -78,32 +78,33 @@ def _places(found: Collection[Tuple[str, str]]) -> Iterator[Unprovided]:
 
 
 @lru_cache(maxsize=None)
-def _patterns() -> Tuple[Tuple[str, Pattern[str], str, bool], ...]:
+def _patterns(toolchain: str) -> Tuple[Tuple[str, Pattern[str], str, bool], ...]:
     return tuple((entry['kind'], re.compile(_BEFORE + f'(?:{entry["pattern"]})' + _BEHIND), entry['instead'],
-                  entry.get('answered', False)) for entry in load_provided()['absent'])
+                  entry.get('answered', False)) for entry in load_provided()['absent']
+                 if toolchain in entry.get('toolchains', (toolchain,)))
 
 
-def _absent(found: Collection[Tuple[str, str]], whole: str, linked: bool = False) -> Iterator[Unprovided]:
+def _absent(found: Collection[Tuple[str, str]], whole: str, site: Site, linked: bool = False) -> Iterator[Unprovided]:
     """Programs, libraries and headers that are not there; `linked`: without those that the linker finds."""
-    for kind, pattern, instead, answered in _patterns():
+    for kind, pattern, instead, answered in _patterns(site.toolchain):
         if not (linked and answered) and pattern.search(whole):
             for parameter, text in found:
                 for word in dict.fromkeys(pattern.findall(text)):
                     yield Unprovided(kind, word, parameter, instead)
 
 
-def _patched(draft: Draft, whole: str) -> Iterator[Unprovided]:
+def _patched(draft: Draft, whole: str, site: Site) -> Iterator[Unprovided]:
     """
     The same of the lines that a recipe's patches add. What its commands name as well, they deal with; libraries that
     the toolchain answers to are there.
     """
-    for path in files_beside(draft.recipe):
+    for path in patches_in_folder(draft.recipe):
         try:
             lines = read_text(path, 'replace').splitlines()
         except OSError:
             continue
         text = '\n'.join(line[1:] for line in lines if line.startswith('+') and not line.startswith('+++'))
-        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text, True)
+        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text, site, True)
                     if item.name not in whole)
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Words of GNU's compilers in a recipe's own commands and options, where others stand here."""
 import re
+from functools import partial
 from typing import Iterator, Optional
 
 from .. import sites
@@ -10,7 +11,7 @@ from ..site import Site
 from .base import rule
 from .draft import Draft
 from .easyblock import class_name
-from .texts import in_commands, left_out
+from .texts import in_commands, left_out, options_with
 
 # a compiler as the first word of what a variable or an option is given, with a version or without; not a preprocessor
 # (of sed's words the new ones)
@@ -31,6 +32,8 @@ _NATIVE_OF_LLVM = re.compile(r'(target-cpu|LLC_HOST_CPU)=native(?![\w-])')
 # options for the Fortran compiler: the value of a variable of configure, make or CMake, in quotes or one word
 _FORTRAN = re.compile(r'((?<!\w)(?:\w*(?:FC|F|F77|F90|F95)FLAGS|(?:-D)?\w*Fortran_FLAGS\w*(?::\w+)?|'
                       r'(?:MPI)?(?:FC|F77|F90))\+?=)(?:(["\'])(.*?)\2|([^\s"\']+))', re.S)
+# gfortran itself is started; SYSTEM=gfortran chooses a part of a makefile, in which a variable names the compiler
+_CALLED = re.compile(r'(?<![=\w])gfortran\b')
 # the same of a recipe's toolchainopts
 _FORTRAN_OPTIONS = ('extra_fflags', 'extra_fcflags', 'extra_f90flags')
 
@@ -88,12 +91,21 @@ def _processor(draft: Draft, site: Site) -> Iterator[Change]:
     """The parameter of an easyblock that looks at the processor of the building node, where a recipe names none."""
     easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
     for entry in load_provided()['processor_parameters']:
-        before = draft.parameters.get(entry['parameter'])
-        if entry['easyblock'] == easyblock and before in (None, '', 'auto'):
-            after = processor(site, entry['words'])
-            if after:
-                yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
-                             f'{site.partition}; the easyblock would take that of the node that builds', entry['link'])
+        before, after = draft.parameters.get(entry['parameter']), processor(site, entry['words'])
+        option = entry.get('option')
+        if not after or draft.name != entry.get('package', draft.name) \
+                or easyblock != entry.get('easyblock', easyblock):
+            continue
+        if option:
+            after = options_with(before, partial(_with_option, option, after))
+        if after != before and (option or before in (None, '', 'auto')):
+            yield Change(entry['parameter'], before, after, 'native-target', 'it is the processor of partition '
+                         f'{site.partition}; the build would take that of the node that it runs on', entry['link'])
+
+
+def _with_option(option: str, value: str, text: str) -> str:
+    """Options with one more, unless they have it."""
+    return text if option in text else f'{text} {option}={value}'.lstrip()
 
 
 @rule('fortran-words', 'options of gfortran are translated for the other Fortran compilers',
@@ -117,7 +129,7 @@ def fortran_words(draft: Draft, site: Site):
         return flags
 
     def change(text: str) -> str:
-        if re.search(r'\bgfortran\b', text):
+        if _CALLED.search(text):
             return text
         text = pattern.sub(lambda found: words[found.group(1)], text)
         return _FORTRAN.sub(lambda found: '{0}{1}{2}{1}'.format(

@@ -6,7 +6,7 @@ import zlib
 from pathlib import Path
 
 from lumi_hooks.verify.check import Question, verify
-from lumi_hooks.verify.places import find_places
+from lumi_hooks.verify.locations import find_locations
 
 MACHINE_CODE = b'\x7fELF' + bytes(60)
 
@@ -127,9 +127,9 @@ class Place:
     def verify(self, library_path=(), root=None, cache=None, **more):
         """The report on the installation."""
         root = str(root or self.root)
-        places = find_places(root, {}, str(self.system), [str(self.software)], [str(self.build)])
+        locations = find_locations(root, {}, str(self.system), [str(self.software)], [str(self.build)])
         path = [*library_path, *sorted(str(folder) for folder in self.software.glob('*/*/lib')), str(self.rocm)]
-        return verify(Question(places, tuple(map(str, path)), '25.03', jobs=1, **more), cache=cache or {})
+        return verify(Question(locations, tuple(map(str, path)), '25.03', jobs=1, **more), cache=cache or {})
 
     def findings(self, **more):
         """File names and rules that were found."""

@@ -13,8 +13,8 @@ from test_live import configured, world  # noqa: F401  (fixtures)
 
 from lumi_hooks.adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from lumi_hooks.catalogue import upstream_recipes
-from lumi_hooks.central import Index
 from lumi_hooks.data import ROOT
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, Planner, make_plan
 from lumi_hooks.plan import REFUSED as NOT_PLANNED
 from lumi_hooks.plan import outline as outlines
@@ -85,7 +85,7 @@ def test_deterministic(path, place):
 def test_deterministic_in_another_process():
     """Nothing depends on the order of sets and dictionaries: processes with other hash seeds write the same bytes."""
     paths = WITH_TOOLCHAIN[::len(WITH_TOOLCHAIN) // 25]
-    code = 'import sys\nfrom lumi_hooks.adapt import adapt\nfrom lumi_hooks.central import Index\n' \
+    code = 'import sys\nfrom lumi_hooks.adapt import adapt\nfrom lumi_hooks.index import Index\n' \
            'from lumi_hooks.recipe import parse_recipe, read_recipe\nfrom lumi_hooks.render import render\n' \
            'from lumi_hooks.site import make_site\n' \
            'site = make_site("25.03", index=Index((), (), sys.argv[1:2]), env={})\n' \

@@ -11,16 +11,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from survey_page import page as docs_page
 from writing import put_recipe
 
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.schemas import checked
 from lumi_hooks.site import make_site
-from lumi_hooks.survey import PLANNED, Finding, Survey, every, recipes_below, survey
-from lumi_hooks.survey.docs import page as docs_page
+from lumi_hooks.survey import PLANNED, RecipeResult, Survey, every, recipes_below, survey
 from lumi_hooks.survey.report import page
 
 CONTRACT = {'recipes', 'planned', 'refused', 'failed', 'by_toolchain', 'seconds'}
@@ -218,7 +218,7 @@ def test_docs_page(collection, site_of):
     assert re.search(r'\| 25\.03 \| cpeGNU \| C \| 2 \| 1 \| 4 \| 3 \| 2 of 3 \| 66\.7% \|', text)
     assert 'Each of 10 recipes was planned' in text
     assert 'one recipe in 4 was looked at' in docs_page([survey(paths, site_of(collection))], 4)
-    assert 'lumi-eb survey --write-docs' in text and '| no-recipe |' in text
+    assert '`ci/survey docs/survey.md' in text and '| no-recipe |' in text
 
 
 @pytest.fixture(scope='module')
@@ -252,11 +252,35 @@ def test_sizes_of_plans(site):
     """Of what is planned on GNU toolchains: SYSTEM recipes, refused ones and what is there already do not count."""
     gnu, system = ('GCC', '14.2.0'), ('system', '')
     found = Survey(site, 7, [
-        *(Finding(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
-        Finding('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust')),
-        Finding('s.eb', system, 'SYSTEM', PLANNED, builds=50), Finding('r.eb', gnu, '2025a', 'refused'),
-        Finding('there.eb', gnu, '2025a', PLANNED)])
+        *(RecipeResult(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
+        RecipeResult('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust'), brought=('LLVM',)),
+        RecipeResult('s.eb', system, 'SYSTEM', PLANNED, builds=50), RecipeResult('r.eb', gnu, '2025a', 'refused'),
+        RecipeResult('there.eb', gnu, '2025a', PLANNED)])
     sizes = found.sizes()
-    assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25}}
-    assert sizes['2025a'] == {'plans': 3, 'median': 2, 'p90': 9, 'giants': {}}
+    assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25},
+                            'brought': {'LLVM': 0.25}}
+    assert sizes['2025a'] == {'plans': 3, 'median': 2, 'p90': 9, 'giants': {}, 'brought': {}}
     assert set(sizes) == {'all', '2025a', '2022a'}
+
+
+@pytest.mark.parametrize('recipe, large', [
+    ('maturin-1.9.1-GCCcore-14.3.0.eb', ()), ('bcrypt-4.3.0-GCCcore-14.2.0.eb', ()),
+    ('paramiko-4.0.0-GCCcore-14.2.0.eb', ('Rust',))])
+def test_what_is_in_rust_itself_does_not_bring_it(upstream_site, upstream_file, recipe, large):
+    """bcrypt is compiled by Rust, as maturin among its build tools says; paramiko is not, and needs bcrypt."""
+    found, = survey([upstream_file(recipe)], upstream_site).findings
+    assert found.giants == ('Rust',) and found.brought == large
+
+
+def test_a_program_made_for_salmon_1_gets_salmon_1(upstream_site, upstream_file):
+    """Salmon 2 is another program, in Rust."""
+    plan = make_plan([upstream_file('Trinity-2.15.2-foss-2024a-Java-17.eb')], upstream_site)
+    names = {node.name: node.module for node in plan.of(BUILD)}
+    assert names['Salmon'].startswith('Salmon/1.') and 'Rust' not in names
+
+
+def test_a_recipe_for_gtk_3_gets_the_webkit_for_gtk_3(upstream_site, upstream_file):
+    """wxPython 4.2.1 and GTK4 would be two windows' libraries in one program, and GTK4's brings Rust."""
+    path = upstream_file('wxPython-4.2.1-foss-2023a.eb')
+    names = {node.name: node.module for node in make_plan([path], upstream_site).of(BUILD)}
+    assert names['WebKitGTK+'].startswith('WebKitGTK+/2.41') and not {'GTK4', 'Rust'}.intersection(names)

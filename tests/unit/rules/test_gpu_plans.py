@@ -6,8 +6,8 @@ from writing import put_recipe
 
 from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
+from lumi_hooks.index import Index
 from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record.explanation import record_site
@@ -54,7 +54,7 @@ def test_the_closure_derives_the_same_recipes(world):
 def test_adapting_is_idempotent(recipe, thing, g):
     thing()
     once = adapt(recipe(CUDA), g)
-    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.place(recipe(CUDA), g))
+    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.site_for_recipe(recipe(CUDA), g))
     assert again.status == 'unchanged' and again.module == once.module
 
 

@@ -9,11 +9,13 @@ from ruling import BY_ID, says
 from lumi_hooks.adapt import adapt
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
+from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import known as known_rules
 from lumi_hooks.rules import provided
 from lumi_hooks.rules import python as python_rules
 from lumi_hooks.rules.draft import Draft
+from lumi_hooks.site import make_site
 
 # --- what is known of a package's own dependencies
 
@@ -133,3 +135,29 @@ def test_h5py_leaves_the_module_of_numpy_2_out_with_numpy_1_alone(recipe, site, 
 def test_options_that_easybuild_does_not_take_stay(odd):
     assert known_rules._with(odd, '-DX=ON') == odd
     assert known_rules._with(['-DY=1', None], '-DX=ON') == ['-DY=1 -DX=ON', '-DX=ON']
+
+
+@pytest.mark.parametrize('name', ['NASM', 'Yasm', 'gperf', 'pkgconf'])
+def test_R13_tools_for_building_are_not_loaded_with_the_software(recipe, name):
+    """libjpeg-turbo of 2025a loads NASM: buildtools/25.09 stood beside buildtools/25.09-CMake3 in 1,296 plans."""
+    site = make_site('25.09', env={})
+    kept = adapt(recipe(f"dependencies = [({name!r}, '2.0'), ('zlib', '1.3.1')]\n"
+                        "builddependencies = [('CMake', '3.31.3')]\n"), site)
+    assert 'buildtools' not in [item.name for item in kept.dependencies()]
+    tool, = kept.dependencies('builddependencies')
+    assert (tool.name, tool.versionsuffix) == ('buildtools', '-CMake3')
+
+
+def test_a_tool_that_software_starts_stays(recipe, site):
+    """Octave's help is made by makeinfo."""
+    kept = adapt(recipe("dependencies = [('makeinfo', '6.8')]\n"), site)
+    assert 'buildtools' in [item.name for item in kept.dependencies()]
+
+
+def test_pytorch_without_the_ffmpeg_that_it_no_longer_reads(upstream_file, upstream_index):
+    """With it, and torchvision's of another major version, 59 plans of release 24.03 were refused."""
+    site = make_site('24.03', index=upstream_index, env={})
+    for name, there in (('PyTorch-2.6.0-foss-2024a.eb', False), ('PyTorch-2.1.2-foss-2023a.eb', True)):
+        kept = adapt(read_recipe(upstream_file(name)), site)
+        assert ('FFmpeg' in [item.name for item in kept.dependencies()]) is there, name
+    assert not make_plan([upstream_file('accelerate-0.33.0-foss-2023a.eb')], site).refused

@@ -15,6 +15,10 @@ MPI = "toolchainopts = {'usempi': True}\n"
     (MPI + "test_cmd = 'ctest'\n", {'runtest': False, 'test_cmd': None}),
     (MPI + "runtest = False\n", {}), (MPI, {}), ("runtest = 'check'\n", {}),
     # the recipe says it, without the option
+    ("runtest = 'check'\nconfigopts = '-DENABLE_MPI=ON'\n", {'runtest': False}),
+    ("runtest = 'check'\nconfigopts = ['--enable-mpi', '--x']\n", {'runtest': False}),
+    ("runtest = 'check'\nconfigopts = '--enable-mpi=no --with-mpicc=cc -DENABLE_MPI=OFF'\n", {}),
+    ("runtest = 'check'\nsanity_check_commands = ['mpirun x']\n", {'runtest': False, 'sanity_check_commands': []}),
     ("runtest = 'test'\npretestopts = 'export OMPI_MCA_rmaps_base_oversubscribe=true && '\n", {'runtest': False}),
     ("runtest = 'pytest && mpirun -np 2 pytest'\n", {'runtest': False}),
     ("sanity_check_commands = ['mpirun -n 1 icon --version', 'icon --help', ('%(mpi_cmd_prefix)s x', 'y')]\n",
@@ -45,6 +49,14 @@ def test_easyblocks_that_test_though_no_recipe_says_so(recipe, site, name, versi
     assert (kept.parameters['runtest'], kept.parameters.get('skipsteps')) == (False, skipped)
     more = adapt(recipe(MPI + "skipsteps = ['source']\n", name=name, version=version), site).parameters['skipsteps']
     assert more == ['source', *(skipped or ())]
+
+
+def test_R5_tests_of_an_extension_that_is_made_for_mpi(recipe, site):
+    """ESMPy's import starts MPI; PyTables, whose recipe says usempi as well, is built with the serial HDF5."""
+    tested = "exts_list = [('x', '1', {'runtest': 'pytest'})]\n"
+    assert adapt(recipe(tested, name='ESMPy'), site).parameters['exts_list'] == [('x', '1', {'runtest': False})]
+    kept = adapt(recipe(MPI + tested, name='PyTables'), site).parameters['exts_list']
+    assert kept == [('x', '1', {'runtest': 'pytest'})]
 
 
 @pytest.mark.parametrize('before, after', [

@@ -7,9 +7,9 @@ from ruling import says
 from writing import put_module
 
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.index import Index
 from lumi_hooks.plan import make_plan
 from lumi_hooks.plan.together import loaded_with
 from lumi_hooks.recipe import read_recipe

@@ -54,6 +54,13 @@ def test_the_rest_is_a_note(recipe, site):
     assert [note for note in found.notes if 'CLFAGS' in note] == ['buildopts names $CLFAGS: nothing is known to set it']
 
 
+@pytest.mark.parametrize('toolchain, told', [('cpeGNU', []), ('cpeCray', ['-lgfortran', 'gfortran'])])
+def test_names_of_gnus_compilers_with_the_others(recipe, toolchain, told):
+    site = make_site('25.03', toolchain=toolchain, env={})
+    found = adapt(recipe("prebuildopts = 'export LIBS=-lgfortran FPP=\"gfortran -E\" && '\n"), site)
+    assert [note.split(':')[0] for note in found.notes] == [f'prebuildopts names {name}' for name in told]
+
+
 def test_what_other_rules_have_mended_is_not_told(recipe, site):
     found = adapt(recipe("configopts = '-lopenblas mpirun $EBROOTOPENSSL MPI=$(which mpicc)'\n"), site)
     assert found.notes == ()

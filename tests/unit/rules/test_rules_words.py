@@ -8,6 +8,7 @@ import pytest
 from ruling import says
 
 from lumi_hooks import hooks
+from lumi_hooks.adapt import adapt
 from lumi_hooks.eb import session
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_compilers
@@ -81,6 +82,16 @@ def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, nam
     assert says('native-target', recipe("easyblock = 'ConfigureMake'", name=name), site) == []
 
 
+@pytest.mark.parametrize('more, after', [
+    ('', '-DLLC_HOST_CPU=znver3'), ("configopts = '-DX=1'", '-DX=1 -DLLC_HOST_CPU=znver3'),
+    ("configopts = '-DLLC_HOST_CPU=znver2'", None)])
+def test_B8_pocl_compiles_its_kernels_for_the_partition(recipe, more, after):
+    """From 3 on its recipes name no processor, and CMake asks LLVM for that of the node that builds."""
+    found = says('native-target', recipe(more, name='pocl', version='7.0'), at('cpeGNU'))
+    assert [(change.parameter, change.after) for change in found] == ([('configopts', after)] if after else [])
+    assert says('native-target', recipe(more, name='other'), at('cpeGNU')) == []
+
+
 def test_upstreams_recipe_of_lammps(upstream_site, upstream_file):
     """It names no easyblock."""
     found = says('native-target', read_recipe(upstream_file('LAMMPS-29Aug2024-foss-2023b-kokkos.eb')), upstream_site)
@@ -102,6 +113,7 @@ def test_rust_compiles_for_the_partition(options, monkeypatch, tmp_path, easybui
     flags = module.Cargo.rustc_optarch(block) + ' -C linker=/usr/bin/gcc'
     assert 'target-cpu=native' in flags
     monkeypatch.setenv('RUSTFLAGS', flags)
+    import_module('lumi_hooks.eb.lifecycle.environment')  # as before the first installation
     site = make_site('25.03', partition=partition, env={})
     monkeypatch.setattr(session, 'current', lambda: SimpleNamespace(site=site))
     assert hooks.pre_run_shell_cmd_hook('cargo build') is None
@@ -126,6 +138,13 @@ def test_rule_fortran_words(recipe, toolchain, after):
     before = 'FCFLAGS="-fallow-argument-mismatch -ffree-line-length-none $FCFLAGS -cpp"'
     found = says('fortran-words', recipe(f'configopts = {before!r}'), at(toolchain))
     assert [(change.parameter, change.after) for change in found] == ([('configopts', after)] if after else [])
+
+
+def test_R11_a_makefile_that_is_told_its_compiler(upstream_file, upstream_index):
+    """OptaDOS' SYSTEM=gfortran chooses a part of its makefile; the compiler that it names there is replaced."""
+    site = make_site('25.03', toolchain='cpeCray', index=upstream_index, env={})
+    options = adapt(read_recipe(upstream_file('OptaDOS-1.2.380-GCC-11.3.0.eb')), site).parameters['buildopts']
+    assert 'FFLAGS="$FFLAGS -hbyteswapio -N 255" F90_SERIAL="$F90"' in options and 'SYSTEM=gfortran' in options
 
 
 def test_each_round_of_an_iterated_build(recipe):
