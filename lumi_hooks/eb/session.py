@@ -303,7 +303,7 @@ class Session:
         said = '; '.join(f'[{change.rule}] {describe(change, adaptation)}: {change.reason}'
                          for change in adaptation.changes)
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
-                  adaptation.without)
+                  adaptation.kept_out)
         number = len(adaptation.changes)
         self._announce(f'{adaptation.recipe.filename} becomes {adaptation.module} '
                        f'({number} change{"s" if number != 1 else ""})')

@@ -44,10 +44,10 @@ def check_uses(name, uses, recipe, site):
         assert io['link'].startswith('https://')
     for what, module in (('mpi', 'cray-mpich'), ('blas', 'cray-libsci')):
         if what in uses:  # upstream's foss has both
-            assert (module in adapt(recipe(name=name), site).without) is not uses[what]['value']
+            assert (module in adapt(recipe(name=name), site).kept_out) is not uses[what]['value']
     if 'rocm' in uses:  # foss has none of it
         on_gpus = make_site(partition='G', env={})
-        assert ('rocm' in adapt(recipe(name=name), on_gpus).without) is not uses['rocm']['value']
+        assert ('rocm' in adapt(recipe(name=name), on_gpus).kept_out) is not uses['rocm']['value']
     if 'mpi-tests' in uses:
         tested = adapt(recipe("runtest = 'check'\n", name=name), site).parameters['runtest']
         assert (tested is False) is uses['mpi-tests']['value'] and uses['mpi-tests']['link']

@@ -114,7 +114,7 @@ def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     assert {'--with-slurm', '--without-ucx', '--without-cuda'} <= set(words)
     needs = {item.name for item in found.dependencies()}
     # libevent without PMIx would stop its easyblock
-    assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.without
+    assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.kept_out
     assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
 
 
