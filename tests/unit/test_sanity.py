@@ -99,7 +99,7 @@ def test_programs_on_mpi4py_that_use_mpi_at_once(step, monkeypatch, tmp_path, sa
     monkeypatch.setenv('SLURM_JOB_ID', '1')
     (tmp_path / 'srun').write_text('#!/bin/sh\nshift && exec "$@"\n')
     (tmp_path / 'srun').chmod(0o755)
-    checks.begin(APP)
+    sanity.begin(APP)
     assert tried('amdahl --help')[::2] == (0, [])
     monkeypatch.delenv('MPI4PY_RC_INITIALIZE')
     monkeypatch.delenv('SLURM_JOB_ID')
