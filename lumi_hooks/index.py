@@ -51,8 +51,11 @@ _KEPT = re.compile(r'\.bak_\d{14}_\d+$')
 
 
 def module_version(file_name: str) -> Optional[str]:
-    """The version that a module file is of, by its name; None for what is no module to Lmod: hidden files, copies."""
-    if file_name.startswith('.') or _KEPT.search(file_name):
+    """
+    The version that a module file is of, by its name; None for what is no module to Lmod: hidden files, copies, the
+    link that says which one is the default.
+    """
+    if file_name.startswith('.') or file_name == 'default' or _KEPT.search(file_name):
         return None
     return file_name[:-4] if file_name.endswith('.lua') else file_name
 

@@ -12,12 +12,15 @@ from . import (
     adapt,
     capture,
     check_data,
+    container_binds,
     doctor,
+    env,
     explain,
     failures,
     handtest,
     install,
     job,
+    mpi,
     pilot_facts,
     plan,
     remove,
@@ -37,6 +40,7 @@ EXAMPLES = """examples:
   lumi-eb search gromacs                              which recipes there are, and what each becomes here
   lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb remove lz4                                  remove it; running jobs go on, and --undo brings it back
+  lumi-eb env create my-md GROMACS mpi4py             an environment of your own: one file, one module
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -48,6 +52,8 @@ EXAMPLES = """examples:
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
+  lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
+  lumi-eb container-binds image.sif                   variables that give a container this machine's MPI
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
   lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
@@ -67,8 +73,8 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    for one in (install, remove, search, adapt, plan, explain, failures, report, sbom, survey, verify, doctor, job,
-                handtest, check_data, capture, pilot_facts, screen):
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
+                container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)
 

@@ -15,8 +15,7 @@ from ..site import Site
 from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import flavour, stand_in, why_built
-from .pythonbuild import setuptools_variant
+from .provided import flavour, setuptools_variant, stand_in, why_built
 from .templates import written_out
 
 

@@ -37,7 +37,6 @@ ORDINARY = {
     'system': 'SYSTEM',
     'cpeAMD': 'a toolchain of HPE\'s compilers', 'cpeCray': 'likewise', 'cpeGNU': 'likewise',
     'MPICH_GPU_SUPPORT_ENABLED': 'a variable of Cray MPICH', '-parallel': 'of cray-parallel-netcdf',
-    'https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html': 'HPE\'s manual',
     'memory': 'English', 'project': 'English', 'projects': 'in addresses of pages', 'software': 'English',
     'sources': 'a parameter of recipes',
     'Perl': 'of the template %(perlver)s', 'threads': 'English', '+': 'a sign', '-': 'a sign', '1': 'a digit',
