@@ -52,7 +52,7 @@ def leave_out_roots(dependencies: Iterable[Dict[str, Any]]) -> List[Tuple[Dict, 
 
 
 def enter_extension(extension) -> None:
-    """The same for an extension, whose environment is made anew from the dependencies of its package."""
+    """The same for an extension, whose environment is made again from the dependencies of its package."""
     cfg = extension.master.cfg
     leave_out_roots(extension.toolchain.tcdeps or ())
     known = [*cfg.get_ref('dependencies'), *cfg.get_ref('builddependencies')]
