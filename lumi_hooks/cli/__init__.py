@@ -14,6 +14,7 @@ from . import (
     check_data,
     container_binds,
     doctor,
+    env,
     explain,
     failures,
     handtest,
@@ -39,6 +40,7 @@ EXAMPLES = """examples:
   lumi-eb search gromacs                              which recipes there are, and what each becomes here
   lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb remove lz4                                  remove it; running jobs go on, and --undo brings it back
+  lumi-eb env create my-md GROMACS mpi4py             an environment of your own: one file, one module
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -71,7 +73,7 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    for one in (install, remove, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
                 container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)

@@ -90,7 +90,7 @@ def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
     if blocked and not options.json:
         print('lumi-eb: nothing was removed, as other modules need it: remove them in the same command, or add --force',
               file=sys.stderr)
-    elif not blocked and (options.yes or not options.json and _agreed('remove this?')):
+    elif not blocked and (options.yes or not options.json and agreed('remove this?')):
         done = [removal.remove(item, days, _tell) for item in targets]
         if not days:
             removal.expire(done, tell=_tell)
@@ -126,7 +126,7 @@ def _expire(options: argparse.Namespace, site: Site, notes: Sequence[Note]) -> i
         modules = {_only(what, notes) for what in options.module}
         notes = [note for note in notes if note.held.module in modules]
     if options.now and notes and not options.yes and not options.module \
-            and not (not options.json and _agreed(f'delete all {len(notes)} that are kept?')):
+            and not (not options.json and agreed(f'delete all {len(notes)} that are kept?')):
         return 1
     busy = {aside.installdir for aside in pending(site.prefix)}
     free = [note for note in notes if note.held.installdir not in busy]
@@ -195,7 +195,7 @@ def _show(targets: Sequence[Target], needed: Mapping[str, Sequence[str]]) -> Non
             print(quote.line(f'  needed by    {", ".join(needed[item.module])}'))
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
     """
     Does the user agree?
 

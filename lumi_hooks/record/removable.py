@@ -122,7 +122,12 @@ def _needs(trees: Sequence[str]) -> Iterator[Tuple[str, Set[str]]]:
                 version = module_version(entry)
                 text = _text(os.path.join(tree, name, entry)) if version else None
                 if text is not None and not fallen(text):
-                    yield f'{name}/{version}', {*_loaded(text), *_recorded(root_of(text))}
+                    yield f'{name}/{version}', needs_of(text)
+
+
+def needs_of(text: str) -> Set[str]:
+    """The modules that an installed module needs to run, by the text of its file and by its record."""
+    return {*_loaded(text), *_recorded(root_of(text))}
 
 
 def _loaded(text: str) -> Iterator[str]:

@@ -324,6 +324,11 @@ def test_a_folder_of_a_site_that_others_could_have_written(what, tmp_path):
     assert code == 2 and 'is not read' in text and text.count('\n') == 1, text
 
 
+def test_the_start_of_a_site_is_one_itself(tmp_path):
+    text, code = _dardel(['plan', 'HPCC'], tmp_path, LUMI_HOOKS_SITE='another', CPE_VERSION='25.03')
+    assert code == 0 and 'HPCC/1.5.0-cpeGNU-25.03' in text and not THINGS.search(text)
+
+
 def test_a_new_release_of_a_site_is_data_alone(tmp_path):
     more = {'default': False, 'installation': 'native', 'support': 'hpe', 'modules': {'rocm': '7.0.2'}, 'source': 'x'}
     folder = _folder(tmp_path / 'site', lambda site: site['releases'].update({'26.03': more}))

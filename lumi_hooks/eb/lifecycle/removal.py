@@ -120,6 +120,7 @@ def settle(note: Note) -> None:
         return  # it is being deleted, or somebody removed the module: it goes when it is time
     if due:
         visibility.hide(note.prefix, folder, about.module, visibility.REMOVED)
+        _no_default(about.module_file)
         if about.archive and os.path.lexists(about.archive):
             write_atomic(note.recipe, _read(note.prefix, about.archive))
             os.unlink(about.archive)
@@ -131,6 +132,14 @@ def settle(note: Note) -> None:
             os.unlink(note.recipe)
         visibility.show(note.prefix, folder, about.module, visibility.REMOVED)
         held.become(note, UNDONE)
+
+
+def _no_default(module_file: str) -> None:
+    """The link that says which generation of an environment is the default does not lead to one that was removed."""
+    link = os.path.join(os.path.dirname(module_file), 'default')
+    with suppress(OSError):
+        if os.readlink(link) == os.path.basename(module_file):
+            os.unlink(link)
 
 
 def _is_settled(note: Note) -> bool:
