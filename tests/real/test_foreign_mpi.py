@@ -71,7 +71,7 @@ def compiled(environments, tmp_path, mpi, source, compiler='mpicc'):
     """A program, compiled by the compiler of one of these MPIs."""
     target = tmp_path / f'{source}-{mpi.replace("/", "-")}-{compiler}'
     subprocess.run([compiler, '-o', target, PROGRAMS / f'{source}.c'], check=True, capture_output=True,
-                   env={'PATH': f'{environments / mpi / "bin"}:/usr/bin:/bin'})
+                   env={'PATH': f'{environments / mpi / "bin"}:/usr/bin:/bin', 'HOME': str(tmp_path)})  # Open MPI's
     return target
 
 
