@@ -7,8 +7,8 @@ from typing import Any, Dict, Iterable, List, Mapping, Optional, Sequence, Tuple
 from standin.lumi.stubs import facts, write_stubs
 
 from lumi_hooks.adapt import ADAPTED, adapt
-from lumi_hooks.central import Index, Source, choose_source
 from lumi_hooks.errors import RecipeError
+from lumi_hooks.index import Index, Source, choose_source
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.selection import source_recipe
 from lumi_hooks.site import Site, make_site

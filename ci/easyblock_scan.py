@@ -4,7 +4,12 @@ import ast
 import os
 import re
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, List, Mapping, Optional, Set
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Set
+
+from lumi_hooks.rules.easyblock import load_easyblocks
+from lumi_hooks.schemas import checked
+
+FILE = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'easyblocks.json')
 
 # what is looked for, with its meaning for a toolchain that upstream does not know
 KINDS = {
@@ -33,6 +38,15 @@ NATIVE = re.compile(r'(?:cpu|CPU|march|mtune)=native|^NATIVE$')
 COMPILER = ('GCC', 'GCCcore')
 PARTS = ('BLIS', 'FFTW', 'FFTW.MPI', 'FlexiBLAS', 'imkl', 'impi', 'LAPACK', 'MPICH', 'MPICH2', 'MVAPICH2', 'OpenBLAS',
          'OpenMPI', 'ScaLAPACK')
+
+
+def classified() -> Dict[str, Any]:
+    """What is known of the easyblocks that ask for more than cc, CC and ftn, by class name: refused, and the others."""
+    others, refused = checked(FILE, 'easyblocks')['easyblocks'], load_easyblocks()
+    twice = set(others) & set(refused)
+    if twice:
+        raise ValueError(f'{", ".join(sorted(twice))}: in lumi_hooks/easyblocks.json and in ci/easyblocks.json')
+    return dict(sorted({**others, **refused}.items()))
 
 
 @dataclass

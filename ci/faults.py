@@ -17,7 +17,7 @@ assert them:
 * the message says what to do.
 
 Moments are named after EasyBuild's hooks; `after:_move`, `after:take` and `after:reveal` lie inside the library itself,
-when the earlier module, its folder, and the new module were renamed (`eb/aside.py`).
+when the earlier module, its folder, and the new module were renamed (`eb/lifecycle/rollback.py`).
 
 How it is done: [record.md](record.md#how-an-installation-is-kept-whole).
 """

@@ -11,7 +11,7 @@ from typing import Any, Dict, List, Sequence
 from lumishell import ROOT
 
 from lumi_hooks.cli.console import print_json
-from lumi_hooks.cli.ending import ended
+from lumi_hooks.cli.exit_status import ended
 from lumi_hooks.cli.partial import Partial
 
 LIST = os.path.join(ROOT, 'ci', 'packages.json')
@@ -86,7 +86,7 @@ def built() -> Dict[str, str]:
 def look(packages: Sequence[Dict[str, Any]], failed: Partial) -> List[Dict[str, Any]]:
     """What is to be said of each package; `failed` is told of those that no plan could be made for."""
     from lumi_hooks.catalogue import upstream_recipes
-    from lumi_hooks.central import Index, choose_source
+    from lumi_hooks.index import Index, choose_source
     from lumi_hooks.plan import BUILD, make_plan
     from lumi_hooks.releases import library_versions
     from lumi_hooks.selection import source_recipe

@@ -3,7 +3,7 @@
 
 Name and parameters are those of LUMI's easyblock. What differs: nothing depends on the environment while a
 recipe is parsed. One recipe serves all partitions; it holds the target modules of each as data, and the
-partition is chosen when the module is installed ($LUMI_STACK_PARTITION, as set by LUMI's partition modules).
+partition is chosen when the module is installed: by a variable of the site's modules, which the recipe names.
 The module itself has literal load lines only: EasyBuild reads a toolchain module as text, and Lmod caches
 what a module file says.
 """
@@ -18,8 +18,6 @@ try:
     from easybuild.tools.entrypoints import EntrypointEasyblock
 except ImportError:  # EasyBuild < 5.3
     EntrypointEasyblock = None
-
-PARTITION_VARIABLE = 'LUMI_STACK_PARTITION'
 
 FAMILIES = ('PrgEnv', 'cpeToolchain')
 CPE_LOAD = ('first', 'after', 'last', None)
@@ -75,6 +73,12 @@ class CrayPEToolchain(Bundle):
                     "Further modules: a dictionary of partition -> list; loaded before MPI",
                     CUSTOM,
                 ],
+                'partition_variable': [
+                    'LUMI_HOOKS_PARTITION',
+                    "Environment variable that names the partition, if $LUMI_HOOKS_PARTITION does not",
+                    CUSTOM,
+                ],
+                'partition_default': [None, "The partition where no variable names one", CUSTOM],
             }
         )
         return extra_vars
@@ -121,14 +125,14 @@ class CrayPEToolchain(Bundle):
 
         :raises EasyBuildError: it is not known
         """
-        partition = os.environ.get(PARTITION_VARIABLE)
+        variable = self.cfg['partition_variable']
+        partition = os.environ.get('LUMI_HOOKS_PARTITION') or os.environ.get(variable) or self.cfg['partition_default']
         if not partition:
             raise EasyBuildError(
-                "%s %s differs by partition and $%s is not set: load a partition module (e.g. "
-                "'module load LUMI partition/C') or set it",
+                "%s %s differs by partition and $%s is not set: load a module that sets it, or set it",
                 self.name,
                 self.version,
-                PARTITION_VARIABLE,
+                variable,
             )
         return partition
 
@@ -217,5 +221,5 @@ class CrayPEToolchain(Bundle):
         """Return the description for the module file, with the partition that it was made for."""
         text = super().make_module_description()
         if isinstance(self.cfg['cray_targets'], dict):
-            text += '\n' + self.module_generator.comment('targets of LUMI partition %s' % self.partition())
+            text += '\n' + self.module_generator.comment('targets of partition %s' % self.partition())
         return text

@@ -5,7 +5,7 @@ from typing import List, Tuple
 
 from . import sites
 from .change import Adaptation, Refusal
-from .gpu import place
+from .gpu import site_for_recipe
 from .packages import treatment, uses
 from .recipe import Recipe
 from .releases import load_rocm, load_toolchains, load_upstream
@@ -35,7 +35,7 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
         return _system(recipe, site)
     if name in load_toolchains()['toolchains']:
         return _native(recipe, site)
-    site = place(recipe, site)
+    site = site_for_recipe(recipe, site)
     draft, refusals = Draft(recipe), []
     for rule in RULES:
         if rule.id in site.disabled:
@@ -53,7 +53,8 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
     return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
-                      tuple(dict.fromkeys((*notes(draft, site), *unprovided_notes(draft, site)))), _beside(draft, site))
+                      tuple(dict.fromkeys((*notes(draft, site), *unprovided_notes(draft, site)))),
+                      _override_patches(draft, site))
 
 
 def _system(recipe: Recipe, site: Site) -> Adaptation:
@@ -107,10 +108,10 @@ def _as_it_is(recipe: Recipe, site: Site, reason: str, without: Tuple[str, ...] 
     if not draft.changes:
         return Adaptation(recipe, UNCHANGED, reason, recipe.parameters, (), (), without)
     return Adaptation(recipe, ADAPTED, f'{reason}, and changed by an override', draft.parameters,
-                      tuple(draft.changes), (), without, (), _beside(draft, site))
+                      tuple(draft.changes), (), without, (), _override_patches(draft, site))
 
 
-def _beside(draft: Draft, site: Site) -> Tuple[str, ...]:
+def _override_patches(draft: Draft, site: Site) -> Tuple[str, ...]:
     """Paths of the patches that overrides add to a recipe."""
     if override.id in site.disabled:
         return ()
@@ -135,7 +136,7 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
     found: List[str] = []
     for what, modules, used in (('mpi', ('cray-mpich', 'xpmem'), facts['mpi'] or bool(needs_mpi)),
                                 ('blas', ('cray-libsci',), blas),
-                                ('rocm', ('rocm', *_gpu_targets(site)),
+                                ('rocm', ('rocm', *(_gpu_targets(site) if site.partition_facts['gpu'] else ())),
                                  'rocm' in loaded or not site.partition_facts['gpu'])):
         known = uses(draft.name, what)
         if not (known['value'] if known else used):

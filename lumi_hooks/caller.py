@@ -12,9 +12,10 @@ import re
 import subprocess
 from typing import Dict, List, Mapping, NamedTuple, Optional, Tuple
 
+from . import sites
 from .data import ROOT
 from .schemas import checked
-from .verify.places import Places, find_places, under
+from .verify.locations import Locations, find_locations, under
 
 # names of variables that stay, a list like PATH
 KEEP = 'LUMI_HOOKS_KEEP_ENVIRONMENT'
@@ -43,17 +44,17 @@ def foreign(env: Mapping[str, str] = os.environ) -> List[Foreign]:
     The caller's variables that would change a build, in the order of the data. Lmod is asked once, and only where a
     variable is set that may be one. Empty where modules are loaded and Lmod does not say which variables are theirs.
     """
-    places = find_places('/nowhere', env)
+    locations = find_locations('/nowhere', env)
     keep = {name for name in env.get(KEEP, '').split(':') if name}
-    entries = [(name, entry['kind'], entry['does']) for entry in checked('caller.json')['variables']
+    entries = [(name, entry['kind'], entry['does']) for entry in sites.filled(checked('caller.json'))['variables']
                for name in entry['names'] if env.get(name) and name not in keep]
-    suspects = [entry for entry in entries if _parts(entry[0], entry[1], env, env, places)]
+    suspects = [entry for entry in entries if _parts(entry[0], entry[1], env, env, locations)]
     left = without_modules(env) if suspects else {}
     if left is None:
         return []
     found = []
     for name, kind, does in suspects:
-        parts = _parts(name, kind, env, left, places)
+        parts = _parts(name, kind, env, left, locations)
         if parts:
             rest = [part for part in env[name].split(os.pathsep) if part not in parts]
             found.append(Foreign(name, kind, parts, os.pathsep.join(rest) if kind in (LIST, TOLD) and any(rest) else
@@ -70,20 +71,20 @@ def foreign(env: Mapping[str, str] = os.environ) -> List[Foreign]:
 
 
 def _parts(name: str, kind: str, env: Mapping[str, str], left: Mapping[str, str],
-           places: Places) -> Tuple[str, ...]:
+           locations: Locations) -> Tuple[str, ...]:
     """What of a variable is the caller's, by what would be left of it without modules."""
     if kind in (VALUE, PREFIX):
         return (env[name],) if left.get(name) == env[name] else ()
     theirs = left.get(name, '').split(os.pathsep)
     return tuple(dict.fromkeys(part for part in env[name].split(os.pathsep)
-                               if part and part in theirs and not _of_the_system(part, places)))
+                               if part and part in theirs and not _of_the_system(part, locations)))
 
 
-def _of_the_system(folder: str, places: Places) -> bool:
-    standin = () if places.system == '/' else (os.path.join(places.system, 'opt'),)
+def _of_the_system(folder: str, locations: Locations) -> bool:
+    standin = () if locations.system == '/' else (os.path.join(locations.system, 'opt'),)
     # lumi-hooks itself: its modules, and its package for lumi-eb
-    more = (os.path.join(places.system, 'appl'), os.path.dirname(ROOT), '/etc', '/opt', *standin)
-    return places.is_system(folder) or under(folder, more)
+    more = (*locations.central, os.path.dirname(ROOT), '/etc', '/opt', *standin)
+    return locations.is_system(folder) or under(folder, more)
 
 
 def without_modules(env: Mapping[str, str]) -> Optional[Dict[str, str]]:

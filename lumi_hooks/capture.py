@@ -11,8 +11,8 @@ import re
 import subprocess
 from typing import Any, Dict, List, Sequence
 
-from .central import normal_name
 from .errors import LumiHooksError
+from .index import normal_name
 
 # where the Cray PE installs its Python
 PLACES = '/opt/cray/pe/python/*/bin/python3'

@@ -6,9 +6,9 @@ import re
 from typing import Iterable, List, Mapping, Sequence
 
 from . import loaded, sites
-from .central import Index
 from .data import our_recipes
 from .errors import RecipeError
+from .index import Index, letter_of
 from .site import OVERLAY_FOLDER as FOLDER
 
 
@@ -23,9 +23,10 @@ def upstream_recipes(env: Mapping[str, str] = os.environ) -> List[str]:
 
 def other_recipes(robot_path: Sequence[str], upstream: Sequence[str]) -> List[str]:
     """The folders of a robot path that hold other recipes than upstream's and ours: LUMI's and the user's."""
-    known = {os.path.realpath(path) for path in [*upstream, our_recipes() or '']}
-    return [path for path in robot_path
-            if os.path.realpath(path) not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    known = [*upstream, our_recipes() or '']
+    others = [path for path in robot_path if path not in known and f'{os.sep}{FOLDER}{os.sep}' not in path]
+    real = {os.path.realpath(path) for path in known} if others else ()
+    return [path for path in others if os.path.realpath(path) not in real]
 
 
 def find_recipe(recipe: str, folders: Sequence[str]) -> str:
@@ -44,8 +45,8 @@ def find_recipe(recipe: str, folders: Sequence[str]) -> str:
         for folder in folders:
             for size in range(1, len(parts)):
                 software = '-'.join(parts[:size])
-                letter = software[:1].lower() if software[:1].isalpha() else '0'
-                for place in (os.path.join(folder, letter, software), os.path.join(folder, software), folder):
+                for place in (os.path.join(folder, letter_of(software), software),
+                              os.path.join(folder, software), folder):
                     path = os.path.join(place, name)
                     if os.path.isfile(path):
                         return path
@@ -58,7 +59,7 @@ def _nowhere(recipe: str, folders: Sequence[str]) -> str:
         return '(no such file; "lumi-eb search NAME" finds one by its name)'
     if not set(upstream_recipes()) & set(folders):
         return 'in the current folder or the folders of recipes; upstream\'s are not among these: load the module ' \
-               'EasyBuild-user, or name their folder by LUMI_HOOKS_UPSTREAM'
+               f'{sites.setup()}, or name their folder by LUMI_HOOKS_UPSTREAM'
     index = Index((), (), folders)
     name = os.path.basename(recipe)
     # the longest beginning of the file name that is a software

@@ -5,7 +5,7 @@ from typing import Dict, List, Optional, Tuple
 from .adapt import REFUSED, adapt
 from .change import Adaptation
 from .dependency import SYSTEM, Dependency
-from .gpu import site_for
+from .gpu import site_for_dependency
 from .recipe import read_recipe
 from .selection import own_recipe, source_recipe
 from .site import Site
@@ -70,7 +70,7 @@ class Closure:
         """The derived recipe for a dependency, None where nothing is to be derived."""
         if dependency.external or dependency.toolchain == SYSTEM:
             return None
-        site = site_for(dependency, self.site, toolchain)
+        site = site_for_dependency(dependency, self.site, toolchain)
         module = self.module(dependency, site.toolchain)
         if module in self.derived:
             return self.derived[module]

@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
 
 from . import seccomp
-from .apart import Apart
 from .errors import LumiHooksError, SiteError
 from .namespace import NoNetwork
+from .offline_thread import OfflineThread
 
 SETTING, OPEN = 'LUMI_HOOKS_NETWORK', 'open'
 NAMESPACE = 'namespace'
@@ -66,7 +66,7 @@ def cut_off(env: Mapping[str, str]) -> CutOff:
                 if name == NAMESPACE:
                     own = NoNetwork.make()
                     return CutOff(name, own.run, lambda: True, own.close, failed)
-                thread = Apart.make(name)
+                thread = OfflineThread.make(name)
                 return CutOff(name, thread.run, thread.works, thread.close, failed)
             except OSError as err:
                 failed.append(f'{name}: {err.strerror or err}' if name not in str(err.strerror) else str(err.strerror))

@@ -2,7 +2,9 @@
 """
 The hooks, one short function each: the file for `eb --hooks`, and what the plugin registers.
 
-Without LUMI's variables in the environment none of them does anything.
+Without LUMI's variables in the environment none of them does anything. What installs (eb/lifecycle) is imported when
+the first installation is near, as a whole, so that a clone that changes during a build does not matter; `eb -D` does
+without.
 """
 import os
 import sys
@@ -30,9 +32,14 @@ if _AS_FILE and sys.path[0] == os.path.dirname(_HERE):  # first, it would be ask
 if library.Finder not in sys.meta_path:
     sys.meta_path.insert(0, library.Finder)
 
-from lumi_hooks.eb import around, checks, dispatch, environment, libtool, python, session, trust  # noqa: E402
+try:
+    from lumi_hooks.eb import dispatch, session
+    from lumi_hooks.eb.policy import gate
+except ImportError as err:
+    from lumi_hooks.loaded import too_old
+    raise ImportError(too_old() or str(err)) from err
 
-trust.put_back(_FIRST)
+gate.put_back(_FIRST)
 _chain = None
 if _AS_FILE:
     dispatch.claim('file')
@@ -42,6 +49,11 @@ if _AS_FILE:
 def _behind(name, *args, **kwargs):
     """What the chained hooks file does at the same place."""
     return _chain.run(name, *args, **kwargs) if _chain else None
+
+
+def _loaded(name):
+    """A module of eb/lifecycle; None where nothing is being installed."""
+    return sys.modules.get(f'lumi_hooks.eb.lifecycle.{name}')
 
 
 @dispatch.clear_errors
@@ -54,37 +66,41 @@ def start_hook():
 @dispatch.clear_errors
 def parse_hook(ec, *args, **kwargs):
     """Adapt the recipe that is being read."""
-    here = session.ensure()
-    if here:
-        here.read(ec)
+    active = session.ensure()
+    if active:
+        active.read(ec)
     _behind('parse_hook', ec, *args, **kwargs)
 
 
 @dispatch.clear_errors
 def pre_build_and_install_loop_hook(ecs):
     """Refuse, with all reasons, before anything is built."""
-    here = session.current()
-    if here:
-        trust.check_clone()
-        here.raise_refusals()
-        around.before_all(here, ecs)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, record, sanity  # noqa: F401
+        gate.check_clone()
+        active.raise_refusals()
+        preparation.before_all(active, ecs)
     _behind('pre_build_and_install_loop_hook', ecs)
 
 
 @dispatch.clear_errors
 def post_build_and_install_loop_hook(ecs_with_res):
     """All is built: the environment is the caller's again."""
-    environment.put_back()
+    environment = _loaded('environment')
+    if environment:
+        environment.put_back()
     _behind('post_build_and_install_loop_hook', ecs_with_res)
 
 
 @dispatch.clear_errors
 def pre_easyblock_hook(easyblock):
     """Keep out what the package does not use."""
-    here = session.current()
-    if here:
-        here.enter(easyblock.cfg)
-        around.enter(here, easyblock)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import preparation
+        active.enter(easyblock.cfg)
+        preparation.enter(active, easyblock)
     _behind('pre_easyblock_hook', easyblock)
 
 
@@ -92,16 +108,44 @@ def pre_easyblock_hook(easyblock):
 def post_fetch_hook(easyblock):
     """Patches of others are not applied."""
     if session.current():
-        trust.check_patches(easyblock)
+        gate.check_patches(easyblock)
     _behind('post_fetch_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_prepare_hook(easyblock):
+    """The toolchain is going to be loaded."""
+    if session.current():
+        from lumi_hooks.eb.policy import external_names
+        external_names.leave_out_roots(easyblock.toolchain.tcdeps or ())
+    _behind('pre_prepare_hook', easyblock)
+
+
+@dispatch.clear_errors
+def pre_single_extension_hook(extension):
+    """The toolchain is going to be loaded for an extension."""
+    if session.current():
+        from lumi_hooks.eb.policy import external_names
+        external_names.enter_extension(extension)
+    _behind('pre_single_extension_hook', extension)
+
+
+@dispatch.clear_errors
+def post_single_extension_hook(extension):
+    """An extension is installed."""
+    if session.current():
+        from lumi_hooks.eb.policy import external_names
+        external_names.leave_extension()
+    _behind('post_single_extension_hook', extension)
 
 
 @dispatch.clear_errors
 def pre_configure_hook(easyblock):
     """What is loaded has to suffice for a Python package, before it is built."""
-    here = session.current()
-    if here:
-        python.check(here.site, easyblock)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import python
+        python.check(active.site, easyblock)
     _behind('pre_configure_hook', easyblock)
 
 
@@ -109,6 +153,7 @@ def pre_configure_hook(easyblock):
 def post_configure_hook(easyblock):
     """What configure does not know of the compilers is added."""
     if session.current():
+        from lumi_hooks.eb.lifecycle import libtool
         libtool.complete(easyblock)
     _behind('post_configure_hook', easyblock)
 
@@ -116,49 +161,51 @@ def post_configure_hook(easyblock):
 @dispatch.clear_errors
 def pre_sanitycheck_hook(easyblock):
     """What was installed is going to be tried."""
-    here = session.current()
-    if here:
-        around.repair(here, easyblock)
-        checks.begin(easyblock)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import preparation, sanity
+        preparation.repair(active, easyblock)
+        sanity.begin(easyblock)
     _behind('pre_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
 def post_sanitycheck_hook(easyblock):
     """Verify how the package is linked, before its module is written."""
-    here = session.current()
-    if here:
-        checks.end(easyblock)
-        here.verify(easyblock)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import sanity
+        sanity.end(easyblock)
+        active.verify(easyblock)
     _behind('post_sanitycheck_hook', easyblock)
 
 
 @dispatch.clear_errors
 def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     """Rust is told the processor; commands of a sanity check may start MPI, which has no place on a login node."""
-    here = session.current()
-    if here:
-        environment.rust_for(here.site)
+    active, environment, sanity = session.current(), _loaded('environment'), _loaded('sanity')
+    if active and environment:
+        environment.rust_for(active.site)
     changed = _behind('pre_run_shell_cmd_hook', cmd, *args, **kwargs)
-    instead = checks.instead(changed or cmd, kwargs.get('interactive', False))
+    instead = sanity.instead(changed or cmd, kwargs.get('interactive', False)) if sanity else None
     return changed if instead is None else instead
 
 
 @dispatch.clear_errors
 def pre_module_hook(easyblock):
     """Write down what was installed, before the module is made and permissions are set."""
-    here = session.current()
-    if here:
-        here.records.write(easyblock)
+    active = session.current()
+    if active:
+        active.records.write(easyblock)
     _behind('pre_module_hook', easyblock)
 
 
 @dispatch.clear_errors
 def module_write_hook(easyblock, path, text):
     """The short form of the record goes into the module's help."""
-    here = session.current()
-    if here:
-        text = here.records.with_help(easyblock, path, text)
+    active = session.current()
+    if active:
+        text = active.records.with_help(easyblock, path, text)
     found = _behind('module_write_hook', easyblock, path, text)
     return text if found is None else found
 
@@ -166,10 +213,11 @@ def module_write_hook(easyblock, path, text):
 @dispatch.clear_errors
 def post_easyblock_hook(easyblock):
     """The package is installed."""
-    here = session.current()
-    if here:
-        here.leave()
-        around.leave(here, easyblock)
+    active = session.current()
+    if active:
+        from lumi_hooks.eb.lifecycle import preparation
+        active.leave()
+        preparation.leave(active, easyblock)
     _behind('post_easyblock_hook', easyblock)
 
 

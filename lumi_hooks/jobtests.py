@@ -14,7 +14,7 @@ from .errors import LumiHooksError
 from .mpi import installation_of
 from .packages import package
 from .record import FILE, read_record
-from .record.explanation import Installation
+from .record.explanation import InstalledPackage
 from .rules.mpi_tests import CHECKS, LAUNCHER
 from .site import Site
 
@@ -87,7 +87,7 @@ def tests_of(module: str, site: Site) -> Tests:
         else:
             checks.append(Check(with_srun(text), check.why, check.by_srun and not _starts(text)))
     step = next((item for item in record.get('changes', ()) if item['rule'] in RULES and _drops_tests(item)), None)
-    recipe = Installation.read(root).source if step else None
+    recipe = InstalledPackage.read(root).source if step else None
     if not checks and not recipe:
         known = stated(module)
         if known is None:

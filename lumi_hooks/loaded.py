@@ -14,8 +14,11 @@ import sys
 from dataclasses import dataclass
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
+from . import sites
 from .data import ROOT
+from .schemas import checked
 from .site import is_lumi
+from .versions import version_key
 
 # the eb that the module lumi-hooks puts onto PATH: it starts the next one there, with the hooks
 OUR_EB = os.path.join(os.path.dirname(ROOT), 'libexec', 'eb')
@@ -121,6 +124,17 @@ def version(root: str, part: str = 'easyconfigs') -> Optional[str]:
     except (OSError, UnicodeDecodeError):
         return None
     return match[1] if match else None
+
+
+def too_old(env: Mapping[str, str] = os.environ) -> Optional[str]:
+    """What to do where the loaded EasyBuild is older than all that lumi-hooks was tried with; None where it is not."""
+    oldest = min(checked('eb/patches/known.json')['easybuild'], key=version_key)
+    found = next(filter(None, (version(root, 'framework') for root in roots(env))), None)
+    if found is None or version_key(found) >= version_key(oldest):
+        return None
+    script = os.path.join(os.path.dirname(OUR_EB), 'own-easybuild')
+    return f'EasyBuild {found} is loaded, and lumi-hooks requires {oldest}: "{script} ${sites.variable("prefix")} ' \
+           f'{oldest}" installs that into the prefix, and the module lumi-hooks, loaded again, uses it'
 
 
 def _packages(root: str, name: str) -> List[str]:

@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from typing import Container, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
 
-from .central import normal_name
+from .index import normal_name
 from .packages import treatment
 from .releases import python_packages
 from .site import Site

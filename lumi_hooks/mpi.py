@@ -11,9 +11,9 @@ from . import gpu
 from .errors import DataError
 from .files import read_text
 from .packages import package, uses
+from .presence import root_of
 from .record import read_record
 from .site import Site
-from .standing import root_of
 from .verify import policy
 from .verify.elf import PROGRAM, Elf, NotReadable, read_elf
 
@@ -118,4 +118,5 @@ def _by_name(module: str) -> Answer:
     on_gpu = gpu.split_suffix(version)[1] == gpu.ROCM
     known = (package(name).get('rocm') or {}).get('mpi') if on_gpu else None
     known = known or uses(name, 'mpi')
-    return Answer(bool(known['value']), known['reason']) if known else Answer(None, 'it is not installed here')
+    return Answer(bool(known['value']), known['reason']) if known else \
+        Answer(None, 'it is not installed here (lumi-eb install installs it)')

@@ -2,7 +2,7 @@
 """
 From what users type to a recipe: `GROMACS`, `gromacs`, `GROMACS/2024.4`, `GROMACS-2024.4`, `lz4/1.10.0-cpeGNU-25.03`.
 
-Which recipe is taken follows the orders of selection.py and central.py, so that a name means here what it means as a
+Which recipe is taken follows the orders of selection.py and index.py, so that a name means here what it means as a
 dependency.
 """
 import os
@@ -12,10 +12,10 @@ from typing import List, Optional, Sequence, Tuple
 
 from . import sites
 from .catalogue import did_you_mean, our_recipes
-from .central import Index, Source, choose_source, parse_filename
 from .dependency import Dependency
 from .errors import RecipeError
-from .gpu import CUDA, ROCM, site_for, split_suffix
+from .gpu import CUDA, ROCM, site_for_dependency, split_suffix
+from .index import Index, Source, choose_source, parse_filename
 from .prefix import holder, name_of
 from .releases import load_toolchains
 from .selection import choose_version, own_recipe, source_recipe
@@ -185,7 +185,7 @@ def _of_module(name: str, version: str, toolchain: str, release: str, suffix: st
         raise RecipeError(f'{module} is of release {release}, and this is {site.toolchain_version}: load '
                           f'{sites.said("stack", release=release)} (or give --release {release}), or name the '
                           'software alone')
-    here = site_for(Dependency(name, version, suffix), site, toolchain)
+    here = site_for_dependency(Dependency(name, version, suffix), site, toolchain)
     path = own_recipe(name, version, suffix, here)
     source = None if path else source_recipe(name, version, suffix, here)
     entry = _entry(path or (source.path if source else None), every)

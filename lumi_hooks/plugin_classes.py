@@ -8,7 +8,7 @@ LUMI_HOOKS_PATCHES=off leaves EasyBuild as it is.
 import importlib
 import os
 
-from .eb.places import plugin_package
+from .eb.plugin_folders import plugin_package
 from .site import is_lumi
 
 if is_lumi() and os.environ.get('LUMI_HOOKS_PATCHES') != 'off':

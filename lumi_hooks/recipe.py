@@ -215,13 +215,15 @@ _MOST_PARSERS = 100
 
 def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
     """
-    EasyBuild's parser of a recipe's text, which runs it: once for a text and path, as long as the variables that it
-    asks for and those of `read_for` are the same.
+    EasyBuild's parser of a recipe's text, which runs it: once for a text, as long as the variables that it asks for
+    and those of `read_for` are the same. Of its path it learns nothing.
 
+    :param path: tells the format by its ending
     :param parser: one that has run the text already
     """
     from easybuild.framework.easyconfig.parser import EasyConfigParser
-    key = text, path, tuple(_variables.items()), tuple(map(os.environ.get, _ASKED.findall(text)))
+    asked = tuple(map(os.environ.get, _ASKED.findall(text)))
+    key = text, (path or '').endswith('.yeb'), tuple(_variables.items()), asked
     found = _parsers.get(key) or parser or EasyConfigParser(filename=path, rawcontent=text)
     if key not in _parsers:
         if len(_parsers) >= _MOST_PARSERS:
@@ -230,17 +232,17 @@ def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
     return found
 
 
-def files_beside(recipe: Recipe) -> Tuple[str, ...]:
+def patches_in_folder(recipe: Recipe) -> Tuple[str, ...]:
     """Paths of the recipe's patches that lie in its own folder (those of extensions and components included)."""
-    return _beside(recipe, 'patches', 'postinstallpatches')
+    return _files_in_folder(recipe, 'patches', 'postinstallpatches')
 
 
-def sources_beside(recipe: Recipe) -> Tuple[str, ...]:
+def sources_in_folder(recipe: Recipe) -> Tuple[str, ...]:
     """Paths of the recipe's sources that lie in its own folder, where EasyBuild looks first."""
-    return _beside(recipe, 'sources', 'data_sources')
+    return _files_in_folder(recipe, 'sources', 'data_sources')
 
 
-def _beside(recipe: Recipe, *parameters: str) -> Tuple[str, ...]:
+def _files_in_folder(recipe: Recipe, *parameters: str) -> Tuple[str, ...]:
     """Paths of the files that parameters name, of those that lie in the recipe's own folder."""
     names = list(_names(recipe.parameters, parameters)) if recipe.path else []
     if not names or not recipe.path:
@@ -270,7 +272,7 @@ def template_values(recipe: Recipe) -> Mapping[str, str]:
     return values
 
 
-def checksums_beside(recipe: Recipe) -> Mapping[str, str]:
+def checksums_in_folder(recipe: Recipe) -> Mapping[str, str]:
     """Contents of a checksums.json in the recipe's folder: file name -> checksum."""
     return checksums_in(os.path.dirname(recipe.path)) if recipe.path else {}
 

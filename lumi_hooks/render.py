@@ -33,7 +33,7 @@ def record_of(adaptation: Adaptation) -> Dict[str, Any]:
     """What an adapted recipe says about itself (variable local_lumi_hooks, which EasyBuild ignores)."""
     return {'source': adaptation.recipe.filename, 'sha256': adaptation.recipe.sha256,
             'rules': list(dict.fromkeys(change.rule for change in adaptation.changes)),
-            'without': list(adaptation.without), 'library': __version__}
+            'without': list(adaptation.kept_out), 'library': __version__}
 
 
 def render(adaptation: Adaptation, reread: Callable[[str], Recipe], standalone: bool = False) -> str:
@@ -44,21 +44,26 @@ def render(adaptation: Adaptation, reread: Callable[[str], Recipe], standalone: 
     :param standalone: leave out what only this library reads
     """
     tail = '' if standalone else f'\n{RECORD} = {_value(record_of(adaptation))}\n'
-    return _header(adaptation) + body(adaptation, reread) + tail
+    return _checked(adaptation, reread, _header(adaptation), tail)
 
 
 def body(adaptation: Adaptation, reread: Callable[[str], Recipe]) -> str:
     """The adapted recipe's text without header and record, to compare with the original."""
+    return _checked(adaptation, reread)
+
+
+def _checked(adaptation: Adaptation, reread: Callable[[str], Recipe], head: str = '', tail: str = '') -> str:
+    """The text that says what is meant, between a head and a tail: as a whole, so that it need not be read again."""
     text, names = adaptation.recipe.text, dict.fromkeys(change.parameter for change in adaptation.changes)
     values = {name: adaptation.parameters.get(name, _GONE) for name in names}
     for at_the_end in dict.fromkeys(_ways(text, values)):
         try:
-            edited = _edited(text, values, at_the_end)
+            edited = head + _edited(text, values, at_the_end) + tail
             if _same(reread(edited), adaptation.parameters):
                 return edited
         except RecipeError:
             pass  # something else in the text was made of what was replaced
-    full = _in_full(adaptation.parameters)
+    full = head + _in_full(adaptation.parameters) + tail
     if not _same(reread(full), adaptation.parameters):
         raise RecipeError(f'{adaptation.recipe.filename}: the adapted recipe cannot be written down, as a parameter '
                           'holds what has no notation in a recipe')

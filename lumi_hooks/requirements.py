@@ -9,7 +9,7 @@ not known is not guessed: it is read from the package itself, once its source is
 from functools import lru_cache
 from typing import Any, Dict, Iterable, List, Mapping, Tuple
 
-from .central import normal_name
+from .index import normal_name
 from .schemas import checked
 from .versions import version_key
 

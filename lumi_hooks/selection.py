@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
 
 from . import sites
-from .central import Source, choose_source, parse_filename
 from .dependency import SYSTEM, Dependency
 from .gpu import CPU, CUDA, ROCM, back_end, split_suffix
+from .index import Source, choose_source, parse_filename
 from .packages import package, treatment
 from .releases import library_variants, library_versions, load_machine, load_upstream, python_packages
 from .site import Site
@@ -230,6 +230,13 @@ def site_suffix(suffix: str, site: Site) -> str:
 def _era(name: str, version: str) -> int:
     """How many of the breaks of a package's interface lie before a version."""
     return sum(version_key(version) >= version_key(start) for start in package(name)['version']['breaks'])
+
+
+def same_era(name: str, one: str, other: str) -> bool:
+    """Are two versions of a package between the same breaks of its interface, or, if none are stated, of one major?"""
+    if 'breaks' in package(name).get('version', {}):
+        return _era(name, one) == _era(name, other)
+    return version_key(one)[:1] == version_key(other)[:1]
 
 
 def _policy(name: str) -> str:

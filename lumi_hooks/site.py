@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import FrozenSet, Mapping, Optional, Tuple
 
 from . import settings, sites
-from .central import NOTHING, Index
 from .errors import DataError, SiteError
+from .index import NOTHING, Index
 from .prefix import changes_since_loaded, stack_of, user_prefix
 from .prefix.overrides import NONE, Overrides
 from .releases import CrayModule, Release, cray_modules, default_release, load_machine, load_release, load_toolchains
@@ -127,7 +127,7 @@ def is_lumi(env: Mapping[str, str] = os.environ) -> bool:
 
 def is_special(env: Mapping[str, str] = os.environ) -> bool:
     """Is a partition loaded that holds no cpe* software (container, CrayEnv, system)? The hooks keep still there."""
-    partition = env.get('LUMI_HOOKS_PARTITION') or told('partition', env) or told('name', env)
+    partition = env.get('LUMI_HOOKS_PARTITION') or site_variable('partition', env) or site_variable('name', env)
     return partition in load_machine()['special_partitions']
 
 
@@ -139,7 +139,7 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
     :param hostname: of this node; taken from the system where not given
     :raises SiteError: a variable is missing or contradicts another; the message says what to load or to set
     """
-    stack, cpe = told('stack', env), told('release', env)
+    stack, cpe = site_variable('stack', env), site_variable('release', env)
     release = env.get('LUMI_HOOKS_RELEASE') or cpe or (stack or '').replace('.dev', '')
     if not release:
         raise SiteError(sites.said('no_release', release=default_release().name))
@@ -147,19 +147,21 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
         raise SiteError(f'{sites.variable("stack")}={stack} and {sites.variable("release")}={cpe} contradict each '
                         f'other: {sites.said("reload")}, or say which release you mean with LUMI_HOOKS_RELEASE')
     special = sites.site()['partitions']
-    partition = env.get('LUMI_HOOKS_PARTITION') or told('partition', env)
+    partition = env.get('LUMI_HOOKS_PARTITION') or site_variable('partition', env)
     if not partition and sites.site().get('assumed'):
         partition = special['default']
     if not partition:
         raise SiteError(sites.said('no_partition'))
-    mode = env.get('LUMI_HOOKS_MODE') or told('mode', env) or 'user'
-    if partition == special.get('login') and not (env.get('LUMI_HOOKS_PARTITION') or told('partition_chosen', env)):
+    mode = env.get('LUMI_HOOKS_MODE') or site_variable('mode', env) or 'user'
+    chosen = env.get('LUMI_HOOKS_PARTITION') or site_variable('partition_chosen', env)
+    if partition == special.get('login') and not chosen:
         node = node_partition(hostname)
         if node is None and mode == 'user':
             raise SiteError(sites.said('login_partition'))
     prefix = env.get('EASYBUILD_PREFIX', '')
     if mode in MODES and mode != 'user' and not prefix:
-        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: load EasyBuild-{mode}')
+        raise SiteError(f'EASYBUILD_PREFIX is not set, and mode {mode} installs there: '
+                        f'load {sites.said("easybuild", mode=mode)}')
     if mode == 'user':
         prefix = user_prefix(env)
         if not prefix:
@@ -173,7 +175,7 @@ def site_from_environment(env: Mapping[str, str] = os.environ, hostname: Optiona
 
 def stack_version(site: Site, env: Mapping[str, str] = os.environ) -> str:
     """Version of the stack's module for a site, which folders are named after (a development stack's ends in .dev)."""
-    loaded = told('stack', env)
+    loaded = site_variable('stack', env)
     return loaded if loaded.replace('.dev', '') == site.release.name else site.release.name
 
 
@@ -206,6 +208,6 @@ def node_partition(hostname: Optional[str] = None) -> Optional[str]:
     return None
 
 
-def told(key: str, env: Mapping[str, str] = os.environ) -> str:
+def site_variable(key: str, env: Mapping[str, str] = os.environ) -> str:
     """What one of the site's variables says; empty where it is not set, or the site has none of that kind."""
     return env.get(sites.variable(key), '') if sites.variable(key) else ''

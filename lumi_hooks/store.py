@@ -24,11 +24,11 @@ from .errors import LumiHooksError, RecipeError
 from .files import read_text
 from .recipe import (
     as_list,
-    checksums_beside,
+    checksums_in_folder,
     file_name,
-    files_beside,
     parse_recipe,
-    sources_beside,
+    patches_in_folder,
+    sources_in_folder,
     template_values,
 )
 from .render import render
@@ -68,13 +68,13 @@ class Store:
         recipe = adaptation.recipe
         contents = {adaptation.filename: text,
                     os.path.join(SOURCE_FOLDER, recipe.filename + SOURCE_ENDING): recipe.text}
-        for patch in (*files_beside(recipe), *adaptation.beside):
+        for patch in (*patches_in_folder(recipe), *adaptation.patches):
             trust.check(patch, 'the patch')
             try:
                 contents[os.path.basename(patch)] = read_text(patch)
             except OSError as err:
                 raise RecipeError(f'{patch}, next to {recipe.filename}, cannot be read: {err.strerror}') from err
-        links = {os.path.basename(source): source for source in sources_beside(recipe)}
+        links = {os.path.basename(source): source for source in sources_in_folder(recipe)}
         long = next((name for name in map(os.path.basename, contents) if len(name.encode(errors='replace')) > _LONGEST),
                     None)
         if long:
@@ -159,7 +159,7 @@ def with_checksums(adaptation: Adaptation) -> Adaptation:
     The adaptation with the checksums of a checksums.json next to the source recipe written into the recipe, as that
     file is looked for next to the recipe that is installed.
     """
-    found = checksums_beside(adaptation.recipe)
+    found = checksums_in_folder(adaptation.recipe)
     parameters = dict(adaptation.parameters)
     before = parameters.get('checksums')
     if not found or (before and None not in before):

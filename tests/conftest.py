@@ -9,6 +9,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 # also where pytest is started as a command, which does not look into the current folder
 if ROOT not in sys.path:
     sys.path.insert(0, ROOT)
+# modules of ci/ that tests try
+sys.path.append(os.path.join(ROOT, 'ci'))
 
 # a shell starts its background commands with Ctrl-C ignored, and all that the tests start would inherit that
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:

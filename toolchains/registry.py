@@ -19,13 +19,7 @@ try:
 except ImportError:  # EasyBuild < 5.3
     EntrypointToolchain = None
 
-# toolchain name -> module of this package that defines the class of that name
-MODULES = {
-    'cpeGNU': '.lumi_cpegnu',
-    'cpeCray': '.lumi_cpecray',
-    'cpeAOCC': '.lumi_cpeaocc',
-    'cpeAMD': '.lumi_cpeamd',
-}
+NAMES = ('cpeGNU', 'cpeCray', 'cpeAOCC', 'cpeAMD')
 
 # set in the namespace of a class that is out of service
 _HIDDEN = '_superseded_by_lumi_hooks'
@@ -50,9 +44,8 @@ def register(cls):
 
 def toolchain_classes():
     """Return a dictionary of toolchain name -> class of this package."""
-    return {
-        name: getattr(importlib.import_module(module, __package__), name) for name, module in MODULES.items()
-    }
+    module = importlib.import_module('.lumi_toolchains', __package__)
+    return {name: getattr(module, name) for name in NAMES}
 
 
 def supersede():

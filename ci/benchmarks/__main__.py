@@ -8,7 +8,7 @@ import tempfile
 import time
 
 from lumi_hooks.cli.console import print_json
-from lumi_hooks.cli.ending import ended
+from lumi_hooks.cli.exit_status import ended
 
 from . import page
 from .measure import MeasureError

@@ -62,7 +62,7 @@ def system_recipes(site, upstream):
 def main():
     """Measure both kinds."""
     from lumi_hooks.catalogue import upstream_recipes
-    from lumi_hooks.central import Index
+    from lumi_hooks.index import Index
     from lumi_hooks.site import make_site
     upstream = upstream_recipes()
     site = make_site('25.03', 'C', index=Index((), (), upstream), env={})

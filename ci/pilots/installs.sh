@@ -104,7 +104,7 @@ do_packed() {
 squashfs() {
     command -v mksquashfs >/dev/null 2>&1 || cannot 'there is no mksquashfs'
     source=$(software C OSU-Micro-Benchmarks || software C mpi4py) || cannot 'nothing is installed yet (cpu does that)'
-    mksquashfs "$source" "$output/packed.part" -noappend -quiet -no-progress -comp gzip || give_up 'mksquashfs failed'
+    mksquashfs "$source" "$output/packed.part" -noappend -quiet -no-progress -comp zstd -Xcompression-level 3 || give_up 'mksquashfs failed'
     mv "$output/packed.part" "$output/packed.squashfs"
     { echo "source ${source#"$prefix"/}"; echo "inodes $(find "$source" | wc -l)"; echo "KiB $(du -sk "$source" | cut -f 1)"
       echo "packed KiB $(du -sk "$output/packed.squashfs" | cut -f 1)"; } >"$results/packed.txt"

@@ -50,12 +50,14 @@ facts_of_system() {
     fact_of userns.mount 10 unshare -rm true
     fact fuse.device "$(ls -l /dev/fuse 2>/dev/null | cut -c 1-10)"
     if ( : <>/dev/fuse ) 2>/dev/null; then fact fuse.open yes; else fact fuse.open no; fi
+    fact packed.base "$(ls "$(sed -n 's/^    "base": "\(.*\)",$/\1/p' "$root/lumi_hooks/sites/lumi/machine.json")" 2>/dev/null)"
+    ls -d /appl/local/containers/sif-images/lumi-rocm-* 2>/dev/null | fact packed.images
 }
 
 facts_of_commands() {
     for name in squashfuse squashfuse_ll mksquashfs unsquashfs fusermount fusermount3 singularity apptainer bwrap \
         mpirun mpiexec srun sbatch sacct gcc g++ gfortran python3 perl pkg-config autoconf make git patchelf readelf \
-        objdump ldd strace getfacl setfattr flock lfs dot lumi-workspaces fi_info rocminfo hipcc; do
+        objdump ldd strace getfacl setfattr flock setsid lfs dot lumi-workspaces fi_info rocminfo hipcc; do
         fact "command.$name" "$(command -v "$name" 2>/dev/null)"
     done
     for name in gcc python3 perl git singularity mksquashfs lfs fi_info; do

@@ -61,7 +61,8 @@ inside_run_packed() {
     [ -e "$output/packed.squashfs" ] || cannot 'there is no packed installation'
     program=$(command -v squashfuse_ll || command -v squashfuse) || cannot 'there is no squashfuse on this node'
     unmount=$(command -v fusermount3 || command -v fusermount) || unmount=''
-    mount=$(mktemp -d "${TMPDIR:-/tmp}/pilot.XXXXXX") || give_up 'no folder to mount on can be made'
+    # in the file system of the results: environments are mounted over folders of a prefix
+    mount=$(mktemp -d "$output/mount.XXXXXX") || give_up 'no folder to mount on can be made'
     if ! limited 60 "$program" "$output/packed.squashfs" "$mount"; then
         rmdir "$mount"
         cannot "$program can't mount: $(ls -l /dev/fuse 2>&1 | cut -c 1-10)"

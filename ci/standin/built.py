@@ -5,7 +5,6 @@ import shutil
 
 from .elf import drop_needed, place, place_program, publish
 from .hdf5 import names as hdf5_names
-from .layout import Release, facts
 from .sources import product_folder
 from .steps import Staging, copy_tree, write
 
@@ -82,7 +81,7 @@ def install_fftw(builder, release, folders):
 
 def renamed(layout, release):
     """Return the names of MPI's and HDF5's libraries that the products were built with -> those of a release."""
-    built = Release(facts()['default_release'])
+    built = layout.release(layout.default_release)
     names = {
         built.soname('cray-mpich', stem): release.soname('cray-mpich', stem)
         for stem in ('libmpi', 'libmpifort')

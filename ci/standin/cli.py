@@ -8,15 +8,17 @@ import pathlib
 import platform
 import sys
 
-from .layout import Layout, Problem, Release, facts, known_releases
+from . import dardel
+from .layout import Layout, Problem, facts, known_releases, known_sites
 from .plan import EXTRAS, build
-from .steps import Builder
+from .steps import Builder, write
 
 EXAMPLES = """examples:
   ci/standin/build                                 the default release, below ~/.cache/lumi-hooks/standin
   ci/standin/build --root /tmp/standin --release all
   ci/standin/build --release 24.03 25.03 --jobs 2
   ci/standin/build --with none                     PrgEnv-gnu only
+  ci/standin/build --site dardel --root /tmp/dardel --with rocm
   . /tmp/standin/enter.sh && module list           a login shell of the stand-in
 """
 
@@ -35,18 +37,21 @@ def parse(arguments):
         prog='ci/standin/build',
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description='Build a stand-in for the Cray PE of LUMI: Lmod, modules with the names, versions and '
+        description='Build a stand-in for the Cray PE of a site: Lmod, modules with the names, versions and '
         "variables of HPE's, wrappers cc/CC/ftn, and real free libraries behind them. "
         'What is built is not built again.',
     )
     parser.add_argument('--root', default=default_root(), help='where it goes (default: %(default)s)')
     parser.add_argument(
+        '--site', choices=known_sites(), help="whose: versions as in lumi_hooks/sites (default: the root's, else lumi)"
+    )
+    parser.add_argument(
         '--release',
         nargs='+',
         metavar='RELEASE',
         default=[],
-        help='Cray PE releases, or all (default: what the root has already, at least %s); known: %s'
-        % (facts()['default_release'], ' '.join(known_releases())),
+        help="Cray PE releases, or all (default: what the root has already, at least the site's default); known: %s"
+        % ' '.join(known_releases()),
     )
     parser.add_argument(
         '--with',
@@ -129,12 +134,12 @@ def main(arguments=None):
             raise Problem(
                 'the stand-in is made of Debian packages for x86_64; this machine is neither Debian nor alike'
             )
-        layout = Layout(options.root)
+        layout = Layout(options.root, options.site)
         names = known_releases() if 'all' in options.release else options.release
         here = [path.name for path in (layout.pe / 'cpe').glob('*') if path.name in known_releases()]
-        names = sorted(set(names) | set(here) | {facts()['default_release']})
-        releases = [Release(name) for name in names]
-        layout.store.mkdir(parents=True, exist_ok=True)
+        names = sorted(set(names) | set(here) | {layout.default_release})
+        releases = [layout.release(name) for name in names]
+        write(layout.store / 'site', layout.site + '\n')
         os.umask(0o022)
         builder = Builder(layout, max(1, options.jobs), options.verbose, options.python_more)
         with open(layout.store / 'lock', 'w') as lock:
@@ -144,6 +149,8 @@ def main(arguments=None):
                 builder.say('another build of %s is running: waiting for it' % layout.root)
                 fcntl.flock(lock, fcntl.LOCK_EX)
             build(builder, releases, extras_to_build(layout, options.extras))
+            if layout.site == 'dardel':
+                dardel.build(builder, releases)
         builder.say(
             '%s; Cray PE %s. Enter it with:  . %s/enter.sh'
             % ('built' if builder.done else 'nothing to do', ' '.join(names), layout.root)

@@ -7,6 +7,7 @@ import re
 
 HERE = pathlib.Path(__file__).resolve().parent
 RELEASES = HERE.parent.parent / 'lumi_hooks' / 'releases'
+SITES = RELEASES.parent / 'sites'
 
 
 class Problem(Exception):
@@ -34,17 +35,18 @@ def facts():
 class Release:
     """One Cray PE release under one PrgEnv: versions from the project's data, ABI folders from facts.json."""
 
-    def __init__(self, name, pe_env='GNU'):
+    def __init__(self, name, pe_env='GNU', site='lumi'):
         """name: a release as in lumi_hooks/releases/cpe, e.g. 25.03. pe_env: GNU, CRAY, AOCC or AMD.
 
-        Raises Problem without such a file.
+        site: whose; it may have other versions of some modules. Raises Problem without such a file.
         """
         path = RELEASES / 'cpe' / (name + '.json')
         if not path.exists():
             raise Problem('no Cray PE release %s; known are: %s' % (name, ', '.join(known_releases())))
-        self.name = name
+        self.name, self.site = name, site
         self.data = read_json(path)
-        self.modules = self.data['modules']
+        self.modules = {**self.data['modules'], **releases_of(site).get(name, {}).get('modules', {})}
+        self.data['modules'] = self.modules
         data = facts()
         self.pe_env = pe_env
         self.about = data['environments'][pe_env]
@@ -53,7 +55,7 @@ class Release:
 
     def under(self, pe_env):
         """Return the same release as seen under another PrgEnv."""
-        return Release(self.name, pe_env)
+        return Release(self.name, pe_env, self.site)
 
     @property
     def suffix(self):
@@ -112,11 +114,24 @@ def known_releases():
     return sorted(path.stem for path in (RELEASES / 'cpe').glob('*.json'))
 
 
+def known_sites():
+    """Return the names of the sites that there is data of."""
+    return sorted(path.parent.name for path in SITES.glob('*/site.json'))
+
+
+def releases_of(site):
+    """Return what differs at a site from HPE's lists of its releases; empty for a site that follows them all."""
+    return read_json(SITES / site / 'site.json')['releases']
+
+
 class Layout:
     """The folders of a stand-in; every other file asks here instead of joining names itself."""
 
-    def __init__(self, root):
-        """root: top folder of the stand-in. Raises Problem if its name would break shell or module files."""
+    def __init__(self, root, site=None):
+        """root: top folder of the stand-in. site: whose it is, by default as it was built, LUMI's at first.
+
+        Raises Problem if the name of the root would break shell or module files, or it is another site's.
+        """
         self.root = pathlib.Path(root).expanduser().absolute()
         if any(char.isspace() or char in '":\\$`\'' for char in str(self.root)):
             raise Problem(
@@ -125,8 +140,18 @@ class Layout:
             )
         if self.root == pathlib.Path('/'):
             raise Problem('the stand-in never writes to /: choose another --root')
-        machine = read_json(RELEASES.parent / 'sites/lumi/machine.json')
-        self.libfabric_version = machine['libfabric']['version']
+        mark = self.store / 'site'
+        built = mark.read_text().strip() if mark.exists() else None
+        if built and site and built != site:
+            raise Problem('%s is the stand-in of %s: choose another --root for %s' % (self.root, built, site))
+        self.site = site or built or 'lumi'
+        self.libfabric_version = read_json(SITES / self.site / 'machine.json')['libfabric']['version']
+        own = [name for name, release in releases_of(self.site).items() if release['default']]
+        self.default_release = own[0] if own else facts()['default_release']
+
+    def release(self, name):
+        """Return a release as the site of the stand-in has it."""
+        return Release(name, site=self.site)
 
     def __truediv__(self, name):
         return self.root / name

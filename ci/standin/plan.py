@@ -37,7 +37,7 @@ def build(builder, releases, extras):
     data = facts()
     layout = builder.layout
     names = [release.name for release in releases]
-    default = data['default_release']
+    default = layout.default_release
     reference = next(release for release in releases if release.name == default)
     ensure_compilers(builder, data['system_packages'])
     debian = Debian(builder)

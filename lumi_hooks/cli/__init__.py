@@ -2,21 +2,25 @@
 """lumi-eb: the commands around `eb --hooks`."""
 import argparse
 import contextlib
+import difflib
 import io
 import sys
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
-from .. import __version__, sites
+from .. import __version__, quote, sites
 from . import (
     adapt,
     capture,
     check_data,
+    container_binds,
     doctor,
+    env,
     explain,
     failures,
     handtest,
     install,
     job,
+    mpi,
     pilot_facts,
     plan,
     remove,
@@ -29,13 +33,14 @@ from . import (
 )
 from .command import without_colours
 from .console import data_alone, safe_streams
-from .ending import ended
+from .exit_status import ended
 
 EXAMPLES = """examples:
   lumi-eb                                             where am I, what goes where, what to do next
   lumi-eb search gromacs                              which recipes there are, and what each becomes here
   lumi-eb install GROMACS                             install the recipe that suits the release best
   lumi-eb remove lz4                                  remove it; running jobs go on, and --undo brings it back
+  lumi-eb env create my-md GROMACS mpi4py             an environment of your own: one file, one module
   lumi-eb adapt HPCC-1.5.0-foss-2022a.eb              what would be changed in a recipe, and why
   lumi-eb adapt --diff Hypre-2.32.0-foss-2024a.eb     the same as a diff
   lumi-eb plan GROMACS-2025.2-foss-2025a.eb           everything that it needs, and what has to be built
@@ -47,6 +52,8 @@ EXAMPLES = """examples:
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
+  lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
+  lumi-eb container-binds image.sif                   variables that give a container this machine's MPI
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
   lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
@@ -54,6 +61,11 @@ EXAMPLES = """examples:
 
 def parser() -> argparse.ArgumentParser:
     """The command line of lumi-eb."""
+    return _with_names()[0]
+
+
+def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
+    """The command line, and the names of its commands."""
     found = argparse.ArgumentParser(prog='lumi-eb',
                                     description=f'Upstream EasyBuild recipes on {sites.name()}\'s Cray PE.',
                                     epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -61,25 +73,10 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    install.add_parser(commands)
-    remove.add_parser(commands)
-    search.add_parser(commands)
-    adapt.add_parser(commands)
-    plan.add_parser(commands)
-    explain.add_parser(commands)
-    failures.add_parser(commands)
-    report.add_parser(commands)
-    sbom.add_parser(commands)
-    survey.add_parser(commands)
-    verify.add_parser(commands)
-    doctor.add_parser(commands)
-    job.add_parser(commands)
-    handtest.add_parser(commands)
-    check_data.add_parser(commands)
-    capture.add_parser(commands)
-    pilot_facts.add_parser(commands)
-    screen.add_parser(commands)
-    return found
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
+                container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
+        one.add_parser(commands)
+    return found, tuple(commands.choices)
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -97,8 +94,13 @@ def main(arguments: Optional[List[str]] = None) -> int:
 
 def _run(arguments: Optional[List[str]]) -> int:
     """What main does, while whatever is printed is made safe for a terminal."""
-    commands = parser()
+    commands, names = _with_names()
     given, rest = install.split(sys.argv[1:] if arguments is None else arguments)
+    word = next((one for one in given if not one.startswith('-')), None)
+    if word and word not in names:
+        near = difflib.get_close_matches(word, names, 1)
+        commands.error(f'there is no command {quote.line(word)}'
+                       + (f'; do you mean {near[0]}?' if near else ' (lumi-eb --help lists all)'))
     options = commands.parse_args(given)
     options.rest = rest
     if not options.command:

@@ -12,7 +12,7 @@ from .command import add_command
 from .console import print_json
 
 EXAMPLES = """examples:
-  lumi-eb check-data $EBU_USER_PREFIX/overrides/GROMACS.json    an override of yours, and the patches that it names
+  lumi-eb check-data ${prefix}/overrides/GROMACS.json    an override of yours, and the patches that it names
   lumi-eb check-data lumi_hooks/packages/HDF5.json              a data file of a checkout
   lumi-eb check-data                                            all data files of the library
 
@@ -47,10 +47,14 @@ def run(options: argparse.Namespace) -> int:
 
 
 def faults_of(path: str) -> List[str]:
-    """What is wrong with a file that was named: one of the library, or an override."""
+    """What is wrong with a file that was named: one of the library, of a site's folder, or an override."""
     full = os.path.realpath(path)
     if full.startswith(os.path.realpath(ROOT) + os.sep):
         return problems(os.path.relpath(full, os.path.realpath(ROOT)))
+    name = os.path.basename(full)[:-len('.json')]
+    beside = os.path.dirname(full)
+    if os.path.isfile(os.path.join(beside, 'site.json')) and name in ('site', 'machine', 'jobs'):
+        return problems(full, kind=name)
     found = problems(os.path.abspath(path), kind='override')
     if not found:
         try:

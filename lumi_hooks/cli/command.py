@@ -5,7 +5,8 @@ import shutil
 import textwrap
 from typing import Callable
 
-from . import place
+from .. import sites
+from . import site_options
 
 
 def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], summary: str, description: str,
@@ -20,11 +21,11 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
     """
     # as argparse does it for descriptions that are not raw
     width = shutil.get_terminal_size().columns - 2
-    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width), epilog=examples,
-                                 formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = commands.add_parser(name, help=summary, description=textwrap.fill(description, width),
+                                 epilog=sites.filled(examples), formatter_class=argparse.RawDescriptionHelpFormatter)
     without_colours(parser)
     if where_to:
-        place.add_options(parser)
+        site_options.add_options(parser)
     parser.set_defaults(run=run)
     return parser
 

@@ -11,7 +11,7 @@ from ..doctor import CHECKS, ERROR, Check, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
 from ..plan import BUILD, Plan, make_plan
 from ..recipe import read_recipe
-from . import place
+from . import site_options
 from .command import add_command
 from .console import Cell, Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -49,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
     """
     failed = Partial('recipe')
     try:
-        site, folders = place.find_site(options)
+        site, folders = site_options.find_site(options)
     except LumiHooksError as err:
         # a contradictory environment is a finding, too
         findings = [Finding('environment', ERROR, str(err))]
@@ -57,7 +57,7 @@ def run(options: argparse.Namespace) -> int:
     site = replace(site, allow=site.allow | {name for name in options.allow.split(',') if name})
     packages: Tuple[Package, ...] = ()
     plan: Optional[Plan] = None
-    paths = place.given_recipes(options.recipe, site, folders, failed)
+    paths = site_options.given_recipes(options.recipe, site, folders, failed)
     if paths:
         plan = make_plan(paths, site)
         packages = packages_of(plan)

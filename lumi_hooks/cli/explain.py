@@ -13,13 +13,13 @@ from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
 from ..record import CHANGES, FILE, headline, installations, software_folders, where, whose
-from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, Today, folders_of, today
+from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, Today, folders_of, today
 from ..record.failed import failed_builds, matching
 from ..record.net import net_changes
 from ..record.reproduce import SCRIPT, write
 from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
-from . import failures, place
+from . import failures, site_options
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -33,7 +33,7 @@ EXAMPLES = """examples:
   lumi-eb explain HPCC                                        every installation of it that is found
   lumi-eb explain HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain HPCC-1.5.0-foss-2022a.eb                    what was made of this recipe
-  lumi-eb explain $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb explain ${prefix}/{place}/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --json HPCC/1.5.0-cpeGNU-25.03
   lumi-eb explain --log HPCC/1.5.0-cpeGNU-25.03 | less        EasyBuild's log, whether it is compressed or not
   lumi-eb explain --log easybuild-HPCC-1.5.0.log.gz           any log of EasyBuild's
@@ -67,22 +67,22 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.what and os.path.isfile(options.what) and not options.what.endswith('.eb'):
         return _print_file(options)
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     if not options.what:
         if options.reproduce or options.log:
             raise LumiHooksError('name an installation: MODULE, DIR or RECIPE')
         return overview(site, options.json)
     failed = Partial('installation')
-    found: List[Installation] = []
+    found: List[InstalledPackage] = []
     try:
-        there = folders_of(place.installed_name(options.what, site), site, site.prefixes, folders)
+        there = folders_of(site_options.installed_name(options.what, site), site, site.prefixes, folders)
         if len(there) == 1:
-            found.append(Installation.read(there[0]))
+            found.append(InstalledPackage.read(there[0]))
     except LumiHooksError as err:
         return _explain_failed(options, site, err)
     for folder in there if len(there) > 1 else ():
         with failed.of(folder):
-            found.append(Installation.read(folder))
+            found.append(InstalledPackage.read(folder))
     if options.reproduce or options.log:
         one = _only(found, options.what)
         if options.log:
@@ -117,13 +117,14 @@ def overview(site: Site, json_wanted: bool) -> int:
                              'installation')
     paths = [path for folder in software_folders(site.prefix) for path in installations(folder)]
     if not paths:
-        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}')
+        raise LumiHooksError(f'there is no installation with a record that you can read in {site.prefix}: '
+                             'lumi-eb install NAME makes one, and lumi-eb adapt RECIPE explains a recipe before that')
     found: List[Tuple[str, str, Today]] = []
     failed = Partial('installation', 'left out: ')
     with progress('installations', 50) as told:
         for number, path in enumerate(paths, 1):
             with failed.of(path):
-                one = Installation.read(path)
+                one = InstalledPackage.read(path)
                 found.append((one.module, path, today(one, site)))
             told(number, len(paths))
     if json_wanted:
@@ -148,14 +149,14 @@ def _show_overview(found: Sequence[Tuple[str, str, Today]], site: Site) -> None:
         console.say('"lumi-eb explain MODULE" shows what differs, "eb RECIPE --rebuild" installs it again')
 
 
-def _only(found: Sequence[Installation], what: str) -> Installation:
+def _only(found: Sequence[InstalledPackage], what: str) -> InstalledPackage:
     if len(found) != 1:
         raise LumiHooksError(f'{what} is {len(found)} installations: name one of '
                              + ', '.join(item.module if item.record else item.folder for item in found))
     return found[0]
 
 
-def as_json(installation: Installation, site: Site) -> Dict[str, Any]:
+def as_json(installation: InstalledPackage, site: Site) -> Dict[str, Any]:
     """One installation; the fields are a contract with other tools (docs/record.md)."""
     return {
         'module': installation.module,
@@ -167,7 +168,7 @@ def as_json(installation: Installation, site: Site) -> Dict[str, Any]:
     }
 
 
-def files(installation: Installation) -> Dict[str, Any]:
+def files(installation: InstalledPackage) -> Dict[str, Any]:
     """Where its files lie; None for what there is not."""
     def there(name: str):
         path = os.path.join(installation.folder, name)
@@ -176,7 +177,7 @@ def files(installation: Installation) -> Dict[str, Any]:
             'source': installation.source, 'log': installation.log, 'patches': installation.patches()}
 
 
-def show(installation: Installation, site: Site) -> None:
+def show(installation: InstalledPackage, site: Site) -> None:
     """Explain an installation, for reading."""
     say = Output().say
     record, there = installation.record, files(installation)
@@ -285,7 +286,7 @@ def _print_file(options: argparse.Namespace) -> int:
                          'report" says what failed in it')
 
 
-def _print_log(installation: Installation) -> int:
+def _print_log(installation: InstalledPackage) -> int:
     """Print EasyBuild's log."""
     if not installation.log:
         raise LumiHooksError(f'{installation.folder} holds no log')

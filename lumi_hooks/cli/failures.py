@@ -99,7 +99,7 @@ def show(builds: Sequence[FailedBuild], prefix: str) -> None:
               f'{", the newest first" if number > 1 else ""}')
     for build in pending:
         print()
-        for line in told(build):
+        for line in failure_lines(build):
             print(line)
     if pending:
         print()
@@ -108,7 +108,7 @@ def show(builds: Sequence[FailedBuild], prefix: str) -> None:
     print('"lumi-eb failures --clear [MODULE]" removes the logs that are kept')
 
 
-def told(build: FailedBuild) -> List[str]:
+def failure_lines(build: FailedBuild) -> List[str]:
     """One failed build in some lines; what comes from logs can't move the cursor."""
     facts, error = build.facts, build.facts.get('error') or {}
     where = [f'on {facts["node"]}' if facts.get('node') else '', f'job {facts["job"]}' if facts.get('job') else '',
@@ -137,7 +137,7 @@ def explained(builds: Sequence[FailedBuild]) -> List[str]:
     lines = []
     for build in builds:
         lines.append(f'{quote.line(build.module)} is not installed: its build failed')
-        lines += told(build)[1:]
+        lines += failure_lines(build)[1:]
         lines.append(f'  {"support":8}{quote.line(whose(build))}')
     return lines
 

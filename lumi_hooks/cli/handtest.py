@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -16,12 +17,12 @@ from ..dependency import root_variable
 from ..errors import SiteError
 from ..plan import BUILD, Plan, make_plan
 from ..site import Site, is_lumi
-from . import place, screen
+from . import screen, site_options
 from .command import add_command
 from .console import print_json
 from .partial import Partial
 
-EXAMPLES = """examples, with LUMI's modules loaded (module load LUMI partition/C EasyBuild-user):
+EXAMPLES = """examples, with {site}'s modules loaded ({load}):
   lumi-eb handtest libpng                        the upstream recipe that this library takes for libpng
   lumi-eb handtest GROMACS-2025.2-foss-2025a.eb --run 'gmx --version'
   lumi-eb handtest --no-build Boost SCOTCH GSL   facts and plans only: seconds
@@ -60,12 +61,12 @@ def run(options: argparse.Namespace) -> int:
     if not is_lumi() and not options.no_build:
         raise SiteError(f'{sites.name()}\'s modules are not loaded: {sites.said("load")}, and try again '
                         '(--no-build shows plans anywhere)')
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     failed = Partial('recipe')
     recipes = {}
     for name in options.recipe:
         with failed.of(name):
-            recipes[name] = place.given_recipe(name, site, folders)
+            recipes[name] = site_options.given_recipe(name, site, folders)
     if failed.errors and not options.no_build:
         recipes = {}  # a wrong name ends it before anything is built
     tests: List[Dict[str, Any]] = []
@@ -126,9 +127,9 @@ def test(path: str, site: Site, build: bool, command: str) -> Dict[str, Any]:
     code, said = shell(f'eb --hooks={shlex.quote(_HOOKS)} {shlex.quote(path)} -r')
     result['seconds'] = round(time.monotonic() - start)
     if code:
-        return {**result, 'outcome': 'failed', 'said': ending(said, site)}
+        return {**result, 'outcome': 'failed', 'said': last_lines(said, site)}
     code, said = shell(use(target.name, target.module, command))
-    return {**result, 'outcome': 'installed' if not code else 'not loadable', 'said': ending(said, site)}
+    return {**result, 'outcome': 'installed' if not code else 'not loadable', 'said': last_lines(said, site)}
 
 
 def use(name: str, module: str, command: str) -> str:
@@ -147,18 +148,20 @@ def use(name: str, module: str, command: str) -> str:
 
 def shell(command: str) -> Tuple[int, str]:
     """Run bash commands in the environment as it is; exit code and output."""
-    with subprocess.Popen(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT, text=True, errors='replace') as process:
-        try:
-            said, _ = process.communicate()
-        except KeyboardInterrupt:
-            # Ctrl-C has reached eb too, which puts things in order before it ends
-            process.communicate()
-            raise
-    return process.returncode, said
+    interrupted = []
+    # Ctrl-C reaches eb too, which puts things in order before it ends, and is waited for
+    before = signal.signal(signal.SIGINT, lambda *_: interrupted.append(True))
+    try:
+        done = subprocess.run(['bash', '-c', command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, errors='replace', check=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+    return done.returncode, done.stdout
 
 
-def ending(text: str, site: Site) -> str:
+def last_lines(text: str, site: Site) -> str:
     """The last lines of an output, with the prefix and the home folder taken out."""
     for secret, word in ((site.prefix, f'${sites.variable("prefix")}'), (os.environ.get('HOME'), '$HOME')):
         if secret and secret != '/':

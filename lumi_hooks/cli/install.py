@@ -18,8 +18,8 @@ from ..plan import BUILD, CENTRAL, INSTALLED, Plan, Planner
 from ..record.explanation import DIFFERS, Today
 from ..record.since import since
 from ..site import Site, is_lumi
-from . import place
 from . import plan as plans
+from . import site_options
 from .command import add_command
 from .console import print_json
 from .partial import Partial
@@ -80,12 +80,12 @@ def run(options: argparse.Namespace) -> int:
     :raises LumiHooksError: LUMI's modules are not loaded, the prefix can't be written,
         there is nobody to ask
     """
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     targets: List[Target] = []
     failed = Partial('recipe')
     for name in options.recipe:
         with failed.of(name):
-            targets.append(target(name, *place.look_up(name, site, folders), site))
+            targets.append(target(name, *site_options.look_up(name, site, folders), site))
     plan = plans.planned([item.path for item in targets], site)
     if options.json:
         print_json({**as_json(plan, targets, [] if failed.errors else command(targets, options.rest, 'eb')),

@@ -10,27 +10,28 @@ from typing import Optional, Tuple
 from .. import quote, sites
 from ..catalogue import similar
 from ..errors import LumiHooksError
-from ..files import write_atomic
+from ..files import read_text, write_atomic
 from ..gpu import ROCM, split_suffix
 from ..job import make_job
 from ..jobtests import tests_of
 from ..queues import TIME
 from ..site import Site, is_lumi
 from ..versions import version_key
-from . import place
+from . import site_options
 from .command import add_command, number
-from .console import print_json
+from .console import Output, bold, print_json
 
 EXAMPLES = """examples:
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account project_465000000 \\
+  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account {account} \\
               --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
-  lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account project_465000000 --output qe.sh
+  lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account {account} --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
   lumi-eb job NAMD/3.0.2-cpeGNU-25.03-rocm --gpus 8 --program 'namd3 +p56 +devices 0,1,2,3,4,5,6,7 x.namd'
-  lumi-eb job GROMACS --test --account project_465000000 --output test.sh
+  lumi-eb job GROMACS --why
+  lumi-eb job GROMACS --test --account {account} --output test.sh
   sbatch gromacs.sh
 
-MODULE is a module's name with its version; where LUMI's modules are loaded, the name alone is the newest installed.
+MODULE is a module's name with its version; where {site}'s modules are loaded, the name alone is the newest installed.
 A variant for GPUs (-rocm) gets one rank a GPU on the cores next to it, and GPU-aware MPI for its program alone:
 no module sets MPICH_GPU_SUPPORT_ENABLED, as every MPI program without Cray's GTL library would end in MPI_Init.
 Software that does not use MPI is started once, and a variant for GPUs gets the GPUs that --gpus asks for. Whether it
@@ -74,6 +75,7 @@ def add_parser(commands) -> None:
     answer.add_argument('--no-mpi', dest='mpi', action='store_false', help='it does not: it is started once')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
+    form.add_argument('--why', action='store_true', help='print which variables it sets, and why')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
 
 
@@ -90,7 +92,7 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the module is not installed, the partition can't run it, FILE can't be written
     """
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if split_suffix(options.module)[1] == ROCM and options.partition is None and not is_lumi():
         site = replace(site, partition='G')
     if not site.index.modulepath and not os.environ.get(sites.variable('prefix')):
@@ -101,21 +103,36 @@ def run(options: argparse.Namespace) -> int:
                    tests_of(module, site) if options.test else None)
     for command, reason in job.tests.not_run if job.tests else ():
         print(f'lumi-eb: not run: {quote.line(command)}: {quote.line(reason)}', file=sys.stderr)
-    if job.left_out:
+    if job.left_out and not options.why:
         print(f'lumi-eb: the script has no {" and no ".join(job.left_out)}: give --{" and --".join(job.left_out)}, or '
               'fill it in there; until then the script stops before it starts anything', file=sys.stderr)
     if options.json:
         print_json(job.as_json())
+    elif options.why:
+        console = Output()
+        for item in (*job.settings, *job.once):
+            console.say(bold(f'{item.name}={item.value}'), '  (a comment in the script)' if item.as_comment else '')
+            for label, text in (('why', item.reason), ('for', item.versions), ('source', item.source)):
+                if text:
+                    console.say(f'    {label:8}', text, hang=12)
     elif options.output:
-        try:
-            write_atomic(options.output, job.script())
-        except OSError as err:
-            raise LumiHooksError(f'{options.output} cannot be written: {err.strerror}') from err
+        _write(options.output, job.script())
         path = quote.terminal(os.path.abspath(options.output))
         print(f'{path}: "sbatch {quote.terminal(quote.shell(options.output))}" submits it')
     else:
         print(job.script(), end='')
     return 0
+
+
+def _write(path: str, text: str) -> None:
+    """Write the script, unless another one is there, which somebody may have filled in."""
+    try:
+        if os.path.exists(path) and read_text(path) != text:
+            raise LumiHooksError(f'{path} exists with different contents, which you may have filled in: remove it, or '
+                                 'give another name')
+        write_atomic(path, text)
+    except OSError as err:
+        raise LumiHooksError(f'{path} cannot be written: {err.strerror}') from err
 
 
 def installed(module: str, site: Site) -> str:

@@ -25,7 +25,7 @@ exit code: 0 all that was brought is as assumed, 1 something differs, 2 the file
 
 def add_parser(commands) -> None:
     """The command's options."""
-    parser = add_command(commands, 'pilot-facts', run, 'compare what ci/pilot found on LUMI with what was assumed',
+    parser = add_command(commands, 'pilot-facts', run, 'compare what ci/pilot found with what was assumed',
                          'Compares the facts of a probe with the project\'s data, and names each assumption that is '
                          'wrong, with the file to change.', EXAMPLES, where_to=False)
     parser.add_argument('file', metavar='FILE', help='probe.tsv, as ci/pilot probe writes it')

@@ -8,13 +8,14 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .. import older, settings, sites
 from ..change import change_json
 from ..errors import LumiHooksError
+from ..files import size_in_words
 from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..plan.cost import chain, cost, on_full_stack
 from ..prefix import holder, name_of
 from ..record import Estimate, Experience
 from ..site import Site
-from . import place
+from . import site_options
 from .command import add_command
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
@@ -52,9 +53,9 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: the site is unknown, the graph can't be drawn
     """
-    site, folders = place.find_site(options)
+    site, folders = site_options.find_site(options)
     failed = Partial('recipe')
-    paths = place.given_recipes(options.recipe, site, folders, failed)
+    paths = site_options.given_recipes(options.recipe, site, folders, failed)
     plan = planned(paths, site)
     if options.graph and paths:
         from ..plan.graph import draw
@@ -198,7 +199,7 @@ def show_cost(plan: Plan, stack: Optional[int] = None) -> None:
     tools = f' ({len(found.for_building)} of them only to build others)' if found.for_building else ''
     guessed = '' if not found.estimated else ', an estimate' if found.estimated == found.modules \
         else f', an estimate for {found.estimated} of them'
-    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {_size(found.bytes)} in '
+    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {size_in_words(found.bytes)} in '
                 f'{found.inodes:,} files and folders{guessed}')
     if found.giants:
         names = [f'{module}{" (only to build others)" if module in found.for_building else ""}'
@@ -219,15 +220,6 @@ def show_why(plan: Plan, path: Sequence[str]) -> None:
     for before, module in zip(path, path[1:]):
         console.say('is built with ' if module in nodes[before].build_only else 'needs ', bold(module), indent=2)
 
-
-def _size(size: int) -> str:
-    """
-    A size in bytes for reading.
-
-    >>> _size(20000000), _size(2400000000)
-    ('20 MB', '2.4 GB')
-    """
-    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.0f} MB'
 
 
 def _modules(number: int) -> str:
@@ -255,8 +247,8 @@ def _takes(estimate: Optional[Estimate]) -> str:
     """What is expected of an installation, in a few words."""
     if estimate is None:
         return ''
-    return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else ',') + \
-        f' {(estimate.bytes or 0) / 1e6:,.1f} MB {estimate.inodes or 0:,} inodes'
+    return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else '') + \
+        f', {size_in_words(estimate.bytes or 0)}, {estimate.inodes or 0:,} inodes'
 
 
 def _from(node: Node) -> str:

@@ -8,16 +8,16 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import quote, sites
 from ..catalogue import similar
-from ..eb import removal
-from ..eb.aside import pending
-from ..eb.removal import Target
+from ..eb.lifecycle import removal
+from ..eb.lifecycle.removal import Target
+from ..eb.lifecycle.rollback import pending
 from ..errors import LumiHooksError, SiteError
 from ..files import umask
 from ..prefix import held, permissions
 from ..prefix.held import REMOVED, UNDONE, Note
 from ..record.removable import needed_by, target
 from ..site import Site
-from . import place
+from . import site_options
 from .command import add_command
 from .console import print_json
 
@@ -62,7 +62,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if options.now and not options.expire:
         raise LumiHooksError('--now goes with --expire: it deletes what was removed before')
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     if not site.prefix or not os.path.isdir(site.prefix):
         raise SiteError(f'there is nothing to remove: the prefix '
                         f'{site.prefix or "(" + sites.variable("prefix") + ")"} does not exist')
@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
-    names = dict.fromkeys(place.installed_name(what, site) for what in options.module)
+    names = dict.fromkeys(site_options.installed_name(what, site) for what in options.module)
     targets = list({item.module: item for item in (target(name, site) for name in names)}.values())
     needed = needed_by(targets, site)
     blocked = any(needed.values()) and not options.force
@@ -90,7 +90,7 @@ def _remove(options: argparse.Namespace, site: Site, days: float) -> int:
     if blocked and not options.json:
         print('lumi-eb: nothing was removed, as other modules need it: remove them in the same command, or add --force',
               file=sys.stderr)
-    elif not blocked and (options.yes or not options.json and _agreed('remove this?')):
+    elif not blocked and (options.yes or not options.json and agreed('remove this?')):
         done = [removal.remove(item, days, _tell) for item in targets]
         if not days:
             removal.expire(done, tell=_tell)
@@ -126,7 +126,7 @@ def _expire(options: argparse.Namespace, site: Site, notes: Sequence[Note]) -> i
         modules = {_only(what, notes) for what in options.module}
         notes = [note for note in notes if note.held.module in modules]
     if options.now and notes and not options.yes and not options.module \
-            and not (not options.json and _agreed(f'delete all {len(notes)} that are kept?')):
+            and not (not options.json and agreed(f'delete all {len(notes)} that are kept?')):
         return 1
     busy = {aside.installdir for aside in pending(site.prefix)}
     free = [note for note in notes if note.held.installdir not in busy]
@@ -195,7 +195,7 @@ def _show(targets: Sequence[Target], needed: Mapping[str, Sequence[str]]) -> Non
             print(quote.line(f'  needed by    {", ".join(needed[item.module])}'))
 
 
-def _agreed(question: str) -> bool:
+def agreed(question: str) -> bool:
     """
     Does the user agree?
 

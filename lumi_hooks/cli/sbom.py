@@ -12,13 +12,13 @@ from ..errors import DataError, LumiHooksError, packages_remedy
 from ..files import write_atomic
 from ..prefix.closed import is_open
 from ..record import closed_installations, installations, read_record, software_folders
-from . import place
+from . import site_options
 from .command import add_command
 
 EXAMPLES = """examples:
-  lumi-eb sbom                                  of the prefix (EBU_USER_PREFIX), to standard output
+  lumi-eb sbom                                  of the prefix ({prefix}), to standard output
   lumi-eb sbom --output software.cdx.json
-  lumi-eb sbom /project/project_46…/EasyBuild
+  lumi-eb sbom /path/to/a/prefix
 
 What was installed without lumi-hooks has no record and is not in it. The same installations make the same text.
 
@@ -42,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
 
     :raises LumiHooksError: there is no record, the library is missing, FILE can't be written
     """
-    prefix = options.prefix or place.find_site(options)[0].prefix
+    prefix = options.prefix or site_options.find_site(options)[0].prefix
     records, wrong = records_of(prefix, options.release or '', options.partition or '')
     for problem in wrong:
         print(f'lumi-eb: left out: {quote.terminal(problem)}', file=sys.stderr)

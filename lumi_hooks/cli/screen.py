@@ -1,20 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """lumi-eb alone: the first screen a support person wants."""
 import argparse
+import fnmatch
 import os
 import shutil
 import subprocess
 from typing import Any, Dict, List, Optional, Sequence
 
 from .. import __version__, sites
-from ..doctor.place import why_unusable
+from ..doctor.prefix import why_unusable
 from ..errors import LumiHooksError
 from ..loaded import OUR_EB
 from ..prefix import held, module_folders, name_of, stack_of, visibility
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
 from ..releases import default_release, toolchain_facts
-from ..site import Site, is_lumi, node_partition, site_from_environment, stack_version, told, user_prefix
+from ..site import Site, is_lumi, node_partition, site_from_environment, site_variable, stack_version, user_prefix
 from .command import add_command
 from .console import Cell, Output, Piece, Styled, bold, print_json
 
@@ -68,9 +69,10 @@ def status() -> Dict[str, Any]:
     return {
         'lumi': is_lumi(),
         'problem': problem,
-        'stack': told('full_name', env) or told('stack', env) or None,
+        'stack': site_variable('full_name', env) or site_variable('stack', env) or (
+            sites.said('stack', release=site_variable('release', env)) if site_variable('release', env) else None),
         'release': site.release.name if site else None,
-        'partition': site.partition if site else told('partition', env) or None,
+        'partition': site.partition if site else site_variable('partition', env) or None,
         'node': os.uname().nodename,
         'node_partition': node_partition(),
         'toolchain': f'{site.toolchain}/{site.toolchain_version}' if site else None,
@@ -131,16 +133,16 @@ def easybuild_version() -> Optional[str]:
 
 
 def keeps_hooks(eb: Optional[str], hooks: str) -> bool:
-    """Is this the eb that uses our hooks although LUMI's EasyBuild-user names LUMI's own file again (libexec/eb)?"""
+    """Is this the eb that uses our hooks although the site's modules name its own file again (libexec/eb)?"""
     return eb is not None and os.path.realpath(eb) == os.path.realpath(OUR_EB) and (
         hooks in os.environ.get('LUMI_HOOKS_CHAIN', '').split(os.pathsep)
-        or '/LUMI-SoftwareStack/easybuild/hooks/' in hooks)
+        or fnmatch.fnmatch(os.path.basename(hooks), sites.site().get('hooks', '')))
 
 
 def chained(ours: str) -> Optional[str]:
     """The hooks files that run behind ours, as a list like PATH; None where there is none."""
     try:
-        from ..eb.places import chained_hooks
+        from ..eb.plugin_folders import chained_hooks
     except ImportError:
         return None
     return os.pathsep.join(chained_hooks(ours)) or None
@@ -188,8 +190,8 @@ def show(facts: Dict[str, Any]) -> None:
     elif not facts['hooks_active'] and any(name.split('/')[0] == 'lumi-hooks'
                                            for name in os.environ.get('LOADEDMODULES', '').split(':')):
         console.exact('next     module load lumi-hooks')
-        console.say('once more: EasyBuild-user was loaded again, with another partition or release, and names LUMI\'s '
-                    'hooks alone', indent=9, hang=9)
+        console.say(f'once more: {sites.setup()} was loaded again, with another partition or release, and names '
+                    f'{sites.name()}\'s hooks alone', indent=9, hang=9)
     elif not facts['hooks_active']:
         console.exact(f'next     export EASYBUILD_HOOKS={shell(facts["hooks_file"])}')
     else:

@@ -8,14 +8,14 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 from .. import quote, trust
 from ..adapt import REFUSED, adapt
 from ..catalogue import our_recipes, similar
-from ..central import Index
 from ..errors import LumiHooksError, RecipeError
+from ..index import Index
 from ..loaded import collection
 from ..naming import choose, entries, whose
 from ..recipe import read_recipe
 from ..site import Site
 from ..versions import version_key
-from . import place
+from . import site_options
 from .command import add_command
 from .console import print_json
 from .partial import Partial
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     """
     if not all(word.strip('-_.* ') for word in options.name):
         raise LumiHooksError('name a software, or a part of its name')
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     failed = Partial('name')
     found: Dict[str, Found] = {}
     for word in options.name:

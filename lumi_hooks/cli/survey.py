@@ -11,10 +11,9 @@ from ..errors import LumiHooksError
 from ..files import write_atomic
 from ..plan import REFUSED
 from ..site import Site, is_lumi
-from ..survey import Survey, beside, every, recipes_below, survey
+from ..survey import Survey, every, for_cuda, recipes_below, survey, with_recipes
 from ..survey.cache import cache_folder, keep, load, survey_key
-from ..survey.for_cuda import for_cuda, write_part
-from . import place
+from . import site_options
 from .command import add_command, number
 from .console import Output, Styled, bold, print_json
 from .progress import progress
@@ -24,11 +23,8 @@ EXAMPLES = """examples:
   lumi-eb survey --release 25.09 --toolchain cpeCray --report survey.html
   lumi-eb survey --json my-recipes/
   lumi-eb survey --sample 40                              every 40th recipe: seconds
-  lumi-eb survey --beside lumi/                           with the recipes below lumi/ as LUMI's own
+  lumi-eb survey --beside own/                            with the recipes below own/ as {site}'s own
   lumi-eb survey --partition G --only-cuda                which recipes for CUDA become ones for ROCm: seconds
-  lumi-eb survey --partition G --only-cuda --write-docs docs/rocm.md
-  lumi-eb survey --write-docs docs/survey.md              every release and compiler, for the documentation: minutes
-  lumi-eb survey --release 25.03 --write-docs FILE.md     one release only; --toolchain: one compiler
 
 Ctrl-C ends it; what was counted until then is shown.
 
@@ -45,16 +41,12 @@ def add_parser(commands) -> None:
     parser.add_argument('--report', metavar='FILE.html', help='write an HTML page with tables and a chart')
     parser.add_argument('--sample', type=number, default=1, metavar='N', help='only every N-th recipe')
     parser.add_argument('--beside', metavar='DIR', action='append', default=[], help='a folder with recipes of '
-                        f'{sites.name()}\'s, which stand beside upstream\'s as on the robot path; may be repeated; '
-                        'with --write-docs it is counted both ways')
+                        f'{sites.name()}\'s, which stand beside upstream\'s as on the robot path; may be repeated')
     parser.add_argument('--only-cuda', action='store_true', help='only recipes that carry CUDA in their names: which '
-                        'of them become ones for AMD\'s GPUs; with --write-docs the figures go between the marks of '
-                        'docs/rocm.md')
+                        'of them become ones for AMD\'s GPUs')
     parser.add_argument('--jobs', type=number, default=min(2, os.cpu_count() or 1), metavar='N',
                         help='number of processes (default: %(default)s)')
     parser.add_argument('--no-cache', action='store_true', help='look at every recipe, although nothing has changed')
-    parser.add_argument('--write-docs', metavar='FILE.md', help='survey every release and compiler, and write a page '
-                        'with the figures')
 
 
 def run(options: argparse.Namespace) -> int:
@@ -66,11 +58,11 @@ def run(options: argparse.Namespace) -> int:
     if options.report and not os.path.isdir(os.path.dirname(os.path.abspath(options.report))):
         # said before minutes of counting, not after
         raise LumiHooksError(f'{options.report} cannot be written: there is no such folder; make it first')
-    site, _ = place.find_site(options)
+    site, _ = site_options.find_site(options)
     folders = options.folder or list(site.index.upstream)
     if not folders:
-        raise LumiHooksError('no upstream recipes were found: load the module EasyBuild-user, name folders with '
-                             'recipes, or set LUMI_HOOKS_UPSTREAM')
+        raise LumiHooksError(f'no upstream recipes were found: load the module {sites.setup()}, name folders '
+                             'with recipes, or set LUMI_HOOKS_UPSTREAM')
     paths = recipes_below(folders)
     if options.beside and not recipes_below(options.beside):
         raise LumiHooksError(f'there are no recipes (*.eb) below {", ".join(options.beside)}')
@@ -83,17 +75,11 @@ def run(options: argparse.Namespace) -> int:
         print(f'lumi-eb: {sites.name()}\'s modules are not loaded: counted for release {site.release.name}, partition '
               f'{site.partition}, {site.toolchain} (--release, --partition and --toolchain name others)',
               file=sys.stderr, flush=True)
-    if options.write_docs and not options.only_cuda:
-        from ..survey.docs import write_docs
-        return write_docs(options.write_docs, paths, site, options.jobs, counted, options.sample, options.beside,
-                          options.release, options.toolchain)
     if options.beside:
-        site = beside(site, options.beside)
+        site = with_recipes(site, options.beside)
     found = counted(paths, site, options.jobs, cache=not options.no_cache)
     if options.report:
         _write_report(found, options.report)
-    if options.write_docs:
-        write_part(options.write_docs, found)
     if options.json:
         print_json(found.as_json())
     else:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Dict, List, Optional, Tuple
 from .. import sites
 from ..errors import LumiHooksError
 from ..releases import default_release, load_machine, release_names
-from ..site import told
+from ..site import site_variable
 from .command import add_command, number
 from .console import Output, Styled, bold, dim, print_json
 from .partial import Partial
 from .progress import progress
 
 if TYPE_CHECKING:
-    from ..verify.check import Finding, Question, Report
+    from ..verify.check import Question, Report, Violation
 
 EXAMPLES = """examples:
   lumi-eb verify GROMACS/2025.4-cpeGNU-25.03-CPU             an installed module
-  lumi-eb verify --json $EBU_USER_PREFIX/SW/LUMI-25.03/C/HPCC/1.5.0-cpeGNU-25.03
+  lumi-eb verify --json ${prefix}/{place}/HPCC/1.5.0-cpeGNU-25.03
   lumi-eb verify --partition G --gpu-target gfx942 ./build/install
   lumi-eb verify --library-path /opt/other/lib:/opt/more/lib DIR
 
@@ -87,7 +87,7 @@ def machine(options: argparse.Namespace) -> Tuple[str, Optional[bool]]:
 
     :raises LumiHooksError: the release or partition that is asked for is unknown
     """
-    partition = options.partition or told('partition')
+    partition = options.partition or site_variable('partition')
     partitions = load_machine()['partitions']
     if options.partition and partition not in partitions:
         raise LumiHooksError(f'unknown partition "{partition}"; known are {", ".join(partitions)}')
@@ -95,7 +95,7 @@ def machine(options: argparse.Namespace) -> Tuple[str, Optional[bool]]:
         raise LumiHooksError(f'unknown release "{options.release}" of the Cray PE; known are '
                              f'{", ".join(release_names())}')
     gpu = partitions[partition]['gpu'] if partition in partitions else None
-    release = options.release or told('stack').replace('.dev', '') or default_release().name
+    release = options.release or site_variable('stack').replace('.dev', '') or default_release().name
     return release, gpu
 
 
@@ -106,7 +106,7 @@ def question(name: str, options: argparse.Namespace, release: str, gpu: Optional
     :raises LumiHooksError: there is no such module or folder
     """
     from ..verify.check import Question, own_folders
-    from ..verify.places import find_places
+    from ..verify.locations import find_locations
     from ..verify.target import environment_path, find_target
     target = find_target(name, load=options.library_path is None)
     env = {**os.environ, **target.environment}
@@ -115,8 +115,8 @@ def question(name: str, options: argparse.Namespace, release: str, gpu: Optional
     else:
         path = environment_path(target)
         path = path if target.environment else (*own_folders(target.root), *path)
-    places = find_places(target.root, env, options.system_root, options.prefix, options.build_dir)
-    return Question(places, path, release, gpu, tuple(options.gpu_target), options.software or target.software,
+    locations = find_locations(target.root, env, options.system_root, options.prefix, options.build_dir)
+    return Question(locations, path, release, gpu, tuple(options.gpu_target), options.software or target.software,
                     options.jobs)
 
 
@@ -124,7 +124,7 @@ def show(report: 'Report') -> None:
     """Show a report for reading: what it uses, then findings, the same one of many files once."""
     from ..verify.policy import reason
     console = Output()
-    root = report.question.places.root
+    root = report.question.locations.root
     console.say(bold(root), f': {report.elf} ELF files of {report.files} files, in {report.seconds:.1f} s')
     for name, values in report.summary.items():
         if isinstance(values, list):
@@ -145,7 +145,7 @@ def show(report: 'Report') -> None:
                        f'warning{"" if warnings == 1 else "s"}', colour))
 
 
-def _grouped(findings: Tuple['Finding', ...], root: str) -> Dict[Tuple[str, str, str, str], List[str]]:
+def _grouped(findings: Tuple['Violation', ...], root: str) -> Dict[Tuple[str, str, str, str], List[str]]:
     """Files by finding: those that differ in nothing but the file stand together."""
     found: Dict[Tuple[str, str, str, str], List[str]] = {}
     mends: Dict[Tuple[str, str, str], str] = {}

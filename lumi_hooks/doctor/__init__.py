@@ -58,18 +58,18 @@ class Check:
     id: str
     title: str
     function: Callable[[Situation], Iterable[Tuple[str, str]]]
-    unless: Callable[[Situation], Optional[str]] = lambda here: None
+    unless: Callable[[Situation], Optional[str]] = lambda situation: None
 
-    def __call__(self, here: Situation) -> Iterator[Finding]:
+    def __call__(self, situation: Situation) -> Iterator[Finding]:
         """The findings in a situation; none where it can't look."""
-        for level, text in () if self.unless(here) else self.function(here):
+        for level, text in () if self.unless(situation) else self.function(situation):
             yield Finding(self.id, level, text)
 
 
 CHECKS: Dict[str, Check] = {}
 
 
-def check(id: str, title: str, unless: Callable[[Situation], Optional[str]] = lambda here: None):
+def check(id: str, title: str, unless: Callable[[Situation], Optional[str]] = lambda situation: None):
     """
     Register a function as a check. It yields pairs of a level and a sentence.
 
@@ -83,27 +83,27 @@ def check(id: str, title: str, unless: Callable[[Situation], Optional[str]] = la
     return register
 
 
-def examine(here: Situation) -> List[Finding]:
+def examine(situation: Situation) -> List[Finding]:
     """All findings of all checks, errors first. A check that can't look is not asked."""
     # they register their checks
-    from . import environment, licences, node, place, python, room, shared, sources, tools  # noqa: F401
-    found = [finding for entry in CHECKS.values() for finding in entry(here)]
+    from . import environment, fabric, licences, node, prefix, python, room, shared, sources, tools  # noqa: F401
+    found = [finding for entry in CHECKS.values() for finding in entry(situation)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != ERROR)
 
 
-def skipped(here: Situation) -> Dict[str, str]:
+def skipped(situation: Situation) -> Dict[str, str]:
     """The checks that can't look, and why: such a check is not passed. For after `examine`."""
-    return {entry.id: why for entry in CHECKS.values() for why in [entry.unless(here)] if why}
+    return {entry.id: why for entry in CHECKS.values() for why in [entry.unless(situation)] if why}
 
 
-def no_prefix(here: Situation) -> Optional[str]:
+def no_prefix(situation: Situation) -> Optional[str]:
     """For checks of the prefix."""
-    return None if here.site.prefix else 'there is no prefix'
+    return None if situation.site.prefix else 'there is no prefix'
 
 
-def no_recipe(here: Situation) -> Optional[str]:
+def no_recipe(situation: Situation) -> Optional[str]:
     """For checks of what is to be built."""
-    return None if here.packages else 'no recipe was named that has to be built'
+    return None if situation.packages else 'no recipe was named that has to be built'
 
 
 def lines(findings: Iterable[Finding]) -> List[str]:

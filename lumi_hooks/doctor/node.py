@@ -9,8 +9,8 @@ from ..site import node_partition
 from . import WARNING, Situation, check
 
 
-def _name(here: Situation) -> str:
-    return (here.hostname or socket.gethostname()).split('.')[0]
+def _name(situation: Situation) -> str:
+    return (situation.hostname or socket.gethostname()).split('.')[0]
 
 
 def _login(name: str) -> Optional[str]:
@@ -19,18 +19,18 @@ def _login(name: str) -> Optional[str]:
                  if any('*' in pattern and fnmatch.fnmatch(name, pattern) for pattern in entry['hosts'])), None)
 
 
-def no_node(here: Situation) -> Optional[str]:
+def no_node(situation: Situation) -> Optional[str]:
     """A partition without nodes of its own, or a node of another machine."""
-    if here.site.partition == 'common':
+    if situation.site.partition == 'common':
         return 'partition common is for all nodes'
-    name = _name(here)
+    name = _name(situation)
     return None if node_partition(name) or _login(name) else f'this node, {name}, does not belong to a known partition'
 
 
 @check('node', 'this node is one of those that the software is built for', no_node)
-def node(here: Situation):
+def node(situation: Situation):
     """Building for another kind of node works for most packages, but not for one that looks at the node it is on."""
-    name, target, facts = _name(here), here.site.partition, load_machine()['partitions']
+    name, target, facts = _name(situation), situation.site.partition, load_machine()['partitions']
     there, login = node_partition(name), _login(name)
     if target in (there, login):
         return

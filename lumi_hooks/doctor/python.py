@@ -3,8 +3,8 @@
 import os
 from typing import Iterable, Iterator, Mapping
 
-from ..central import normal_name
 from ..dependency import Dependency
+from ..index import letter_of, normal_name
 from ..metadata import BUNDLE, WHAT_TO_DO, at_hand, too_old
 from ..prefix import source_folders
 from ..requirements import of_parameters
@@ -12,15 +12,15 @@ from . import WARNING, Package, Situation, check, no_recipe
 
 
 @check('python-packages', 'no Python package is known to need newer packages than it gets', no_recipe)
-def python_packages(here: Situation):
+def python_packages(situation: Situation):
     """Which numpy a package needs may be said by its source alone, where that is there already."""
-    packages = {package.name: package for package in here.packages}
-    folders = [path for path in here.env.get('EASYBUILD_SOURCEPATH', '').split(os.pathsep) if path]
-    folders += [folder for prefix in here.site.prefixes for folder in source_folders(prefix)]
-    for package in here.packages:
+    packages = {package.name: package for package in situation.packages}
+    folders = [path for path in situation.env.get('EASYBUILD_SOURCEPATH', '').split(os.pathsep) if path]
+    folders += [folder for prefix in situation.site.prefixes for folder in source_folders(prefix)]
+    for package in situation.packages:
         own = dict(of_parameters(package.name, str(package.parameters.get('version', '')), package.parameters))
-        there = at_hand(here.site, _bundle(package, packages, set()))
-        for said in too_old(_fetched(package.name, own, folders), there, here.site, set(map(normal_name, own))):
+        there = at_hand(situation.site, _bundle(package, packages, set()))
+        for said in too_old(_fetched(package.name, own, folders), there, situation.site, set(map(normal_name, own))):
             yield WARNING, f'{package.module}: {said}. {WHAT_TO_DO}'
 
 
@@ -38,7 +38,7 @@ def _bundle(package: Package, packages: Mapping[str, Package], seen: set) -> str
 
 def _fetched(name: str, own: Mapping[str, str], folders: Iterable[str]) -> Iterator[str]:
     """Paths of the archives of a recipe's packages, of those that are in folders of sources."""
-    letter = name[:1].lower() if name[:1].isalpha() else '0'
+    letter = letter_of(name)
     starts = tuple(f'{normal_name(one)}-{normal_name(version)}-' for one, version in own.items())
     for folder in folders:
         for place in (os.path.join(folder, letter, name), os.path.join(folder, letter, name, 'extensions')):

@@ -65,13 +65,13 @@ def clone_group(name: str) -> Fault:
 
 
 @check('shared-folders', 'what others of the project need to install below is open to them, and to nobody else')
-def shared_folders(here: Situation):
+def shared_folders(situation: Situation):
     """Not inside `eb`, which sets what it writes itself."""
-    if here.inside or not here.site.prefix:
+    if situation.inside or not situation.site.prefix:
         return
-    group, left = shared_group(here.site.prefix), [LIMIT]
+    group, left = shared_group(situation.site.prefix), [LIMIT]
     for name, depth in DEPTHS.items():
-        top = os.path.join(here.site.prefix, name)
+        top = os.path.join(situation.site.prefix, name)
         found: Dict[Tuple[Fault, str], List[str]] = {}
         for path, status in walk(top, depth, left):
             fault = _fault(status, group, name == 'sources')
@@ -79,17 +79,18 @@ def shared_folders(here: Situation):
                 found.setdefault((fault, _user(status.st_uid)), []).append(path)
         yield from _tell(found, top, depth)
     if not left[0]:
-        yield WARNING, f'{here.site.prefix} holds more than the {LIMIT:,} files and folders that were looked at: ' \
-                       f'find {shell(here.site.prefix)}/sources -type d ! -perm -2070 lists what else is closed'
+        prefix = situation.site.prefix
+        yield WARNING, f'{prefix} holds more than the {LIMIT:,} files and folders that were looked at: ' \
+                       f'find {shell(prefix)}/sources -type d ! -perm -2070 lists what else is closed'
 
 
 @check('clone', 'nobody else can write to the clone with the hooks')
-def clone(here: Situation):
+def clone(situation: Situation):
     """Not inside `eb`: these hooks run already."""
-    if here.inside:
+    if situation.inside:
         return
     top, left = os.path.dirname(os.path.realpath(ROOT)), [LIMIT]
-    groups = {0, *(shared_group(prefix) for prefix in here.site.prefixes)}
+    groups = {0, *(shared_group(prefix) for prefix in situation.site.prefixes)}
     project = project_of(top)
     found: Dict[Tuple[Fault, str], List[str]] = {}
     parts = (entry for name in CLONE_PARTS for entry in walk(os.path.join(top, name), CLONE_DEPTH, left))
@@ -107,8 +108,8 @@ def clone(here: Situation):
             found.setdefault((fault, _user(status.st_uid)), []).append(path)
     yield from _tell(found, top, CLONE_DEPTH + 1)
     if not left[0]:
-        yield WARNING, f'{top} holds more than the {LIMIT:,} files and folders that were looked at: ' \
-                       f'find {shell(top)} -perm -0002 ! -type l lists what else everybody can write to'
+        yield WARNING, f'{top} holds more than the {LIMIT:,} files and folders that were ' \
+                       f'looked at: find {shell(top)} -perm -0002 ! -type l lists what else everybody can write to'
 
 
 def walk(top: str, depth: int, left: List[int]) -> Iterator[Tuple[str, os.stat_result]]:

@@ -3,33 +3,37 @@
 import os
 import shutil
 
-from .. import seccomp
+from .. import seccomp, sites
 from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
 from ..errors import SiteError
+from ..loaded import too_old
 from . import ERROR, WARNING, Situation, check
 
 
 @check('tools', 'EasyBuild and Lmod are there')
-def tools(here: Situation):
+def tools(situation: Situation):
     """The commands that an installation needs; inside `eb` they are there."""
-    if here.inside:
+    if situation.inside:
         return
-    if not shutil.which('eb', path=here.env.get('PATH')):
-        yield ERROR, 'there is no command eb on PATH: module load EasyBuild-user'
-    if not (here.env.get('LMOD_CMD') and os.access(here.env['LMOD_CMD'], os.X_OK)):
+    if not shutil.which('eb', path=situation.env.get('PATH')):
+        yield ERROR, f'there is no command eb on PATH: module load {sites.setup()}'
+    old = too_old(situation.env)
+    if old:
+        yield ERROR, old
+    if not (situation.env.get('LMOD_CMD') and os.access(situation.env['LMOD_CMD'], os.X_OK)):
         yield ERROR, 'Lmod is not there (LMOD_CMD is not set, or is no command): start a login shell'
 
 
 @check('network', 'what is built has no network but its recipe\'s sources (by seccomp notification)')
-def network(here: Situation):
+def network(situation: Situation):
     """Inside `eb` the record of each installation says it."""
-    if here.inside:
+    if situation.inside:
         return
     try:
-        if setting(here.env) == OPEN:
+        if setting(situation.env) == OPEN:
             yield WARNING, f'{SETTING} is {OPEN}, so builds have the network: unset it'
             return
-        way = cut_off(here.env)
+        way = cut_off(situation.env)
     except SiteError as err:
         yield ERROR, str(err)
     except OSError as err:

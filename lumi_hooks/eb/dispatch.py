@@ -11,9 +11,9 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
 
-from .. import trust
+from .. import sites, trust
 from ..errors import LumiHooksError
-from . import messages, places
+from . import messages, plugin_folders
 
 _owner: Optional[str] = None
 # what each hook returned when it was run last, by its name
@@ -81,7 +81,7 @@ class Chain:
 
     def __init__(self, ours: str):
         self.hooks: Dict[str, List[Tuple[str, Callable]]] = {}
-        self.paths = places.chained_hooks(ours)
+        self.paths = plugin_folders.chained_hooks(ours)
         for number, path in enumerate(self.paths):
             try:
                 trust.check(path, 'the hooks file')
@@ -108,8 +108,8 @@ class Chain:
             try:
                 found = hook(*args, **kwargs)
             except KeyError as err:
-                raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load EasyBuild-user, '
-                                     'or switch that file off with LUMI_HOOKS_CHAIN=', path, err) from err
+                raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load %s, or '
+                                     'switch that file off with LUMI_HOOKS_CHAIN=', path, err, sites.setup()) from err
             if handed_on is None:
                 result = found if found is not None else result
             elif handed_on.says_something(found):

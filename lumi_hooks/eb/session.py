@@ -8,6 +8,7 @@ start hook and again for every recipe; it is idempotent.
 import importlib
 import os
 import sys
+from functools import cached_property
 from typing import Any, Dict, List, Optional, Tuple
 
 from easybuild.base import fancylogger
@@ -21,23 +22,22 @@ from ..change import Adaptation
 from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
-from ..gpu import site_for
+from ..gpu import site_for_dependency
 from ..prefix import held
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
-from ..record.since import stays, told
 from ..releases import load_machine, load_toolchains
 from ..render import describe
 from ..rules.templates import written_out
 from ..selection import own_recipe, source_recipe
 from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
-from . import around, install, jobs, linkage, live, messages, names, patches, places, stack, trust  # noqa: F401
-from .asked import Asked
-from .guard import refuse_options
-from .modules import SCOPE
-from .record import Records
+from . import live, messages, patches, plugin_folders
+from .policy import gate, prefixes
+from .policy.modules import SCOPE
+from .policy.options import refuse_options
+from .policy.requested import Requested
 from .view import View
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
@@ -49,17 +49,16 @@ class Session:
     def __init__(self, site: Site, upstream: List[str]):
         self.site, self.upstream, self.store, self.view = site, upstream, Store(site.prefix), View()
         self.closure = Closure(site)
-        self.asked = Asked(site, self.store.root)
+        self.requested = Requested(site, self.store.root)
         self.refused: Dict[str, str] = {}
         self.adaptations: Dict[str, Adaptation] = {}
-        self.records = Records(self)
         self._texts: Dict[Tuple[str, Optional[str]], Tuple[str, str]] = {}
         self._announced: set = set()
         # what was configured: the very objects, as EasyBuild makes new ones for every entry of an easystack
         self._configured: Tuple[Any, Any] = (None, None)
         # reports of `lumi-eb verify` by full module name, for what was installed in this run
         self.linkage: Dict[str, Dict[str, Any]] = {}
-        # by full module name too: files whose run paths were fixed (around.py), and the folders that went
+        # by full module name too: files whose run paths were fixed (preparation.py), and the folders that went
         self.run_paths: Dict[str, Dict[str, List[str]]] = {}
 
     @classmethod
@@ -72,21 +71,29 @@ class Session:
         held.keep_days()  # a wrong value is told before anything is built
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
-        site = stack.enter(site_from_environment(), robot, upstream)
-        trust.check_folder()
-        trust.watch_clone()
-        trust.check_included(sys.path)
-        trust.check_given(sys.argv[1:])
-        around.begin(site)
+        site = prefixes.enter(site_from_environment(), robot, upstream)
+        gate.check_folder()
+        gate.watch_clone()
+        gate.check_included(sys.path)
+        gate.check_given(sys.argv[1:])
+        prefixes.share(site)
         session = cls(site, upstream)
         patches.install(session)
         session.store.expire()
-        install.restore_left(site)
-        session.asked.refresh()
+        if prefixes.has_left_over(site):
+            from .lifecycle import install
+            install.restore_left(site)
+        session.requested.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)
         return session
+
+    @cached_property
+    def records(self):
+        """The records that are made in this process."""
+        from .lifecycle.record import Records
+        return Records(self)
 
     def configure(self) -> None:
         """
@@ -101,15 +108,15 @@ class Session:
             # LUMI's own classes of the same names are superseded; each entry of an easystack includes them again
             if not patches.on(folder):
                 continue
-            places.plugin_package(folder)
+            plugin_folders.plugin_package(folder)
             importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
         self.site.index.refresh()
         if robot is None:
             robot = []
             update_build_option('robot_path', robot)
-        robot[:] = trust.without_strangers(stack.robot_path(self.site, self.view.without_others(robot)))
+        robot[:] = gate.trusted_folders(prefixes.robot_path(self.site, self.view.without_others(robot)))
         wanted = [path for path in [our_recipes(), *self.upstream] if path]
-        stack.find_sources(self.site)
+        prefixes.find_sources(self.site)
         if self.view.root not in robot:
             # in place: EasyBuild hands this very list around
             robot.insert(0, self.view.root)
@@ -124,7 +131,7 @@ class Session:
         # for what is configured again from the environment: the entries of an easystack
         known = [path for path in os.environ.get('EASYBUILD_ROBOT_PATHS', '').split(':') if path]
         if known and self.view.root not in known:
-            known = trust.without_strangers(self.view.without_others(known))
+            known = gate.trusted_folders(self.view.without_others(known))
             known = [self.view.root, *known, *(path for path in wanted if path not in known)]
             os.environ['EASYBUILD_ROBOT_PATHS'] = ':'.join(known)
         self._configured = (robot, metadata)
@@ -146,9 +153,9 @@ class Session:
             return
         key = (ec.rawtxt, ec.path)
         if key not in self._texts:
-            given = self.asked.given(ec.path)
+            given = self.requested.given(ec.path)
             recipe = live.glance(ec)
-            trust.check_beside(recipe)
+            gate.check_adjacent_files(recipe)
             as_it_is = recipe.toolchain[0] == 'system' or recipe.toolchain[0] in load_toolchains()['toolchains']
             if not as_it_is or self.site.overrides.mention(recipe.name):
                 parser_of(ec.rawtxt, ec.path, ec.parser)
@@ -173,7 +180,7 @@ class Session:
             return text, path
         adaptation = adapt(recipe, self.site)
         if given and adaptation.status != REFUSED:
-            self.asked.note(adaptation.module, recipe.path)
+            self.requested.note(adaptation.module, recipe.path)
         if adaptation.status == UNCHANGED:
             if given:
                 self._tell_changed(adaptation, self.site)
@@ -184,7 +191,7 @@ class Session:
         if adaptation.status == REFUSED:
             self._refuse(recipe.filename, adaptation.reason)
             return self._stub(recipe), recipe.path or ''
-        site = site_for(Dependency(recipe.name, recipe.version, adaptation.versionsuffix), self.site,
+        site = site_for_dependency(Dependency(recipe.name, recipe.version, adaptation.versionsuffix), self.site,
                         adaptation.toolchain[0])
         own = None
         if recipe.toolchain != adaptation.toolchain:  # else it is LUMI's or the user's, changed by an override
@@ -208,8 +215,8 @@ class Session:
 
     def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
         """Tell how an archived recipe, which is passed over, differs; not of what is installed and stays as it is."""
-        if newer.filename in self.refused or stays(adapt(archived, self.site).module, archived.path or '', self.site,
-                                                   sys.argv[1:]):
+        if newer.filename in self.refused or archive.stays(adapt(archived, self.site).module, archived.path or '',
+                                                           self.site, sys.argv[1:]):
             return
         lines = archive.differences(archived, text)
         if lines:
@@ -219,7 +226,10 @@ class Session:
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
         self.tell_lost(adaptation.module, site)
-        changed = told(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
+        if not site.index.module_file(adaptation.module):
+            return
+        from ..record.since import change_notice
+        changed = change_notice(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
         if changed:
             self._announce(changed)
 
@@ -278,6 +288,7 @@ class Session:
         :raises EasyBuildError: it is not
         """
         if SCOPE.active:
+            from .lifecycle import linkage
             report = linkage.verified(easyblock, self.site, SCOPE.environment)
             if report is not None:
                 mended = self.run_paths.pop(easyblock.full_mod_name, None)
@@ -292,7 +303,7 @@ class Session:
         said = '; '.join(f'[{change.rule}] {describe(change, adaptation)}: {change.reason}'
                          for change in adaptation.changes)
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
-                  adaptation.without)
+                  adaptation.kept_out)
         number = len(adaptation.changes)
         self._announce(f'{adaptation.recipe.filename} becomes {adaptation.module} '
                        f'({number} change{"s" if number != 1 else ""})')
@@ -314,9 +325,10 @@ def ensure() -> Optional[Session]:
     """
     global _session
     if _session is None:
-        if not is_lumi() or is_special():
-            return None
         try:
+            sites.check()
+            if not is_lumi() or is_special():
+                return None
             _session = Session.start()
         except LumiHooksError as err:
             raise EasyBuildError('lumi-hooks: %s', err) from err

@@ -87,7 +87,7 @@ def _refused() -> Mapping[str, NoBackEnd]:
     return found
 
 
-def known_without(name: str, version: str) -> Optional[NoBackEnd]:
+def known_obstacle(name: str, version: str) -> Optional[NoBackEnd]:
     """Why a package has no GPU variant here, None where it has one or nothing is known."""
     entry = package(name).get('rocm')
     if not entry:
@@ -104,15 +104,15 @@ def known_without(name: str, version: str) -> Optional[NoBackEnd]:
     return None
 
 
-def without(recipe: Recipe) -> NoBackEnd:
+def why_no_gpu_variant(recipe: Recipe) -> NoBackEnd:
     """Why a recipe for NVIDIA's GPUs can't be built for AMD's: its software's own reason, else a dependency's."""
-    own = known_without(recipe.name, recipe.version)
+    own = known_obstacle(recipe.name, recipe.version)
     if own:
         return own
     for parameter in ('dependencies', 'builddependencies'):
         for dependency in recipe.dependencies(parameter):
             if not in_place_of(dependency.name):
-                found = known_without(dependency.name, dependency.version)
+                found = known_obstacle(dependency.name, dependency.version)
                 if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
                     return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit,
                                      found.link)
@@ -168,7 +168,7 @@ def variant(recipe: Recipe, site: Site) -> str:
     return ROCM if for_amd or is_cuda(recipe) or site.wants_gpu(recipe.name) else CPU
 
 
-def place(recipe: Recipe, site: Site) -> Site:
+def site_for_recipe(recipe: Recipe, site: Site) -> Site:
     """
     The site as it is for a recipe: unless a toolchain was asked for, it is the one that the package prefers for its
     GPU variant, and the counterpart of upstream's own for AMD's GPUs.
@@ -182,7 +182,7 @@ def place(recipe: Recipe, site: Site) -> Site:
     return site.on(wanted) if wanted and wanted in site.partition_facts['toolchains'] else site
 
 
-def site_for(dependency: Dependency, site: Site, toolchain: str) -> Site:
+def site_for_dependency(dependency: Dependency, site: Site, toolchain: str) -> Site:
     """
     The site as it is for the recipe of a dependency: the toolchain follows what needs it, and so does the variant.
 

@@ -12,10 +12,10 @@ from .. import sites
 from ..adapt import REFUSED as NOT_ADAPTED
 from ..adapt import UNCHANGED
 from ..catalogue import our_recipes
-from ..central import Index
 from ..dependency import SYSTEM, Dependency
 from ..errors import RecipeError
-from ..gpu import site_for
+from ..gpu import site_for_dependency
+from ..index import Index
 from ..prefix import closed, holder
 from ..record.lost import lost
 from ..schemas import checked
@@ -97,6 +97,7 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
         planner.visit(planner.given[module])
     nodes = planner.judged()
     warnings.extend(planner.vouched())
+    warnings.extend(planner.pins.unproven([node.module for node in nodes if node.status == CRAY]))
     warnings.extend(not_together(nodes, site))
     warnings.extend(said for node in nodes if node.status == BUILD for said in [lost(node.module, site)] if said)
     warnings.extend(closed.sentences(site.prefixes, stack_version(site), site.partition))
@@ -147,7 +148,7 @@ class Planner:
         """Is this the recipe that the robot takes for its module when something else needs it?"""
         need = Dependency(outline.name, outline.version, outline.versionsuffix)
         path = self._system_recipe(outline.name, outline.filename) if outline.upstream[0] == 'system' \
-            else self._recipe(need, site_for(need, self.site, outline.toolchain))
+            else self._recipe(need, site_for_dependency(need, self.site, outline.toolchain))
         return path is not None and os.path.realpath(path) == os.path.realpath(outline.path)
 
     def visit(self, outline: Outline) -> Node:
@@ -232,7 +233,7 @@ class Planner:
             return _Frame(dependency.name, need.module, BUILD, reason, file,
                           blocks=[Block('no-recipe', dependency.name, need.module, reason)])
         try:
-            found = self.read(path, site_for(dependency, self.site, (dependency.toolchain or SYSTEM)[0]))
+            found = self.read(path, site_for_dependency(dependency, self.site, (dependency.toolchain or SYSTEM)[0]))
         except RecipeError as err:
             return _Frame(dependency.name, need.module, BUILD, str(err), os.path.basename(path), path,
                           blocks=[Block('unreadable', dependency.name, need.module, str(err))])
@@ -275,7 +276,7 @@ class Planner:
         if dependency.toolchain == SYSTEM:
             return self._system_recipe(dependency.name, f'{need.module.replace("/", "-", 1)}.eb')
         if dependency.toolchain and self._is_cpe(dependency.toolchain):
-            return self._recipe(dependency, site_for(dependency, self.site, dependency.toolchain[0]))
+            return self._recipe(dependency, site_for_dependency(dependency, self.site, dependency.toolchain[0]))
         file = f'{need.module.replace("/", "-", 1)}.eb'
         return self.site.index.recipe(dependency.name, file) or next(
             (source.path for source in self.site.index.sources(dependency.name)

@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
-from ..central import Index
+from ..index import Index
 from ..record import Estimate
 from ..releases import library_versions
 from ..schemas import checked

@@ -7,8 +7,8 @@ import os
 import re
 from typing import TYPE_CHECKING, Dict, Iterator, List, Sequence, Set, Tuple
 
-from ..central import module_version
 from ..files import names_in, read_text
+from ..index import module_version
 from ..releases import load_machine
 from ..site import Site
 from .verdict import BUILD, CRAY
@@ -22,7 +22,7 @@ _LOADS = re.compile(r'''(?:\bload|\bdepends_on)\(\s*["']([^"']+)["']|^\s*module 
 def not_together(nodes: Sequence['Node'], site: Site) -> Iterator[str]:
     """What does not stop an installation, but will be noticed when modules are loaded together; sentences."""
     yield from _within(nodes)
-    yield from _beside(nodes, site)
+    yield from _installed_versions(nodes, site)
     yield from _flavours(nodes, site)
 
 
@@ -82,7 +82,7 @@ def _within(nodes: Sequence['Node']) -> Iterator[str]:
             yield f'the plan holds two modules of {name}, which can\'t be loaded together: {", ".join(modules)}'
 
 
-def _beside(nodes: Sequence['Node'], site: Site) -> Iterator[str]:
+def _installed_versions(nodes: Sequence['Node'], site: Site) -> Iterator[str]:
     """A module that is built, where others of its name are installed."""
     middle = f'-{site.toolchain}-{site.toolchain_version}'
     for node in nodes:

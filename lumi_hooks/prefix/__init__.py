@@ -16,7 +16,7 @@ from ..areas import area_of, project_of
 from ..errors import DataError, SiteError, TrustError
 from ..files import read_text
 from ..trust.judge import Judge
-from ..trust.whom import trusted
+from ..trust.owners import trusted
 
 # in a prefix: the prefixes below it, one a line
 FILE = os.path.join('.lumi-hooks', 'prefixes')

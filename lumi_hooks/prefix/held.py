@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
-from ..central import is_archive
 from ..errors import SiteError
-from ..files import at, open_folder, read_json, write_atomic
+from ..files import at, open_folder, read_json, size_in_words, write_atomic
+from ..index import is_archive
 from ..releases import load_machine
 
 VARIABLE = 'LUMI_HOOKS_KEEP_DAYS'
@@ -25,6 +25,8 @@ VARIABLE = 'LUMI_HOOKS_KEEP_DAYS'
 REMOVED, REBUILT, UNDONE = 'removed', 'rebuilt', 'undone'
 _KINDS = (REMOVED, REBUILT, UNDONE)
 FOLDER = os.path.join('.lumi-hooks', 'removed')
+# notes of what is set aside while it is replaced (eb/lifecycle/rollback.py)
+SET_ASIDE = os.path.join('.lumi-hooks', 'aside')
 _DAY = 86400
 # bytes of a note: a few paths
 _LARGEST = 1 << 16
@@ -83,7 +85,7 @@ class Note:
     def size(self) -> str:
         """What it holds on disk, as users read it."""
         about = self.held
-        return f'{about.bytes / 1e6:,.1f} MB in {about.inodes:,} files' if about.inodes else 'size not known'
+        return f'{size_in_words(about.bytes)} in {about.inodes:,} files' if about.inodes else 'size not known'
 
     @property
     def recipe(self) -> str:

@@ -39,6 +39,11 @@ def shared_group(prefix: str) -> Optional[int]:
     return status.st_gid if status.st_mode & stat.S_ISGID else None
 
 
+def groups_umask() -> int:
+    """The umask of this process, but that the group may do what the user may, and nobody else may write."""
+    return umask() & ~0o070 | 0o002
+
+
 def settle(path: str, group: Optional[int], writable: bool = True, restricted: bool = False) -> Iterator[str]:
     """
     Give everything below a path to a group, readable (and writable) by it, folders with the set-gid bit, nothing

@@ -3,7 +3,7 @@
 The record of an installation: what it is, where it comes from and what was changed, kept in the installation itself.
 
 `easybuild/lumi/record.json` (schemas/record.schema.json, docs/record.md) is for programs, `changes.md` next to it for
-people. Both are data: they are read, and never executed. eb/record.py makes records, inside `eb`.
+people. Both are data: they are read, and never executed. eb/lifecycle/record.py makes records, inside `eb`.
 """
 import fnmatch
 import json

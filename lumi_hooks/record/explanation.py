@@ -15,12 +15,12 @@ from ..catalogue import find_recipe
 from ..dependency import Dependency
 from ..errors import LumiHooksError, TrustError
 from ..files import read_text
-from ..gpu import site_for
+from ..gpu import site_for_dependency
 from ..prefix.closed import is_open
+from ..presence import root_of
 from ..recipe import Recipe, parse_recipe, read_recipe
 from ..render import render
 from ..site import Site, make_site
-from ..standing import root_of
 from ..store import with_checksums
 from . import FOLDER, installations, read_record, software_folders
 from .archive import differences
@@ -44,14 +44,14 @@ class Today:
 
 
 @dataclass(frozen=True)
-class Installation:
+class InstalledPackage:
     """An installation: its folder, its record (None: it has none), and its recipe as it was installed."""
     folder: str
     record: Optional[Mapping[str, Any]]
     recipe: Optional[str]
 
     @classmethod
-    def read(cls, folder: str) -> 'Installation':
+    def read(cls, folder: str) -> 'InstalledPackage':
         """
         Read an installation.
 
@@ -96,13 +96,13 @@ class Installation:
         return [path for path in paths if os.path.isfile(path)]
 
 
-def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] = ()) -> List[Installation]:
+def find(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] = ()) -> List[InstalledPackage]:
     """
     The installations that are meant by a folder, a module or a recipe: `folders_of` them, read.
 
     :raises LumiHooksError: there is none, or one can't be read
     """
-    return [Installation.read(folder) for folder in folders_of(what, site, prefixes, recipes)]
+    return [InstalledPackage.read(folder) for folder in folders_of(what, site, prefixes, recipes)]
 
 
 def folders_of(what: str, site: Site, prefixes: Sequence[str], recipes: Sequence[str] = ()) -> List[str]:
@@ -182,10 +182,10 @@ def record_site(record: Mapping[str, Any], site: Site) -> Site:
         found = make_site(facts['release'], facts['partition'], facts['toolchain'], facts['mode'], facts['prefix'])
         site = replace(found, index=site.index, prefixes=site.prefixes, overrides=site.overrides)
     installed = Dependency(record['name'], record['version'], record['versionsuffix'])
-    return site_for(installed, site, record['toolchain']['name'])
+    return site_for_dependency(installed, site, record['toolchain']['name'])
 
 
-def today(installation: Installation, site: Site) -> Today:
+def today(installation: InstalledPackage, site: Site) -> Today:
     """What its source recipe would become now, compared with what it became then."""
     record = installation.record
     if not record or not installation.recipe:
@@ -208,7 +208,7 @@ def today(installation: Installation, site: Site) -> Today:
     return Today(SAME, f'the same recipe would be installed today{by}')
 
 
-def _now(installation: Installation, then: Recipe, site: Site):
+def _now(installation: InstalledPackage, then: Recipe, site: Site):
     """The text that would be installed today, or a Today that says why there is none."""
     record = installation.record
     assert record

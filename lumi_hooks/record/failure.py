@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Mapping, Optional, Pattern, Sequence, Set, Tuple
 
+from .. import sites
 from ..change import Change
 from ..dependency import Dependency
 from ..render import describe
@@ -77,9 +78,9 @@ def kinds() -> Tuple[Kind, ...]:
     """The kinds of errors that are known; where one line fits two, the first counts."""
     def compiled(entry: Mapping[str, Any], key: str) -> Optional[Pattern]:
         return re.compile(entry[key]) if key in entry else None
-    return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['means'], entry.get('advice', ''),
-                      entry.get('lines', 1), entry.get('own', False), entry.get('weak', False),
-                      compiled(entry, 'within'), compiled(entry, 'subject'))
+    return tuple(Kind(entry['kind'], re.compile(entry['pattern']), entry['means'],
+                      sites.filled(entry.get('advice', '')), entry.get('lines', 1), entry.get('own', False),
+                      entry.get('weak', False), compiled(entry, 'within'), compiled(entry, 'subject'))
                  for entry in checked('failures.json')['failures'])
 
 

@@ -11,8 +11,8 @@ from .. import quote
 from ..errors import DataError
 from ..files import names_in
 from ..prefix import archive_folders
+from ..presence import GONE, is_gone
 from ..site import Site, stack_version
-from ..standing import GONE, is_gone
 from . import FILE, installations, read_record, software_folders
 
 

@@ -7,13 +7,13 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, 
 
 from .. import sites
 from ..catalogue import similar
-from ..central import module_version
-from ..eb.removal import Target
+from ..eb.lifecycle.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import names_in, read_text
+from ..index import module_version
 from ..prefix import archive_folders, holder, name_of
+from ..presence import DUE, fallen, root_of
 from ..site import Site, stack_version
-from ..standing import DUE, fallen, root_of
 from ..versions import version_key
 from . import read_record
 
@@ -122,7 +122,12 @@ def _needs(trees: Sequence[str]) -> Iterator[Tuple[str, Set[str]]]:
                 version = module_version(entry)
                 text = _text(os.path.join(tree, name, entry)) if version else None
                 if text is not None and not fallen(text):
-                    yield f'{name}/{version}', {*_loaded(text), *_recorded(root_of(text))}
+                    yield f'{name}/{version}', needs_of(text)
+
+
+def needs_of(text: str) -> Set[str]:
+    """The modules that an installed module needs to run, by the text of its file and by its record."""
+    return {*_loaded(text), *_recorded(root_of(text))}
 
 
 def _loaded(text: str) -> Iterator[str]:

@@ -8,12 +8,12 @@ from .. import quote, sites
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
 from ..store import SOURCE_FOLDER
-from .explanation import Installation
+from .explanation import InstalledPackage
 
 SCRIPT = 'reproduce.sh'
 
 
-def write(installation: Installation, folder: str) -> List[str]:
+def write(installation: InstalledPackage, folder: str) -> List[str]:
     """
     Write recipe, source recipe, patches and reproduce.sh into a folder.
 

@@ -10,6 +10,7 @@ from ..catalogue import our_recipes
 from ..change import Adaptation
 from ..errors import LumiHooksError
 from ..files import read_text
+from ..index import letter_of
 from ..prefix import holder
 from ..recipe import parse_recipe, read_recipe
 from ..render import render
@@ -27,7 +28,7 @@ class Origin:
     text: str
 
     def as_json(self, file: str, sha256: str) -> Mapping[str, Any]:
-        """As eb/record.py takes it."""
+        """As eb/lifecycle/record.py takes it."""
         return {'file': file, 'sha256': sha256, 'origin': self.origin, 'text': self.text}
 
 
@@ -59,8 +60,7 @@ def _places(file: str, name: str, beside: Optional[str], site: Site) -> Iterator
     for source in site.index.sources(name):
         if os.path.basename(source.path) == file:
             yield source.path, UPSTREAM
-    letter = name[:1].lower() if name[:1].isalpha() else '0'
-    ours = our_recipes()
+    letter, ours = letter_of(name), our_recipes()
     if ours:
         yield os.path.join(ours, letter, name, file), OURS
     inside = os.path.realpath(site.prefix) + os.sep if site.prefix else None

@@ -2,8 +2,8 @@
 """What cray-python carries of Python packages and bundles of them, and which module of ours holds the rest."""
 from typing import Mapping, Optional, Tuple
 
-from ..central import normal_name
 from ..dependency import Dependency
+from ..index import normal_name
 from ..packages import Treatment, package
 from ..releases import python_packages
 from ..requirements import of_recipe

@@ -30,7 +30,7 @@ def cmake_finders(draft: Draft, site: Site):
     modules = {item.name for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter) if item.external}
     for entry in facts['finders']:
         if not modules.isdisjoint(entry.get('modules', ())) or _asks(entry, before):
-            after = _told(before, entry['options'])
+            after = _with_options(before, entry['options'])
             if after != before:
                 yield Change('configopts', before, after, 'cmake-finders', entry['reason'], entry['link'])
             before = after
@@ -43,7 +43,7 @@ def _asks(entry: Mapping[str, Any], options: Any) -> bool:
         and re.search(rf'-D(?:{entry["feature"]})(?::\w+)?=["\']?(?i:on|true|yes|1)\b', text) is not None
 
 
-def _told(options: Any, more: Mapping[str, str]) -> Any:
+def _with_options(options: Any, more: Mapping[str, str]) -> Any:
     """The options with those that they do not hold."""
     def add(text: str) -> str:
         words = [f'-D{name}={value}' for name, value in more.items() if not re.search(rf'-D{name}(?::\w+)?=', text)]

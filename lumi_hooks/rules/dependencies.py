@@ -15,8 +15,7 @@ from ..site import Site
 from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import flavour, stand_in, why_built
-from .pythonbuild import setuptools_variant
+from .provided import flavour, setuptools_variant, stand_in, why_built
 from .templates import written_out
 
 
@@ -81,14 +80,18 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
 
 @rule('central-bundles', f'a module of {sites.name()}\'s own stack that holds several packages stands in for them')
 def central_bundles(draft: Draft, site: Site):
-    """Mesa, libGLU, libglvnd … → OpenGL, where LUMI has a module or a recipe of it for the toolchain."""
+    """Mesa, libGLU, libglvnd … → OpenGL, where the site has a module or a recipe of it for the toolchain."""
     middle = f'-{site.toolchain}-{site.toolchain_version}'
     for name, bundle in releases.central_bundles(site.release.name).items():
-        there = {version for version, suffix in (*site.index.installed_versions(name, middle),
-                                                 *site.index.own_versions(name, middle)) if not suffix}
+        if bundle.get('system'):
+            there = {version for version in bundle['members'].values()
+                     if site.index.module_file(f'{name}/{version}') or site.index.recipe(name, f'{name}-{version}.eb')}
+        else:
+            there = {version for version, suffix in (*site.index.installed_versions(name, middle),
+                                                     *site.index.own_versions(name, middle)) if not suffix}
         if not there or draft.name in bundle['members'] or site.derives(name):
             continue
-        module = Dependency(name, max(there, key=version_key))
+        module = Dependency(name, max(there, key=version_key), toolchain=SYSTEM if bundle.get('system') else None)
         for parameter in DEPENDENCY_LISTS:
             for dependency in draft.dependencies(parameter):
                 if dependency.name in bundle['members'] and not dependency.external \

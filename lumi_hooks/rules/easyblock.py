@@ -16,7 +16,7 @@ _ENCODED = {'-': '_minus_', '+': '_plus_', '.': '_period_', ':': '_colon_', ' ':
 
 @lru_cache(maxsize=None)
 def load_easyblocks() -> Mapping[str, Mapping[str, Any]]:
-    """The easyblocks that ask for more than cc, CC and ftn, by class name (easyblocks.json)."""
+    """The easyblocks whose recipes are refused by name (easyblocks.json); all that were read: ci/easyblocks.json."""
     return checked('easyblocks.json')['easyblocks']
 
 

@@ -20,8 +20,8 @@ _STARTS = re.compile(LAUNCHER.pattern + r'|%\(mpi_cmd_prefix\)s|\b(?:OMPI|PRTE)_
 _WORDS = ('mpirun', 'mpiexec', 'orterun', 'prterun', 'srun', 'mpi_cmd_prefix', '_MCA_')
 _TESTS = ('runtest', 'test_cmd', 'pretestopts', 'testopts')
 # options that build software with MPI: --enable-mpi, -DENABLE_MPI=ON, -Dhpcprof_mpi=enabled
-_SWITCHED_ON = re.compile(r'--(?:enable|with)-mpi\b(?!=no\b)|'
-                          r'-D(?:\w*_)?MPI(?::BOOL)?=(?:ON|YES|TRUE|1|enabled)\b', re.I)
+_SWITCHED_ON = re.compile(r'--(?:enable|with)-mpi\b(?!=no\b)'
+                          r'|-D(?:\w*_)?MPI(?::BOOL)?=(?:ON|YES|TRUE|1|enabled)\b', re.I)
 _OPTIONS = ('configopts', 'preconfigopts', 'prebuildopts', 'buildopts')
 CHECKS = 'sanity_check_commands'
 _WHY = 'Cray MPICH has no mpirun, and starts programs by srun inside a job alone: run it there, lumi-eb job writes one'
@@ -64,7 +64,7 @@ def _has(pattern: 're.Pattern', parameters: Mapping[str, Any], *names: str) -> b
 
 def _without_launchers(draft: Draft, starts: bool) -> Iterator[Tuple[str, Any, Any]]:
     """Sanity checks and extensions without the commands that start MPI programs; `starts`: all tests do."""
-    # for most recipes quicker than the pattern
+    # quicker than the pattern, for most recipes
     if not starts and not any(word in draft.recipe.text for word in _WORDS):
         return
     before = draft.parameters.get(CHECKS)

@@ -21,17 +21,17 @@ def gpu_back_end(draft: Draft, site: Site):
     if own and (own.verb == 'refuse' or 'rocm' in own.serial):
         return  # NVIDIA's own software, or a part of ROCm, which another rule refuses
     entry = gpu.back_end(draft.name, draft.version)
-    known = gpu.known_without(draft.name, draft.version)
+    known = gpu.known_obstacle(draft.name, draft.version)
     if known and known.code == gpu.CUDA:
         yield Refusal(known.code, known.reason, 'gpu-back-end', known.culprit)
         return
     if not gpu.is_cuda(recipe):
         if draft.name in site.gpu and site.partition_facts['gpu'] and not entry:
-            why = gpu.without(recipe)
+            why = gpu.why_no_gpu_variant(recipe)
             yield Refusal(why.code, f'its GPU variant was asked for, and {why.reason}', 'gpu-back-end', why.culprit)
         return
     if entry is None:
-        why = gpu.without(recipe)
+        why = gpu.why_no_gpu_variant(recipe)
         yield Refusal(why.code, why.reason, 'gpu-back-end', why.culprit)
     elif not site.partition_facts['gpu']:
         yield Refusal('partition', f'partition {site.partition} has no GPUs: {sites.said("with_gpu")}, where it '
@@ -68,7 +68,7 @@ def gpu_dependencies(draft: Draft, site: Site):
                 if after != dependency:
                     yield Change(parameter, dependency, after, 'gpu-dependencies', entry['plain'][dependency.name])
             elif tail == gpu.CUDA or dependency.name in needs or site.wants_gpu(dependency.name):
-                missing = gpu.known_without(dependency.name, dependency.version)
+                missing = gpu.known_obstacle(dependency.name, dependency.version)
                 if missing and missing.code != 'gpu-version':
                     yield Refusal(missing.code, f'it depends on {dependency}: {missing.reason}', 'gpu-dependencies',
                                   missing.culprit)

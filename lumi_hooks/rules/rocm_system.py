@@ -86,9 +86,10 @@ def rocm_base(site: Site) -> Optional[str]:
       link=sites.link('updates'))
 def hugepages(draft: Draft, site: Site):
     """craype-hugepages of any other size becomes craype-hugepages2M."""
-    right = load_rocm()['hugepages']['module']
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
-            if dependency.external and dependency.name.startswith('craype-hugepages') and dependency.name != right:
-                yield Change(parameter, dependency, Dependency.external_module(right), 'hugepages',
-                             load_rocm()['hugepages']['reason'], hugepages.link)
+            if dependency.external and dependency.name.startswith('craype-hugepages'):
+                right = load_rocm()['hugepages']
+                if dependency.name != right['module']:
+                    yield Change(parameter, dependency, Dependency.external_module(right['module']), 'hugepages',
+                                 right['reason'], hugepages.link)

@@ -25,14 +25,14 @@ def rust_binary(draft: Draft, site: Site):
     something that it needs, carries it in its name. A newer one than there is data for is compiled, and so is all
     where the site's policy says so.
     """
-    facts = _facts()
-    if facts['policy'] != 'binary':
-        return
     for parameter in DEPENDENCY_LISTS:
         for dependency in draft.dependencies(parameter):
             if dependency.name != 'Rust' or dependency.external or dependency.versionsuffix \
                     or dependency.toolchain == SYSTEM:
                 continue
+            facts = _facts()
+            if facts['policy'] != 'binary':
+                return
             asked = version_key(dependency.version)
             choice = [dependency.version] if _named(draft, dependency) else facts['choice']
             version = next((item for item in choice if item in facts['archives'] and version_key(item) >= asked), None)

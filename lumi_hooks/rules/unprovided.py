@@ -13,7 +13,7 @@ from typing import Collection, FrozenSet, Iterator, Pattern, Tuple
 from ..change import Refusal
 from ..dependency import root_variable
 from ..files import read_text
-from ..recipe import files_beside
+from ..recipe import patches_in_folder
 from ..releases import load_provided, load_toolchains
 from ..site import Site
 from .base import rule
@@ -98,7 +98,7 @@ def _patched(draft: Draft, whole: str, site: Site) -> Iterator[Unprovided]:
     The same of the lines that a recipe's patches add. What its commands name as well, they deal with; libraries that
     the toolchain answers to are there.
     """
-    for path in files_beside(draft.recipe):
+    for path in patches_in_folder(draft.recipe):
         try:
             lines = read_text(path, 'replace').splitlines()
         except OSError:

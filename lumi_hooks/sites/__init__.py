@@ -12,15 +12,20 @@ $LUMI_HOOKS_SITE names one of the folders next to this file, $LUMI_HOOKS_SITE_DI
 import os
 import re
 from functools import lru_cache
-from typing import Any, Mapping, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from ..data import ROOT
-from ..errors import SiteError
+from ..errors import LumiHooksError, SiteError
+from ..files import read_json
 from ..schemas import checked
 
+# bytes that a file of a site's folder may have
+LARGEST = 1_000_000
 NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
 # words that common knowledge may leave open (`filled`)
-_OPEN = re.compile(r'\{(site|nodes|own_recipe|containers|other_containers|containers_module)\}')
+_OPEN = re.compile(r'\{(site|prefix|nodes|own_recipe|containers|other_containers|containers_module|load|space|workdir|'
+                   r'account|place)\}')
+_NAMES = {'site': lambda: name(), 'prefix': lambda: variable('prefix')}
 
 
 def known() -> Tuple[str, ...]:
@@ -29,25 +34,47 @@ def known() -> Tuple[str, ...]:
                         if os.path.isfile(os.path.join(entry.path, 'site.json'))))
 
 
-@lru_cache(maxsize=None)
-def folder() -> str:
-    """
-    The site's folder: one of ours as a path below the library's own folder, another one as an absolute path.
-
-    :raises SiteError: there is no such site, or others could have written its data
-    """
+def _chosen() -> str:
+    """The folder that the variables name; of another site it is checked whole, before anything is read from it."""
     given = os.environ.get(FOLDER)
     if given:
         path = os.path.abspath(given)
         if not os.path.isfile(os.path.join(path, 'site.json')):
             raise SiteError(f'{FOLDER}={given} is no folder of a site: it has no file site.json')
-        _check_owner(path)
+        _check_files(path)
         return path
     name = os.environ.get(NAMED) or DEFAULT
-    if name not in known():
+    if os.path.basename(name) != name or not os.path.isfile(os.path.join(ROOT, 'sites', name, 'site.json')):
         raise SiteError(f'{NAMED}={name}: there is no such site; known are {", ".join(known())}, and {FOLDER} names '
                         'the folder of another one')
     return f'sites/{name}'
+
+
+@lru_cache(maxsize=None)
+def _found() -> Tuple[str, Optional[LumiHooksError]]:
+    try:
+        return _chosen(), None
+    except LumiHooksError as err:
+        return f'sites/{DEFAULT}', err
+
+
+def folder() -> str:
+    """
+    The site's folder: one of ours as a path below the library's own folder, another one as an absolute path. Much is
+    read while modules are imported, where an error would be a traceback: a wrong folder is told by `check`.
+    """
+    return _found()[0]
+
+
+def check() -> None:
+    """
+    Was the site found? Asked before anything is done.
+
+    :raises LumiHooksError: there is no such site, others could have written its data, or these are wrong
+    """
+    wrong = _found()[1]
+    if wrong:
+        raise wrong
 
 
 def has(name: str) -> bool:
@@ -91,14 +118,20 @@ def said(key: str, **values: str) -> str:
     return str(site()['words'][key]).format(**values)
 
 
+def setup() -> str:
+    """The module that sets EasyBuild up for a user."""
+    return said('easybuild', mode='user')
+
+
 def filled(content: Any) -> Any:
     """
-    Common knowledge with the site's words in it: {site}, and those of its own words that tell where a thing is found.
+    Common knowledge with the site's words in it: {site}, {prefix} (the variable), and those of its own words that tell
+    where a thing is found, or what to type.
 
-    :param content: what a data file holds
+    :param content: what a data file holds, or a text
     """
     if isinstance(content, str):
-        return _OPEN.sub(lambda match: name() if match[1] == 'site' else said(match[1]), content)
+        return _OPEN.sub(lambda match: _NAMES.get(match[1], lambda: said(match[1]))(), content)
     if isinstance(content, dict):
         return {key: filled(value) for key, value in content.items()}
     return [filled(value) for value in content] if isinstance(content, list) else content
@@ -120,16 +153,41 @@ def layout(key: str, stack: str = '*', partition: str = '*') -> str:
     return str(site()['layout'][key]).format(stack=stack, partition=partition)
 
 
-def _check_owner(path: str) -> None:
+def _why_no_data(path: str) -> str:
+    """Why a file is none of a site's: no regular one, too large, or with letters that move a terminal or end a line."""
+    try:
+        content = read_json(path, LARGEST)
+    except (OSError, ValueError) as err:
+        return str(getattr(err, 'strerror', None) or err)
+    wrong = next((text for text in _texts(content) if not text.isprintable()), None)
+    return '' if wrong is None else f'it holds a control character, in {wrong!r}'
+
+
+def _texts(content: Any) -> Iterator[str]:
+    if isinstance(content, str):
+        yield content
+    elif isinstance(content, dict):
+        for key, value in content.items():
+            yield key
+            yield from _texts(value)
+    elif isinstance(content, list):
+        for value in content:
+            yield from _texts(value)
+
+
+def _check_files(path: str) -> None:
     """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
     from ..trust.judge import Judge
-    from ..trust.whom import Trusted, Zone, private_group
+    from ..trust.owners import Trusted, Zone, private_group
     user, owner = os.geteuid(), os.stat(path).st_uid
     judge = Judge(Trusted(user, frozenset({0, private_group(user)}),
                           (Zone(os.path.realpath(path), frozenset({owner})),)))
     for place in (path, os.path.join(path, 'versions')):
         for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-            reason = judge.why_not(os.path.join(place, entry)) if entry.endswith('.json') else None
+            if not entry.endswith('.json'):
+                continue
+            reason = judge.why_not(os.path.join(place, entry)) or _why_no_data(os.path.join(place, entry))
             if reason:
                 raise SiteError(f'{FOLDER}: {os.path.join(place, entry)} is not read, as it decides on what is '
                                 f'derived: {reason}')
+            checked(os.path.join(place, entry), 'versions' if place != path else entry[:-len('.json')])

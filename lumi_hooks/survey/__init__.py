@@ -16,6 +16,7 @@ from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequ
 
 from .. import __version__
 from ..errors import LumiHooksError, RecipeError
+from ..gpu import CUDA, split_suffix
 from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
@@ -32,7 +33,7 @@ _CHUNK = 24
 
 
 @dataclass(frozen=True)
-class Finding:
+class RecipeResult:
     """What the survey says of one recipe. `status` is planned, refused or failed."""
     recipe: str
     toolchain: Tuple[str, str]
@@ -61,12 +62,12 @@ class Survey:
     """
     site: Site
     total: int
-    findings: List[Finding] = field(default_factory=list)
+    findings: List[RecipeResult] = field(default_factory=list)
     seconds: float = 0.0
     interrupted: bool = False
     cached: bool = False
 
-    def failed(self) -> List[Finding]:
+    def failed(self) -> List[RecipeResult]:
         """Recipes for which no plan could be tried."""
         return [item for item in self.findings if item.status == FAILED]
 
@@ -102,7 +103,7 @@ class Survey:
         the median and the 90th percentile of the modules to build, and the share that builds each known large one,
         and that builds it for the sake of something else (`brought`).
         """
-        found: Dict[str, List[Finding]] = {'all': []}
+        found: Dict[str, List[RecipeResult]] = {'all': []}
         for item in self.findings:
             if item.status == PLANNED and item.toolchain[0] in GNU and item.builds:
                 found['all'].append(item)
@@ -131,9 +132,9 @@ class Survey:
             **versions(self.site),
         }
 
-    def groups(self, key: Callable[[Finding], str]) -> Dict[str, Dict[str, Any]]:
+    def groups(self, key: Callable[[RecipeResult], str]) -> Dict[str, Dict[str, Any]]:
         """Figures for each group of recipes, the largest group first."""
-        found: Dict[str, List[Finding]] = {}
+        found: Dict[str, List[RecipeResult]] = {}
         for item in self.findings:
             found.setdefault(key(item), []).append(item)
         order = sorted(found.items(), key=lambda pair: (-len(pair[1]), pair[0]))
@@ -143,7 +144,7 @@ class Survey:
                        'failed': sum(item.status == FAILED for item in items)} for name, items in order}
 
 
-def _sizes(items: Sequence[Finding]) -> Dict[str, Any]:
+def _sizes(items: Sequence[RecipeResult]) -> Dict[str, Any]:
     """The same of some plans."""
     builds = sorted(item.builds for item in items)
     return {'plans': len(items), 'median': median(builds), 'p90': builds[len(builds) * 9 // 10],
@@ -209,7 +210,7 @@ def survey(paths: Sequence[str], site: Site, jobs: int = 1,
     return result
 
 
-def _results(chunks: Sequence[Sequence[str]], site: Site, jobs: int) -> Iterator[List[Finding]]:
+def _results(chunks: Sequence[Sequence[str]], site: Site, jobs: int) -> Iterator[List[RecipeResult]]:
     """Findings, chunk by chunk, in order."""
     if jobs < 2:
         surveyor = Surveyor(site)
@@ -235,7 +236,7 @@ class Surveyor:
         self.planner = Planner(site, self._read)
         self._outlines: Dict[Tuple[str, Site], Outline] = {}
 
-    def look(self, path: str) -> Finding:
+    def look(self, path: str) -> RecipeResult:
         """What is to be said of a recipe; an error of any kind is a finding too."""
         toolchain: Tuple[str, str] = ('unknown', '')
         try:
@@ -244,14 +245,14 @@ class Surveyor:
             node = self.planner.look(self.planner.asked(path))
             generation = _generation(toolchain)
             if node.status != REFUSED:
-                return Finding(path, toolchain, generation, PLANNED, builds=node.builds, giants=node.giants,
+                return RecipeResult(path, toolchain, generation, PLANNED, builds=node.builds, giants=node.giants,
                                brought=brought(found, node.giants))
             culprits = tuple(dict.fromkeys((block.code, block.culprit) for block in node.blocks))
-            return Finding(path, toolchain, generation, REFUSED, node.codes, culprits, node.reason)
+            return RecipeResult(path, toolchain, generation, REFUSED, node.codes, culprits, node.reason)
         except LumiHooksError as err:
-            return Finding(path, toolchain, None, FAILED, reason=str(err))
+            return RecipeResult(path, toolchain, None, FAILED, reason=str(err))
         except Exception as err:  # one recipe must not stop the others; it is counted, and shown
-            return Finding(path, toolchain, None, FAILED, reason=f'{type(err).__name__}: {err}')
+            return RecipeResult(path, toolchain, None, FAILED, reason=f'{type(err).__name__}: {err}')
 
     def _read(self, path: str, site: Site) -> Outline:
         """The outline of a recipe, read once: what one recipe needs is asked for by itself as well."""
@@ -284,7 +285,7 @@ def _start(site: Site) -> None:
     _surveyor = Surveyor(site)
 
 
-def _look(paths: Sequence[str]) -> List[Finding]:
+def _look(paths: Sequence[str]) -> List[RecipeResult]:
     assert _surveyor is not None
     return [_surveyor.look(path) for path in paths]
 
@@ -294,20 +295,26 @@ def _generation(toolchain: Tuple[str, str]) -> Optional[str]:
     return 'SYSTEM' if toolchain[0] == 'system' else generation_of(*toolchain)
 
 
+def for_cuda(paths: Sequence[str]) -> List[str]:
+    """The recipes that carry CUDA in their file names: NVIDIA's own software, and what is built for its GPUs."""
+    return [path for path in paths if split_suffix(os.path.basename(path)[:-len('.eb')])[1] == CUDA
+            or os.path.basename(path).startswith(CUDA.upper()) or f'-{CUDA.upper()}-' in os.path.basename(path)]
+
+
 def every(paths: Sequence[str], step: int) -> List[str]:
     """Every step-th recipe: a sample that does not depend on chance."""
     return list(paths[::max(step, 1)])
 
 
-def without_stack(site: Site) -> Site:
+def with_empty_stack(site: Site) -> Site:
     """The same site with nothing installed: figures that do not depend on the machine where they were made."""
-    from ..central import Index
+    from ..index import Index
     return replace(site, prefix='', index=Index((), (), site.index.upstream))
 
 
-def beside(site: Site, folders: Sequence[str]) -> Site:
+def with_recipes(site: Site, folders: Sequence[str]) -> Site:
     """The same site with more recipes of LUMI's: what these stand for is not derived."""
-    from ..central import Index
+    from ..index import Index
     index = site.index
     return replace(site, index=Index(index.modulepath, [*map(os.path.abspath, folders), *index.recipes],
                                      index.upstream))

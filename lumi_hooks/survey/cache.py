@@ -14,7 +14,7 @@ from ..catalogue import our_recipes
 from ..data import ROOT
 from ..files import LARGEST_TEXT, read_json, write_atomic
 from ..site import Site
-from . import Finding, Survey
+from . import RecipeResult, Survey
 
 # each is a few megabytes; the documentation makes one for every release and compiler
 _KEEP = 40
@@ -54,7 +54,7 @@ def load(folder: str, key: str, site: Site) -> Optional[Survey]:
     """A survey that was kept, None where there is none that can be read."""
     try:
         data = read_json(os.path.join(folder, f'{key}.json'), LARGEST_TEXT)
-        findings = [Finding(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
+        findings = [RecipeResult(item['recipe'], (item['toolchain'][0], item['toolchain'][1]), item['generation'],
                             item['status'], tuple(item['codes']),
                             tuple((code, what) for code, what in item['culprits']), item['reason'], item['builds'],
                             tuple(item['giants']), tuple(item['brought']))

@@ -13,19 +13,19 @@ from typing import Dict, Mapping, Optional, Tuple
 from .. import sites
 from ..errors import LumiHooksError, TrustError
 from .judge import Judge
-from .whom import Trusted, trusted
+from .owners import Trusted, trusted
 
 __all__ = ['Judge', 'Trusted', 'check', 'forget', 'here', 'trusted', 'why_not', 'why_not_in']
 
 # what decides on whom files are taken from
 _DECIDE = (sites.variable('prefix'), 'HOME', sites.variable('mode'), 'LUMI_HOOKS_MODE', 'EASYBUILD_PREFIX',
-           'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM',
+           'LUMI_HOOKS_PREFIXES', 'LUMI_HOOKS_OVERRIDES', 'LUMI_HOOKS_UPSTREAM', sites.NAMED, sites.FOLDER,
            'EASYBUILD_INCLUDE_MODULE_NAMING_SCHEMES', 'EBROOTEASYBUILD', 'PATH')
 _AS_BYTES = tuple(map(os.fsencode, _DECIDE))
 _judges: Dict[Tuple, Judge] = {}
 
 
-def here(env: Mapping[str, str] = os.environ) -> Judge:
+def current_judge(env: Mapping[str, str] = os.environ) -> Judge:
     """The judge for this process, as the environment names prefixes and folders of the site."""
     # as bytes where that is possible: to decode each costs more than all else that the key is made of
     key = (os.geteuid(), *map(os.environb.get, _AS_BYTES)) if env is os.environ else tuple(map(env.get, _DECIDE))
@@ -50,12 +50,12 @@ def forget() -> None:
 
 def why_not(path: str) -> Optional[str]:
     """Why a file is not taken, as a sentence that says what to do; None where it is (Judge.why_not)."""
-    return here().why_not(path)
+    return current_judge().why_not(path)
 
 
 def why_not_in(folder: str) -> Optional[str]:
     """Why no file of a folder is taken; None where they are (Judge.why_not_in)."""
-    return here().why_not_in(folder)
+    return current_judge().why_not_in(folder)
 
 
 def check(path: str, what: str) -> None:

@@ -5,7 +5,7 @@ import stat
 from typing import Dict, NamedTuple, Optional, Set
 
 from .acl import Writers, writers
-from .whom import Trusted, Zone, group_name, user_name
+from .owners import Trusted, Zone, group_name, user_name
 
 # as many links as the kernel follows (path_resolution(7))
 _MOST_LINKS = 40
@@ -30,11 +30,11 @@ class Judge:
     """
     Judges paths for one user. A folder is looked at once: a run asks for thousands of files in few folders.
 
-    :param whom: whose files are taken
+    :param trusted: whose files are taken
     """
 
-    def __init__(self, whom: Trusted):
-        self.whom = whom
+    def __init__(self, trusted: Trusted):
+        self.trusted = trusted
         self._folders: Dict[str, Folder] = {}
 
     def why_not(self, path: str, seen: Optional[os.stat_result] = None) -> Optional[str]:
@@ -122,19 +122,19 @@ class Judge:
         if can.everybody:
             return f'everybody can write to {place}: chmod o-w {place}, or put the file into a folder of your own'
         if can.groups or can.users or not can.known:  # most files are their owner's alone
-            reason = self._others(place, can, self.whom.zone(place))
+            reason = self._others(place, can, self.trusted.zone(place))
             if reason:
                 return reason
         return self._owner(place, status)
 
     def _others(self, place: str, can: Writers, zone: Optional[Zone]) -> Optional[str]:
-        allowed = self.whom.groups | (zone.groups if zone else frozenset())
+        allowed = self.trusted.groups | (zone.groups if zone else frozenset())
         group = next((number for number in can.groups if number not in allowed), None)
         if group is not None:
             return f'the group {group_name(group)} can write to {place}, and it is not that of a project or prefix ' \
                    f'of yours: chmod g-w {place}, or put the file into a folder of your own'
         owners = zone.owners if zone and zone.owners else ()
-        user = next((number for number in can.users if number not in (self.whom.user, 0, *owners)), None)
+        user = next((number for number in can.users if number not in (self.trusted.user, 0, *owners)), None)
         if user is not None:
             return f'an ACL lets {user_name(user)} write to {place}: setfacl -b {place}'
         if not can.known:
@@ -143,9 +143,9 @@ class Judge:
         return None
 
     def _owner(self, place: str, status: os.stat_result) -> Optional[str]:
-        if status.st_uid in (self.whom.user, 0):
+        if status.st_uid in (self.trusted.user, 0):
             return None
-        zone = self.whom.zone(place)
+        zone = self.trusted.zone(place)
         if zone and (zone.owners is None or status.st_uid in zone.owners):
             return None
         return f'{place} belongs to {user_name(status.st_uid)}, not to you: copy it into a folder of your own once ' \
@@ -164,19 +164,19 @@ class Judge:
         found = self._others(folder, can, zone) if not sticky and status.st_uid != 0 else None
         if found:
             return found
-        if status.st_uid in (self.whom.user, 0) or zone and (zone.owners is None or status.st_uid in zone.owners):
+        if status.st_uid in (self.trusted.user, 0) or zone and (zone.owners is None or status.st_uid in zone.owners):
             return None
         return f'{folder} belongs to {user_name(status.st_uid)}, who can replace what is in ' \
                'it: work in a folder of your own'
 
     def _around(self, folder: str) -> Optional[Zone]:
         """The zone that a folder lies in; of a folder above zones, one whose owner and group they share."""
-        zone = self.whom.zone(folder)
+        zone = self.trusted.zone(folder)
         if zone:
             return zone
         owners: Set[int] = set()
         groups: Set[int] = set()
-        for inner in self.whom.zones:
+        for inner in self.trusted.zones:
             if inner.path.startswith(folder.rstrip(os.sep) + os.sep):
                 groups |= inner.groups
                 status = _status(inner.path)

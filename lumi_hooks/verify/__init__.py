@@ -6,11 +6,11 @@ elf.py fatbin.py   facts of one file: what it needs, where it looks, GPU code in
 archive.py         the object files in a static library
 scan.py            the files of a folder, read in parallel
 loader.py          what the run-time loader would find, under the machine's rules
-places.py          where the system's, the user's and the build's files lie
+locations.py       where the system's, the user's and the build's files lie
 policy.py          policy.json: names of libraries, severity of each rule
 rules/             the rules, a file a topic
 check.py           all of it for one folder -> Report
 
 All of it needs no more than the standard library. `eb` asks places and policy, and has the rest run in a process of
-its own (eb/linkage.py says why).
+its own (eb/lifecycle/linkage.py says why).
 """

@@ -10,15 +10,15 @@ from ..releases import load_machine
 from . import policy
 from .elf import LIBRARY, PROGRAM, Elf, NotReadable, read_elf
 from .loader import Loader, system_cache
-from .places import Places, under
-from .rules import RULES, Installation
+from .locations import Locations, under
+from .rules import RULES, InstallationFacts
 from .scan import Scan, scan
 
 # kinds of libraries that the summary tells, by their names in policy.json
 TOLD = ('mpi', 'libfabric', 'gtl', 'openmp', 'libsci', 'blas', 'hip', 'cuda')
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """Something wrong with a file."""
     file: str
     rule: str
@@ -35,7 +35,7 @@ class Question:
     `library_path` are the folders of LD_LIBRARY_PATH in a process that uses the software; `gpu` says whether it is
     for a partition with GPUs (None: not known); `software` is the package's name, whose own data win.
     """
-    places: Places
+    locations: Locations
     library_path: Tuple[str, ...] = ()
     release: str = ''
     gpu: Optional[bool] = None
@@ -51,7 +51,7 @@ class Report:
     files: int
     elf: int
     seconds: float
-    findings: Tuple[Finding, ...]
+    findings: Tuple[Violation, ...]
     summary: Mapping[str, Any]
 
     @property
@@ -61,7 +61,7 @@ class Report:
 
     def as_json(self) -> Dict[str, Any]:
         """The report as plain data; the fields are a contract (docs/verify.md)."""
-        return {'root': self.question.places.root, 'files': self.files, 'elf': self.elf,
+        return {'root': self.question.locations.root, 'files': self.files, 'elf': self.elf,
                 'seconds': round(self.seconds, 3),
                 'findings': [finding._asdict() for finding in self.findings], 'summary': dict(self.summary)}
 
@@ -76,7 +76,7 @@ def verify(question: Question, progress: Callable[[int, int], None] = lambda don
     :raises LumiHooksError: there is no such folder, or it can't be listed
     """
     start = time.monotonic()
-    root = question.places.root
+    root = question.locations.root
     if not os.path.exists(root):
         raise LumiHooksError(f'{root}: there is no such folder')
     found = scan(root, policy.processors(), question.jobs, progress)
@@ -85,7 +85,7 @@ def verify(question: Question, progress: Callable[[int, int], None] = lambda don
     loader = make_loader(question, found, cache if cache is not None else system_cache())
     targets = (load_machine()['rocm']['gpu_target'],
                *(target for target in question.gpu_targets if target != load_machine()['rocm']['gpu_target']))
-    installation = Installation(question.places, found, loader, targets, question.gpu, question.software)
+    installation = InstallationFacts(question.locations, found, loader, targets, question.gpu, question.software)
     findings = findings_of(installation, question)
     return Report(question, found.files, len(found.elf), time.monotonic() - start, findings, summary_of(installation))
 
@@ -93,12 +93,12 @@ def verify(question: Question, progress: Callable[[int, int], None] = lambda don
 def make_loader(question: Question, found: Scan, cache: Mapping[str, str]) -> Loader:
     """The loader of the machine: its own folders, and what a process has on LD_LIBRARY_PATH."""
     facts = load_machine()['loader']
-    places = question.places
-    system = [os.path.join(places.system, folder) for folder in facts['folders']]
+    locations = question.locations
+    system = [os.path.join(locations.system, folder) for folder in facts['folders']]
     modules_last = question.release >= facts['before_modules_from'] if question.release else True
 
     def late(folder: str) -> bool:
-        return modules_last and under(folder, (places.cray,)) and folder not in system
+        return modules_last and under(folder, (locations.cray,)) and folder not in system
 
     known: Dict[str, Optional[Elf]] = {}
 
@@ -121,20 +121,20 @@ def _loadable(path: str, found: Scan) -> Optional[Elf]:
     return elf if elf and elf.kind in (PROGRAM, LIBRARY) else None
 
 
-def findings_of(installation: Installation, question: Question) -> Tuple[Finding, ...]:
+def findings_of(installation: InstallationFacts, question: Question) -> Tuple[Violation, ...]:
     """What the rules find, errors first, without what the policy switches off."""
-    found: Set[Finding] = set()
+    found: Set[Violation] = set()
     for name, rule in RULES.items():
         for problem in rule(installation):
-            file = os.path.relpath(problem.file, question.places.root)
+            file = os.path.relpath(problem.file, question.locations.root)
             severity = policy.severity(name, file, question.software, question.gpu)
             if severity != policy.OFF:
-                found.add(Finding(problem.file, name, severity, problem.found, problem.mend))
+                found.add(Violation(problem.file, name, severity, problem.found, problem.mend))
     order = list(RULES)
     return tuple(sorted(found, key=lambda one: (one.severity != policy.ERROR, order.index(one.rule), one)))
 
 
-def summary_of(installation: Installation) -> Dict[str, Any]:
+def summary_of(installation: InstallationFacts) -> Dict[str, Any]:
     """What the installation uses: libraries that matter by kind, GPU targets, numbers of programs and libraries."""
     summary: Dict[str, Any] = {}
     kinds: Dict[str, set] = {kind: set() for kind in TOLD}

@@ -7,9 +7,9 @@ import subprocess
 from typing import Dict, Mapping, NamedTuple, Optional, Tuple
 
 from .. import sites
-from ..central import Index
 from ..errors import LumiHooksError
 from ..files import read_text
+from ..index import Index
 
 _ROOT = (re.compile(r'^\s*local\s+root\s*=\s*"([^"]+)"', re.M), re.compile(r'^\s*set\s+root\s+"?([^"\s]+)"?', re.M),
          re.compile(r'^\s*setenv\s*\(?\s*"?EBROOT\w+"?[\s,]+"?(/[^"\s)]+)"?', re.M))

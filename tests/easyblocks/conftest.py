@@ -10,7 +10,7 @@ import pytest
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.catalogue import upstream_recipes
-from lumi_hooks.central import Index
+from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.render import render
 from lumi_hooks.site import make_site

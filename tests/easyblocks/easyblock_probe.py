@@ -71,7 +71,7 @@ def load_packages(root):
     sys.path.insert(0, root)
     from easybuild.tools.config import build_option
     site = importlib.import_module('lumi_hooks.site').make_site(env={})
-    importlib.import_module('lumi_hooks.eb.names')
+    importlib.import_module('lumi_hooks.eb.policy.external_names')
     patches = importlib.import_module('lumi_hooks.eb.patches')
     patches._session = types.SimpleNamespace(site=site)
     patches.place('names')

@@ -25,9 +25,9 @@ from watch import watched
 from lumi_hooks import data, gpu, packages, releases, schemas, sites
 from lumi_hooks.adapt import REFUSED, adapt
 from lumi_hooks.catalogue import upstream_recipes
-from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
 from lumi_hooks.errors import DataError, LumiHooksError, SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.job import make_job
 from lumi_hooks.plan.outline import outline
 from lumi_hooks.prefix import FILE, quota, stack_of

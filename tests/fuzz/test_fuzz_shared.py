@@ -18,8 +18,8 @@ from mangling import mangled_json
 from watch import watched
 
 from lumi_hooks import quote, record
-from lumi_hooks.eb import locks
-from lumi_hooks.eb.aside import notes, pending
+from lumi_hooks.eb.lifecycle import locks
+from lumi_hooks.eb.lifecycle.rollback import notes, pending
 from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.record import reproduce
 

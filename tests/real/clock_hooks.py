@@ -9,7 +9,7 @@ import os
 import signal
 import time
 
-from lumi_hooks.eb import aside
+from lumi_hooks.eb.lifecycle import rollback
 
 _AT, _DAY = os.environ['CLOCK_AT'], 86400
 
@@ -44,11 +44,11 @@ def _set_back(*args, **kwargs):
 
 
 if _AT.startswith('after:'):
-    _original = getattr(aside.Aside, _AT[6:])
+    _original = getattr(rollback.EarlierInstallation, _AT[6:])
 
     def _then(*args, **kwargs):
         _original(*args, **kwargs)
         _set_back()
-    setattr(aside.Aside, _AT[6:], _then)
+    setattr(rollback.EarlierInstallation, _AT[6:], _then)
 else:
     globals()[f'{_AT}_hook'] = _set_back

@@ -6,7 +6,7 @@ names: a hook (post_install), or a function of the library (after:reveal).
 import os
 import signal
 
-from lumi_hooks.eb import aside, install
+from lumi_hooks.eb.lifecycle import install, rollback
 
 _AT = os.environ.get('FAULT_AT', '')
 
@@ -19,7 +19,8 @@ def _die(*args, **kwargs):
 
 if _AT.startswith('after:'):
     _name = _AT.partition(':')[2]
-    _owner = next(item for item in (aside.Aside, install.Installation, aside) if hasattr(item, _name))
+    _owners = (rollback.EarlierInstallation, install.Installation, rollback)
+    _owner = next(item for item in _owners if hasattr(item, _name))
     _original = getattr(_owner, _name)
 
     def _then(*args, **kwargs):

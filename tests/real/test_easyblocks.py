@@ -5,8 +5,6 @@ import sys
 
 import pytest
 
-from lumi_hooks.rules.easyblock import load_easyblocks
-
 from .conftest import ROOT
 
 
@@ -17,7 +15,7 @@ def test_each_easybuild_asks_for_nothing_that_is_not_classified(standin, monkeyp
     place, = (standin / f'appl/lumi/SW/system/EB/EasyBuild/{version}').glob('lib/*/site-packages/easybuild/easyblocks')
     found = scan.scan(place)
     assert len(found) > 100
-    known = load_easyblocks()
+    known = scan.classified()
     new = {}
     for name, block in found.items():
         entry = known.get(name, {'sees': []})

@@ -110,7 +110,7 @@ def test_x11_bundle_components_have_the_toolchain_of_the_bundle(fresh):
     parts = re.findall(r'^PART (\S+) (\S+) (\S+) (\S+)$', done.stdout, re.M)
     assert len(parts) > 40
     assert {part[1:3] for part in parts} == {('cpeGNU', 'cpeGNU')}
-    assert {part[3] for part in parts} == {'lumi_hooks_toolchains.lumi_cpegnu'}
+    assert {part[3] for part in parts} == {'lumi_hooks_toolchains.lumi_toolchains'}
 
 
 def test_easystack_with_two_entries(lumi, tmp_path):

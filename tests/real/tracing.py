@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What trace_hooks.py wrote down of a build, and what every shell command of it has to see."""
 
-OUR_CLASS = 'lumi_hooks_toolchains.lumi_cpegnu'
+OUR_CLASS = 'lumi_hooks_toolchains.lumi_toolchains'
 # steps from the one on that prepares the environment: what is run before it (fetching, unpacking) sees no modules
 WITH_MODULES = ('configure', 'build', 'test', 'install', 'extension', 'sanity')
 

@@ -66,7 +66,7 @@ def test_classes_found(cray, foreign, how, included):
     package = 'lumi_hooks_toolchains' if how == 'package' else 'easybuild.toolchains'
     cases = [{'version': RELEASE, 'search': name} for name in NAMES]
     for name, found in zip(NAMES, cray.probe(*cases, how=how, **more)):
-        assert found['module'] == '%s.lumi_%s' % (package, name.lower()), (name, found)
+        assert found['module'] == package + '.lumi_toolchains', (name, found)
         assert found['count'] == 1
         assert found['constants'] == {name: name for name in ('CPE', 'GCC', 'CCE', 'AOCC', 'AMD')}
 
@@ -80,7 +80,7 @@ def test_cached_instance_is_dropped(cray, foreign):
         EASYBUILD_INCLUDE_TOOLCHAINS=foreign,
     )
     assert first['module'] == 'easybuild.toolchains.cpegnu'
-    assert second['class'] == 'lumi_hooks_toolchains.lumi_cpegnu'
+    assert second['class'] == 'lumi_hooks_toolchains.lumi_toolchains'
 
 
 def test_included_alone_is_enough(cray):
@@ -88,7 +88,7 @@ def test_included_alone_is_enough(cray):
     (result,) = cray.probe(
         {'version': RELEASE}, how='include', EASYBUILD_INCLUDE_TOOLCHAINS=INCLUDE_TOOLCHAINS
     )
-    assert result['class'] == 'easybuild.toolchains.lumi_cpegnu'
+    assert result['class'] == 'easybuild.toolchains.lumi_toolchains'
     assert result['environment']['LIBBLAS'] == '-lsci_gnu'
 
 
@@ -101,7 +101,7 @@ def test_entry_points(cray, foreign, tmp_path):
     info.mkdir()
     (info / 'METADATA').write_text('Metadata-Version: 2.1\nName: lumi-hooks\nVersion: 0.0\n')
     lines = ['[easybuild.toolchain]'] + [
-        '%s = lumi_hooks_toolchains.lumi_%s:%s' % (n, n.lower(), n) for n in NAMES
+        '%s = lumi_hooks_toolchains.lumi_toolchains:%s' % (n, n) for n in NAMES
     ]
     lines += [
         '[easybuild.easyblock]',
@@ -119,7 +119,7 @@ def test_entry_points(cray, foreign, tmp_path):
             EASYBUILD_INCLUDE_TOOLCHAINS=foreign,
         ),
     ):
-        assert found['module'] == 'lumi_hooks_toolchains.lumi_' + name.lower(), name
+        assert found['module'] == 'lumi_hooks_toolchains.lumi_toolchains', name
     done = cray.eb('--list-toolchains', '--use-entrypoints', PYTHONPATH=str(tmp_path))
     assert done.returncode == 0 and all(name in done.stdout for name in NAMES)
 

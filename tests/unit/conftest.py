@@ -12,8 +12,8 @@ from writing import recipe_text
 
 from lumi_hooks import trust
 from lumi_hooks.catalogue import find_recipe, upstream_recipes
-from lumi_hooks.central import Index
 from lumi_hooks.eb import patches
+from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 
@@ -94,7 +94,7 @@ def patched(monkeypatch):
     """Puts a feature's functions in place of EasyBuild's until the test ends: patched('names', site=…)."""
     def put(feature, **session):
         monkeypatch.setattr(patches, '_session', SimpleNamespace(**session))
-        patches.place(feature)
+        patches.put_in_place(feature)
     yield put
     patches.undo()
 

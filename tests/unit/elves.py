@@ -6,28 +6,34 @@ import zlib
 from pathlib import Path
 
 from lumi_hooks.verify.check import Question, verify
-from lumi_hooks.verify.places import find_places
+from lumi_hooks.verify.locations import find_locations
 
 MACHINE_CODE = b'\x7fELF' + bytes(60)
 
 
 def compiled(path, *flags, needs=(), soname=None, runpath=None, rpath=None, program=False, fatbin=None,
-             section='.hip_fatbin', more=()):
+             section='.hip_fatbin', defines=(), calls=(), text='',
+             more=()):
     """
     Compile a library (or program) that names the libraries `needs` (paths of files made by this too).
 
-    `fatbin` is what lies in the section of GPU code. Nothing of the C library is in it, so that nothing but what a
-    test asks for is loaded.
+    `fatbin` is what lies in the section of GPU code, `defines` are functions that it has, `calls` those that others
+    have to have, `text` is in it as it is. Nothing of the C library is in it, so that nothing but what a test asks for
+    is loaded.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_name(path.name + '.c')
-    text = 'int _start(void) { return 0; }\n' if program else 'int nothing;\n'
+    code = 'int _start(void) { return 0; }\n' if program else 'int nothing;\n'
+    code += ''.join(f'int {name}(void) {{ return 0; }}\n' for name in defines)
+    code += ''.join(f'int {name}(void); int call_{name}(void) {{ return {name}(); }}\n' for name in calls)
+    if text:
+        code += f'__attribute__((used)) static const char text[] = "{text}";\n'
     if fatbin is not None:
         data = path.with_name(path.name + '.bin')
         data.write_bytes(fatbin)
-        text += f'__asm__(".section {section},\\"a\\"\\n.incbin \\"{data}\\"\\n");\n'
-    source.write_text(text)
+        code += f'__asm__(".section {section},\\"a\\"\\n.incbin \\"{data}\\"\\n");\n'
+    source.write_text(code)
     command = ['gcc', '-O0', '-nostdlib', '-o', str(path), str(source), '-Wl,--no-as-needed,--allow-shlib-undefined',
                '-Wl,--unresolved-symbols=ignore-all']
     command.extend(['-pie'] if program else ['-shared', '-fPIC'])
@@ -127,9 +133,9 @@ class Place:
     def verify(self, library_path=(), root=None, cache=None, **more):
         """The report on the installation."""
         root = str(root or self.root)
-        places = find_places(root, {}, str(self.system), [str(self.software)], [str(self.build)])
+        locations = find_locations(root, {}, str(self.system), [str(self.software)], [str(self.build)])
         path = [*library_path, *sorted(str(folder) for folder in self.software.glob('*/*/lib')), str(self.rocm)]
-        return verify(Question(places, tuple(map(str, path)), '25.03', jobs=1, **more), cache=cache or {})
+        return verify(Question(locations, tuple(map(str, path)), '25.03', jobs=1, **more), cache=cache or {})
 
     def findings(self, **more):
         """File names and rules that were found."""

@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from lumi_hooks import capture, schemas
-from lumi_hooks.central import normal_name
 from lumi_hooks.cli import main
 from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.index import normal_name
 
 
 def test_a_python_says_what_it_carries():

@@ -12,7 +12,7 @@ from writing import put_module, put_recipe
 
 from lumi_hooks import __version__
 from lumi_hooks.catalogue import our_recipes
-from lumi_hooks.cli import main, place
+from lumi_hooks.cli import main, site_options
 from lumi_hooks.cli.adapt import look
 from lumi_hooks.data import ROOT
 from lumi_hooks.recipe import RECORD, parse_recipe, read_recipe
@@ -251,7 +251,7 @@ def test_U6_the_diff_is_a_patch(adapt, tmp_path, end, last):
     done = subprocess.run(['patch', '--binary', '--output', str(tmp_path / 'new.eb'), path,
                            str(tmp_path / 'changes.diff')], capture_output=True, text=True, check=False)
     assert done.returncode == 0 and 'fuzz' not in done.stdout and 'offset' not in done.stdout, done.stdout
-    site, _ = place.find_site(argparse.Namespace(release='25.03'))
+    site, _ = site_options.find_site(argparse.Namespace(release='25.03'))
     assert (tmp_path / 'new.eb').read_bytes().decode() == body(look(path, site), parse_recipe).replace('\n', end)
     assert read_recipe(str(tmp_path / 'new.eb')).toolchain == ('cpeGNU', '25.03')
 

@@ -72,6 +72,6 @@ def test_one_line_says_that_easybuild_is_lacking(monkeypatch, capsys):
 
 
 def test_a_survey_without_recipes_says_where_they_come_from(monkeypatch, capsys):
-    monkeypatch.setattr('lumi_hooks.cli.place.upstream_recipes', lambda *_: [])
+    monkeypatch.setattr('lumi_hooks.cli.site_options.upstream_recipes', lambda *_: [])
     assert main(['survey']) == 2
     assert 'load the module EasyBuild-user' in capsys.readouterr().err

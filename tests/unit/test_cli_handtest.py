@@ -46,7 +46,7 @@ def test_without_lumis_modules_nothing_is_installed(capsys):
 def test_the_report_names_neither_prefix_nor_home(monkeypatch):
     monkeypatch.setenv('HOME', '/users/somebody')
     site = make_site(prefix='/project/project_465/EasyBuild', env={})
-    said = handtest.ending('x\n' * 40 + '\x1b[31m/project/project_465/EasyBuild/SW\x1b[0m /users/somebody/x', site)
+    said = handtest.last_lines('x\n' * 40 + '\x1b[31m/project/project_465/EasyBuild/SW\x1b[0m /users/somebody/x', site)
     assert said.splitlines()[-1] == '$EBU_USER_PREFIX/SW $HOME/x' and len(said.splitlines()) == 25
 
 

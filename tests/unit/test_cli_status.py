@@ -207,3 +207,11 @@ def test_a_python_that_is_not_there_is_named(tmp_path):
                           cwd=tmp_path, check=False, env={**os.environ, 'LUMI_HOOKS_PYTHON': 'nosuch'},
                           capture_output=True, text=True)
     assert (done.returncode, done.stdout) == (2, '') and done.stderr.startswith('lumi-eb: there is no program nosuch: ')
+
+
+@pytest.mark.parametrize('word, says', [('instal', 'there is no command instal; do you mean install?'),
+                                        ('xxxx', 'there is no command xxxx (lumi-eb --help lists all)')])
+def test_a_command_that_does_not_exist(word, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main([word, 'lz4'])
+    assert ended.value.code == 2 and says in capsys.readouterr().err

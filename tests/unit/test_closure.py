@@ -4,9 +4,9 @@ import pytest
 from writing import put_module, put_recipe
 
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.index import Index
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.site import make_site
 

@@ -7,7 +7,7 @@ import pytest
 from test_plan import world  # noqa: F401 (a fixture)
 
 from lumi_hooks import cli
-from lumi_hooks.central import Index
+from lumi_hooks.index import Index
 from lumi_hooks.plan import make_plan
 from lumi_hooks.plan.cost import FullStack, chain, cost
 from lumi_hooks.record import Estimate

@@ -10,7 +10,7 @@ import pytest
 from easybuild.tools.build_log import EasyBuildError
 
 from lumi_hooks.data import ROOT
-from lumi_hooks.eb import dispatch, places
+from lumi_hooks.eb import dispatch, plugin_folders
 from lumi_hooks.errors import SiteError
 
 OURS = os.path.join(ROOT, 'hooks.py')
@@ -146,13 +146,13 @@ assert not set(sys.modules) & {{'jsonschema', 'lumi_hooks_toolchains', 'lumi_hoo
 # --- the chained file
 
 def test_which_file_is_chained(tmp_path):
-    assert places.chained_hooks(OURS, {}) == []
-    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': OURS}) == []
-    assert places.chained_hooks(OURS, {'EASYBUILD_HOOKS': '/site/hooks.py'}) == ['/site/hooks.py']
+    assert plugin_folders.chained_hooks(OURS, {}) == []
+    assert plugin_folders.chained_hooks(OURS, {'EASYBUILD_HOOKS': OURS}) == []
+    assert plugin_folders.chained_hooks(OURS, {'EASYBUILD_HOOKS': '/site/hooks.py'}) == ['/site/hooks.py']
     named = {'EASYBUILD_HOOKS': '/site/hooks.py'}
-    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/mine.py'}) == ['/mine.py']
-    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/a.py::/b.py'}) == ['/a.py', '/b.py']
-    assert places.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': ''}) == []
+    assert plugin_folders.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/mine.py'}) == ['/mine.py']
+    assert plugin_folders.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': '/a.py::/b.py'}) == ['/a.py', '/b.py']
+    assert plugin_folders.chained_hooks(OURS, {**named, 'LUMI_HOOKS_CHAIN': ''}) == []
 
 
 @pytest.mark.parametrize('stack, expected', [
@@ -167,7 +167,7 @@ def test_newest_of_lumis_own_hooks(tmp_path, stack, expected):
     if stack:
         env['LUMI_STACK_VERSION'] = stack
     wanted = [str(folder / f'LUMI_site_hooks-{expected}.py')] if expected else []
-    assert places.chained_hooks(OURS, env) == wanted
+    assert plugin_folders.chained_hooks(OURS, env) == wanted
 
 
 def chain(tmp_path, monkeypatch, text):
@@ -271,10 +271,10 @@ def test_no_chain(monkeypatch):
 
 def test_plugin_folders():
     for folder in ('toolchains', 'easyblocks'):
-        package = places.plugin_package(folder)
-        assert package.__name__ == f'lumi_hooks_{folder}' and places.plugin_package(folder) is package
+        package = plugin_folders.plugin_package(folder)
+        assert package.__name__ == f'lumi_hooks_{folder}' and plugin_folders.plugin_package(folder) is package
 
 
 def test_missing_plugin_folder():
     with pytest.raises(ImportError, match='incomplete: it has no folder weather'):
-        places.plugin_package('weather')
+        plugin_folders.plugin_package('weather')

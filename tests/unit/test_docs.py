@@ -4,6 +4,7 @@ import ast
 import importlib.machinery
 import importlib.util
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,9 @@ def test_fragments_become_a_section(changelog, tmp_path):
     (tmp_path / 'more.md').write_text('')
     with pytest.raises(ValueError, match='call it <name>.<kind>.md'):
         changelog.fragments(tmp_path)
+
+
+def test_the_readme_states_the_size():
+    """Within 5 %, so that no change has to touch that line: `ci/size --write`."""
+    done = subprocess.run([ROOT / 'ci/size', '--check'], stdout=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 0, done.stdout

@@ -11,12 +11,12 @@ from easybuild.tools.filetools import encode_class_name
 
 from lumi_hooks.adapt import adapt
 from lumi_hooks.recipe import read_recipe
-from lumi_hooks.rules.easyblock import class_name, load_easyblocks
+from lumi_hooks.rules.easyblock import class_name
 
 CI = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), 'ci')
 sys.path.insert(0, CI)
 
-from easyblock_scan import scan_text, signature  # noqa: E402
+from easyblock_scan import classified, scan_text, signature  # noqa: E402
 
 HEAD = 'class EB_Thing(ConfigureMake):\n    def configure_step(self):\n'
 
@@ -85,12 +85,12 @@ def test_class_names_are_easybuilds(name):
     assert class_name(name) == encode_class_name(name)
 
 
-REFUSED = sorted(name for name, entry in load_easyblocks().items() if 'refused' in (entry['gnu'], entry['others']))
+REFUSED = sorted(name for name, entry in classified().items() if 'refused' in (entry['gnu'], entry['others']))
 
 
 @pytest.mark.parametrize('name', REFUSED)
 def test_a_refusal_says_what_to_do(name):
-    entry = load_easyblocks()[name]
+    entry = classified()[name]
     assert entry.get('instead') or entry.get('refused_by')
 
 
@@ -110,11 +110,11 @@ def recipes(upstream):
     return found
 
 
-@pytest.mark.parametrize('name', [name for name in REFUSED if load_easyblocks()[name]['gnu'] == 'refused'])
+@pytest.mark.parametrize('name', [name for name in REFUSED if classified()[name]['gnu'] == 'refused'])
 def test_what_is_said_to_be_refused_is_refused(recipes, upstream_site, name):
     if name not in recipes:
         return  # an easyblock that no recipe uses any more
     adaptation = adapt(read_recipe(recipes[name]), upstream_site)
     codes = {refusal.code for refusal in adaptation.refusals}
     assert codes, f'{recipes[name]} is not refused'
-    assert load_easyblocks()[name].get('refused_by', 'easyblock') in codes
+    assert classified()[name].get('refused_by', 'easyblock') in codes

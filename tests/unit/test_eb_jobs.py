@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 from easybuild.tools import parallelbuild
 
-from lumi_hooks.eb import jobs
+from lumi_hooks.eb.policy import jobs
 from lumi_hooks.site import make_site
 
 
@@ -27,7 +27,7 @@ def test_it_is_told_before_jobs_are_submitted(options, monkeypatch, patched, cap
         monkeypatch.delenv(name, raising=False)
         if given:
             monkeypatch.setenv(name, 'x')
-    patched('jobs', site=make_site(env={}), raise_refusals=lambda: None, asked=SimpleNamespace(dependencies=list))
+    patched('jobs', site=make_site(env={}), raise_refusals=lambda: None, requested=SimpleNamespace(dependencies=list))
     parallelbuild.build_easyconfigs_in_parallel('eb', [{'full_mod_name': 'a/1'}])
     told = capsys.readouterr().out
     assert ('export SBATCH_ACCOUNT=project_465000000 SBATCH_PARTITION=small' in told) is not given and submitted

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from lumi_hooks.eb.record import environment
+from lumi_hooks.eb.lifecycle.record import environment
 from lumi_hooks.schemas import checked
 
 KEPT = {

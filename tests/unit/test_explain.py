@@ -13,13 +13,13 @@ from writing import put_recipe, recipe_text
 
 from lumi_hooks import record
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.cli import explain, main
 from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.index import Index
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce, since
-from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, Installation, find, today
+from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, find, today
 from lumi_hooks.record.source import find_source
 from lumi_hooks.site import make_site
 from lumi_hooks.store import Store
@@ -73,7 +73,7 @@ def test_an_installation_that_a_loaded_module_names(tmp_path):
 
 def test_what_would_differ_today(tmp_path):
     folder, site = installed(tmp_path, "dependencies = [('HDF5', '1.14.6')]\n")
-    found = Installation.read(folder)
+    found = InstalledPackage.read(folder)
     assert today(found, site).status == SAME
     other = make_site(prefix=str(tmp_path / 'p'), env={'LUMI_HOOKS_DISABLE': 'cray-provided'})
     differs = today(found, other)
@@ -88,7 +88,7 @@ def test_todays_overrides_count_for_another_partition_too(tmp_path):
         {'reason': 'r', 'parameters': {'configopts': '--ours'}}]}))
     there = make_site(partition='G', prefix=str(tmp_path / 'p'), env={})
     there = replace(there, overrides=overrides_of(there.prefixes, {}))
-    assert "+configopts = '--ours'" in today(Installation.read(folder), there).differences
+    assert "+configopts = '--ours'" in today(InstalledPackage.read(folder), there).differences
 
 
 def test_what_of_a_prefix_is_stale(tmp_path, capsys, monkeypatch):
@@ -115,14 +115,14 @@ def test_what_of_a_prefix_is_stale(tmp_path, capsys, monkeypatch):
 
 def test_what_is_refused_today_or_not_known(tmp_path):
     folder, site = installed(tmp_path / 'a', keep=False)
-    assert today(Installation.read(folder), site).status == UNKNOWN
+    assert today(InstalledPackage.read(folder), site).status == UNKNOWN
     folder, site = installed(tmp_path / 'b')
     source = os.path.join(folder, 'easybuild/lumi/Thing-1.0-foss-2025a.eb')
     with open(source, 'w', encoding='utf-8') as handle:
         handle.write(recipe_text(more="dependencies = [('CUDA', '12.8.0', '', SYSTEM)]\n"))
-    assert today(Installation.read(folder), site).status in (IS_REFUSED, DIFFERS)
+    assert today(InstalledPackage.read(folder), site).status in (IS_REFUSED, DIFFERS)
     folder, site = installed(tmp_path / 'c', site={**RECORD['site'], 'release': '19.12'})
-    assert today(Installation.read(folder), site).status == UNKNOWN
+    assert today(InstalledPackage.read(folder), site).status == UNKNOWN
 
 
 def test_the_command(tmp_path, capsys, monkeypatch):
@@ -351,11 +351,11 @@ def test_what_has_changed_since(tmp_path, change, status, told):
     found = since.since('Thing/1.0-cpeGNU-25.03', path, site)
     assert (found.status, told in found.reason) == (status, True), found
     named = [path, '-r']
-    line = since.told('Thing/1.0-cpeGNU-25.03', path, site, named)
+    line = since.change_notice('Thing/1.0-cpeGNU-25.03', path, site, named)
     assert (line is not None) == (status == DIFFERS)
     if line:
         assert 'add --rebuild' in line and '\n' not in line
     # nothing is said of what was not named, or is installed again
-    assert since.told('Thing/1.0-cpeGNU-25.03', path, site, ['Other.eb']) is None
-    assert since.told('Thing/1.0-cpeGNU-25.03', path, site, [path, '--rebuild']) is None
-    assert since.told('Thing/2.0-cpeGNU-25.03', path, site, named) is None
+    assert since.change_notice('Thing/1.0-cpeGNU-25.03', path, site, ['Other.eb']) is None
+    assert since.change_notice('Thing/1.0-cpeGNU-25.03', path, site, [path, '--rebuild']) is None
+    assert since.change_notice('Thing/2.0-cpeGNU-25.03', path, site, named) is None

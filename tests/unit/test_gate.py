@@ -13,7 +13,7 @@ RUNS = {
     'EasyConfigParser': {('lumi_hooks/recipe.py', 'parser_of'): 'parse_recipe asks the gate; live.py has a text '
                                                                 'that it has read'},
     'load_source': {('lumi_hooks/eb/dispatch.py', '__init__'): 'asks the gate first'},
-    'spec_from_file_location': {('lumi_hooks/eb/places.py', 'plugin_package'): 'this library itself',
+    'spec_from_file_location': {('lumi_hooks/eb/plugin_folders.py', 'plugin_package'): 'this library itself',
                                 ('lumi_hooks/library.py', 'find_spec'): 'this library itself, shown to the gate first',
                                 ('easyblocks/registry/__init__.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},
     # a text without a path is not judged: it has to be one that the library made of a recipe that was

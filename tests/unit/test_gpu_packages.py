@@ -8,6 +8,7 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from cuda_figures import BEGIN, END, part, write_part
 
 from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
@@ -18,8 +19,7 @@ from lumi_hooks.plan import REASONS
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.releases import load_toolchains
 from lumi_hooks.site import make_site
-from lumi_hooks.survey import Survey, Surveyor, recipes_below
-from lumi_hooks.survey.for_cuda import BEGIN, END, for_cuda, part, write_part
+from lumi_hooks.survey import Survey, Surveyor, for_cuda, recipes_below
 
 NAMES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages')) if name.endswith('.json'))
 ENTRIES = [name for name in NAMES if name not in ('groups', 'gpu') and 'back_end' in package(name).get('rocm', {})]
@@ -54,7 +54,7 @@ def test_each_back_end(name, g):
     assert found.toolchain == (entry['compiler']['toolchain'], site.release.cpe)
     assert found.versionsuffix.endswith('-rocm') and 'CUDA' not in found.module
     assert Dependency.external_module(site.release.module('rocm')) in found.dependencies()
-    assert 'rocm' not in found.without and 'craype-accel-amd-gfx90a' not in found.without
+    assert 'rocm' not in found.kept_out and 'craype-accel-amd-gfx90a' not in found.kept_out
     for parameter in ('dependencies', 'builddependencies'):
         for item in found.dependencies(parameter):
             known = None if item.external else treatment(item.name)
@@ -118,7 +118,7 @@ def test_each_refusal(name, g):
     entry = package(name)['rocm']['refuse']
     assert entry['code'] in REASONS and len(entry['reason']) > 30
     text = read_recipe(next(source.path for source in g.index.sources(name) if source.toolchain))
-    found = gpu.without(text)
+    found = gpu.why_no_gpu_variant(text)
     assert (found.code, found.reason) == (entry['code'], entry['reason'])
 
 
@@ -130,7 +130,7 @@ def test_groups_of_what_has_none():
             assert name not in seen, f'{name} is in {group} and {seen[name]}'
             seen[name] = group
             assert 'rocm' not in package(name), f'{name} has a file of its own, which says more'
-            found = gpu.known_without(name, '1.0')
+            found = gpu.known_obstacle(name, '1.0')
             assert found.code == entry['code'] and entry['reason'] in found.reason
 
 
@@ -182,4 +182,4 @@ def test_the_page_of_the_documentation_has_its_marks():
         text = stream.read()
     assert text.index(BEGIN) < text.index(END)
     for name in ENTRIES:
-        assert f' {name} ' in text, f'{name} is not in docs/rocm.md: run lumi-eb survey … --write-docs docs/rocm.md'
+        assert f' {name} ' in text, f'{name} is not in docs/rocm.md: run ci/survey --only-cuda docs/rocm.md'

@@ -6,8 +6,8 @@ import pytest
 from writing import put_module, put_recipe
 
 from lumi_hooks.catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
-from lumi_hooks.central import NOTHING, Index, parse_filename
 from lumi_hooks.errors import RecipeError
+from lumi_hooks.index import NOTHING, Index, parse_filename
 
 
 @pytest.mark.parametrize('name, filename, version, toolchain, suffix, generation', [

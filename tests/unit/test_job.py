@@ -398,3 +398,12 @@ def test_O9_the_newest_is_taken(tmp_path, monkeypatch, capsys, versions, newest)
                         'MODULEPATH': str(tmp_path), 'EBU_USER_PREFIX': str(tmp_path)}.items():
         monkeypatch.setenv(name, value)
     assert main(['job', 'LAMMPS']) == 0 and f'module load LAMMPS/{newest} ||' in capsys.readouterr().out
+
+
+def test_a_script_that_was_filled_in_is_not_overwritten(tmp_path, capsys):
+    target = tmp_path / 'job.sh'
+    command = ['job', 'lz4/1.10.0-cpeGNU-25.03', '--release', '25.03', '--partition', 'C', '--output', str(target)]
+    assert main(command) == 0 and main(command) == 0  # the same once more is no loss
+    target.write_text(target.read_text().replace('program=()', 'program=(lz4 --version)'))
+    assert main(command) == 2 and 'program=(lz4' in target.read_text()
+    assert 'exists with different contents' in capsys.readouterr().err

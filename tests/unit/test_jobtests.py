@@ -7,9 +7,9 @@ import pytest
 from test_record import a_record
 
 from lumi_hooks import jobtests
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.index import Index
 from lumi_hooks.job import make_job
 from lumi_hooks.site import make_site
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-eb/modules: what a build sees of the Cray modules, after every load of modules.
+eb/policy/modules: what a build sees of the Cray modules, after every load of modules.
 
 The module tool is a small stand-in here, as only calls and variables are looked at; real Lmod loads and unloads in
 the integration tests.
@@ -10,8 +10,8 @@ import os
 import pytest
 from easybuild.tools.modules import ModulesTool
 
-from lumi_hooks.eb import modules
-from lumi_hooks.eb.modules import Scope, loaded_modules
+from lumi_hooks.eb.policy import modules
+from lumi_hooks.eb.policy.modules import Scope, loaded_modules
 from lumi_hooks.releases import cray_modules, default_release
 
 CRAY = cray_modules(default_release().name)
@@ -134,7 +134,7 @@ def test_left_behind_is_nothing(scope, loaded):
     scope.enter(['cray-mpich'], CRAY)
     scope.after_load(Tool())
     scope.leave()
-    assert 'EBROOTFFTW' not in os.environ and not scope.active and scope.without == ()
+    assert 'EBROOTFFTW' not in os.environ and not scope.active and scope.kept_out == ()
     loaded('cray-mpich/8.1.32')
     tool = Tool()
     scope.after_load(tool)

@@ -17,10 +17,10 @@ sys.path.insert(0, {clone!r})
 from lumi_hooks import library
 sys.meta_path.insert(0, library.Finder)
 from lumi_hooks import data
-from lumi_hooks.eb import trust
+from lumi_hooks.eb.policy import gate
 from lumi_hooks.errors import TrustError
 try:
-    trust.watch_clone()
+    gate.watch_clone()
     {line}
 except TrustError as err:
     sys.exit(f'refused: {{err}}')

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from lumi_hooks.eb import libtool
-from lumi_hooks.eb.libtool import complete, with_words
+from lumi_hooks.eb.lifecycle import libtool
+from lumi_hooks.eb.lifecycle.libtool import complete, with_words
 
 SCRIPT = '''#!/bin/sh
 # ### BEGIN LIBTOOL CONFIG

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""eb/linkage: what is installed is verified, in a process of its own, and what comes of it."""
+"""eb/lifecycle/linkage: what is installed is verified, in a process of its own, and what comes of it."""
 import sys
 from types import SimpleNamespace
 
@@ -9,8 +9,8 @@ from easybuild.tools.config import BuildOptions, init_build_options
 from elves import Place, bundle, library
 
 from lumi_hooks.closure import Closure
-from lumi_hooks.eb import linkage
-from lumi_hooks.eb.modules import SCOPE
+from lumi_hooks.eb.lifecycle import linkage
+from lumi_hooks.eb.policy.modules import SCOPE
 from lumi_hooks.eb.session import Session
 from lumi_hooks.site import make_site
 from lumi_hooks.verify import policy

@@ -20,10 +20,10 @@ from easybuild.tools.config import BuildOptions, ConfigurationVariables, build_o
 from easybuild.tools.options import set_up_configuration
 from writing import put_recipe
 
-from lumi_hooks.central import Index
-from lumi_hooks.eb import live, places, session
-from lumi_hooks.eb.modules import SCOPE
+from lumi_hooks.eb import live, plugin_folders, session
+from lumi_hooks.eb.policy.modules import SCOPE
 from lumi_hooks.errors import SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site
 
@@ -41,7 +41,7 @@ def configured(tmp_path, monkeypatch):
     # EasyBuild's own tool for where there are no modules: none are looked at
     monkeypatch.setattr(modules, 'get_modules_tool', lambda: None)
     for folder in ('toolchains', 'easyblocks'):
-        places.plugin_package(folder)
+        plugin_folders.plugin_package(folder)
         importlib.import_module(f'lumi_hooks_{folder}.registry').supersede()
     yield
     for kind, instance in before.items():
@@ -207,7 +207,7 @@ def test_scope_of_a_build(world):
     put_recipe(world.upstream, 'Part')
     ec, here = world.read(put_recipe(world.upstream, toolchain=('GCC', '14.2.0')))
     here.enter(ec)
-    assert SCOPE.active and set(SCOPE.without) == {'cray-mpich', 'xpmem', 'cray-libsci'}
+    assert SCOPE.active and set(SCOPE.kept_out) == {'cray-mpich', 'xpmem', 'cray-libsci'}
     here.leave()
     assert not SCOPE.active
     here.enter(world.read(put_recipe(world.upstream, 'Sys', toolchain=('system', 'system')))[0])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which EasyBuild is loaded, and what is said of its collection of recipes."""
 import os
+import subprocess
 import sys
 
 import pytest
@@ -91,3 +92,24 @@ def test_archived_and_hidden_recipes_do_not_count(tmp_path):
     put_recipe(tmp_path / '__archive__', 'old')
     put_recipe(tmp_path / '.hidden', 'odd')
     assert loaded.collection([str(tmp_path)], {}).recipes() == 1
+
+
+@pytest.mark.parametrize('version, old', [('4.9.4', True), ('5.1.1', True), ('5.1.2', False), ('5.10.0', False)])
+def test_an_easybuild_that_is_too_old_says_what_to_do(version, old, tmp_path):
+    (tmp_path / 'lib/python3.11/site-packages' / f'easybuild_framework-{version}.dist-info').mkdir(parents=True)
+    said = loaded.too_old({'EBROOTEASYBUILD': str(tmp_path), 'LUMI_STACK_VERSION': '25.03', 'PATH': '/nowhere'})
+    assert (said is not None) is old
+    if old:
+        script = said.split('"')[1].split()[0]
+        assert f'EasyBuild {version} is loaded' in said and os.access(script, os.X_OK) and ' 5.1.2"' in said
+
+
+def test_own_easybuild_says_how_it_is_used(tmp_path):
+    script = os.path.join(os.path.dirname(loaded.OUR_EB), 'own-easybuild')
+    done = subprocess.run([script, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith('usage: own-easybuild PREFIX VERSION')
+    (tmp_path / 'python3').write_text('#!/bin/sh\necho\n')  # as one that is older than 3.9 answers
+    (tmp_path / 'python3').chmod(0o755)
+    done = subprocess.run([script, str(tmp_path), '5.1.2'], capture_output=True, text=True, check=False,
+                          env={'PATH': f'{tmp_path}:/usr/bin:/bin'})
+    assert done.returncode == 2 and 'older than 3.9' in done.stderr and os.listdir(tmp_path) == ['python3']

@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from lumi_hooks.eb import commands
-from lumi_hooks.eb.commands import TOKEN
-from lumi_hooks.eb.locks import ALIVE, DEAD, UNKNOWN, Lock, judge, read_owner, this_process
+from lumi_hooks.eb.lifecycle import processes
+from lumi_hooks.eb.lifecycle.locks import ALIVE, DEAD, UNKNOWN, Lock, judge, read_owner, this_process
+from lumi_hooks.eb.lifecycle.processes import TOKEN
 from lumi_hooks.errors import LumiHooksError
 
 
@@ -30,7 +30,7 @@ def lock_of(path, owner):
 def a_dead_process():
     """Pid and start of a process that has ended."""
     with subprocess.Popen(['sleep', '60']) as process:
-        start = commands.start_of(process.pid)
+        start = processes.start_of(process.pid)
         process.kill()
     return process.pid, start
 
@@ -126,7 +126,7 @@ def test_commands_that_outlive_their_eb_are_ended(path):
     lock_of(path, owner)
     with subprocess.Popen(['sleep', '60'], env={**os.environ, TOKEN: owner.token}) as left, \
             subprocess.Popen(['sleep', '60'], env={**os.environ, TOKEN: 'of another'}) as other:
-        while left.pid not in commands.processes(owner.token):  # its environment is the parent's until it is sleep
+        while left.pid not in processes.processes(owner.token):  # its environment is the parent's until it is sleep
             time.sleep(0.01)
         told = []
         Lock(path, 'tiny/1.0').acquire(limit=0, tell=told.append)
@@ -141,7 +141,7 @@ def test_one_of_many_gets_it(path):
     code = f"""
 import os, sys, time
 sys.path.insert(0, {os.getcwd()!r})
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 lock = Lock({path!r}, 'x')
 lock.acquire(tell=lambda text: None)
 inside = {path!r} + '.inside'

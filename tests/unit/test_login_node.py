@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What eb does of MPI outside of a job: easyblocks are told; checks that start MPI programs: test_checks.py."""
+"""What eb does of MPI outside of a job: easyblocks are told; checks that start MPI programs: test_sanity.py."""
 import os
 
 import pytest

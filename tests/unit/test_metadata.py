@@ -9,7 +9,7 @@ import pytest
 
 from lumi_hooks import metadata
 from lumi_hooks.doctor import CHECKS, WARNING, Package, Situation, examine
-from lumi_hooks.eb import python
+from lumi_hooks.eb.lifecycle import python
 from lumi_hooks.errors import LumiHooksError
 
 TEXT = '''Metadata-Version: 2.1

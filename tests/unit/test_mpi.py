@@ -7,7 +7,7 @@ import pytest
 from elves import Place
 from test_record import a_record
 
-from lumi_hooks.central import Index
+from lumi_hooks.index import Index
 from lumi_hooks.job import make_job
 from lumi_hooks.mpi import uses_mpi
 from lumi_hooks.site import make_site

@@ -6,10 +6,10 @@ import os
 import pytest
 from writing import put_module, put_recipe
 
-from lumi_hooks import central
-from lumi_hooks.central import Index
+from lumi_hooks import index
 from lumi_hooks.cli import main
 from lumi_hooks.errors import RecipeError
+from lumi_hooks.index import Index
 from lumi_hooks.naming import NATIVE, OWN, UPSTREAM, choose, entries
 from lumi_hooks.site import make_site
 
@@ -103,8 +103,8 @@ def test_recipes_for_gpus_where_there_are_none(place):
 def test_the_order_of_listing_does_not_count(place, monkeypatch):
     def chosen():
         return [choose(typed, place()).path for typed in ('Thing', 'Thing/2024', 'Plain')]
-    expected, listing = chosen(), central.names_in
-    monkeypatch.setattr(central, 'names_in', lambda folder: listing(folder)[::-1])
+    expected, listing = chosen(), index.names_in
+    monkeypatch.setattr(index, 'names_in', lambda folder: listing(folder)[::-1])
     assert chosen() == expected
 
 

@@ -16,10 +16,10 @@ from easybuild.framework.easyblock import EasyBlock
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.run import RunShellCmdError, run_shell_cmd
 
-from lumi_hooks import apart, cutoff, namespace, seccomp
+from lumi_hooks import cutoff, namespace, offline_thread, seccomp
 from lumi_hooks.doctor import ERROR, WARNING, Situation
 from lumi_hooks.doctor.tools import network as doctors
-from lumi_hooks.eb import network
+from lumi_hooks.eb.lifecycle import network
 from lumi_hooks.errors import SiteError
 
 
@@ -278,7 +278,7 @@ def test_ctrl_c_interrupts_the_step():
 def test_a_machine_that_cuts_nothing_off(monkeypatch, outside):
     def no(*_):
         raise OSError(errno.EPERM, 'Operation not permitted')
-    monkeypatch.setattr(apart.Apart, 'make', no)
+    monkeypatch.setattr(offline_thread.OfflineThread, 'make', no)
     monkeypatch.setattr(namespace.NoNetwork, 'make', no)
     app = Package()
     network.enter(site(), app)
@@ -314,7 +314,7 @@ def test_the_order_of_the_ways(monkeypatch):
 def test_a_filter_that_does_not_work_is_none(monkeypatch):
     monkeypatch.setattr(seccomp, 'install', lambda kind: None)
     with pytest.raises(OSError, match='does not do what it should'):
-        apart.Apart.make(seccomp.NOTIFY)
+        offline_thread.OfflineThread.make(seccomp.NOTIFY)
 
 
 def test_the_setting(monkeypatch):

@@ -12,8 +12,8 @@ def a_site(monkeypatch):
         facts = {**sites.read('machine.json'), 'operating_system': system}
         if system is None:
             facts.pop('operating_system')
-        read = sites.read
-        monkeypatch.setattr(sites, 'read', lambda name: facts if name == 'machine.json' else read(name))
+        before = sites.read
+        monkeypatch.setattr(sites, 'read', lambda name: facts if name == 'machine.json' else before(name))
         for known in (packages.members, packages.treatment):
             known.cache_clear()
     yield say

@@ -32,7 +32,7 @@ def test_each_function_of_the_table_is_where_it_says():
     for _, target in TARGETS:
         assert (CLONE / target['where']).is_file()
         if target['how'] in ('replaced', 'everywhere'):
-            ours = patches._ours[target['name']]
+            ours = patches.ours_for(target)
             assert inspect.getsourcefile(ours) == str(CLONE / target['where'])
     assert set(patches._ours) == {target['name'] for _, target in TARGETS
                                   if target['how'] in ('replaced', 'everywhere')}

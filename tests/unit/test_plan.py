@@ -9,10 +9,10 @@ from dataclasses import replace
 import pytest
 from writing import put_module, put_recipe
 
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, make_plan
 from lumi_hooks.plan.graph import MEANINGS, draw
 from lumi_hooks.plan.pins import cray_roots, module_tree

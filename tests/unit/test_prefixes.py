@@ -5,8 +5,8 @@ import os
 import pytest
 
 from lumi_hooks import prefix as prefixes
-from lumi_hooks.central import Index
 from lumi_hooks.errors import DataError, SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.prefix import LOADED, stack_of, stale_modules
 from lumi_hooks.site import make_site, site_from_environment
 

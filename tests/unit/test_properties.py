@@ -13,8 +13,8 @@ from test_live import configured, world  # noqa: F401  (fixtures)
 
 from lumi_hooks.adapt import ADAPTED, REFUSED, UNCHANGED, adapt
 from lumi_hooks.catalogue import upstream_recipes
-from lumi_hooks.central import Index
 from lumi_hooks.data import ROOT
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, Planner, make_plan
 from lumi_hooks.plan import REFUSED as NOT_PLANNED
 from lumi_hooks.plan import outline as outlines
@@ -65,7 +65,7 @@ def test_idempotent(path, place):
         return
     again = parse_recipe(render(once, parse_recipe), f'/overlay/{once.filename}')
     twice = adapt(again, site)
-    assert (twice.status, twice.changes, twice.module, twice.without) == (UNCHANGED, (), once.module, once.without)
+    assert (twice.status, twice.changes, twice.module, twice.kept_out) == (UNCHANGED, (), once.module, once.kept_out)
     for name in DEPENDENCY_LISTS:
         assert twice.dependencies(name) == once.dependencies(name)
 
@@ -76,8 +76,8 @@ def test_deterministic(path, place):
     """The same recipe at the same site is the same, read again, with an index of its own."""
     recipe, site = read_recipe(path), site_of(place)
     one, other = adapt(recipe, site), adapt(read_recipe(path), make_site(*place, index=Index((), (), UPSTREAM), env={}))
-    assert (one.status, one.changes, one.refusals, one.without, one.notes, one.parameters) == (
-        other.status, other.changes, other.refusals, other.without, other.notes, other.parameters)
+    assert (one.status, one.changes, one.refusals, one.kept_out, one.notes, one.parameters) == (
+        other.status, other.changes, other.refusals, other.kept_out, other.notes, other.parameters)
     if one.status == ADAPTED:
         assert render(one, parse_recipe) == render(other, parse_recipe)
 
@@ -85,7 +85,7 @@ def test_deterministic(path, place):
 def test_deterministic_in_another_process():
     """Nothing depends on the order of sets and dictionaries: processes with other hash seeds write the same bytes."""
     paths = WITH_TOOLCHAIN[::len(WITH_TOOLCHAIN) // 25]
-    code = 'import sys\nfrom lumi_hooks.adapt import adapt\nfrom lumi_hooks.central import Index\n' \
+    code = 'import sys\nfrom lumi_hooks.adapt import adapt\nfrom lumi_hooks.index import Index\n' \
            'from lumi_hooks.recipe import parse_recipe, read_recipe\nfrom lumi_hooks.render import render\n' \
            'from lumi_hooks.site import make_site\n' \
            'site = make_site("25.03", index=Index((), (), sys.argv[1:2]), env={})\n' \

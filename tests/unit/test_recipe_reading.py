@@ -8,7 +8,7 @@ from writing import put_recipe, recipe_text
 
 from lumi_hooks.dependency import SYSTEM, Dependency
 from lumi_hooks.errors import RecipeError
-from lumi_hooks.recipe import checksums_beside, files_beside, parse_recipe, read_for, read_recipe
+from lumi_hooks.recipe import checksums_in_folder, parse_recipe, patches_in_folder, read_for, read_recipe
 from lumi_hooks.site import make_site, variables
 
 GOOD = recipe_text(more="""
@@ -136,32 +136,32 @@ def test_patches_beside(tmp_path):
     for name in names:
         (folder / name).write_text('a patch\n')
     (tmp_path / 'elsewhere.patch').write_text('not beside\n')
-    found = files_beside(read_recipe(path))
+    found = patches_in_folder(read_recipe(path))
     assert sorted(os.path.basename(item) for item in found) == sorted(names)
     assert all(os.path.dirname(item) == str(folder) for item in found)
 
 
 def test_nothing_is_beside_a_text():
-    assert files_beside(parse_recipe(recipe_text(more=PATCHES))) == ()
-    assert checksums_beside(parse_recipe(recipe_text())) == {}
+    assert patches_in_folder(parse_recipe(recipe_text(more=PATCHES))) == ()
+    assert checksums_in_folder(parse_recipe(recipe_text())) == {}
 
 
 def test_unresolvable_patch_names_are_left_out(tmp_path):
     path = put_recipe(tmp_path, more="patches = ['%(strange)s.patch', '100%.patch']\n")
-    assert files_beside(read_recipe(path)) == ()
+    assert patches_in_folder(read_recipe(path)) == ()
 
 
 def test_checksums_beside(tmp_path):
     path = put_recipe(tmp_path, flat=True)
-    assert checksums_beside(read_recipe(path)) == {}
+    assert checksums_in_folder(read_recipe(path)) == {}
     listed = tmp_path / 'checksums.json'
     listed.write_text('{"Thing-1.0.tar.gz": "abc"}')
-    assert checksums_beside(read_recipe(path)) == {'Thing-1.0.tar.gz': 'abc'}
+    assert checksums_in_folder(read_recipe(path)) == {'Thing-1.0.tar.gz': 'abc'}
     listed.write_text('["abc"]')
-    assert checksums_beside(read_recipe(path)) == {}
+    assert checksums_in_folder(read_recipe(path)) == {}
     listed.write_text('{')
     with pytest.raises(RecipeError, match='checksums.json is no valid list of checksums'):
-        checksums_beside(read_recipe(path))
+        checksums_in_folder(read_recipe(path))
 
 
 @pytest.mark.parametrize('parameter', ['dependencies', 'builddependencies'])
@@ -236,7 +236,7 @@ def test_a_text_is_run_once_and_each_reader_gets_a_copy(tmp_path):
     first.parameters['sources'].append('changed')
     assert parse_recipe(text, str(path)).parameters['sources'] == ['a'] and ran.read_text() == 'x'
     parse_recipe(text, str(other))
-    assert ran.read_text() == 'xx'
+    assert ran.read_text() == 'x', 'a text learns nothing of its path'
     path.chmod(0o666)  # the gate is asked each time
     with pytest.raises(RecipeError, match='is not read'):
         parse_recipe(text, str(path))

@@ -177,7 +177,7 @@ def test_unknown_python_carries_nothing():
 
 def test_members_of_bundles_are_upstreams(upstream):
     """The members of SciPy-bundle by version are those of upstream's recipes."""
-    from lumi_hooks.central import normal_name
+    from lumi_hooks.index import normal_name
     from lumi_hooks.recipe import read_recipe
     members = package('SciPy-bundle')['as_dependency']['members']
     folder = os.path.join(upstream[0], 's', 'SciPy-bundle')

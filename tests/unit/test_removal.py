@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lumi_hooks import standing, tree
-from lumi_hooks.central import Index
-from lumi_hooks.eb import aside as module_of_aside
-from lumi_hooks.eb import removal
-from lumi_hooks.eb.aside import Aside, pending
-from lumi_hooks.eb.removal import Target
+from lumi_hooks import presence, tree
+from lumi_hooks.eb.lifecycle import removal
+from lumi_hooks.eb.lifecycle import rollback as module_of_aside
+from lumi_hooks.eb.lifecycle.removal import Target
+from lumi_hooks.eb.lifecycle.rollback import EarlierInstallation, pending
 from lumi_hooks.errors import LumiHooksError, SiteError
+from lumi_hooks.index import Index
 from lumi_hooks.prefix import held, visibility
 
 MODULE = 'tiny/1.0'
@@ -139,13 +139,13 @@ def test_killed_while_it_deletes(target, monkeypatch, moment):
 
 
 def rebuild(target, text='new'):
-    aside = Aside(target.installdir, target.module_file, target.prefix, target.lock)
-    aside.take()
+    earlier = EarlierInstallation(target.installdir, target.module_file, target.prefix, target.lock)
+    earlier.take()
     os.makedirs(os.path.join(target.installdir, 'bin'))
     Path(target.installdir, 'bin/tiny').write_text(text)
-    Path(aside.hidden).write_text(text_for(target.installdir))
-    aside.reveal()
-    aside.commit()
+    Path(earlier.hidden).write_text(text_for(target.installdir))
+    earlier.reveal()
+    earlier.commit()
     removal.settle_installation(target.prefix, target.installdir)
 
 
@@ -156,8 +156,8 @@ def test_killed_while_it_swaps_back(target, monkeypatch, moment):
     unlock(target)
     texts = {path.read_text() for path in Path(target.prefix).rglob('bin/tiny')}
     assert texts == {'old', 'new'}, 'files are lost'
-    for aside in pending(target.prefix):
-        aside.recover()
+    for earlier in pending(target.prefix):
+        earlier.recover()
     now = Path(target.installdir, 'bin/tiny').read_text()
     assert is_installed(target) and now == 'old' or not done
     removal.undo(held.notes(target.prefix), MODULE, print)
@@ -192,7 +192,7 @@ def test_a_bound_is_kept(target):
 
 
 def test_not_while_it_is_being_installed(target):
-    from lumi_hooks.eb.locks import Lock
+    from lumi_hooks.eb.lifecycle.locks import Lock
     lock = Lock(target.lock, MODULE)
     lock.acquire()
     with pytest.raises(LumiHooksError, match='is being installed by'):
@@ -266,25 +266,25 @@ def test_days_by_site_data():
 @pytest.mark.parametrize('said', ['plain', 'a "quoted" \\ [word] $HOME', "it's"])
 def test_a_notice_comes_and_goes(lua, said):
     text = 'local root = "/x"\n' if lua else '#%Module\nset root /x\n'
-    noted = standing.with_notice(text, said, lua)
-    assert noted.startswith(text) and standing.is_due(noted) and standing.fallen(noted) == standing.DUE
-    assert standing.with_notice(noted, said, lua) == noted and standing.without_notice(noted) == text
+    noted = presence.with_notice(text, said, lua)
+    assert noted.startswith(text) and presence.is_due(noted) and presence.fallen(noted) == presence.DUE
+    assert presence.with_notice(noted, said, lua) == noted and presence.without_notice(noted) == text
 
 
 @pytest.mark.parametrize('text, expected', [
-    ('local root = "{0}"\nprepend_path("PATH", pathJoin(root, "bin"))\n', standing.GONE),
-    ('#%Module\nset root {0}\nprepend-path    PATH            $root/bin\n', standing.GONE),
+    ('local root = "{0}"\nprepend_path("PATH", pathJoin(root, "bin"))\n', presence.GONE),
+    ('#%Module\nset root {0}\nprepend-path    PATH            $root/bin\n', presence.GONE),
     # a toolchain, a module that only loads others, one that is none of EasyBuild's
     ('local root = "{0}"\nload("x/1")\nsetenv("EBROOTX", root)\n', None),
     ('prepend_path("PATH", "/somewhere/bin")\n', None), ('', None)])
 def test_a_module_whose_installation_is_gone(tmp_path, text, expected):
     folder = tmp_path / 'x/1'
     text = text.format(folder)
-    assert standing.fallen(text) == expected
+    assert presence.fallen(text) == expected
     folder.mkdir(parents=True)
-    assert standing.fallen(text) == expected, 'an empty folder is none'
+    assert presence.fallen(text) == expected, 'an empty folder is none'
     (folder / 'bin').mkdir()
-    assert standing.fallen(text) is None
+    assert presence.fallen(text) is None
 
 
 def test_hidden_and_listed(target):

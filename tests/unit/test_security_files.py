@@ -132,17 +132,18 @@ result = 0
 # --- backups, notes, logs and locks
 
 ASIDE = """
-from lumi_hooks.eb.aside import Aside, pending
+from lumi_hooks.eb.lifecycle.rollback import EarlierInstallation, pending
 from lumi_hooks.errors import LumiHooksError
 prefix = {prefix!r}
-here = Aside({top!r}, os.path.join(prefix, 'modules', 'Thing.lua'), prefix, os.path.join(prefix, 'SW', 'x.lock'))
+module, lock = os.path.join(prefix, 'modules', 'Thing.lua'), os.path.join(prefix, 'SW', 'x.lock')
+here = EarlierInstallation({top!r}, module, prefix, lock)
 os.umask(0o002)
 os.makedirs(os.path.join(prefix, 'modules'), exist_ok=True)
 """
 
 
 def aside(project, code):
-    """Run code of the victim's with an `Aside` of the installation."""
+    """Run code of the victim's with the `EarlierInstallation` of the installation."""
     return project.place.run(ASIDE.format(prefix=str(project.prefix), top=str(project.top)) + code, groups=[GROUP])
 
 
@@ -259,7 +260,7 @@ while True:
 """
     code = f"""
 import time
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 from lumi_hooks.errors import LumiHooksError
 os.umask(0o002)
 until, result = time.monotonic() + {RACE}, 0

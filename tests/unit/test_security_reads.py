@@ -26,7 +26,7 @@ HOSTILE = {
 }
 READERS = {
     'owner': ('SW/.locks/x.lock/owner.json', """
-from lumi_hooks.eb.locks import Lock, judge, read_owner
+from lumi_hooks.eb.lifecycle.locks import Lock, judge, read_owner
 lock = os.path.dirname({path!r})
 result = [str(read_owner(lock)), judge(read_owner(lock))]
 try:
@@ -35,13 +35,13 @@ except LumiHooksError as err:
     result.append(str(err))
 """, lambda said: said[:2] == ['None', 'unknown'] and 'an unknown eb' in said[2]),
     'prepared': ('SW/.locks/.lumi-hooks-x/owner.json', """
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 lock = Lock(os.path.join(os.path.dirname(os.path.dirname({path!r})), 'y.lock'), 'y')
 result = lock.acquire(limit=0)
 lock.release()
 """, lambda said: said is False),
     'note': ('.lumi-hooks/aside/x.json', """
-from lumi_hooks.eb.aside import pending
+from lumi_hooks.eb.lifecycle.rollback import pending
 result = len(list(pending({prefix!r})))
 """, lambda said: said == 0),
     'record': ('SW/Thing/easybuild/lumi/record.json', """
@@ -112,7 +112,7 @@ except LumiHooksError as err:
 
 BUILD = """
 import subprocess, time
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 TOKEN = 'LUMI_HOOKS_INSTALLATION'
 os.umask(0o002)
 lock = Lock({lock!r}, 'Thing')
@@ -168,7 +168,7 @@ def test_S5_a_forged_lock_ends_nobodys_build(project, how):
         place.run(FORGE.format(live=live, how=HOW[how].format(live=live, forged=forged)), OTHER, groups=[GROUP])
         wanted = live if 'place' in how else forged
         place.run(f"""
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 from lumi_hooks.errors import LumiHooksError
 lock = Lock({wanted!r}, 'Thing')
 result = ''
@@ -196,7 +196,7 @@ def test_S5_what_a_dead_build_left_is_ended(project):
     process.kill()
     process.wait()
     told = place.run(f"""
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 result = []
 Lock({lock!r}, 'Thing').acquire(limit=0, tell=result.append)
 """, groups=[GROUP])
@@ -215,7 +215,7 @@ def test_S5_another_account_is_told_and_ends_nothing(project):
     process.kill()
     process.wait()
     told = place.run(f"""
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 result = []
 lock = Lock({lock!r}, 'Thing')
 lock.acquire(limit=0, tell=result.append)
@@ -234,8 +234,8 @@ def test_S5_owners_with_strange_values(project):
     """A pid that is a path would be opened below /proc; what is printed moves no cursor."""
     said = project.place.run(f"""
 from dataclasses import asdict
-from lumi_hooks.eb.commands import end_left
-from lumi_hooks.eb.locks import judge, read_owner, this_process
+from lumi_hooks.eb.lifecycle.processes import end_left
+from lumi_hooks.eb.lifecycle.locks import judge, read_owner, this_process
 lock = {str(project.prefix / 'SW' / 'x.lock')!r}
 os.makedirs(lock, exist_ok=True)
 result = []
@@ -266,7 +266,7 @@ def test_S5_a_stranger_who_locks_the_folder_stops_nobody(project):
     try:
         assert holding.stdout.readline() == 'ready\n'
         said = place.run(f"""
-from lumi_hooks.eb import locks
+from lumi_hooks.eb.lifecycle import locks
 from lumi_hooks.errors import LumiHooksError
 locks._PATIENCE = 1
 result = ''
@@ -288,7 +288,7 @@ def test_S4_a_lock_takes_no_folder_of_others_away(project):
     for name in ('.lumi-hooks-old', 'dead.lock'):
         place.run(f"""
 from dataclasses import asdict, replace
-from lumi_hooks.eb.locks import this_process
+from lumi_hooks.eb.lifecycle.locks import this_process
 folder = {str(locks / name)!r}
 os.mkdir(folder)
 with open(os.path.join(folder, 'owner.json'), 'w') as handle:
@@ -298,7 +298,7 @@ with open(os.path.join(folder, 'precious'), 'w') as handle:
 result = 0
 """, groups=[GROUP])
     place.run(f"""
-from lumi_hooks.eb.locks import Lock
+from lumi_hooks.eb.lifecycle.locks import Lock
 lock = Lock({str(locks / 'dead.lock')!r}, 'Thing')
 lock.acquire(limit=0)
 lock.release()

@@ -7,8 +7,8 @@ import pytest
 from writing import put_module, put_recipe
 
 from lumi_hooks import selection
-from lumi_hooks.central import Index, choose_source, parse_filename
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.index import Index, choose_source, parse_filename
 from lumi_hooks.releases import library_versions, load_upstream
 from lumi_hooks.selection import choose_version, own_recipe, source_recipe
 from lumi_hooks.site import make_site

@@ -8,7 +8,8 @@ import pytest
 from lumi_hooks import settings
 from lumi_hooks.cli import main
 from lumi_hooks.cutoff import OPEN, WAYS
-from lumi_hooks.eb import linkage, patches
+from lumi_hooks.eb import patches
+from lumi_hooks.eb.lifecycle import linkage
 from lumi_hooks.errors import SiteError
 from lumi_hooks.site import make_site
 

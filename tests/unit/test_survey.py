@@ -11,16 +11,16 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from survey_page import page as docs_page
 from writing import put_recipe
 
-from lumi_hooks.central import Index
 from lumi_hooks.cli import main
 from lumi_hooks.data import ROOT
+from lumi_hooks.index import Index
 from lumi_hooks.plan import BUILD, make_plan
 from lumi_hooks.schemas import checked
 from lumi_hooks.site import make_site
-from lumi_hooks.survey import PLANNED, Finding, Survey, every, recipes_below, survey
-from lumi_hooks.survey.docs import page as docs_page
+from lumi_hooks.survey import PLANNED, RecipeResult, Survey, every, recipes_below, survey
 from lumi_hooks.survey.report import page
 
 CONTRACT = {'recipes', 'planned', 'refused', 'failed', 'by_toolchain', 'seconds'}
@@ -218,7 +218,7 @@ def test_docs_page(collection, site_of):
     assert re.search(r'\| 25\.03 \| cpeGNU \| C \| 2 \| 1 \| 4 \| 3 \| 2 of 3 \| 66\.7% \|', text)
     assert 'Each of 10 recipes was planned' in text
     assert 'one recipe in 4 was looked at' in docs_page([survey(paths, site_of(collection))], 4)
-    assert 'lumi-eb survey --write-docs' in text and '| no-recipe |' in text
+    assert '`ci/survey docs/survey.md' in text and '| no-recipe |' in text
 
 
 @pytest.fixture(scope='module')
@@ -252,10 +252,10 @@ def test_sizes_of_plans(site):
     """Of what is planned on GNU toolchains: SYSTEM recipes, refused ones and what is there already do not count."""
     gnu, system = ('GCC', '14.2.0'), ('system', '')
     found = Survey(site, 7, [
-        *(Finding(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
-        Finding('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust'), brought=('LLVM',)),
-        Finding('s.eb', system, 'SYSTEM', PLANNED, builds=50), Finding('r.eb', gnu, '2025a', 'refused'),
-        Finding('there.eb', gnu, '2025a', PLANNED)])
+        *(RecipeResult(f'{number}.eb', gnu, '2025a', PLANNED, builds=number) for number in (1, 2, 9)),
+        RecipeResult('old.eb', gnu, '2022a', PLANNED, builds=30, giants=('LLVM', 'Rust'), brought=('LLVM',)),
+        RecipeResult('s.eb', system, 'SYSTEM', PLANNED, builds=50), RecipeResult('r.eb', gnu, '2025a', 'refused'),
+        RecipeResult('there.eb', gnu, '2025a', PLANNED)])
     sizes = found.sizes()
     assert sizes['all'] == {'plans': 4, 'median': 5.5, 'p90': 30, 'giants': {'LLVM': 0.25, 'Rust': 0.25},
                             'brought': {'LLVM': 0.25}}

@@ -11,8 +11,8 @@ import pytest
 from test_plan import EXTERNAL, TAIL, world  # noqa: F401  (a fixture)
 from writing import put_module
 
-from lumi_hooks.central import Index, choose_source
 from lumi_hooks.dependency import SYSTEM
+from lumi_hooks.index import Index, choose_source
 from lumi_hooks.plan import BUILD, CRAY, REFUSED, Planner, make_plan, outline
 from lumi_hooks.plan.together import loaded_with
 from lumi_hooks.recipe import read_recipe

@@ -11,10 +11,10 @@ from writing import put_recipe
 from lumi_hooks import prefix as prefixes
 from lumi_hooks import trust
 from lumi_hooks.eb import dispatch
-from lumi_hooks.eb import trust as eb_trust
+from lumi_hooks.eb.policy import gate as eb_trust
 from lumi_hooks.errors import LumiHooksError, TrustError
-from lumi_hooks.trust import Judge, Trusted, acl, whom
-from lumi_hooks.trust.whom import CHECKOUT, Zone, trusted
+from lumi_hooks.trust import Judge, Trusted, acl, owners
+from lumi_hooks.trust.owners import CHECKOUT, Zone, trusted
 
 ME = os.geteuid()
 MINE = Trusted(ME, frozenset({0, os.getegid()}))
@@ -203,12 +203,12 @@ def test_a_projects_group_counts_in_its_prefix_alone(file, tmp_path, monkeypatch
         os.chown(tmp_path / name, -1, STRANGER_GROUP)
         (tmp_path / name / 'x.eb').write_text('')
         os.chown(tmp_path / name / 'x.eb', OTHER, STRANGER_GROUP)
-    assert whom.sharing_group(str(tmp_path / 'top')) is None
-    monkeypatch.setattr(whom, 'project_of', lambda path: str(STRANGER_GROUP))
-    assert whom.sharing_group(str(tmp_path / 'top')) == STRANGER_GROUP
-    monkeypatch.setattr(whom, 'project_of', lambda path: None)
+    assert owners.sharing_group(str(tmp_path / 'top')) is None
+    monkeypatch.setattr(owners, 'project_of', lambda path: str(STRANGER_GROUP))
+    assert owners.sharing_group(str(tmp_path / 'top')) == STRANGER_GROUP
+    monkeypatch.setattr(owners, 'project_of', lambda path: None)
     (tmp_path / 'lower').chmod(0o2775)
-    assert whom.sharing_group(str(tmp_path / 'lower')) == STRANGER_GROUP
+    assert owners.sharing_group(str(tmp_path / 'lower')) == STRANGER_GROUP
     file.parent.chmod(0o775)
     os.chown(file.parent, -1, STRANGER_GROUP)
     lent = trusted([str(tmp_path / 'top'), str(tmp_path / 'lower')], {})
@@ -328,11 +328,11 @@ def test_folders_on_the_robot_path(file, capsys, monkeypatch):
     monkeypatch.setattr(eb_trust.messages, 'build_option', lambda name: False)
     monkeypatch.setattr(eb_trust, '_told', set())
     robot = [str(file.parent), '/nowhere', '/']
-    assert eb_trust.without_strangers(robot) == robot
+    assert eb_trust.trusted_folders(robot) == robot
     file.parent.chmod(0o777)
     trust.forget()
-    assert eb_trust.without_strangers(robot) == ['/nowhere', '/']
-    assert eb_trust.without_strangers(robot) == ['/nowhere', '/']
+    assert eb_trust.trusted_folders(robot) == ['/nowhere', '/']
+    assert eb_trust.trusted_folders(robot) == ['/nowhere', '/']
     assert capsys.readouterr().err.count('no recipes are taken from') == 1
 
 

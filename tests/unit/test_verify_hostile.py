@@ -11,7 +11,7 @@ from elves import bundle, compiled, library
 
 from lumi_hooks.verify.check import Question, verify
 from lumi_hooks.verify.elf import NotReadable, machine_name, read_elf
-from lumi_hooks.verify.places import Places
+from lumi_hooks.verify.locations import Locations
 from lumi_hooks.verify.policy import processors
 
 SEGMENT, SECTION = '<IIQQQQQQ', '<IIQQQQIIQQ'
@@ -87,7 +87,7 @@ def test_a_file_cut_off_anywhere_is_a_finding_and_no_traceback(tmp_path):
     folder.mkdir()
     for size in [*range(4, 400, 7), *range(400, len(whole), 997)]:
         (folder / f'{size:06}').write_bytes(whole[:size])
-    report = verify(Question(Places(str(folder), '/', builds=()), (), '25.03', jobs=1), cache={})
+    report = verify(Question(Locations(str(folder), '/', builds=()), (), '25.03', jobs=1), cache={})
     told = {Path(one.file).name: one.found for one in report.findings if one.rule == 'unreadable'}
     assert len(told) > 50 and all('not a sound ELF file' in text for text in told.values())
     assert {f'{size:06}' for size in range(4, 400, 7)} <= set(told)

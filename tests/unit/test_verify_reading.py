@@ -17,7 +17,7 @@ from lumi_hooks.verify import fatbin
 from lumi_hooks.verify.check import Question, verify
 from lumi_hooks.verify.elf import NotReadable, read_elf
 from lumi_hooks.verify.loader import Loader, expand, system_cache
-from lumi_hooks.verify.places import Places
+from lumi_hooks.verify.locations import Locations
 from lumi_hooks.verify.policy import processors
 from lumi_hooks.verify.scan import scan
 
@@ -129,7 +129,7 @@ def test_unreadable_files_and_folders_are_told(tmp_path):
 
 def test_no_such_folder():
     with pytest.raises(LumiHooksError, match='there is no such folder'):
-        verify(Question(Places('/nonexistent')), cache={})
+        verify(Question(Locations('/nonexistent')), cache={})
 
 
 # what files may hold
@@ -161,7 +161,7 @@ def test_mangled_files_are_told_and_never_crash(sample, tmp_path_factory, data):
     root = tmp_path_factory.getbasetemp() / 'mangled'
     root.mkdir(exist_ok=True)
     (root / 'libx.so').write_bytes(content[:size])
-    report = verify(Question(Places(str(root)), jobs=1), cache={})
+    report = verify(Question(Locations(str(root)), jobs=1), cache={})
     assert report.files == 1
     assert report.elf == 1 or [one.rule for one in report.findings] == ['unreadable']
 
@@ -222,9 +222,9 @@ def make_loader(*folders, **more):
 
 
 def test_order_of_search(tmp_path):
-    places = {name: library(tmp_path / name, 'libx.so') for name in ('rpath', 'env', 'runpath', 'system', 'cache')}
+    locations = {name: library(tmp_path / name, 'libx.so') for name in ('rpath', 'env', 'runpath', 'system', 'cache')}
     stub = library(tmp_path / 'stub', 'libx.so')
-    cache = {'libx.so': str(places['cache'])}
+    cache = {'libx.so': str(locations['cache'])}
 
     def found(kind, *folders, **more):
         program = compiled(tmp_path / 'program', program=True, needs=[stub],
@@ -282,7 +282,7 @@ def test_origin():
 
 
 def test_compilers_of_amd_are_the_systems_also_where_everything_lies_below_tmp():
-    places = Places('/tmp/prefix/software', '/tmp/standin')
+    locations = Locations('/tmp/prefix/software', '/tmp/standin')
     library = '/tmp/standin/opt/AMD/aocc-compiler-5.0.0/lib/libomp.so'
-    assert places.is_system(library) and not places.is_build(library)
-    assert places.is_build('/tmp/standin/opt/other/lib/libomp.so'), 'what is below /tmp is a build folder else'
+    assert locations.is_system(library) and not locations.is_build(library)
+    assert locations.is_build('/tmp/standin/opt/other/lib/libomp.so'), 'what is below /tmp is a build folder else'

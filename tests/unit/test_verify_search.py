@@ -10,7 +10,7 @@ from elves import Place
 
 from lumi_hooks.verify.elf import read_elf
 from lumi_hooks.verify.loader import Loader, system_cache
-from lumi_hooks.verify.places import find_places
+from lumi_hooks.verify.locations import find_locations
 from lumi_hooks.verify.policy import processors
 
 FLAGS = {'': '', 'rpath': '-Wl,--disable-new-dtags,-rpath,{}', 'runpath': '-Wl,--enable-new-dtags,-rpath,{}'}
@@ -90,12 +90,13 @@ def test_O3_a_library_is_missing_for_one_program_of_two(tmp_path, copies):
 def test_O19_an_empty_variable_is_as_one_that_is_not_set(value, monkeypatch):
     env = {} if value is None else {'LUMI_HOOKS_SYSTEM_ROOT': value, 'CRAYPE_DIR': value, 'ROCM_PATH': value,
                                     'EBU_USER_PREFIX': value, 'EASYBUILD_BUILDPATH': value}
-    places = find_places('/x', env)
-    assert (places.system, places.cray, places.rocm, places.prefixes, places.builds) == ('/', '/opt/cray', (), (), ())
-    assert find_places('/x', {**env, 'CRAYPE_DIR': '/s/opt/cray/pe/craype/2.7'}).cray == '/s/opt/cray'
-    assert find_places('/x', {**env, 'CRAYPE_DIR': '/s/opt/cray/pe/craype/2.7'}, system=value).cray == '/s/opt/cray'
+    locations = find_locations('/x', env)
+    assert (locations.system, locations.cray, locations.rocm) == ('/', '/opt/cray', ())
+    assert (locations.prefixes, locations.builds) == ((), ())
+    assert find_locations('/x', {**env, 'CRAYPE_DIR': '/s/opt/cray/pe/craype/2.7'}).cray == '/s/opt/cray'
+    assert find_locations('/x', {**env, 'CRAYPE_DIR': '/s/opt/cray/pe/craype/2.7'}, system=value).cray == '/s/opt/cray'
 
 
 def test_O19_a_relative_system_root_is_one_of_the_current_folder(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    assert find_places('/x', {'LUMI_HOOKS_SYSTEM_ROOT': 's'}).cray == f'{tmp_path}/s/opt/cray'
+    assert find_locations('/x', {'LUMI_HOOKS_SYSTEM_ROOT': 's'}).cray == f'{tmp_path}/s/opt/cray'

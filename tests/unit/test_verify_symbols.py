@@ -13,8 +13,8 @@ from lumi_hooks.verify import policy, symbols
 from lumi_hooks.verify.check import Question, make_loader
 from lumi_hooks.verify.elf import read_elf
 from lumi_hooks.verify.loader import system_cache
-from lumi_hooks.verify.places import find_places
-from lumi_hooks.verify.rules import Installation
+from lumi_hooks.verify.locations import find_locations
+from lumi_hooks.verify.rules import InstallationFacts
 from lumi_hooks.verify.rules.symbols import _undefined
 from lumi_hooks.verify.scan import Scan
 
@@ -159,8 +159,9 @@ def _files(number):
 
 def test_the_systems_files_beside_readelf_and_ldd():
     """What they need and lack, as `readelf -V` and `ldd -r` say it, which run nothing but the loader."""
-    question = Question(find_places('/usr', {}, '/'), (), '25.03')
-    installation = Installation(question.places, Scan('/usr'), make_loader(question, Scan('/usr'), system_cache()), ())
+    question = Question(find_locations('/usr', {}, '/'), (), '25.03')
+    loader = make_loader(question, Scan('/usr'), system_cache())
+    installation = InstallationFacts(question.locations, Scan('/usr'), loader, ())
     compared = 0
     for path in _files(40):
         elf = read_elf(str(path), policy.processors())

@@ -6,7 +6,7 @@ import pytest
 from elves import Place
 
 from lumi_hooks.verify.check import Question, verify
-from lumi_hooks.verify.places import find_places
+from lumi_hooks.verify.locations import find_locations
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_what_debian_has_installed_is_clean():
     for root in (f'{lib}/pkgconfig', '/usr/share/pkgconfig', f'{lib}/cmake', '/usr/bin'):
         if not Path(root).is_dir():
             continue
-        report = verify(Question(find_places(root, {}, '/'), (), '25.03'))
+        report = verify(Question(find_locations(root, {}, '/'), (), '25.03'))
         looked_at += report.files
         assert [one for one in report.findings if one.rule.startswith(('link-path', 'script', 'interpreter'))] == []
     assert looked_at > 100

@@ -2,9 +2,10 @@
 """
 What is replaced in EasyBuild, in one table (patches.json): what and where, why no hook does it, and until when.
 
-Each function of ours stays in the file of its subject and registers by `replaces`; `install` puts them in place. Where
-the source of EasyBuild's own function is not among those that ours was written for (known.json: `ci/patches`), the
-feature is left out, and eb says so; for locks and for setting aside it stops. LUMI_HOOKS_PATCHES=off leaves out all.
+Each function of ours stays in the file of its subject, which is imported when EasyBuild calls it first; `install` puts
+them in place. Where the source of EasyBuild's own function is not among those that ours was written for (known.json:
+`ci/patches`), the feature is left out, and eb says so; for locks and for setting aside it stops. LUMI_HOOKS_PATCHES=off
+leaves out all.
 """
 import functools
 import importlib
@@ -88,7 +89,7 @@ def install(session) -> None:
     for name, feature in features.items():
         changed = [] if how == UNTESTED else unknown(feature, known['targets'])
         if not changed:
-            place(name)
+            put_in_place(name)
             continue
         says = f'lumi-hooks does not know {changed[0]} of EasyBuild {FRAMEWORK_VERSION} and leaves it as it is, so ' \
                f'{feature["lost"]}'
@@ -117,7 +118,7 @@ def is_easybuilds(name: str) -> bool:
     return name.startswith('easybuild.')
 
 
-def place(name: str) -> None:
+def put_in_place(name: str) -> None:
     """Put the functions of a feature in place, whatever they replace. Idempotent."""
     for target in table()[name]['targets']:
         if target['how'] not in ('replaced', 'everywhere'):
@@ -126,7 +127,7 @@ def place(name: str) -> None:
         original = getattr(owner, attribute)
         if any(original is ours for _, _, _, ours in _placed):
             continue
-        ours = _standing_for(original, _ours[target['name']])
+        ours = _standing_for(original, target)
         # main.py, which runs as __main__, holds a reference of its own
         owners = [owner] if target['how'] == 'replaced' else [
             module for module in list(sys.modules.values()) if vars(module).get(attribute) is original]
@@ -144,9 +145,16 @@ def undo() -> None:
             setattr(owner, name, original)
 
 
-def _standing_for(original: Callable, ours: Callable) -> Callable:
+def ours_for(target: Mapping[str, str]) -> Callable:
+    """Our function for a target of the table, out of the file that the table names."""
+    if target['name'] not in _ours:
+        importlib.import_module(target['where'][:-len('.py')].replace('/', '.'))
+    return _ours[target['name']]
+
+
+def _standing_for(original: Callable, target: Mapping[str, str]) -> Callable:
     """Ours, called as EasyBuild calls its own."""
     @functools.wraps(original)
     def patched(*args, **kwargs):
-        return ours(original, *args, **kwargs)
+        return ours_for(target)(original, *args, **kwargs)
     return patched

@@ -8,7 +8,7 @@ from typing import Callable, Dict, FrozenSet, Iterator, List, Mapping, NamedTupl
 from ...releases import load_machine
 from ..elf import LIBRARY, PROGRAM, Elf
 from ..loader import Loaded, Loader
-from ..places import Places
+from ..locations import Locations
 from ..policy import kind_of
 from ..scan import Scan
 from ..symbols import Exports, exports
@@ -22,14 +22,14 @@ class Problem(NamedTuple):
 
 
 @dataclass
-class Installation:
+class InstallationFacts:
     """
     The facts that rules look at.
 
     `gpu_targets` are the GPUs that code may be for, the machine's own first; `gpu` says whether the partition has
     GPUs (None: not known); `software` is the package's name, whose own data tell what it has to link.
     """
-    places: Places
+    locations: Locations
     scan: Scan
     loader: Loader
     gpu_targets: Tuple[str, ...]
@@ -85,7 +85,7 @@ class Installation:
     def own_libraries(self, elf: Elf) -> List[str]:
         """The libraries of the installation itself that a file names."""
         return [entry.path for entry in self.loader.direct(elf.path)
-                if entry.path and self.places.is_own(entry.path)]
+                if entry.path and self.locations.is_own(entry.path)]
 
     def where_it_begins(self, holds: Callable[[str], bool]) -> Iterator[Elf]:
         """
@@ -104,7 +104,7 @@ class Installation:
         return ''
 
 
-Rule = Callable[[Installation], Iterator[Problem]]
+Rule = Callable[[InstallationFacts], Iterator[Problem]]
 RULES: Dict[str, Rule] = {}
 
 

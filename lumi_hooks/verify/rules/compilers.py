@@ -6,16 +6,16 @@ from typing import Iterator, Optional, Tuple
 
 from ...releases import compiler_family, load_release, load_toolchains, release_names
 from .. import policy
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 # the end of a version that EasyBuild has named after a toolchain
 _TOOLCHAIN = re.compile(r'-(cpe[A-Z][A-Za-z]*)-(\d\d\.\d\d)(?=-|$)')
 
 
 @rule('compiler-other')
-def compiler_other(installation: Installation) -> Iterator[Problem]:
+def compiler_other(installation: InstallationFacts) -> Iterator[Problem]:
     """No file of a toolchain is by the operating system's compiler alone."""
-    expected = _expected(os.path.basename(installation.places.root))
+    expected = _expected(os.path.basename(installation.locations.root))
     if not expected:
         return
     toolchain, pattern = expected

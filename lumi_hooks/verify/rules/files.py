@@ -7,45 +7,45 @@ from typing import Dict, Iterator, List, Set, Tuple
 from ... import sites
 from ..elf import PROGRAM, Elf
 from ..loader import Loaded, expand
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 
 @rule('build-path')
-def build_path(installation: Installation) -> Iterator[Problem]:
+def build_path(installation: InstallationFacts) -> Iterator[Problem]:
     """Nothing points into the folder of the build, or where everything is temporary."""
-    places = installation.places
+    locations = installation.locations
     for elf in installation.binaries():
         for folder in _run_path(elf):
-            if places.is_build(folder):
+            if locations.is_build(folder):
                 yield Problem(elf.path, f'looks for libraries in the build folder {folder} ({_which(elf)})',
                               _without(installation, elf))
         for entry in installation.loader.direct(elf.path):
-            if entry.path and places.is_build(entry.path):
+            if entry.path and locations.is_build(entry.path):
                 yield Problem(elf.path, f'loads {entry.path}, which lies in a build folder',
                               'install that library too, and link what is installed; if the folder is not a build '
                               'folder but holds installed software, name it with --prefix')
-            elif not entry.path and '/' in entry.name and places.is_build(entry.name):
+            elif not entry.path and '/' in entry.name and locations.is_build(entry.name):
                 yield Problem(elf.path, f'names the library {entry.name}, in a build folder',
                               f'give the library a SONAME (-Wl,-soname), or: patchelf --replace-needed {entry.name} '
                               f'{os.path.basename(entry.name)} {shlex.quote(elf.path)}')
     for link, target in installation.scan.links.items():
         path = os.path.join(os.path.dirname(link), target)
-        if '.so' in os.path.basename(target) and places.is_build(path):
+        if '.so' in os.path.basename(target) and locations.is_build(path):
             yield Problem(link, f'links to {target}, in a build folder', 'copy the library instead of linking to it')
 
 
 @rule('rpath-system')
-def rpath_system(installation: Installation) -> Iterator[Problem]:
+def rpath_system(installation: InstallationFacts) -> Iterator[Problem]:
     """No run path into the Cray PE or ROCm."""
-    places = installation.places
+    locations = installation.locations
     for elf in installation.binaries():
-        found = [folder for folder in _run_path(elf) if places.in_cray(folder) or places.in_rocm(folder)]
+        found = [folder for folder in _run_path(elf) if locations.in_cray(folder) or locations.in_rocm(folder)]
         if found:
             yield Problem(elf.path, f'{_which(elf)} into the system: {":".join(found)}', _without(installation, elf))
 
 
 @rule('missing')
-def missing(installation: Installation) -> Iterator[Problem]:
+def missing(installation: InstallationFacts) -> Iterator[Problem]:
     """Every library is found at run time, under the machine's rules."""
     for elf, lost in _lost(installation):
         for entry in lost:
@@ -57,7 +57,7 @@ def missing(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('off-path')
-def off_path(installation: Installation) -> Iterator[Problem]:
+def off_path(installation: InstallationFacts) -> Iterator[Problem]:
     """Libraries of the installation lie where the loader looks."""
     for elf, lost in _lost(installation):
         for entry in lost:
@@ -69,7 +69,7 @@ def off_path(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('unreadable')
-def unreadable(installation: Installation) -> Iterator[Problem]:
+def unreadable(installation: InstallationFacts) -> Iterator[Problem]:
     """Every file can be read."""
     for path, why in sorted(installation.scan.unreadable.items()):
         yield Problem(path, why, 'fix its permissions, or reinstall it; test data that are broken on purpose may stay')
@@ -83,17 +83,17 @@ def _which(elf: Elf) -> str:
     return 'RUNPATH' if elf.runpath else 'RPATH'
 
 
-def _without(installation: Installation, elf: Elf) -> str:
+def _without(installation: InstallationFacts, elf: Elf) -> str:
     """What to do about folders of a run path: what eb does by itself, or what to type for what is there."""
-    places = installation.places
+    locations = installation.locations
     kept = [folder for folder in elf.runpath or elf.rpath for full in expand([folder], elf.path)
-            if not (places.is_build(full) or places.in_cray(full) or places.in_rocm(full))]
+            if not (locations.is_build(full) or locations.in_cray(full) or locations.in_rocm(full))]
     command = f'--set-rpath {shlex.quote(":".join(kept))}' if kept else '--remove-rpath'
     return 'install it again, eb takes such folders out of run paths; or by hand: ' \
            f'patchelf {command} {shlex.quote(elf.path)}'
 
 
-def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
+def _lost(installation: InstallationFacts) -> Iterator[Tuple[Elf, List[Loaded]]]:
     """
     Files and what is not found for them. What a library of the installation lacks is told of that library alone, and
     not at all where the installation's own programs that load it have it: by their run paths, or loaded before.
@@ -113,7 +113,7 @@ def _lost(installation: Installation) -> Iterator[Tuple[Elf, List[Loaded]]]:
             yield elf, [entry for name, entry in lost.items() if name not in told or name in direct]
 
 
-def _found_in_programs(installation: Installation) -> Dict[str, Set[str]]:
+def _found_in_programs(installation: InstallationFacts) -> Dict[str, Set[str]]:
     """Names that are found in the processes of the installation's programs, by the own libraries that they load."""
     found: Dict[str, Set[str]] = {}
     for elf in installation.binaries():
@@ -121,15 +121,15 @@ def _found_in_programs(installation: Installation) -> Dict[str, Set[str]]:
             closure = installation.closure(elf)
             names = {entry.name for entry in closure if entry.path}
             for entry in closure:
-                if entry.path and installation.places.is_own(entry.path):
+                if entry.path and installation.locations.is_own(entry.path):
                     found.setdefault(os.path.realpath(entry.path), set()).update(names)
     return found
 
 
-def _how_to_find(installation: Installation, name: str) -> str:
+def _how_to_find(installation: InstallationFacts, name: str) -> str:
     if name.startswith(('libmpi', 'libsci', 'libhdf5', 'libnetcdf', 'libpnetcdf', 'libfftw3')):
         return 'the library is Cray\'s: link with cc, CC or ftn. At run time it has to be ' \
-               f'in {installation.places.cray}/pe/lib64; a version that only its module has is found ' \
+               f'in {installation.locations.cray}/pe/lib64; a version that only its module has is found ' \
                f'{sites.said("loader")}'
     return 'add the package that has it as a dependency, so that its module sets LD_LIBRARY_PATH; verify with its ' \
            'modules loaded (lumi-eb verify NAME/VERSION does that), or name its folder with --library-path'

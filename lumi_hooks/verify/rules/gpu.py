@@ -8,7 +8,7 @@ from ...errors import packages_remedy
 from ...releases import load_machine
 from ..elf import ARCHIVE, GPU, LIBRARY, OBJECT, PROGRAM, Elf
 from ..policy import kind_of
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 
 def processor(target: str) -> str:
@@ -22,7 +22,7 @@ def features(target: str) -> Dict[str, str]:
 
 
 @rule('gpu-target-missing')
-def gpu_target_missing(installation: Installation) -> Iterator[Problem]:
+def gpu_target_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """GPU code in a file includes code for the machine's GPU."""
     home = installation.gpu_targets[0]
     for elf in installation.scan.elf.values():
@@ -31,7 +31,7 @@ def gpu_target_missing(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gpu-foreign')
-def gpu_foreign(installation: Installation) -> Iterator[Problem]:
+def gpu_foreign(installation: InstallationFacts) -> Iterator[Problem]:
     """No code for other GPUs than those asked for."""
     for elf in installation.scan.elf.values():
         others = sorted(target for target in elf.gpu if processor(target) not in installation.gpu_targets)
@@ -41,7 +41,7 @@ def gpu_foreign(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gpu-features')
-def gpu_features(installation: Installation) -> Iterator[Problem]:
+def gpu_features(installation: InstallationFacts) -> Iterator[Problem]:
     """Code for the machine's GPU has target features in the state that the GPU has them in."""
     home, settable = installation.gpu_targets[0], load_machine()['gpu_features']['settable']
     for elf in installation.scan.elf.values():
@@ -55,23 +55,23 @@ def gpu_features(installation: Installation) -> Iterator[Problem]:
                           f'compile for {home} without a feature' + (f', or {way}' if way else ''))
 
 
-def _differs(target: str, installation: Installation) -> List[str]:
+def _differs(target: str, installation: InstallationFacts) -> List[str]:
     return [name for name, state in features(target).items() if installation.features.get(name, state) != state]
 
 
 @rule('gpu-code-missing')
-def gpu_code_missing(installation: Installation) -> Iterator[Problem]:
+def gpu_code_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """An installation that is named -rocm has a GPU part."""
-    name = os.path.basename(installation.places.root)
+    name = os.path.basename(installation.locations.root)
     built = any(elf.kind in (PROGRAM, LIBRARY, ARCHIVE) for elf in installation.scan.elf.values())
     if re.search(r'-rocm\b', name) and built and not _has_code(installation) and not _calls_hip(installation):
-        yield Problem(installation.places.root, 'no file holds GPU code or calls HIP',
+        yield Problem(installation.locations.root, 'no file holds GPU code or calls HIP',
                       'look into the log for why the GPU part was not built (configure: HIP, ROCm), or drop the '
                       'suffix -rocm')
 
 
 @rule('gpu-code-none')
-def gpu_code_none(installation: Installation) -> Iterator[Problem]:
+def gpu_code_none(installation: InstallationFacts) -> Iterator[Problem]:
     """An installation that calls HIP has kernels for the machine's GPU."""
     callers = _calls_hip(installation)
     if callers and not _has_code(installation):
@@ -81,7 +81,7 @@ def gpu_code_none(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gpu-unknown')
-def gpu_unknown(installation: Installation) -> Iterator[Problem]:
+def gpu_unknown(installation: InstallationFacts) -> Iterator[Problem]:
     """GPU code can be read."""
     for elf in installation.scan.elf.values():
         if elf.unknown_gpu:
@@ -90,7 +90,7 @@ def gpu_unknown(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gtl-missing')
-def gtl_missing(installation: Installation) -> Iterator[Problem]:
+def gtl_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """A program in which MPI and GPU code meet has GTL."""
     for elf in _where_they_meet(installation):
         if elf.kind == PROGRAM:
@@ -98,7 +98,7 @@ def gtl_missing(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gtl-missing-library')
-def gtl_missing_library(installation: Installation) -> Iterator[Problem]:
+def gtl_missing_library(installation: InstallationFacts) -> Iterator[Problem]:
     """A library in which MPI and GPU code meet has GTL."""
     for elf in _where_they_meet(installation):
         if elf.kind != PROGRAM:
@@ -106,7 +106,7 @@ def gtl_missing_library(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('gtl-unneeded')
-def gtl_unneeded(installation: Installation) -> Iterator[Problem]:
+def gtl_unneeded(installation: InstallationFacts) -> Iterator[Problem]:
     """What has no GPU code has no GTL."""
     for elf in installation.binaries():
         named = [name for name in elf.needed if kind_of(name) == 'gtl']
@@ -125,34 +125,34 @@ def _flags(home: str) -> str:
            f'-DAMDGPU_TARGETS={home}'
 
 
-def _has_code(installation: Installation) -> bool:
+def _has_code(installation: InstallationFacts) -> bool:
     return any(elf.gpu or elf.unknown_gpu for elf in installation.scan.elf.values() if elf.kind != OBJECT)
 
 
-def _calls_hip(installation: Installation) -> List[Elf]:
+def _calls_hip(installation: InstallationFacts) -> List[Elf]:
     return [elf for elf in installation.scan.elf.values() if elf.hip or any(kind_of(name) == 'hip'
                                                                             for name in elf.needed)]
 
 
-def _parts(installation: Installation, elf: Elf) -> Iterator[Elf]:
+def _parts(installation: InstallationFacts, elf: Elf) -> Iterator[Elf]:
     """The file and what a process loads for it, without what the system brings."""
     yield elf
     for entry in installation.closure(elf):
         facts = installation.loader.read(entry.path) if entry.path else None
-        if entry.path and facts and not installation.places.is_system(entry.path):
+        if entry.path and facts and not installation.locations.is_system(entry.path):
             yield facts
 
 
-def _uses_gpu(installation: Installation, elf: Elf) -> bool:
+def _uses_gpu(installation: InstallationFacts, elf: Elf) -> bool:
     return any(part.gpu or part.unknown_gpu or any(kind_of(name) == 'hip' for name in part.needed)
                for part in _parts(installation, elf))
 
 
-def _uses_mpi(installation: Installation, elf: Elf) -> bool:
+def _uses_mpi(installation: InstallationFacts, elf: Elf) -> bool:
     return any(kind_of(name) == 'mpi' for part in _parts(installation, elf) for name in part.needed)
 
 
-def _where_they_meet(installation: Installation) -> Iterator[Elf]:
+def _where_they_meet(installation: InstallationFacts) -> Iterator[Elf]:
     """Files whose process has MPI and GPU code, but no GTL; of a chain of libraries the first, and every program."""
     def meets(elf: Elf) -> bool:
         # the first two are quick, and no for most files

@@ -6,7 +6,7 @@ from typing import Iterator, List
 
 from ... import sites
 from ..policy import kind_of
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 _COMPILERS = 'gnu|cray|aocc|amd|intel|nvidia'
 # Cray's names of MPI libraries, and those of them that hold MPI itself rather than a language's interface to it
@@ -14,7 +14,7 @@ _CRAY = re.compile(rf'libmpi(fort|cxx)?_({_COMPILERS})')
 _CORE = re.compile(rf'libmpi(_({_COMPILERS})(_\d+)?)?\.so')
 
 
-def _foreign(installation: Installation, kind: str) -> Iterator[tuple]:
+def _foreign(installation: InstallationFacts, kind: str) -> Iterator[tuple]:
     """File and library, where a library of a kind that Cray brings is somebody else's."""
     def strangers(path: str) -> List[str]:
         return sorted(library for library in installation.loads(path, kind) if _is_foreign(installation, library))
@@ -22,19 +22,19 @@ def _foreign(installation: Installation, kind: str) -> Iterator[tuple]:
     for elf in installation.where_it_begins(lambda path: bool(strangers(path))):
         yield elf, strangers(elf.path)
     for elf in installation.binaries():
-        if kind_of(elf.soname or os.path.basename(elf.path)) == kind and not installation.places.in_cray(elf.path):
+        if kind_of(elf.soname or os.path.basename(elf.path)) == kind and not installation.locations.in_cray(elf.path):
             yield elf, []
 
 
-def _is_foreign(installation: Installation, library: str) -> bool:
+def _is_foreign(installation: InstallationFacts, library: str) -> bool:
     if '/' in library:
-        return not installation.places.in_cray(library)
+        return not installation.locations.in_cray(library)
     # nowhere to be found: Cray's names tell that it would be Cray's; the rule `missing` speaks of those
     return kind_of(library) == 'mpi' and not _CRAY.match(library)
 
 
 @rule('mpi-foreign')
-def mpi_foreign(installation: Installation) -> Iterator[Problem]:
+def mpi_foreign(installation: InstallationFacts) -> Iterator[Problem]:
     """MPI is Cray's and nothing else's."""
     for elf, libraries in _foreign(installation, 'mpi'):
         if libraries:
@@ -47,11 +47,11 @@ def mpi_foreign(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('mpi-mixed')
-def mpi_mixed(installation: Installation) -> Iterator[Problem]:
+def mpi_mixed(installation: InstallationFacts) -> Iterator[Problem]:
     """No process loads Cray MPICH twice, for two compilers or of two releases."""
     def copies(path: str) -> List[str]:
         return sorted({os.path.realpath(library) for library in installation.loads(path, 'mpi')
-                       if _CORE.match(os.path.basename(library)) and installation.places.in_cray(library)})
+                       if _CORE.match(os.path.basename(library)) and installation.locations.in_cray(library)})
 
     for elf in installation.where_it_begins(lambda path: len(copies(path)) > 1):
         yield Problem(elf.path, f'two MPI libraries in one process: {", ".join(copies(elf.path))}',
@@ -60,10 +60,10 @@ def mpi_mixed(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('libfabric-foreign')
-def libfabric_foreign(installation: Installation) -> Iterator[Problem]:
+def libfabric_foreign(installation: InstallationFacts) -> Iterator[Problem]:
     """libfabric is the system's."""
     mend = f'keep other libfabrics out of the build and out of LD_LIBRARY_PATH; the machine\'s is in ' \
-           f'{installation.places.cray}/libfabric'
+           f'{installation.locations.cray}/libfabric'
     for elf, libraries in _foreign(installation, 'libfabric'):
         if libraries:
             yield Problem(elf.path, f'libfabric that is not the system\'s: {_list(installation, elf, libraries)}', mend)
@@ -72,7 +72,7 @@ def libfabric_foreign(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('openmp-mixed')
-def openmp_mixed(installation: Installation) -> Iterator[Problem]:
+def openmp_mixed(installation: InstallationFacts) -> Iterator[Problem]:
     """One OpenMP run time in a process."""
     def runtimes(path: str) -> List[str]:
         found = {os.path.realpath(library) if '/' in library else library: library
@@ -87,13 +87,13 @@ def openmp_mixed(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('blas-foreign')
-def blas_foreign(installation: Installation) -> Iterator[Problem]:
+def blas_foreign(installation: InstallationFacts) -> Iterator[Problem]:
     """No BLAS in addition to LibSci, where LibSci is linked."""
     def others(path: str) -> List[str]:
         if not installation.loads(path, 'libsci'):
             return []
         return sorted(library for library in installation.loads(path, 'blas')
-                      if '/' not in library or not installation.places.in_cray(library))
+                      if '/' not in library or not installation.locations.in_cray(library))
 
     for elf in installation.where_it_begins(lambda path: bool(others(path))):
         yield Problem(elf.path, f'BLAS in addition to LibSci: {_list(installation, elf, others(elf.path))}',
@@ -102,7 +102,7 @@ def blas_foreign(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('cuda')
-def cuda(installation: Installation) -> Iterator[Problem]:
+def cuda(installation: InstallationFacts) -> Iterator[Problem]:
     """Nothing from CUDA."""
     mend = 'switch CUDA off, or build the HIP or SYCL back end (lumi-eb plan tells which package has one)'
     for elf in installation.scan.elf.values():
@@ -115,5 +115,5 @@ def cuda(installation: Installation) -> Iterator[Problem]:
             yield Problem(elf.path, f'is a library of CUDA ({elf.soname})', mend)
 
 
-def _list(installation: Installation, elf, libraries: List[str]) -> str:
+def _list(installation: InstallationFacts, elf, libraries: List[str]) -> str:
     return ', '.join(library + installation.by(elf, library) for library in libraries)

@@ -8,7 +8,7 @@ from typing import Dict, Iterator, List
 
 from .. import policy
 from ..policy import kind_of
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 # Cray names its libraries after the compiler that they are for
 _COMPILER = re.compile(r'lib\w+?_(gnu|cray|aocc|amd|intel|nvidia)(_\d+)?(_mpi)?(_mp)?\.so')
@@ -21,14 +21,14 @@ def _compiler(name: str) -> str:
     return match.group(1) if match else ''
 
 
-def _names(installation: Installation, path: str) -> Dict[str, str]:
+def _names(installation: InstallationFacts, path: str) -> Dict[str, str]:
     """What a process loads for a file, itself included: paths (names where they are not found) by file name."""
     return {os.path.basename(path): path,
             **{entry.name: entry.path or entry.name for entry in installation.loader.closure(path)}}
 
 
 @rule('library-twice')
-def library_twice(installation: Installation) -> Iterator[Problem]:
+def library_twice(installation: InstallationFacts) -> Iterator[Problem]:
     """No process loads two builds of one library: serial and parallel, of two compilers, of two versions."""
     def twice(path: str) -> Dict[str, List[str]]:
         found: Dict[str, Dict[str, str]] = {}
@@ -47,7 +47,7 @@ def library_twice(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('compilers-mixed')
-def compilers_mixed(installation: Installation) -> Iterator[Problem]:
+def compilers_mixed(installation: InstallationFacts) -> Iterator[Problem]:
     """No process loads Cray's libraries for two compilers."""
     def compilers(path: str) -> Dict[str, str]:
         found: Dict[str, str] = {}
@@ -66,11 +66,11 @@ def compilers_mixed(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('links-missing')
-def links_missing(installation: Installation) -> Iterator[Problem]:
+def links_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """What a package has to be linked with (its data say it) is linked."""
     for entry in policy.links(installation.software):
         for elf in installation.binaries():
-            file = os.path.relpath(elf.path, installation.places.root)
+            file = os.path.relpath(elf.path, installation.locations.root)
             if any(fnmatch.fnmatch(file, pattern) for pattern in entry['files']) \
                     and not any(fnmatch.fnmatch(name, pattern) for name in _names(installation, elf.path)
                                 for pattern in entry['libraries']):

@@ -5,7 +5,7 @@ from typing import FrozenSet, Iterator, List, Set, Tuple
 
 from ..elf import PROGRAM, Elf
 from ..policy import looked_up_elsewhere
-from .base import Installation, Problem, rule
+from .base import InstallationFacts, Problem, rule
 
 # names that are written out
 SHOWN = 5
@@ -14,7 +14,7 @@ _MADE_UP = frozenset((b'_DYNAMIC', b'_GLOBAL_OFFSET_TABLE_', b'_PROCEDURE_LINKAG
 
 
 @rule('symbol-version')
-def symbol_version(installation: Installation) -> Iterator[Problem]:
+def symbol_version(installation: InstallationFacts) -> Iterator[Problem]:
     """The libraries that are found have the versions that are asked for (GLIBCXX_3.4.32, GLIBC_2.38 …)."""
     for elf in installation.binaries():
         if not elf.imports.versions:
@@ -33,7 +33,7 @@ def symbol_version(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('undefined')
-def undefined(installation: Installation) -> Iterator[Problem]:
+def undefined(installation: InstallationFacts) -> Iterator[Problem]:
     """Every symbol of a program, and of the installation's libraries that it loads, is defined by one of them."""
     for elf in installation.binaries():
         if elf.kind == PROGRAM:
@@ -45,7 +45,7 @@ def undefined(installation: Installation) -> Iterator[Problem]:
 
 
 @rule('undefined-library')
-def undefined_library(installation: Installation) -> Iterator[Problem]:
+def undefined_library(installation: InstallationFacts) -> Iterator[Problem]:
     """
     Every symbol of a library that others link is defined by what it loads itself.
 
@@ -57,7 +57,7 @@ def undefined_library(installation: Installation) -> Iterator[Problem]:
     if not linked:
         return
     in_programs = {os.path.realpath(entry.path) for elf in installation.binaries() if elf.kind == PROGRAM
-                   for entry in installation.closure(elf) if entry.path and installation.places.is_own(entry.path)}
+                   for entry in installation.closure(elf) if entry.path and installation.locations.is_own(entry.path)}
     own: Set[bytes] = set()
     lost: List[Tuple[Elf, Set[bytes]]] = []
     for elf in linked:
@@ -73,13 +73,13 @@ def undefined_library(installation: Installation) -> Iterator[Problem]:
                           'that library into this one (-l…, without -Wl,--as-needed in front)')
 
 
-def _is_linked(installation: Installation, elf: Elf) -> bool:
+def _is_linked(installation: InstallationFacts, elf: Elf) -> bool:
     """Is it a library that others link, rather than a plugin?"""
-    folder, name = os.path.split(os.path.relpath(elf.path, installation.places.root))
+    folder, name = os.path.split(os.path.relpath(elf.path, installation.locations.root))
     return elf.kind != PROGRAM and name.startswith('lib') and folder in ('lib', 'lib64') and bool(elf.soname)
 
 
-def _undefined(installation: Installation, elf: Elf) -> Iterator[Tuple[Elf, Set[bytes]]]:
+def _undefined(installation: InstallationFacts, elf: Elf) -> Iterator[Tuple[Elf, Set[bytes]]]:
     """
     The file and the installation's libraries that its process loads, each with symbols that nothing in the process
     defines. Nothing is said where a library is missing or can't be read: it may have them.
@@ -90,7 +90,7 @@ def _undefined(installation: Installation, elf: Elf) -> Iterator[Tuple[Elf, Set[
     if not closure or not all(read):
         return
     there = _offered(installation, tuple(path for path in paths if path))
-    for part in (elf, *(facts for facts in read if facts and installation.places.is_own(facts.path))):
+    for part in (elf, *(facts for facts in read if facts and installation.locations.is_own(facts.path))):
         if part.imports.undefined:
             names = set(part.imports.undefined.split(b'\0')) - there - _MADE_UP
             if names:
@@ -99,7 +99,7 @@ def _undefined(installation: Installation, elf: Elf) -> Iterator[Tuple[Elf, Set[
                 yield part, names
 
 
-def _offered(installation: Installation, paths: Tuple[str, ...]) -> FrozenSet[bytes]:
+def _offered(installation: InstallationFacts, paths: Tuple[str, ...]) -> FrozenSet[bytes]:
     """The symbols of some libraries together."""
     known = installation.offered
     if paths not in known:

@@ -7,7 +7,7 @@ import pytest
 from doctoring import says
 
 from lumi_hooks.caller import foreign, without_modules
-from lumi_hooks.eb import environment
+from lumi_hooks.eb.lifecycle import environment
 from lumi_hooks.schemas import checked
 
 SYSTEM = {'PATH': '/opt/cray/pe/bin:/usr/bin', 'LD_LIBRARY_PATH': '/opt/cray/pe/lib64:/appl/lumi/x/lib',

@@ -9,4 +9,4 @@ BY_ID = {entry.id: entry for entry in RULES}
 
 def says(rule_id, recipe, site):
     """What one rule says of a recipe that no other rule has changed."""
-    return list(BY_ID[rule_id](Draft(recipe), gpu.place(recipe, site)))
+    return list(BY_ID[rule_id](Draft(recipe), gpu.site_for_recipe(recipe, site)))

@@ -6,8 +6,8 @@ from writing import put_recipe
 
 from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
 from lumi_hooks.closure import Closure
+from lumi_hooks.index import Index
 from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record.explanation import record_site
@@ -54,17 +54,17 @@ def test_the_closure_derives_the_same_recipes(world):
 def test_adapting_is_idempotent(recipe, thing, g):
     thing()
     once = adapt(recipe(CUDA), g)
-    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.place(recipe(CUDA), g))
+    again = adapt(parse_recipe(render(once, parse_recipe)), gpu.site_for_recipe(recipe(CUDA), g))
     assert again.status == 'unchanged' and again.module == once.module
 
 
 def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
-    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).without)
-    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
+    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).kept_out)
+    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).kept_out)
     found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
-    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.kept_out)
     # what hands arrays on GPUs to MPI gets GTL by the wrapper, though it holds nothing for a GPU itself
-    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(adapt(recipe(name='mpi4py'), g).without)
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(adapt(recipe(name='mpi4py'), g).kept_out)
 
 
 @pytest.mark.parametrize('here', ['G', 'C'])

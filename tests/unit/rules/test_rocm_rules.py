@@ -9,7 +9,7 @@ from writing import put_recipe
 
 from lumi_hooks import gpu
 from lumi_hooks.adapt import adapt
-from lumi_hooks.central import Index
+from lumi_hooks.index import Index
 from lumi_hooks.releases import load_release, load_rocm, release_names
 from lumi_hooks.site import make_site
 

@@ -113,6 +113,7 @@ def test_rust_compiles_for_the_partition(options, monkeypatch, tmp_path, easybui
     flags = module.Cargo.rustc_optarch(block) + ' -C linker=/usr/bin/gcc'
     assert 'target-cpu=native' in flags
     monkeypatch.setenv('RUSTFLAGS', flags)
+    import_module('lumi_hooks.eb.lifecycle.environment')  # as before the first installation
     site = make_site('25.03', partition=partition, env={})
     monkeypatch.setattr(session, 'current', lambda: SimpleNamespace(site=site))
     assert hooks.pre_run_shell_cmd_hook('cargo build') is None
