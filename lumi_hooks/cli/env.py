@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Sequence, Tuple
 from .. import quote, sites
 from ..data import ROOT
 from ..eb.lifecycle import removal
-from ..env import bundle, generations
+from ..env import bundle, generations, installing, pack
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
@@ -261,6 +261,10 @@ def _show(options: argparse.Namespace) -> int:
         for key, value in part['variables'].items():
             print(quote.line(f'  {key}={value}'))
     print(quote.line(f'loads: {", ".join(module["module"] for module in item.lock["modules"])}'))
+    if item.lock['packed']:
+        here = pack.way(os.environ, installing.base_image())
+        print(quote.line(f'its Python packages are in one file, which this node '
+                         f'{f"mounts by {here.name}" if here.name else "cannot mount"}: {here.reason}'))
     return 0
 
 

@@ -10,7 +10,7 @@ import os
 import re
 import tarfile
 import zipfile
-from typing import Any, List, Mapping, Sequence, Tuple
+from typing import Any, List, Mapping, Tuple
 
 from .. import quote
 from ..errors import LumiHooksError
@@ -24,9 +24,8 @@ _OPTION = re.compile(r'(--requirement|--constraint|-r|-c)[\s=]+(\S+)\Z')
 # files that name each other
 _DEEPEST = 8
 _LARGEST = 1 << 20
-# a source without a pyproject.toml, and what back ends ask for beyond it (PEP 517, get_requires_for_build_wheel)
+# a source that does not say (PEP 518)
 _OLD_WAY = ('setuptools>=40.8.0', 'wheel')
-_MORE = {'setuptools': ('wheel',), 'mesonpy': ('ninja',), 'scikit_build_core': ('cmake', 'ninja'), '': ('wheel',)}
 
 
 def requirement(text: str, place: str = '') -> str:
@@ -100,9 +99,7 @@ def built_with(archive: str) -> Tuple[str, ...]:
     system: Any = toml(text, archive).get('build-system') if text else None
     if not isinstance(system, dict):
         return _OLD_WAY
-    listed: Sequence[str] = [str(item) for item in system.get('requires', _OLD_WAY)]
-    back_end = str(system.get('build-backend', '')).partition('.')[0]
-    return tuple(requirement(item, quote.line(archive)) for item in (*listed, *_MORE.get(back_end, ())))
+    return tuple(requirement(str(item), quote.line(archive)) for item in system.get('requires', _OLD_WAY))
 
 
 def _from_archive(path: str, wanted: str) -> str:

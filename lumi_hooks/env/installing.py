@@ -8,19 +8,21 @@ bin/ the commands of steps and of what is packed.
 import os
 import shutil
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 
 from .. import sites, tree
 from ..errors import LumiHooksError
 from ..files import names_in, write_atomic
-from . import module, pack, steps, stored, wheels
+from . import foreign, module, pack, steps, stored, wheels
 from .lock import as_text
 from .recipe import FOLDER, LOCK, SPEC
 
 PYTHON, IMAGE, BIN = 'python', 'python.sqsh', 'bin'
 # in environment/: runs any command with the image mounted; unmounts what a step of a job has left
 _MOUNTED, EPILOG = 'mounted', 'epilog'
+# there too: a link to Cray MPICH's libraries under the names of MPICH's interface, where a wheel needs them
+_ABI, _ABI_FOLDER = 'mpi-abi', 'lib-abi-mpich'
 
 
 def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources: Mapping[str, str],
@@ -49,6 +51,7 @@ def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources
             env = module.loaded(content['targets'], os.environ)
             python = _packages(top, name, content, sources, store, env)
             if python:
+                _link_mpi(folder, content, env)
                 places = {'PYTHONPATH': wheels.site_packages(_target(folder, name), python),
                           'PATH': os.path.join(_target(folder, name), 'bin')}
                 for key, path in places.items():
@@ -69,6 +72,9 @@ def python_of(lock: Mapping[str, Any], step: str) -> List[Mapping[str, Any]]:
 def paths(folder: str, lock: Mapping[str, Any]) -> List[Tuple[str, str]]:
     """What the module has on search paths beside its parts: (variable, folder), the last one first."""
     found = []
+    abi = os.path.join(folder, FOLDER, _ABI)
+    if os.path.islink(abi):
+        found.append(('LD_LIBRARY_PATH', abi))
     if python_of(lock, ''):
         place = os.path.join(folder, PYTHON)
         version = '.'.join(lock['python']['version'].split('.')[:2])
@@ -89,7 +95,8 @@ def _take_over(folder: str, store: str) -> None:
                and os.path.isfile(os.path.join(place, name, IMAGE))]
     if not earlier:
         return
-    with stored.filling(store) as part:
+    # one that is damaged is no reason not to make a new one
+    with stored.filling(store) as part, suppress(LumiHooksError):
         top = os.path.join(part, 'earlier')
         pack.unpack(os.path.join(place, str(max(earlier)), IMAGE), top)
         for prefix in (top, *(os.path.join(top, 'steps', name) for name in names_in(os.path.join(top, 'steps')))):
@@ -110,6 +117,21 @@ def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mappi
         with _environment(env):
             wheels.install(pins, archives, target, python, store)
     return python
+
+
+def _link_mpi(folder: str, content: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    """
+    Wheels that need MPICH's interface find Cray MPICH's libraries for it: what the module cray-mpich-abi does, too.
+
+    :raises LumiHooksError: no Cray MPICH is loaded
+    """
+    wanted = [pin['name'] for pin in content['python']['pins'] if pin['mpi'] == foreign.ABI]
+    link = os.path.join(folder, FOLDER, _ABI)
+    if wanted and not os.path.islink(link):
+        place = os.path.join(env.get('CRAY_MPICH_DIR', ''), _ABI_FOLDER)
+        if not os.path.isdir(place):
+            raise LumiHooksError(f'{", ".join(wanted)} needs MPI: have cray-mpich among the recipes')
+        os.symlink(place, link)
 
 
 def base_image() -> str:

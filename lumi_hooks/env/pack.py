@@ -26,6 +26,8 @@ MARK = '.lumi-hooks-packed'
 FOLDERS = ('/usr/bin', '/usr/sbin', '/sbin')
 # level 3: a sixth larger than level 15, the default, and packed in a twentieth of the time (docs/packed.md)
 _COMPRESSION = ('-no-xattrs', '-comp', 'zstd', '-Xcompression-level', '3')
+# a login node is shared: by itself it takes all processors and a quarter of the memory
+_SHARE = ('-processors', str(min(8, len(os.sched_getaffinity(0)))), '-mem', '1G')
 _MAGIC, _ENTRIES, _BYTES = b'hsqs', 4, 40
 # how wrappers are made: a template for sh
 _WRAPPER, _EPILOG = (os.path.join(os.path.dirname(os.path.abspath(__file__)), name)
@@ -64,7 +66,7 @@ def pack(folder: str, image: str) -> Sizes:
             raise LumiHooksError(f'{quote.line(image)} is being packed already: wait until that has ended') from None
         try:
             _run('mksquashfs', folder, part, '-noappend', '-no-progress', '-no-recovery', '-exit-on-error', '-all-root',
-                 *_COMPRESSION, '-action', 'chmod(a+rX)@true', '-p', f'{MARK} f 444 0 0 echo')
+                 *_COMPRESSION, *_SHARE, '-action', 'chmod(a+rX)@true', '-p', f'{MARK} f 444 0 0 echo')
             packed = _read_image(part)
             if packed.inodes != count + 1:
                 raise LumiHooksError(f'{quote.line(folder)} was changed while it was packed: pack it again')

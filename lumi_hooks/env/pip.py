@@ -28,7 +28,11 @@ _NOT_BUILT = re.compile(r'(?:Failed building wheel for|Could not build wheels fo
 
 
 class PipError(LumiHooksError):
-    """pip failed; the message says why in a sentence."""
+    """pip failed; the message says why in a sentence. `missing`: the requirement that it found nothing for."""
+
+    def __init__(self, text: str, missing: str = ''):
+        super().__init__(text)
+        self.missing = missing
 
 
 def run(python: str, *arguments: str, paths: Sequence[str] = (), network: bool = False,
@@ -54,7 +58,8 @@ def run(python: str, *arguments: str, paths: Sequence[str] = (), network: bool =
     except OSError as err:
         raise PipError(f'{quote.line(python)} cannot be run: {err.strerror}') from err
     if done.returncode not in keep:
-        raise PipError(why(done.stdout))
+        found = _NO_VERSION.search(done.stdout)
+        raise PipError(why(done.stdout), found[1] if found else '')
     return done.stdout
 
 

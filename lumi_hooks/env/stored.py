@@ -17,6 +17,7 @@ from typing import Iterator, List
 
 from .. import quote, tree
 from ..errors import LumiHooksError
+from ..files import names_in
 from ..index import normal_name
 
 _PART = '.part-'
@@ -27,14 +28,12 @@ _COPY = (errno.EXDEV, errno.EMLINK, errno.EPERM, errno.EACCES, errno.EOPNOTSUPP,
 @contextlib.contextmanager
 def filling(store: str) -> Iterator[str]:
     """
-    A new folder in the store, which is removed at the end; those of processes that were killed are removed, too.
+    A new folder in the store, which is removed at the end.
 
     :raises OSError: it can't be made
     """
     os.makedirs(store, exist_ok=True)
-    for name in os.listdir(store):
-        if name.startswith(_PART) and not name.endswith('.lock'):
-            _remove_unused(os.path.join(store, name))
+    tidy(store)
     part = os.path.join(store, f'{_PART}{uuid.uuid4().hex}')
     lock = os.open(f'{part}.lock', os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -45,6 +44,13 @@ def filling(store: str) -> Iterator[str]:
         tree.remove(part)
         os.unlink(f'{part}.lock')
         os.close(lock)
+
+
+def tidy(store: str) -> None:
+    """Remove the folders of processes that were killed while they filled them."""
+    for name in {name[:-len('.lock')] if name.endswith('.lock') else name for name in names_in(store)}:
+        if name.startswith(_PART):
+            _remove_unused(os.path.join(store, name))
 
 
 def _remove_unused(part: str) -> None:

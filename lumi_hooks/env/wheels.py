@@ -127,6 +127,7 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
     tag = _tag(python)
     places = {pin: os.path.join(store, _key(pin, tag)) for pin in wanted}
     missing = [pin for pin in wanted if not os.path.isdir(places[pin])]
+    stored.tidy(store)
     if missing:
         with stored.filling(store) as part:
             # these alone: there may be other archives of the same version
@@ -222,13 +223,32 @@ def _with_builders(pins: Sequence[Pin], python: str, cache: str) -> List[Pin]:
     """Pins, and those that their sources are built with."""
     sources = [pin for pin in pins if pin.source]
     fetch(sources, cache, python)
-    found: Dict[Tuple[str, str], Pin] = {}
-    for needs in sorted({asked.built_with(os.path.join(cache, pin.filename)) for pin in sources}):
-        for entry in pip.report(python, needs, '--ignore-installed', '--only-binary', ':all:'):
-            pin = _pin(entry)._replace(build=True)
-            found[pin.name, pin.version] = pin
+    found: Dict[str, Pin] = {}
+    for source in sources:
+        found.update((pin.sha256, pin) for pin in _builders(source, python, cache))
     own: Set[str] = {pin.sha256 for pin in pins}
     return [*pins, *(pin for pin in found.values() if pin.sha256 not in own)]
+
+
+def _builders(source: Pin, python: str, cache: str) -> List[Pin]:
+    """What a source is built with: what it says, and what its back end asks for beyond that, which is tried."""
+    needs = list(asked.built_with(os.path.join(cache, source.filename)))
+    for _ in range(_ROUNDS):
+        pins = [_pin(entry)._replace(build=True)
+                for entry in pip.report(python, needs, '--ignore-installed', '--only-binary', ':all:')] if needs else []
+        fetch(pins, cache, python)
+        with tempfile.TemporaryDirectory(prefix='lumi-hooks-builders-') as folder:
+            for pin in (source, *pins):
+                os.symlink(os.path.join(os.path.abspath(cache), pin.filename), os.path.join(folder, pin.filename))
+            try:
+                pip.run(python, 'download', '--no-index', '--find-links', folder, '--no-deps', '--no-cache-dir', '-d',
+                        os.path.join(folder, 'tried'), *_no_binary([source.name]), f'{source.name}=={source.version}')
+                return pins
+            except pip.PipError as err:
+                if not err.missing or err.missing in needs:
+                    raise LumiHooksError(f'{quote.line(source.filename)} cannot be built: {err}') from err
+                needs.append(asked.requirement(err.missing, quote.line(source.filename)))
+    raise LumiHooksError(f'{quote.line(source.filename)} asks for ever more to be built with')
 
 
 def _is_there(pin: Pin, folder: str) -> bool:

@@ -57,12 +57,22 @@ def test_ranks_run_from_it_and_nothing_stays_mounted(user):
     assert lines.count('mounts 0') == 2 and 'unshare failed' in lines[-1], out
 
 
-def test_a_step_that_is_killed_leaves_no_mount(user):
-    """scancel with SIGKILL: Slurm runs the script in SLURM_TASK_EPILOG behind each task."""
-    out = in_job(user, f'echo epilog $SLURM_TASK_EPILOG; srun -n 2 python3 -c "import tellme, time; time.sleep(100)" & '
-                       f'for i in $(seq 200); do grep -q fuse.squashfuse /proc/mounts && break; sleep 0.1; done; '
-                       f'sleep 1; {MOUNTS}; ps -u $(id -u) -o pid=,args= | grep "[u]ntil flock" | while read -r pid rest; do '
-                       f'kill -9 $pid; done; scancel --signal=KILL $(squeue -h -o %A); wait; sleep 1; {MOUNTS}; tellme')
-    lines = [line for line in out.splitlines() if line.startswith(('mounts', 'epilog', '1.0'))]
-    folder = user.software('my-packed', '1')
-    assert lines == [f'epilog {folder}/environment/epilog', 'mounts 1', 'mounts 0', '1.0'], out
+KILLED = """{before}
+srun -n 2 python3 -c "import tellme, time; time.sleep(100)" &
+for i in $(seq 200); do grep -q fuse.squashfuse /proc/mounts && break; sleep 0.1; done
+sleep 1
+{mounts}
+ps -u $(id -u) -o pid=,args= | grep "[f]lock -x" | while read -r pid rest; do kill -9 $pid; done
+scancel --signal=KILL $(squeue -h -o %A)
+wait
+sleep 1
+{mounts}
+tellme"""
+
+
+@pytest.mark.parametrize('before, left', [('true', 0), ('unset SLURM_TASK_EPILOG', 1)])
+def test_a_step_that_is_killed_leaves_no_mount(user, before, left):
+    """The helper is killed, too: Slurm runs the script in SLURM_TASK_EPILOG behind each task. Without it one stays."""
+    out = in_job(user, KILLED.format(before=before, mounts=MOUNTS))
+    lines = [line for line in out.splitlines() if line.startswith(('mounts', '1.0'))]
+    assert lines == ['mounts 1', f'mounts {left}', '1.0'], out

@@ -9,7 +9,7 @@ from test_cli_install import called, lumi  # noqa: F401 (a fixture)
 from writing import put_module
 
 from lumi_hooks.cli import main
-from lumi_hooks.env import generations
+from lumi_hooks.env import generations, pack
 from lumi_hooks.env.lock import differences
 from lumi_hooks.files import write_atomic
 
@@ -65,6 +65,17 @@ def test_the_newest_is_loaded_or_what_the_link_says(three, capsys):
     assert 'has no generation 9' in told(capsys, 'show', 'my-md/9')[2]
     assert 'there are my-md' in told(capsys, 'show', 'nix')[2]
     assert sorted(path.name for path in (three / TREE / 'my-md').iterdir()) == ['1.lua', '2.lua', '3.lua', 'default']
+
+
+def test_how_this_node_mounts_what_is_packed_is_said(three, capsys, monkeypatch):
+    path = three / 'prefix/SW/LUMI-25.03/C/my-md/3/environment/lock.json'
+    path.write_text(json.dumps({**json.loads(path.read_text()), 'packed': True}))
+    monkeypatch.setattr(pack, 'way', lambda env, base: pack.Way('singularity', f'/dev/fuse is closed; {base}'))
+    assert 'in one file, which this node mounts by singularity: /dev/fuse is closed; /appl/' in told(
+        capsys, 'show', 'my-md')[1]
+    monkeypatch.setattr(pack, 'way', lambda env, base: pack.Way('', 'there is no Singularity'))
+    assert 'which this node cannot mount: there is no Singularity' in told(capsys, 'show', 'my-md')[1]
+    assert 'one file' not in told(capsys, 'show', 'my-md/2')[1]
 
 
 def test_generations_are_compared_in_words(three, capsys):

@@ -20,6 +20,8 @@ from lumi_hooks.errors import LumiHooksError
 
 BACK_END = '''
 import os, zipfile
+def get_requires_for_build_wheel(config_settings=None):
+    return {more!r}.split()
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     name = "{name}-{version}-py3-none-any.whl"
     with zipfile.ZipFile(os.path.join(folder, name), "w") as out:
@@ -56,10 +58,14 @@ class Index:
                 archive.writestr(file, text)
         return path
 
-    def source(self, name, version):
-        """Add a source, which says in what it installs which compiler of MPI it was given."""
+    def source(self, name, version, more=''):
+        """
+        Add a source, which says in what it installs which compiler of MPI it was given.
+
+        :param more: what its back end asks for when it is called
+        """
         files = {'pyproject.toml': '[build-system]\nrequires = []\nbuild-backend = "own"\nbackend-path = ["."]\n',
-                 'own.py': BACK_END.format(name=name, version=version),
+                 'own.py': BACK_END.format(name=name, version=version, more=more),
                  'PKG-INFO': f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'}
         top = self.folder.parent / f'{name}-{version}'
         top.mkdir()
@@ -181,6 +187,17 @@ def test_a_source_is_built_without_a_network(index, made, monkeypatch):
     assert pin.source and (site(target) / 'built.py').read_text() == "built = 'cc'"
 
 
+def test_what_a_back_end_asks_for_beyond_what_it_says_is_locked(index, made):
+    """As mpi4py's asks for Cython: nothing but trying tells."""
+    index.source('built', '1.0', more='helper>=2')
+    with pytest.raises(LumiHooksError, match='there is no helper>=2 for this Python'):
+        made('built')
+    index.wheel('helper', '2.1')
+    pins, target = made('built')
+    assert [(pin.name, pin.build) for pin in pins] == [('built', False), ('helper', True)]
+    assert (site(target) / 'built.py').exists() and not (site(target) / 'helper').exists()
+
+
 def test_a_wheel_with_an_mpi_of_its_own_is_replaced_by_its_source(index, made, tmp_path):
     name = 'libmpi-1a2b3c4d.so.12.0.5'
     index.wheel('withmpi', '1.0', files={f'withmpi.libs/{name}': elf(tmp_path, name)}, tag=_tag())
@@ -246,7 +263,7 @@ def test_a_pyproject(tmp_path):
 def test_what_a_source_is_built_with(tmp_path):
     for text, expected in ((None, ('setuptools>=40.8.0', 'wheel')), ('[tool.x]\n', ('setuptools>=40.8.0', 'wheel')),
                            ('[build-system]\nrequires = ["meson-python>=0.15"]\nbuild-backend = "mesonpy"\n',
-                            ('meson-python>=0.15', 'ninja')),
+                            ('meson-python>=0.15',)),
                            ('[build-system]\nrequires = ["hatchling"]\nbuild-backend = "hatchling.build"\n',
                             ('hatchling',))):
         (tmp_path / 'x-1').mkdir(exist_ok=True)

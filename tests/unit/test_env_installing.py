@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What an environment has beside its module: packages from the image before, Cray MPICH for wheels that want MPICH."""
+import hashlib
+import os
+import shutil
+import sys
+
+import pytest
+from test_wheels import Index, elf
+
+from lumi_hooks.env import foreign, installing, pip, wheels
+from lumi_hooks.errors import LumiHooksError
+
+pytestmark = pytest.mark.skipif(not shutil.which('mksquashfs', path='/usr/bin:/usr/sbin'),
+                                reason='squashfs-tools is not installed')
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch):
+    """Install a generation of an environment of some wheels; returns its folder, and what pip was asked to install."""
+    mpi = tmp_path / 'mpich'
+    (mpi / 'lib-abi-mpich').mkdir(parents=True)
+    env = {'PATH': f'{os.path.dirname(sys.executable)}:/usr/bin:/bin', 'CRAY_MPICH_DIR': str(mpi)}
+    monkeypatch.setattr(installing.module, 'loaded', lambda targets, environ: env)
+    requested, real = [], pip.run
+
+    def run(python, *words, **more):
+        if '--prefix' in words:
+            with open(words[-1], encoding='utf-8') as stream:
+                requested.extend(line.partition('==')[0] for line in stream)
+        return real(python, *words, **more)
+    monkeypatch.setattr(pip, 'run', run)
+
+    def made(number, paths, packed=True, mpi=''):
+        pins = [_pin(path)._replace(mpi=mpi) for path in paths]
+        lock = {'steps': {}, 'packed': packed, 'targets': [], 'variables': {},
+                'python': {'version': '%d.%d.%d' % sys.version_info[:3], 'pins': [pin._asdict() for pin in pins]}}
+        folder, work = tmp_path / 'SW' / 'my-env' / str(number), tmp_path / 'work'
+        work.mkdir(exist_ok=True)
+        requested.clear()
+        installing.install(str(folder), lock, ('my-env.yaml', 'name: my-env\n'),
+                           {path.name: str(path) for path in paths}, str(tmp_path / 'store'), str(work))
+        assert not list(work.iterdir())
+        return folder, lock, list(requested)
+    made.env = env
+    return made
+
+
+def _pin(path):
+    name, version = path.name.split('-')[:2]
+    return wheels.Pin(name, version, path.name, path.as_uri(), hashlib.sha256(path.read_bytes()).hexdigest(), False)
+
+
+def test_an_update_takes_over_what_the_image_before_has(make, tmp_path):
+    """And leaves no file in the prefix but the image's own."""
+    index = Index(tmp_path / 'index')
+    one, two = (index.wheel(name, '1.0', script=name) for name in ('alpha', 'beta'))
+    folder, lock, requested = make(1, [one, two])
+    assert sorted(requested) == ['alpha', 'beta'] and not list((folder / 'python').iterdir())
+    assert not (tmp_path / 'store').exists()
+    newer = index.wheel('beta', '1.1', script='beta')
+    folder, lock, requested = make(2, [one, newer])
+    assert requested == ['beta']
+    assert installing.variables(str(folder), lock) == {'SLURM_TASK_EPILOG': f'{folder}/environment/epilog'}
+    assert {'alpha', 'beta', 'python3'} <= set(os.listdir(folder / 'bin'))
+    assert ('PATH', f'{folder}/bin') in installing.paths(str(folder), lock)
+    # a damaged one is no reason to stop
+    (folder / 'python.sqsh').write_bytes(b'nothing')
+    assert sorted(make(3, [one, newer])[2]) == ['alpha', 'beta']
+
+
+def test_files_come_from_the_store(make, tmp_path):
+    index = Index(tmp_path / 'index')
+    one, two = (index.wheel(name, '1.0') for name in ('alpha', 'beta'))
+    make(1, [one], packed=False)
+    folder, lock, requested = make(2, [one, two], packed=False)
+    assert requested == ['beta'] and installing.variables(str(folder), lock) == {}
+    assert list((folder / 'python').rglob('alpha/__init__.py')) and not (folder / 'python.sqsh').exists()
+
+
+def test_a_wheel_for_mpich_finds_cray_mpich(make, tmp_path):
+    path = Index(tmp_path / 'index').wheel('withmpi', '1.0', files={'m.so': elf(tmp_path, 'm.so', ['libmpi.so.12'])})
+    assert foreign.judge(str(path)).mpi == foreign.ABI
+    folder, lock, _ = make(1, [path], mpi=foreign.ABI)
+    assert os.readlink(folder / 'environment/mpi-abi') == f'{tmp_path}/mpich/lib-abi-mpich'
+    assert ('LD_LIBRARY_PATH', f'{folder}/environment/mpi-abi') in installing.paths(str(folder), lock)
+    make.env['CRAY_MPICH_DIR'] = '/nowhere'
+    with pytest.raises(LumiHooksError, match='withmpi needs MPI: have cray-mpich among the recipes'):
+        make(2, [path], mpi=foreign.ABI)
