@@ -3,7 +3,7 @@
 import os
 from typing import Any, List, Mapping, Tuple
 
-from lumi_hooks.backends import load_backends
+from lumi_hooks.backends import load_backends, of_variant
 from lumi_hooks.versions import version_key
 
 # EasyBuild's spelling of a name in variables (easybuild.tools.filetools.convert_name)
@@ -61,7 +61,7 @@ def wheels(python: str, suffix: str) -> Mapping[str, Mapping[str, Any]]:
     :param python: version of cray-python
     :param suffix: one of variants()
     """
-    return {name: entry for name, entry in load_backends()['packages'].items()
+    return {name: entry for name, entry in of_variant(suffix).items()
             if (suffix or name != 'setuptools')
             and version_key(python) < version_key(entry.get('python_below', f'{python}.1'))}
 

@@ -35,7 +35,8 @@ EXAMPLES = """examples:
   ci/collection --draw 60 --seed 14                Python recipes that a seed draws, until 60 were tried
 
 A recipe that is drawn and has no plan, or needs a source that can't be had, is replaced by the next. Those of
-ci/python-builds.list come before those that are drawn. The results are kept apart from the list's.
+ci/python-builds.list come before those that are drawn. Libraries below them whose source can't be had are built from
+another source of the same library (ci/python-builds.json). The results are kept apart from the list's.
 
 Ctrl-C ends it; what was built stays, and the next run goes on with the rest (what failed is tried again). Sources are
 staged by ci/sources/stage, checked against the recipes' own checksums. The log of each build is kept.
@@ -349,7 +350,11 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     wanted = [name if name.endswith('.eb') else f'{name}.eb' for name in options.recipe] or list(notes)
     interrupted = False
     if not options.show:
-        interrupted = build_all(wanted, results, Builder(folder), options.draw)
+        builder = Builder(folder)
+        if options.draw:
+            import substitutes
+            substitutes.write(builder.shell.prefix, upstream())
+        interrupted = build_all(wanted, results, builder, options.draw)
     chosen = [results.found[name] for name in wanted if name in results.found]
     counted = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
     if options.json:

@@ -27,6 +27,15 @@ below, and is neither a success nor a failure. EasyBuild's own sanity check impo
 with the modules of its dependencies; here `pip check` runs again with the module loaded as a user loads it. *Present*
 was built before: as the dependency of another, or by a run that was ended."""
 
+SUBSTITUTED = """
+## Libraries from another source
+
+What is drawn is unmodified, and so is what it needs, except these libraries. Neither Debian nor PyPI has the source of
+their recipes. As [prefixes.md](prefixes.md) tells users to, the prefix of this run holds recipes of its own for them:
+upstream's text with the source that Debian has (ci/python-builds.json). Where Debian has another version, overrides let
+what needs the library take that one.
+"""
+
 
 def upstream() -> List[str]:
     """The folders of the released package easybuild-easyconfigs in this Python's environment."""
@@ -79,4 +88,5 @@ def replaced(found: Sequence[Any]) -> str:
     for item in found:
         cause = ' '.join(item.cause.split())[:160].replace('|', '\\|')
         lines.append(f'| {item.recipe} | {item.outcome} | {cause} |')
-    return '\n'.join(lines) + '\n'
+    from substitutes import table
+    return '\n'.join([*lines, SUBSTITUTED, *table()]) + '\n'

@@ -13,7 +13,12 @@ def load_backends() -> Mapping[str, Any]:
 
 
 @lru_cache(maxsize=None)
-def stands_for() -> Mapping[str, str]:
-    """Software of upstream's that the module holds -> version that it holds."""
-    return {name: entry['version'] for entry in load_backends()['packages'].values()
-            for name in entry.get('stands_for', ())}
+def stands_for(suffix: str) -> Mapping[str, str]:
+    """Software of upstream's that a variant of the module holds -> version that it holds."""
+    return {name: entry['version'] for entry in of_variant(suffix).values() for name in entry.get('stands_for', ())}
+
+
+def of_variant(suffix: str) -> Mapping[str, Mapping[str, Any]]:
+    """The wheels of a variant ('': with cray-python's own setuptools), by normal name."""
+    return {name: {**entry, **({} if suffix else entry.get('carried_setuptools', {}))}
+            for name, entry in load_backends()['packages'].items()}

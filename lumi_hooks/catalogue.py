@@ -8,7 +8,7 @@ from typing import Iterable, List, Mapping, Sequence
 from . import loaded, sites
 from .data import our_recipes
 from .errors import RecipeError
-from .index import Index
+from .index import Index, letter_of
 from .site import OVERLAY_FOLDER as FOLDER
 
 
@@ -45,8 +45,8 @@ def find_recipe(recipe: str, folders: Sequence[str]) -> str:
         for folder in folders:
             for size in range(1, len(parts)):
                 software = '-'.join(parts[:size])
-                letter = software[:1].lower() if software[:1].isalpha() else '0'
-                for place in (os.path.join(folder, letter, software), os.path.join(folder, software), folder):
+                for place in (os.path.join(folder, letter_of(software), software),
+                              os.path.join(folder, software), folder):
                     path = os.path.join(place, name)
                     if os.path.isfile(path):
                         return path

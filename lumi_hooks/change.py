@@ -37,7 +37,7 @@ class Adaptation:
     """
     The outcome of `adapt`: a recipe's parameters as they are to be installed, and how they came about.
 
-    `without` lists the Cray modules that are kept out while the package is built, as it does not use them; `beside`
+    `kept_out` lists the Cray modules that are kept out while the package is built, as it does not use them; `patches`
     files that belong next to the adapted recipe and are not next to its source: patches of overrides.
     """
     recipe: Recipe
@@ -46,9 +46,9 @@ class Adaptation:
     parameters: Mapping[str, Any]
     changes: Tuple[Change, ...] = ()
     refusals: Tuple[Refusal, ...] = ()
-    without: Tuple[str, ...] = ()
+    kept_out: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = field(default=())
-    beside: Tuple[str, ...] = ()
+    patches: Tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

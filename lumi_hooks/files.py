@@ -80,6 +80,20 @@ def open_regular(path: str, follow: bool = True) -> int:
     return file
 
 
+def size_in_words(number: float) -> str:
+    """
+    Bytes for reading, in decimal units.
+
+    >>> size_in_words(20_400_000), size_in_words(2_400_000_000)
+    ('20 MB', '2.4 GB')
+    """
+    for unit in ('bytes', 'kB', 'MB'):
+        if number < 1000:
+            return f'{number:.0f} {unit}' if unit == 'bytes' or number >= 10 else f'{number:.1f} {unit}'
+        number /= 1000
+    return f'{number:,.0f} GB' if number >= 10 else f'{number:.1f} GB'
+
+
 def names_in(folder: str) -> List[str]:
     """Names of what is in a folder, sorted; none where it is missing, or closed to this user."""
     try:

@@ -117,7 +117,7 @@ def pre_prepare_hook(easyblock):
     """The toolchain is going to be loaded."""
     if session.current():
         from lumi_hooks.eb.policy import external_names
-        external_names.leave_out_roots(easyblock.toolchain)
+        external_names.leave_out_roots(easyblock.toolchain.tcdeps or ())
     _behind('pre_prepare_hook', easyblock)
 
 
@@ -126,8 +126,17 @@ def pre_single_extension_hook(extension):
     """The toolchain is going to be loaded for an extension."""
     if session.current():
         from lumi_hooks.eb.policy import external_names
-        external_names.leave_out_roots(extension.toolchain)
+        external_names.enter_extension(extension)
     _behind('pre_single_extension_hook', extension)
+
+
+@dispatch.clear_errors
+def post_single_extension_hook(extension):
+    """An extension is installed."""
+    if session.current():
+        from lumi_hooks.eb.policy import external_names
+        external_names.leave_extension()
+    _behind('post_single_extension_hook', extension)
 
 
 @dispatch.clear_errors

@@ -269,9 +269,8 @@ class Index:
 
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
-        letter = name[:1].lower() if name[:1].isalpha() else '0'
         for folder in folders:
-            for parent in (f'{folder}{os.sep}{letter}', folder):
+            for parent in (f'{folder}{os.sep}{letter_of(name)}', folder):
                 if name in self._entries(parent):
                     place = os.path.join(parent, name)
                     yield from (os.path.join(place, entry) for entry in sorted(self._entries(place))
@@ -294,6 +293,11 @@ class Index:
 
 
 NOTHING = Index()
+
+
+def letter_of(name: str) -> str:
+    """The folder of a software's recipes and sources, in EasyBuild's layout by letters."""
+    return name[:1].lower() if name[:1].isalpha() else '0'
 
 
 def normal_name(package: str) -> str:

@@ -6,10 +6,11 @@ A job script for a module: binding of ranks to cores and GPUs, network and GPU s
 import re
 import shlex
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from . import gpu, jobtests, quote, sites
 from .errors import LumiHooksError
+from .fabric.variables import OURS, holds, setting, versions
 from .mpi import Answer, uses_mpi
 from .prefix import module_folders
 from .queues import TIME, check_limits, gpu_binding, load_jobs
@@ -21,11 +22,16 @@ _ACCOUNT = re.compile('[A-Za-z0-9][A-Za-z0-9_.-]*')
 
 
 class Setting(NamedTuple):
-    """A variable of the environment. `as_comment`: whoever meets the error that `reason` names removes the #."""
+    """
+    A variable of the environment, and why. `as_comment`: whoever meets the error that `reason` names removes the #.
+    `versions`: of what it is for, empty: of all.
+    """
     name: str
     value: str
     reason: str
     as_comment: bool = False
+    versions: str = ''
+    source: str = ''
 
 
 @dataclass(frozen=True)
@@ -223,10 +229,9 @@ def make_job(module: str, site: Site, nodes: int = 1, tasks: Optional[int] = Non
     tasks, threads = _sizes(facts, site, tasks, threads, gpus)
     binding = gpu_binding(facts['gpus'], tasks, threads, gpus) if on_gpu and limits['whole'] else 'cores'
     aware = on_gpu and answer.value is not False and gpu_mpi is not False
-    once = [facts['gpu_mpi']] if aware else []
+    once = _with_reasons([facts['gpu_mpi']] if aware else [], site)
     return Job(module, site, queue, nodes, tasks, threads, gpus, binding, account, time, program, answer,
-               limits['memory'], _settings(facts, nodes, threads, answer.value, aware),
-               tuple(Setting(item['name'], item['value'], item['reason']) for item in once), tests)
+               limits['memory'], _settings(facts, nodes, threads, answer.value, aware, site), tuple(once), tests)
 
 
 def _shares(facts: Mapping[str, Any], tasks: Optional[int], gpus: Optional[int]) -> Tuple[int, int]:
@@ -267,16 +272,29 @@ def _sizes(facts: Mapping[str, Any], site: Site, tasks: Optional[int], threads: 
 
 
 def _settings(facts: Mapping[str, Any], nodes: int, threads: int, mpi: Optional[bool],
-              aware: bool) -> Tuple[Setting, ...]:
+              aware: bool, site: Site) -> Tuple[Setting, ...]:
     """The variables of a job; `aware`: MPI is handed buffers of GPUs."""
     true = {'mpi': mpi is not False, 'gpu-mpi': aware, 'host-mpi': mpi is not False and not aware,
             'threads': threads > 1}
-    found = [Setting(item['name'], item['value'], item['reason']) for item in facts['environment']
-             if 'for' not in item or true[item['for']]]
+    found = _with_reasons([item for item in facts['environment'] if 'for' not in item or true[item['for']]], site)
     if mpi is not False:
-        found += [Setting(item['name'], item['value'], item['reason'], item.get('comment', False))
+        found += [Setting(item['name'], item['value'], item['reason'], item.get('comment', False), source=item['link'])
                   for item in sites.read('jobs.json')['issues'] if nodes >= item.get('nodes', 1)]
     return tuple(found)
+
+
+def _with_reasons(items: Sequence[Mapping[str, str]], site: Site) -> List[Setting]:
+    """Variables as the site's data have them; those of the fabric with their reasons, and for their versions alone."""
+    found = []
+    for item in items:
+        if OURS.fullmatch(item['name']):
+            known = setting(item['name'], item['value'])
+            if holds(known, site.release):
+                found.append(Setting(item['name'], item['value'], known['reason'], versions=versions(known),
+                                     source=known['source']))
+        else:
+            found.append(Setting(item['name'], item['value'], item['reason'], source=item.get('link', '')))
+    return found
 
 
 def _check(module: str, site: Site, account: str, time: str, program: str, nodes: int) -> None:

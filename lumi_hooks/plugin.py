@@ -18,6 +18,8 @@ post_sanitycheck_hook = EntrypointHook('sanitycheck', post_step=True)(for_plugin
 pre_prepare_hook = EntrypointHook('prepare', pre_step=True)(for_plugin(hooks.pre_prepare_hook))
 pre_single_extension_hook = EntrypointHook('single_extension', pre_step=True)(
     for_plugin(hooks.pre_single_extension_hook))
+post_single_extension_hook = EntrypointHook('single_extension', post_step=True)(
+    for_plugin(hooks.post_single_extension_hook))
 pre_configure_hook = EntrypointHook('configure', pre_step=True)(for_plugin(hooks.pre_configure_hook))
 pre_sanitycheck_hook = EntrypointHook('sanitycheck', pre_step=True)(for_plugin(hooks.pre_sanitycheck_hook))
 pre_run_shell_cmd_hook = EntrypointHook('run_shell_cmd', pre_step=True)(for_plugin(hooks.pre_run_shell_cmd_hook))

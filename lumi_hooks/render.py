@@ -33,7 +33,7 @@ def record_of(adaptation: Adaptation) -> Dict[str, Any]:
     """What an adapted recipe says about itself (variable local_lumi_hooks, which EasyBuild ignores)."""
     return {'source': adaptation.recipe.filename, 'sha256': adaptation.recipe.sha256,
             'rules': list(dict.fromkeys(change.rule for change in adaptation.changes)),
-            'without': list(adaptation.without), 'library': __version__}
+            'without': list(adaptation.kept_out), 'library': __version__}
 
 
 def render(adaptation: Adaptation, reread: Callable[[str], Recipe], standalone: bool = False) -> str:

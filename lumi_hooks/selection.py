@@ -232,6 +232,13 @@ def _era(name: str, version: str) -> int:
     return sum(version_key(version) >= version_key(start) for start in package(name)['version']['breaks'])
 
 
+def same_era(name: str, one: str, other: str) -> bool:
+    """Are two versions of a package between the same breaks of its interface, or, if none are stated, of one major?"""
+    if 'breaks' in package(name).get('version', {}):
+        return _era(name, one) == _era(name, other)
+    return version_key(one)[:1] == version_key(other)[:1]
+
+
 def _policy(name: str) -> str:
     """How the version of a package follows the release: by its own bound, else as far as a Cray module would."""
     bound = package(name).get('version')

@@ -68,7 +68,7 @@ class Store:
         recipe = adaptation.recipe
         contents = {adaptation.filename: text,
                     os.path.join(SOURCE_FOLDER, recipe.filename + SOURCE_ENDING): recipe.text}
-        for patch in (*patches_in_folder(recipe), *adaptation.beside):
+        for patch in (*patches_in_folder(recipe), *adaptation.patches):
             trust.check(patch, 'the patch')
             try:
                 contents[os.path.basename(patch)] = read_text(patch)

@@ -35,7 +35,8 @@ def _fetch(entry, target, debian):
     tries = [lambda sha=sha: debian.fetch(sha, scratch) for sha in entry['sha256']]
     if entry['pypi']:
         # PyPI first where the recipe itself points there: no Debian index is needed for it
-        tries.insert(0, lambda: pypi.fetch(entry['pypi'], entry['version'], entry['file'], scratch))
+        tries.insert(0, lambda: pypi.fetch(entry['pypi'], entry['version'], entry['file'], scratch,
+                                           entry['sha256']))
     reasons = []
     try:
         for attempt in tries:

@@ -13,6 +13,8 @@ KEPT = ('EASYBUILD_ROBOT_PATHS', 'EASYBUILD_INCLUDE_EASYBLOCKS', 'EASYBUILD_INCL
 SHA256 = re.compile(r'^[0-9a-f]{64}$')
 PYPI_URL = re.compile(r'^https?://(?:pypi\.python\.org|files\.pythonhosted\.org|pypi\.org)/packages/source/'
                       r'[^/]+/([^/]+)')
+# where the index keeps a file, by a digest of it: the name of the file says of which project it is
+PYPI_FILES = re.compile(r'^https?://(?:pypi\.python\.org|files\.pythonhosted\.org|pypi\.org)/packages/[0-9a-f]{2}/')
 
 # the recipes of this project
 OURS = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__)))), 'easyconfigs')
@@ -64,13 +66,18 @@ def _checksums(value, filename):
     return []
 
 
-def _pypi_project(urls):
-    """Return the PyPI project that the recipe's own source URLs name, or None."""
+def _pypi_project(urls, filename):
+    """Return the PyPI project that the recipe's own source URLs name, or that a wheel is named after, or None."""
+    wheel = filename.endswith('.whl')
+    named = filename.split('-')[0] if wheel else filename.rsplit('-', 1)[0]
     for url in urls or []:
-        match = PYPI_URL.match(url if isinstance(url, str) else url[0])
+        url = url if isinstance(url, str) else url[0]
+        match = PYPI_URL.match(url)
         if match:
             return match.group(1)
-    return None
+        if PYPI_FILES.match(url):
+            return named
+    return named if wheel else None
 
 
 def _entry(name, version, filename, urls, sha256, extension=False):
@@ -80,7 +87,7 @@ def _entry(name, version, filename, urls, sha256, extension=False):
         # a recipe of several wheels has a version of its own
         version = filename.split('-')[1]
     return {'path': os.path.join(*parts), 'file': filename, 'version': version, 'sha256': sha256,
-            'pypi': _pypi_project(urls)}
+            'pypi': _pypi_project(urls, filename)}
 
 
 def _source_entries(app):

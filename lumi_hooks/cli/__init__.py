@@ -12,6 +12,7 @@ from . import (
     adapt,
     capture,
     check_data,
+    container_binds,
     doctor,
     env,
     explain,
@@ -19,6 +20,7 @@ from . import (
     handtest,
     install,
     job,
+    mpi,
     pilot_facts,
     plan,
     remove,
@@ -50,6 +52,8 @@ EXAMPLES = """examples:
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
+  lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
+  lumi-eb container-binds image.sif                   variables that give a container this machine's MPI
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
   lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
@@ -69,8 +73,8 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, doctor, job,
-                handtest, check_data, capture, pilot_facts, screen):
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
+                container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)
 

@@ -120,7 +120,7 @@ def as_json(adaptation: Adaptation, asked: Optional[str] = None) -> Dict[str, An
         'builddependencies': [dependency_json(item, adaptation)
                               for item in adaptation.dependencies('builddependencies')],
         'changes': [change_json(change) for change in adaptation.changes],
-        'kept_out': list(adaptation.without),
+        'kept_out': list(adaptation.kept_out),
         'notes': list(adaptation.notes),
     }
 
@@ -157,8 +157,8 @@ def table(found: List[Adaptation]) -> None:
             console.say(bold(describe(change, adaptation)), '  ', dim(f'{change.parameter}, rule {change.rule}'),
                         indent=2)
             console.say(change.reason, indent=6, hang=6)
-        if adaptation.without:
-            console.say(f'kept out of its build, as it does not use them: {", ".join(adaptation.without)}', indent=2)
+        if adaptation.kept_out:
+            console.say(f'kept out of its build, as it does not use them: {", ".join(adaptation.kept_out)}', indent=2)
         for note in adaptation.notes:
             console.say(Styled('note', 'magenta'), ' ', note, indent=2)
 
@@ -179,7 +179,7 @@ def write(adaptation: Adaptation, folder: str) -> None:
     try:
         os.makedirs(folder, exist_ok=True)
         contents = {os.path.join(folder, os.path.basename(patch)): read_text(patch)
-                    for patch in (*patches_in_folder(adaptation.recipe), *adaptation.beside)}
+                    for patch in (*patches_in_folder(adaptation.recipe), *adaptation.patches)}
         for place_of, content in {**contents, path: text}.items():
             if not os.path.exists(place_of) or read_text(place_of) != content:
                 write_atomic(place_of, content)

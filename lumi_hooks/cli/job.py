@@ -19,7 +19,7 @@ from ..site import Site, is_lumi
 from ..versions import version_key
 from . import site_options
 from .command import add_command, number
-from .console import print_json
+from .console import Output, bold, print_json
 
 EXAMPLES = """examples:
   lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account {account} \\
@@ -27,6 +27,7 @@ EXAMPLES = """examples:
   lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account {account} --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
   lumi-eb job NAMD/3.0.2-cpeGNU-25.03-rocm --gpus 8 --program 'namd3 +p56 +devices 0,1,2,3,4,5,6,7 x.namd'
+  lumi-eb job GROMACS --why
   lumi-eb job GROMACS --test --account {account} --output test.sh
   sbatch gromacs.sh
 
@@ -74,6 +75,7 @@ def add_parser(commands) -> None:
     answer.add_argument('--no-mpi', dest='mpi', action='store_false', help='it does not: it is started once')
     form = parser.add_mutually_exclusive_group()
     form.add_argument('--json', action='store_true', help='print the job as one JSON object, script included')
+    form.add_argument('--why', action='store_true', help='print which variables it sets, and why')
     form.add_argument('--output', metavar='FILE', help='write the script there instead of printing it')
 
 
@@ -101,11 +103,18 @@ def run(options: argparse.Namespace) -> int:
                    tests_of(module, site) if options.test else None)
     for command, reason in job.tests.not_run if job.tests else ():
         print(f'lumi-eb: not run: {quote.line(command)}: {quote.line(reason)}', file=sys.stderr)
-    if job.left_out:
+    if job.left_out and not options.why:
         print(f'lumi-eb: the script has no {" and no ".join(job.left_out)}: give --{" and --".join(job.left_out)}, or '
               'fill it in there; until then the script stops before it starts anything', file=sys.stderr)
     if options.json:
         print_json(job.as_json())
+    elif options.why:
+        console = Output()
+        for item in (*job.settings, *job.once):
+            console.say(bold(f'{item.name}={item.value}'), '  (a comment in the script)' if item.as_comment else '')
+            for label, text in (('why', item.reason), ('for', item.versions), ('source', item.source)):
+                if text:
+                    console.say(f'    {label:8}', text, hang=12)
     elif options.output:
         _write(options.output, job.script())
         path = quote.terminal(os.path.abspath(options.output))

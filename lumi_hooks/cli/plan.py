@@ -8,6 +8,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence
 from .. import older, settings, sites
 from ..change import change_json
 from ..errors import LumiHooksError
+from ..files import size_in_words
 from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..plan.cost import chain, cost, on_full_stack
@@ -198,7 +199,7 @@ def show_cost(plan: Plan, stack: Optional[int] = None) -> None:
     tools = f' ({len(found.for_building)} of them only to build others)' if found.for_building else ''
     guessed = '' if not found.estimated else ', an estimate' if found.estimated == found.modules \
         else f', an estimate for {found.estimated} of them'
-    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {_size(found.bytes)} in '
+    console.say(bold('cost'), f' {_modules(found.modules)}{tools}, about {size_in_words(found.bytes)} in '
                 f'{found.inodes:,} files and folders{guessed}')
     if found.giants:
         names = [f'{module}{" (only to build others)" if module in found.for_building else ""}'
@@ -219,15 +220,6 @@ def show_why(plan: Plan, path: Sequence[str]) -> None:
     for before, module in zip(path, path[1:]):
         console.say('is built with ' if module in nodes[before].build_only else 'needs ', bold(module), indent=2)
 
-
-def _size(size: int) -> str:
-    """
-    A size in bytes for reading.
-
-    >>> _size(20000000), _size(2400000000)
-    ('20 MB', '2.4 GB')
-    """
-    return f'{size / 1e9:.1f} GB' if size >= 1e9 else f'{size / 1e6:.0f} MB'
 
 
 def _modules(number: int) -> str:
@@ -256,7 +248,7 @@ def _takes(estimate: Optional[Estimate]) -> str:
     if estimate is None:
         return ''
     return (f', about {duration(estimate.seconds)}' if estimate.seconds is not None else '') + \
-        f', {(estimate.bytes or 0) / 1e6:,.1f} MB, {estimate.inodes or 0:,} inodes'
+        f', {size_in_words(estimate.bytes or 0)}, {estimate.inodes or 0:,} inodes'
 
 
 def _from(node: Node) -> str:

@@ -86,7 +86,7 @@ def check(id: str, title: str, unless: Callable[[Situation], Optional[str]] = la
 def examine(situation: Situation) -> List[Finding]:
     """All findings of all checks, errors first. A check that can't look is not asked."""
     # they register their checks
-    from . import environment, licences, node, prefix, python, room, shared, sources, tools  # noqa: F401
+    from . import environment, fabric, licences, node, prefix, python, room, shared, sources, tools  # noqa: F401
     found = [finding for entry in CHECKS.values() for finding in entry(situation)]
     return sorted(dict.fromkeys(found), key=lambda finding: finding.level != ERROR)
 

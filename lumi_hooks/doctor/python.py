@@ -4,7 +4,7 @@ import os
 from typing import Iterable, Iterator, Mapping
 
 from ..dependency import Dependency
-from ..index import normal_name
+from ..index import letter_of, normal_name
 from ..metadata import BUNDLE, WHAT_TO_DO, at_hand, too_old
 from ..prefix import source_folders
 from ..requirements import of_parameters
@@ -38,7 +38,7 @@ def _bundle(package: Package, packages: Mapping[str, Package], seen: set) -> str
 
 def _fetched(name: str, own: Mapping[str, str], folders: Iterable[str]) -> Iterator[str]:
     """Paths of the archives of a recipe's packages, of those that are in folders of sources."""
-    letter = name[:1].lower() if name[:1].isalpha() else '0'
+    letter = letter_of(name)
     starts = tuple(f'{normal_name(one)}-{normal_name(version)}-' for one, version in own.items())
     for folder in folders:
         for place in (os.path.join(folder, letter, name), os.path.join(folder, letter, name, 'extensions')):

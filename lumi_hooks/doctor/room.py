@@ -4,6 +4,7 @@ import os
 from typing import Optional, Tuple
 
 from .. import sites
+from ..files import size_in_words
 from ..plan.cost import size_of
 from ..prefix.quota import room
 from ..record import Experience
@@ -32,8 +33,8 @@ def space(situation: Situation):
             free: Optional[int] = getattr(found, kind)
             if free is None or free >= needed[kind]:
                 continue
-            unit = size(free) if kind == 'bytes' else f'{free:,} files'
-            wanted = size(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
+            unit = size_in_words(free) if kind == 'bytes' else f'{free:,} files'
+            wanted = size_in_words(needed[kind]) if kind == 'bytes' else f'{needed[kind]:,} files'
             remedy = f'remove what you no longer need ({sites.said("quotas")})'
             if free <= needed[kind] // 20:
                 yield ERROR, f'{situation.site.prefix} has room for {unit} only ({found.source}), and {what} take ' \
@@ -59,17 +60,9 @@ def build_space(situation: Situation):
     for found in room(path)[-1:]:
         if found.bytes is not None and found.bytes < needed:
             level = ERROR if found.bytes < needed // 100 else WARNING
-            yield level, f'{path}, where packages are built, has room for {size(found.bytes)} only, and a large ' \
-                         f'one takes {size(needed)}: clear it ' \
+            yield level, f'{path}, where packages are built, has room for {size_in_words(found.bytes)} only, and a ' \
+                         f'large one takes {size_in_words(needed)}: clear it ' \
                          f'({sites.said("clear")}), or build where there is more room ({sites.said("workdir")})'
         if found.inodes is not None and found.inodes < 1000:
             yield ERROR, f'{path}, where packages are built, has room for {found.inodes:,} files only: clear it, ' \
                          f'or build elsewhere ({sites.said("workdir")})'
-
-
-def size(number: int) -> str:
-    """Bytes for reading, in powers of ten."""
-    for unit, factor in (('GB', 10 ** 9), ('MB', 10 ** 6), ('kB', 10 ** 3)):
-        if number >= factor:
-            return f'{number / factor:,.1f} {unit}'
-    return f'{number} bytes'

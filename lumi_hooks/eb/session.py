@@ -215,9 +215,8 @@ class Session:
 
     def _compare(self, archived: Recipe, newer: Recipe, text: str) -> None:
         """Tell how an archived recipe, which is passed over, differs; not of what is installed and stays as it is."""
-        from ..record.since import stays
-        if newer.filename in self.refused or stays(adapt(archived, self.site).module, archived.path or '', self.site,
-                                                   sys.argv[1:]):
+        if newer.filename in self.refused or archive.stays(adapt(archived, self.site).module, archived.path or '',
+                                                           self.site, sys.argv[1:]):
             return
         lines = archive.differences(archived, text)
         if lines:
@@ -227,8 +226,7 @@ class Session:
     def _tell_changed(self, adaptation: Adaptation, site: Site) -> None:
         """EasyBuild says "already installed" of what was named and has changed since: tell what to type."""
         self.tell_lost(adaptation.module, site)
-        name, _, version = adaptation.module.partition('/')
-        if version not in site.index.modules(name):
+        if not site.index.module_file(adaptation.module):
             return
         from ..record.since import change_notice
         changed = change_notice(adaptation.module, adaptation.recipe.path or '', site, sys.argv[1:])
@@ -305,7 +303,7 @@ class Session:
         said = '; '.join(f'[{change.rule}] {describe(change, adaptation)}: {change.reason}'
                          for change in adaptation.changes)
         _log.info('lumi-hooks: %s from %s: %s; without %s', adaptation.module, adaptation.recipe.filename, said,
-                  adaptation.without)
+                  adaptation.kept_out)
         number = len(adaptation.changes)
         self._announce(f'{adaptation.recipe.filename} becomes {adaptation.module} '
                        f'({number} change{"s" if number != 1 else ""})')

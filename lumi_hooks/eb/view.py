@@ -12,6 +12,7 @@ import tempfile
 from typing import List, Optional, Sequence
 
 from ..change import Adaptation
+from ..index import letter_of
 
 _PREFIX = 'lumi-hooks-recipes-'
 
@@ -34,7 +35,7 @@ class View:
         :param path: of the recipe, in the store
         """
         name = adaptation.name
-        folder = os.path.join(self.root, name[0].lower() if name[0].isalpha() else '0', name)
+        folder = os.path.join(self.root, letter_of(name), name)
         os.makedirs(folder, exist_ok=True)
         place = os.path.join(folder, adaptation.filename)
         if not os.path.lexists(place):

@@ -102,7 +102,7 @@ def uses_cray_mpi(plan: Plan) -> Callable[[str], bool]:
 
     def answer(module: str) -> bool:
         if module in nodes:
-            return 'cray-mpich' not in adapted(nodes[module], plan.site).without
+            return 'cray-mpich' not in adapted(nodes[module], plan.site).kept_out
         return bool(uses_mpi(module, plan.site).value)
     return answer
 

@@ -97,6 +97,7 @@ def make_plan(paths: Sequence[str], site: Site) -> Plan:
         planner.visit(planner.given[module])
     nodes = planner.judged()
     warnings.extend(planner.vouched())
+    warnings.extend(planner.pins.unproven([node.module for node in nodes if node.status == CRAY]))
     warnings.extend(not_together(nodes, site))
     warnings.extend(said for node in nodes if node.status == BUILD for said in [lost(node.module, site)] if said)
     warnings.extend(closed.sentences(site.prefixes, stack_version(site), site.partition))

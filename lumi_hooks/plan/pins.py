@@ -5,10 +5,11 @@ EasyBuild itself looks for external modules when it builds, and not before.
 """
 import os
 from functools import cached_property
-from typing import Dict, Optional, Sequence, Set
+from typing import Dict, Iterable, Iterator, Optional, Sequence, Set
 
 from .. import sites
 from ..dependency import Dependency
+from ..fabric.matrix import unproven
 from ..index import is_archive, module_version
 from ..prefix import holder
 from ..releases import load_machine
@@ -65,6 +66,14 @@ class Pins:
         """Full name of the module that is loaded for a Cray module: one that is named without its version is pinned."""
         version = dependency.version or self.site.release.modules.get(dependency.name)
         return f'{dependency.name}/{version}' if version else dependency.name
+
+    def unproven(self, modules: Iterable[str]) -> Iterator[str]:
+        """Of Cray modules that recipes load: which are not known to fit together, or with the release's MPI."""
+        ours, loaded = self.site.release.modules, dict(module.partition('/')[::2] for module in modules)
+        versions = {**{name: ours[name] for name in ('cray-mpich',) if name in ours},
+                    **{name: version or ours.get(name, '') for name, version in loaded.items()}}
+        for pair in unproven(versions):
+            yield f'{pair.what} with {pair.other} is not proven: {pair.reason} ({pair.source})'
 
     def _elsewhere(self, dependency: Dependency) -> Optional[str]:
         """A module that is none of the Cray PE's: it is right if the module tree holds it."""

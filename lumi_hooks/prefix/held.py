@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
 from ..errors import SiteError
-from ..files import at, open_folder, read_json, write_atomic
+from ..files import at, open_folder, read_json, size_in_words, write_atomic
 from ..index import is_archive
 from ..releases import load_machine
 
@@ -85,7 +85,7 @@ class Note:
     def size(self) -> str:
         """What it holds on disk, as users read it."""
         about = self.held
-        return f'{about.bytes / 1e6:,.1f} MB in {about.inodes:,} files' if about.inodes else 'size not known'
+        return f'{size_in_words(about.bytes)} in {about.inodes:,} files' if about.inodes else 'size not known'
 
     @property
     def recipe(self) -> str:

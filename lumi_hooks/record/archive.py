@@ -18,6 +18,8 @@ from ..site import Site
 # what EasyBuild writes around an archived recipe (FileRepository.add_easyconfig)
 _BEGINNING, _END = '# Built with EasyBuild version', '# Build statistics'
 _SHOWN = 12
+# options of eb that install again what is installed
+ANEW = ('--rebuild', '--force', '-f', '--module-only', '--skip', '-k')
 
 
 def newer(recipe: Recipe, site: Site, given: Iterable[str] = ()) -> Optional[Recipe]:
@@ -51,6 +53,19 @@ def _instead(recipe: Recipe, site: Site) -> Optional[Recipe]:
         except RecipeError:
             continue
     return None
+
+
+def stays(module: str, path: str, site: Site, arguments: Iterable[str]) -> bool:
+    """
+    Does `eb` leave a module as it is, as it is installed, and not asked for by name to be installed again?
+
+    :param path: the recipe that is read
+    :param arguments: of eb
+    """
+    words = list(arguments)
+    named = {os.path.basename(word) for word in words if not word.startswith('-')}
+    anew = os.path.basename(path) in named and set(ANEW).intersection(words)
+    return not anew and site.index.module_file(module) is not None
 
 
 def differences(archived: Recipe, text: str) -> List[str]:

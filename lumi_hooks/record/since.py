@@ -13,11 +13,8 @@ from ..recipe import parse_recipe, read_recipe
 from ..render import render
 from ..site import Site
 from ..store import with_checksums
-from .archive import differences
+from .archive import ANEW, differences
 from .explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, Today, find, record_site
-
-# options of eb that install again what is installed
-_ANEW = ('--rebuild', '--force', '-f', '--module-only', '--skip', '-k')
 
 
 def since(module: str, path: str, site: Site) -> Today:
@@ -53,19 +50,6 @@ def _compared(installation: InstalledPackage, path: str, site: Site) -> Today:
                  'installed', lines)
 
 
-def stays(module: str, path: str, site: Site, arguments: Iterable[str]) -> bool:
-    """
-    Does `eb` leave a module as it is, as it is installed, and not asked for by name to be installed again?
-
-    :param path: the recipe that is read
-    :param arguments: of eb
-    """
-    words = list(arguments)
-    named = {os.path.basename(word) for word in words if not word.startswith('-')}
-    anew = os.path.basename(path) in named and set(_ANEW).intersection(words)
-    return not anew and site.index.module_file(module) is not None
-
-
 def change_notice(module: str, path: str, site: Site, arguments: Iterable[str]) -> Optional[str]:
     """
     What `eb` says of an installed module that was asked for, and whose recipe has changed since: a line that says what
@@ -76,7 +60,7 @@ def change_notice(module: str, path: str, site: Site, arguments: Iterable[str]) 
     """
     words = list(arguments)
     named = {os.path.basename(word) for word in words if not word.startswith('-')}
-    if os.path.basename(path) not in named or set(_ANEW).intersection(words) or not site.index.module_file(module):
+    if os.path.basename(path) not in named or set(ANEW).intersection(words) or not site.index.module_file(module):
         return None
     found = since(module, path, site)
     if found.status != DIFFERS:

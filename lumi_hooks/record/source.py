@@ -10,6 +10,7 @@ from ..catalogue import our_recipes
 from ..change import Adaptation
 from ..errors import LumiHooksError
 from ..files import read_text
+from ..index import letter_of
 from ..prefix import holder
 from ..recipe import parse_recipe, read_recipe
 from ..render import render
@@ -59,8 +60,7 @@ def _places(file: str, name: str, beside: Optional[str], site: Site) -> Iterator
     for source in site.index.sources(name):
         if os.path.basename(source.path) == file:
             yield source.path, UPSTREAM
-    letter = name[:1].lower() if name[:1].isalpha() else '0'
-    ours = our_recipes()
+    letter, ours = letter_of(name), our_recipes()
     if ours:
         yield os.path.join(ours, letter, name, file), OURS
     inside = os.path.realpath(site.prefix) + os.sep if site.prefix else None

@@ -7,6 +7,7 @@ rocm.json                how software is built with ROCm here: targets, GTL, lib
 toolchains.json          the cpe* toolchains: which modules they load
 modules.json             what each Cray module provides, and which variable holds its prefix
 libraries.json           what the libraries of the Cray modules are called, by version and toolchain
+mpi.json                 names of MPI libraries, and which MPICH a Cray MPICH is like; mpisymbols.json: functions
 upstream.json            upstream's toolchains, their compiler families, and generations
 compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
 python/<version>.json    the Python packages that a cray-python carries

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the release's compiler no longer takes, and the recipe's own compiler took (releases/compilers.json)."""
+import re
+from functools import partial
 from typing import Any, Iterator, Mapping, Optional
 
 from ..change import Change
@@ -8,11 +10,19 @@ from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .draft import Draft
+from .texts import in_commands
+
+# the C compiler that a recipe hands to make, in quotes that more words can go into; configure gets $CFLAGS
+_HANDED = re.compile(r'(?<!\w)((?:CC|cc)="\$(?:(?:MPI)?CC|\{(?:MPI)?CC\}))(?=[ "])')
+_OTHERS = ('toolchainopts', 'preconfigopts', 'configopts')
 
 
 @rule('compiler-strictness', 'a compiler that is stricter than the one a recipe was made with is made to warn only')
 def compiler_strictness(draft: Draft, site: Site):
-    """C and Fortran that older and other compilers took: the options that make a warning of it again."""
+    """
+    C and Fortran that older and other compilers took: the options that make a warning of it again. Where a recipe hands
+    $CC on, C's go with it: Makefiles that set CFLAGS, and scripts that try programs without them, see nothing else.
+    """
     if draft.parameters.get('easyblock') in load_compilers()['easyblocks_without']:
         return
     options = draft.parameters.get('toolchainopts')
@@ -25,6 +35,13 @@ def compiler_strictness(draft: Draft, site: Site):
         if after != (options or {}):
             yield Change('toolchainopts', options, after, 'compiler-strictness', fact['reason'], fact['link'])
             options = after
+        if 'extra_cflags' in fact['options']:
+            for name, before, text in in_commands(draft, partial(_handed, fact['flags']), _OTHERS):
+                yield Change(name, before, text, 'compiler-strictness', fact['reason'], fact['link'])
+
+
+def _handed(flags: str, text: str) -> str:
+    return text if flags in text else _HANDED.sub(rf'\1 {flags}', text)
 
 
 @rule('linker-strictness', 'a linker that is stricter than the one a recipe was made with is made to continue')

@@ -15,8 +15,7 @@ from ..site import Site
 from ..versions import version_key, within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import flavour, stand_in, why_built
-from .pythonbuild import setuptools_variant
+from .provided import flavour, setuptools_variant, stand_in, why_built
 from .templates import written_out
 
 
@@ -66,7 +65,7 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
     as two variants of a module can't be loaded together. What is loaded with the software itself (scikit-build-core
     loads CMake) is the release's own, which others load too.
     """
-    asked, loaded = ([(item, treatment(item.name)) for item in draft.recipe.dependencies(name) if not item.external]
+    asked, loaded = ([(item, treatment(item.name)) for item in draft.dependencies(name) if not item.external]
                      for name in ('builddependencies', 'dependencies'))
     if any(found and found.module and found.module['name'] == module for _, found in loaded):
         return None

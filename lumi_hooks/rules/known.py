@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is known of a package's own recipe: `dependencies`, `parameters` and `words` in its data file."""
 from functools import partial
-from typing import Any
+from typing import Any, Mapping
 
 from ..change import Change
 from ..dependency import Dependency
-from ..packages import package
+from ..packages import members, package
 from ..site import Site
 from ..versions import within
 from .base import rule
@@ -19,9 +19,10 @@ RULE = 'package-dependencies'
 def package_dependencies(draft: Draft, site: Site):
     """
     By the package's data file: a dependency that only its build needs is not loaded with it, one that it can do
-    without here is left out, and one that the Cray PE has is added.
+    without here is left out, and one that the Cray PE has is added. Tools that nothing starts when it runs (assemblers)
+    are for every build alone.
     """
-    for name, entry in package(draft.name).get('dependencies', {}).items():
+    for name, entry in {**_tools(draft), **package(draft.name).get('dependencies', {})}.items():
         if not within(draft.version, entry) or entry['change'] in ('any-version', 'same-major'):
             continue
         say = (RULE, entry['reason'], entry.get('link'))
@@ -40,6 +41,12 @@ def package_dependencies(draft: Draft, site: Site):
                 yield Change('dependencies', item, None, *say)
                 if item not in found['builddependencies']:
                     yield Change('builddependencies', None, item, *say)
+
+
+def _tools(draft: Draft) -> Mapping[str, Mapping[str, Any]]:
+    """The tools for building alone (`build_only` of their group) that a recipe loads with its software."""
+    return {item.name: {**group['build_only'], 'change': 'build-only'} for item in draft.dependencies('dependencies')
+            for group in [members().get(item.name, {})] if item.name in group.get('build_only', {}).get('members', ())}
 
 
 @rule('package-parameters', 'a parameter that has to be different here from upstream\'s recipe')

@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Can a Cray module stand in for what a recipe asks for? By version, by flavour, and by what a Python carries."""
-from typing import Iterator, Optional, Tuple
+from typing import Iterator, Mapping, Optional, Tuple
 
 from .. import sites
 from ..backends import load_backends, stands_for
 from ..dependency import SYSTEM, Dependency
 from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream
+from ..selection import same_era
 from ..site import Site
 from ..versions import version_key
 from .carried import stand_ins
@@ -25,7 +26,7 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
     if found.verb == 'python':
         return stand_ins(draft, site, dependency, found)[1] or None
     if found.verb == 'module':
-        return _why_not_held(dependency, found)
+        return _why_not_held(draft, site, dependency, found)
     if found.verb == 'drop':
         return _why_not_dropped(draft, dependency)
     if found.verb != 'cray':
@@ -51,19 +52,36 @@ def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
     return str(need['reason']) if need and dependency in draft.dependencies('dependencies') else None
 
 
-def _why_not_held(dependency: Dependency, found: Treatment) -> Optional[str]:
+def _why_not_held(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
     """
-    Why a module of build tools does not do: the site has none, or it holds another major version of what sources are
-    written for.
+    Why a module of build tools does not do: the site has none, or its interface breaks between the version that it
+    holds and the one that sources are written for (by the package's `breaks`, else with a major version).
     """
     module = found.module['name'] if found.module else ''
     if module not in (load_backends()['name'], *sites.site()['tools']):
         return f'{sites.name()} has no module {module}'
-    held = stands_for().get(dependency.name)
+    held = stands_for(setuptools_variant(draft, site)).get(dependency.name)
     if not found.versions or not held or not dependency.version[:1].isdigit() \
-            or version_key(held)[:1] == version_key(dependency.version)[:1]:
+            or same_era(dependency.name, held, dependency.version):
         return None
     return f'{module} holds {dependency.name} {held}: {found.versions["reason"]}'
+
+
+def brought(python: Dependency, site: Site) -> Mapping[str, str]:
+    """The packages that upstream's Python of a version brings, by its own recipe; empty where upstream has none."""
+    return next((site.index.extensions(source) for source in site.index.sources('Python')
+                 if (source.version, source.versionsuffix) == (python.version, python.versionsuffix)), {})
+
+
+def setuptools_variant(draft: Draft, site: Site) -> str:
+    """
+    Suffix of the variant of the build back ends that a recipe gets: with a newer setuptools than cray-python's where
+    upstream's Python, which the recipe was made with, brings one.
+    """
+    facts = load_backends()['setuptools']
+    made_with = next((brought(item, site).get('setuptools', '0') for item in draft.recipe.dependencies()
+                      if item.name == 'Python'), '0')
+    return str(facts['suffix']) if version_key(made_with) >= version_key(facts['min']) else ''
 
 
 def stand_in(found: Treatment, site: Site, setuptools: str = '') -> Dependency:

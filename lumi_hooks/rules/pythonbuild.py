@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
-from ..backends import load_backends
+from ..backends import load_backends, stands_for
 from ..change import Change
 from ..dependency import Dependency
 from ..errors import DataError
@@ -14,13 +14,13 @@ from ..recipe import read_recipe
 from ..releases import generation_of, load_upstream, python_packages
 from ..requirements import of_recipe
 from ..schemas import checked
-from ..selection import choose_version
+from ..selection import choose_version, same_era
 from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .carried import members
 from .draft import DEPENDENCY_LISTS, Draft
-from .provided import stand_in
+from .provided import brought, setuptools_variant, stand_in
 
 RUN_TIME = 'python-run-time'
 
@@ -52,23 +52,6 @@ def _easyblocks(draft: Draft) -> Set[str]:
     return {str(name) for name in (of('exts_defaultclass'), of('default_easyblock'), *own)}
 
 
-def _brought(python: Dependency, site: Site) -> Mapping[str, str]:
-    """The packages that upstream's Python of a version brings, by its own recipe; empty where upstream has none."""
-    return next((site.index.extensions(source) for source in site.index.sources('Python')
-                 if (source.version, source.versionsuffix) == (python.version, python.versionsuffix)), {})
-
-
-def setuptools_variant(draft: Draft, site: Site) -> str:
-    """
-    Suffix of the variant of the build back ends that a recipe gets: with a newer setuptools than cray-python's where
-    upstream's Python, which the recipe was made with, brings one.
-    """
-    facts = load_backends()['setuptools']
-    made_with = next((_brought(item, site).get('setuptools', '0') for item in draft.recipe.dependencies()
-                      if item.name == 'Python'), '0')
-    return str(facts['suffix']) if version_key(made_with) >= version_key(facts['min']) else ''
-
-
 @rule('python-build-tools', 'upstream\'s Python brings setuptools, setuptools-scm, wheel and flit-core to build '
       'packages with, cray-python older ones or none')
 def python_build_tools(draft: Draft, site: Site):
@@ -86,10 +69,10 @@ def python_build_tools(draft: Draft, site: Site):
         newer = f': {facts["reason"]}' if variant else ''
         yield Change('builddependencies', None, tools, 'python-build-tools',
                      f'what upstream\'s Python brings for building packages{newer}', facts.get('link'))
-    cython = Dependency('Cython', _brought(python, site).get('cython') or _bundled(draft, site).get('cython', ''))
+    cython = Dependency('Cython', brought(python, site).get('cython') or _bundled(draft, site).get('cython', ''))
     bound, named = package('Cython')['version'], {item.name for item in _present(draft)}
-    if cython.version and version_key(cython.version) < version_key(bound['breaks'][-1]) and 'Cython' not in named \
-            and _named_later(draft, site, 'Cython'):
+    if cython.version and not same_era('Cython', cython.version, stands_for(variant)['Cython']) \
+            and 'Cython' not in named and _named_later(draft, site, 'Cython'):
         yield Change('builddependencies', None, Dependency('Cython', choose_version(cython, site).version),
                      'python-build-tools', f'the recipe was made with the Cython {cython.version} that upstream\'s '
                      f'Python brought: {bound["reason"]}', bound['link'])
@@ -121,9 +104,9 @@ def python_run_time(draft: Draft, site: Site):
     known.
     """
     python = _python(draft, site)
-    brought = _brought(python, site) if python else {}
+    brings = brought(python, site) if python else {}
     # what upstream's Python is made of can't stand on it
-    if python is None or normal_name(draft.name) in brought:
+    if python is None or normal_name(draft.name) in brings:
         return
     bounds, complete = of_recipe(draft.name, draft.version, draft.recipe.parameters)
     stated = package(draft.name).get('needs', {}).get('Python')

@@ -24,6 +24,10 @@ KINDS = {
     'releases/toolchains.json': 'toolchains',
     'releases/modules.json': 'modules',
     'releases/libraries.json': 'libraries',
+    'releases/fabric.json': 'fabric',
+    'releases/variables.json': 'variables',
+    'releases/mpi.json': 'mpi',
+    'releases/mpisymbols.json': 'mpisymbols',
     'releases/upstream.json': 'upstream',
     'releases/compilers.json': 'compilers',
     'releases/provided.json': 'provided',
@@ -71,8 +75,23 @@ def kind_of(path: str, root: str = ROOT) -> Optional[str]:
 
 @lru_cache(maxsize=None)
 def schema(kind: str) -> Mapping[str, Any]:
-    """The schema of a kind of data file."""
+    """The schema of a kind of data file, with what it shares with others (common.schema.json) in its place."""
+    found: Mapping[str, Any] = _filled(_read(kind))
+    return found
+
+
+@lru_cache(maxsize=None)
+def _read(kind: str) -> Mapping[str, Any]:
     return load_json(os.path.join(os.path.dirname(os.path.abspath(__file__)), f'{kind}.schema.json'))
+
+
+def _filled(node: Any) -> Any:
+    if isinstance(node, list):
+        return [_filled(one) for one in node]
+    if not isinstance(node, dict):
+        return node
+    shared = _read('common')['$defs'][node['$ref'].rpartition('/')[2]] if '$ref' in node else {}
+    return {**shared, **{key: _filled(value) for key, value in node.items() if key != '$ref'}}
 
 
 def checked(path: str, kind: Optional[str] = None) -> Any:

@@ -19,7 +19,7 @@ QUICKSTART = re.search(r'^recipes=\((.+)\)$', (ROOT / 'ci/quickstart').read_text
 @pytest.mark.parametrize('easybuild', ['5.1.2', '5.2.0', '5.4.1'])
 def test_without_patches_the_three_of_the_quickstart_are_installed(fresh, slurm, easybuild):
     fresh.easybuild = easybuild
-    done = fresh.eb(f'{" ".join(QUICKSTART)} -r', LUMI_HOOKS_PATCHES='off')
+    done = fresh.eb(f'{" ".join(QUICKSTART)} -r', timeout=3600, LUMI_HOOKS_PATCHES='off')
     for name, feature in table().items():
         assert done.stdout.count(f'\n  * {name}: {feature["lost"]}\n') == 1, done.stdout[:4000]
     for recipe, module in zip(QUICKSTART, ('mpi4py/4.1.0', 'lz4/1.10.0', 'netCDF-C++4/4.3.1')):

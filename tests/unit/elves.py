@@ -12,22 +12,28 @@ MACHINE_CODE = b'\x7fELF' + bytes(60)
 
 
 def compiled(path, *flags, needs=(), soname=None, runpath=None, rpath=None, program=False, fatbin=None,
-             section='.hip_fatbin', more=()):
+             section='.hip_fatbin', defines=(), calls=(), text='',
+             more=()):
     """
     Compile a library (or program) that names the libraries `needs` (paths of files made by this too).
 
-    `fatbin` is what lies in the section of GPU code. Nothing of the C library is in it, so that nothing but what a
-    test asks for is loaded.
+    `fatbin` is what lies in the section of GPU code, `defines` are functions that it has, `calls` those that others
+    have to have, `text` is in it as it is. Nothing of the C library is in it, so that nothing but what a test asks for
+    is loaded.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     source = path.with_name(path.name + '.c')
-    text = 'int _start(void) { return 0; }\n' if program else 'int nothing;\n'
+    code = 'int _start(void) { return 0; }\n' if program else 'int nothing;\n'
+    code += ''.join(f'int {name}(void) {{ return 0; }}\n' for name in defines)
+    code += ''.join(f'int {name}(void); int call_{name}(void) {{ return {name}(); }}\n' for name in calls)
+    if text:
+        code += f'__attribute__((used)) static const char text[] = "{text}";\n'
     if fatbin is not None:
         data = path.with_name(path.name + '.bin')
         data.write_bytes(fatbin)
-        text += f'__asm__(".section {section},\\"a\\"\\n.incbin \\"{data}\\"\\n");\n'
-    source.write_text(text)
+        code += f'__asm__(".section {section},\\"a\\"\\n.incbin \\"{data}\\"\\n");\n'
+    source.write_text(code)
     command = ['gcc', '-O0', '-nostdlib', '-o', str(path), str(source), '-Wl,--no-as-needed,--allow-shlib-undefined',
                '-Wl,--unresolved-symbols=ignore-all']
     command.extend(['-pie'] if program else ['-shared', '-fPIC'])

@@ -53,7 +53,7 @@ def test_idempotent_over_a_sample_of_upstream(sample, upstream_index):
         text = render(once, parse_recipe)
         again = parse_recipe(text, f'/overlay/{once.filename}')
         twice = adapt(again, site)
-        assert (twice.status, twice.module, twice.without) == (UNCHANGED, once.module, once.without), path
+        assert (twice.status, twice.module, twice.kept_out) == (UNCHANGED, once.module, once.kept_out), path
         assert twice.filename == once.filename == os.path.basename(again.path)
         for parameter in ('dependencies', 'builddependencies'):
             assert twice.dependencies(parameter) == once.dependencies(parameter), path
@@ -132,7 +132,7 @@ def test_disabling_the_toolchain_rule_is_no_crash(recipe, disabled):
 ])
 def test_kept_out(recipe, toolchain, more, partition, without):
     site = make_site(partition=partition, env={})
-    assert set(adapt(recipe(more, toolchain=toolchain), site).without) == without
+    assert set(adapt(recipe(more, toolchain=toolchain), site).kept_out) == without
 
 
 def test_kept_out_is_what_toolchains_load(recipe):
@@ -144,7 +144,7 @@ def test_kept_out_is_what_toolchains_load(recipe):
     for partition in ('C', 'G'):
         site = make_site(partition=partition, env={})
         for toolchain in load_upstream()['toolchains']:
-            assert set(adapt(recipe(toolchain=(toolchain, '2025a')), site).without) <= loaded
+            assert set(adapt(recipe(toolchain=(toolchain, '2025a')), site).kept_out) <= loaded
 
 
 # --- recipes that need no toolchain

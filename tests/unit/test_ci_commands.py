@@ -17,13 +17,16 @@ import collecting  # noqa: E402
 import drawing  # noqa: E402
 import lumishell  # noqa: E402
 import sixty  # noqa: E402
+import substitutes  # noqa: E402
 from benchmarks import page  # noqa: E402
 from benchmarks.measure import MeasureError, alternating, cost_of  # noqa: E402
 from benchmarks.registry import BENCHMARKS, benchmark, compared, single  # noqa: E402
 
 from lumi_hooks.catalogue import find_recipe  # noqa: E402
+from lumi_hooks.cli.check_data import faults_of  # noqa: E402
 from lumi_hooks.cli.partial import Partial  # noqa: E402
 from lumi_hooks.plan import BUILD, make_plan  # noqa: E402
+from lumi_hooks.recipe import read_recipe  # noqa: E402
 
 
 def test_a_limit_is_kept_or_not():
@@ -116,6 +119,29 @@ def test_recipes_to_draw_are_those_of_python_packages_by_their_generation(tmp_pa
 def test_the_list_before_the_draw_is_upstreams(upstream):
     for name in collecting.listed(collecting.PYTHON):
         assert find_recipe(name, upstream)
+
+
+def test_libraries_whose_source_cannot_be_had_get_recipes_of_the_prefix(upstream, tmp_path):
+    substitutes.write(str(tmp_path), upstream)
+    folder = tmp_path / 'UserRepo' / 'easybuild' / 'easyconfigs' / 'l'
+    path = folder / 'libjpeg-turbo' / 'libjpeg-turbo-3.1.3-GCCcore-14.2.0.eb'
+    ours, theirs = read_recipe(str(path)), read_recipe(find_recipe('libjpeg-turbo-3.1.0-GCCcore-14.2.0.eb', upstream))
+    changed = {key for key in theirs.parameters if theirs.parameters[key] != ours.parameters[key]}
+    assert changed == {'version', 'sources', 'checksums'} and ours.version == '3.1.3'
+    assert ours.parameters['sources'] == ['libjpeg-turbo_3.1.3.orig.tar.gz']
+    tiff = read_recipe(str(folder / 'LibTIFF' / 'LibTIFF-4.7.0-GCCcore-14.2.0.eb'))
+    assert ('Autotools', '20240712') in tiff.parameters['builddependencies']
+    overrides = sorted((tmp_path / 'overrides').iterdir())
+    data = substitutes.substitutes()
+    assert [path.stem for path in overrides] == sorted({**data['dependencies'], **data['untested']})
+    assert not [fault for path in overrides for fault in faults_of(str(path))]
+    for name in substitutes.substitutes()['recipes']:
+        assert any(name in line for line in substitutes.table())
+
+
+def test_a_recipe_whose_source_is_set_in_another_way_is_an_error():
+    with pytest.raises(ValueError, match='x.eb: sources is set 0 times'):
+        substitutes.text_of('x.eb', "components = []\nchecksums = ['a']\n", {'source': 'x.tar.gz', 'sha256': 'b'})
 
 
 class Fake:

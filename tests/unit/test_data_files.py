@@ -296,3 +296,12 @@ def test_every_refusal_has_a_meaning_and_is_documented(code):
     assert REASONS.get(code), f'verdict.REASONS does not say what {code} means'
     with open(os.path.join(os.path.dirname(ROOT), 'docs', 'refusals.md'), encoding='utf-8') as stream:
         assert f'`{code}`' in stream.read(), f'docs/refusals.md does not explain {code}'
+
+
+def test_what_schemas_share_is_used_by_several():
+    """common.schema.json holds nothing that only one schema names, and each name leads somewhere."""
+    texts = {path.name: path.read_text() for path in (Path(ROOT) / 'schemas').glob('*.schema.json')}
+    for name in schemas._read('common')['$defs']:
+        assert sum(f'common.schema.json#/$defs/{name}"' in text for text in texts.values()) > 1, name
+    with pytest.raises(KeyError):
+        schemas._filled({'items': {'$ref': 'common.schema.json#/$defs/nothing'}})

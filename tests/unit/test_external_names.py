@@ -51,11 +51,23 @@ def test_lmod_is_not_asked_for_parts_of_the_toolchain(asked, name):
 def test_without_our_toolchains_their_external_modules_have_no_names(monkeypatch):
     """EasyBuild 5.2.0 wants $EBROOT of each name, and LUMI's own classes set none."""
     metadata = {'name': ['GCC'], 'prefix': 'GCC_PREFIX'}
-    toolchain = SimpleNamespace(tcdeps=[{'external_module': True, 'external_module_metadata': metadata},
-                                        {'name': 'zlib', 'external_module': False}])
-    external_names.leave_out_roots(toolchain)
-    assert toolchain.tcdeps[0]['external_module_metadata'] == metadata
+    found = [{'external_module': True, 'external_module_metadata': metadata},
+             {'name': 'zlib', 'external_module': False}]
+    external_names.leave_out_roots(found)
+    assert found[0]['external_module_metadata'] == metadata
     monkeypatch.setattr(external_names.patches, 'on', lambda feature: feature != 'toolchains')
-    external_names.leave_out_roots(toolchain)
-    assert [dep.get('external_module_metadata') for dep in toolchain.tcdeps] == [{'prefix': 'GCC_PREFIX'}, None]
+    external_names.leave_out_roots(found)
+    assert [dep.get('external_module_metadata') for dep in found] == [{'prefix': 'GCC_PREFIX'}, None]
     assert 'name' in metadata  # which EasyBuild shares between recipes
+
+
+def test_an_extensions_package_gets_its_names_back(monkeypatch):
+    monkeypatch.setattr(external_names.patches, 'on', lambda feature: False)
+    python = {'external_module': True, 'external_module_metadata': {'name': ['Python']}}
+    # build dependencies of several iterations are lists
+    cfg = SimpleNamespace(get_ref={'dependencies': [python], 'builddependencies': [[{}]]}.get)
+    toolchain = SimpleNamespace(tcdeps=None)
+    external_names.enter_extension(SimpleNamespace(master=SimpleNamespace(cfg=cfg), toolchain=toolchain))
+    assert python['external_module_metadata'] == {}
+    external_names.leave_extension()
+    assert python['external_module_metadata'] == {'name': ['Python']}

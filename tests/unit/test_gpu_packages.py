@@ -54,7 +54,7 @@ def test_each_back_end(name, g):
     assert found.toolchain == (entry['compiler']['toolchain'], site.release.cpe)
     assert found.versionsuffix.endswith('-rocm') and 'CUDA' not in found.module
     assert Dependency.external_module(site.release.module('rocm')) in found.dependencies()
-    assert 'rocm' not in found.without and 'craype-accel-amd-gfx90a' not in found.without
+    assert 'rocm' not in found.kept_out and 'craype-accel-amd-gfx90a' not in found.kept_out
     for parameter in ('dependencies', 'builddependencies'):
         for item in found.dependencies(parameter):
             known = None if item.external else treatment(item.name)

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from elves import Place
+from elves import Place, library
 from test_explain import installed
 from test_failed import put as put_failed
 from test_pilot import probe_text
@@ -79,6 +79,12 @@ def world(tmp_path, monkeypatch):
     wrong.program(runpath='/opt/rocm/lib', needs=[wrong.mpi()])
     for name, rows in (('same', [('os.version', '15.6')]), ('other', [('libfabric.version', '1.29.1')])):
         (tmp_path / f'{name}.tsv').write_text(probe_text(rows))
+    for at in (place, wrong):
+        library(at.system / 'opt/cray/pe/mpich/8.1.32/ofi/gnu/12.3/lib-abi-mpich', 'libmpi.so.12',
+                needs=[library(tmp_path / 'gone', 'libgone.so')] if at is wrong else [])
+    (tmp_path / 'tools').mkdir()
+    (tmp_path / 'tools/pkg-config').write_text('#!/bin/sh\necho /opt/cray/libfabric\n')
+    (tmp_path / 'tools/pkg-config').chmod(0o755)
     (tmp_path / 'refused.json').write_text(json.dumps({'name': 'mine', 'recipes': [str(gpu)]}))
     silent = tmp_path / 'silent'
     silent.write_text('#!/bin/sh\nexit 3\n')
@@ -90,13 +96,16 @@ def world(tmp_path, monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     return {'tmp': tmp_path, 'mine': mine, 'recipe': noisy, 'refused': gpu, 'folder': folder, 'old': old,
-            'root': place.root, 'wrong': wrong.root, 'python': sys.executable, 'system': place.system}
+            'root': place.root, 'wrong': wrong.root, 'python': sys.executable, 'system': place.system,
+            'lacking': wrong.system}
 
 
 LUMI = ('LUMI_STACK_VERSION=25.03 LUMI_STACK_PARTITION=C LUMI_EASYBUILD_MODE=user LMOD_CMD=/bin/sh '
         'EASYBUILD_PREFIX={tmp}/p')
 # its modules, and which of them can be loaded
 REMOVE = 'MODULEPATH={tmp}/p/modules/LUMI/25.03/partition/C'
+# a pkg-config that knows libfabric
+TOOLS = 'PATH={tmp}/tools'
 # of each command: arguments (with --json where it has that) and the exit code that they end with
 CASES = [
     ('status', 0, ''), ('status', 2, 'LUMI_STACK_VERSION=99.01'),
@@ -122,6 +131,10 @@ CASES = [
     ('verify', 0, '--system-root {system} {root}'), ('verify', 1, '--system-root / {root} {wrong}'),
     ('verify', 1, '--system-root / {wrong}'), ('verify', 2, '{root} /nonexistent {wrong}'),
     ('verify', 2, '/nonexistent'),
+    ('container-binds', 0, f'LUMI_HOOKS_SYSTEM_ROOT={{system}} {TOOLS}'),
+    ('container-binds', 1, f'LUMI_HOOKS_SYSTEM_ROOT={{lacking}} {TOOLS}'),
+    ('container-binds', 2, f'LUMI_HOOKS_SYSTEM_ROOT={{system}} {TOOLS} {{recipe}}'),
+    ('mpi', 0, '{root}'), ('mpi', 1, '--release 26.03 {root}'), ('mpi', 2, '{recipe}'),
     ('job', 0, 'Thing/1.0-cpeGNU-25.03'), ('job', 2, '--nodes 0 Thing/1.0'),
     ('handtest', 0, '--no-build {recipe}'), ('handtest', 1, '--no-build {recipe} {refused}'),
     ('handtest', 2, '--no-build {recipe} missing.eb'),
@@ -220,6 +233,7 @@ def test_install_runs_nothing_where_one_of_several_is_not_known(world, monkeypat
 @pytest.mark.parametrize('command', ['adapt', 'plan', 'doctor', 'install', 'handtest --no-build', 'survey --jobs 1',
                                      'survey --jobs 2 {mine}'])
 def test_what_a_recipe_prints_is_not_in_the_json(world, monkeypatch, capfd, command):
+    monkeypatch.setattr('lumi_hooks.recipe._parsers', {})  # the same text was run for another of these
     name, *more = command.split()
     _, out, err = run(name, ' '.join([*more, '{recipe}']), world, monkeypatch, capfd, '--json')
     assert parsed(out) and 'a word of the recipe' in err

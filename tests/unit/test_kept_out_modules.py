@@ -134,7 +134,7 @@ def test_left_behind_is_nothing(scope, loaded):
     scope.enter(['cray-mpich'], CRAY)
     scope.after_load(Tool())
     scope.leave()
-    assert 'EBROOTFFTW' not in os.environ and not scope.active and scope.without == ()
+    assert 'EBROOTFFTW' not in os.environ and not scope.active and scope.kept_out == ()
     loaded('cray-mpich/8.1.32')
     tool = Tool()
     scope.after_load(tool)

@@ -207,7 +207,7 @@ def test_scope_of_a_build(world):
     put_recipe(world.upstream, 'Part')
     ec, here = world.read(put_recipe(world.upstream, toolchain=('GCC', '14.2.0')))
     here.enter(ec)
-    assert SCOPE.active and set(SCOPE.without) == {'cray-mpich', 'xpmem', 'cray-libsci'}
+    assert SCOPE.active and set(SCOPE.kept_out) == {'cray-mpich', 'xpmem', 'cray-libsci'}
     here.leave()
     assert not SCOPE.active
     here.enter(world.read(put_recipe(world.upstream, 'Sys', toolchain=('system', 'system')))[0])

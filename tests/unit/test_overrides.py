@@ -224,7 +224,7 @@ def test_patches_and_their_checksums(site_with, recipe, tmp_path):
     # the recipe's other patches keep theirs
     assert found.parameters['checksums'] == ['1' * 64, '2' * 64, {'fix.patch': sums[0]}, {'more.patch': sums[1]},
                                              '3' * 64]
-    assert [os.path.basename(path) for path in found.beside] == ['fix.patch', 'more.patch']
+    assert [os.path.basename(path) for path in found.patches] == ['fix.patch', 'more.patch']
     bare = adapt(recipe("sources = ['a.tgz', 'b.tgz']\n"), site)
     assert bare.parameters['checksums'] == [None, None, {'fix.patch': sums[0]}, {'more.patch': sums[1]}]
     again = adapt(parse_recipe(render(found, parse_recipe)), site)

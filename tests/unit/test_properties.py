@@ -65,7 +65,7 @@ def test_idempotent(path, place):
         return
     again = parse_recipe(render(once, parse_recipe), f'/overlay/{once.filename}')
     twice = adapt(again, site)
-    assert (twice.status, twice.changes, twice.module, twice.without) == (UNCHANGED, (), once.module, once.without)
+    assert (twice.status, twice.changes, twice.module, twice.kept_out) == (UNCHANGED, (), once.module, once.kept_out)
     for name in DEPENDENCY_LISTS:
         assert twice.dependencies(name) == once.dependencies(name)
 
@@ -76,8 +76,8 @@ def test_deterministic(path, place):
     """The same recipe at the same site is the same, read again, with an index of its own."""
     recipe, site = read_recipe(path), site_of(place)
     one, other = adapt(recipe, site), adapt(read_recipe(path), make_site(*place, index=Index((), (), UPSTREAM), env={}))
-    assert (one.status, one.changes, one.refusals, one.without, one.notes, one.parameters) == (
-        other.status, other.changes, other.refusals, other.without, other.notes, other.parameters)
+    assert (one.status, one.changes, one.refusals, one.kept_out, one.notes, one.parameters) == (
+        other.status, other.changes, other.refusals, other.kept_out, other.notes, other.parameters)
     if one.status == ADAPTED:
         assert render(one, parse_recipe) == render(other, parse_recipe)
 

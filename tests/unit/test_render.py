@@ -82,7 +82,7 @@ def test_record(site):
     assert record == record_of(adaptation)
     assert record['source'] == 'Thing-1.0-foss-2025a.eb' and record['sha256'] == adaptation.recipe.sha256
     assert record['rules'] == list(dict.fromkeys(change.rule for change in adaptation.changes))
-    assert record['without'] == list(adaptation.without) and record['library'] == __version__
+    assert record['without'] == list(adaptation.kept_out) and record['library'] == __version__
 
 
 def test_standalone_holds_nothing_of_ours(site):

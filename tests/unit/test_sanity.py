@@ -87,6 +87,26 @@ def test_imports_of_what_uses_mpi_are_left_too(step):
     assert sanity.left(uses_mpi=True) == [{'command': command, 'stdin': '', 'why': 'import'}]
 
 
+@pytest.mark.parametrize('said', [
+    # MPICH 4 and 3.4: amdahl --help asks for its rank first
+    'Attempting to use an MPI routine (internal_Comm_rank) before initializing or after finalizing MPICH',
+    'Attempting to use an MPI routine before initializing MPICH'])
+def test_programs_on_mpi4py_that_use_mpi_at_once(step, monkeypatch, tmp_path, said):
+    """On a login node they count as not checked; inside a job srun starts them with MPI_Init."""
+    (tmp_path / 'amdahl').write_text(f'#!/bin/sh\n[ -n "$MPI4PY_RC_INITIALIZE" ] || exit 0\necho "{said}"; exit 1\n')
+    (tmp_path / 'amdahl').chmod(0o755)
+    assert tried('amdahl --help')[::2] == (0, ['mpi-init'])
+    monkeypatch.setenv('SLURM_JOB_ID', '1')
+    (tmp_path / 'srun').write_text('#!/bin/sh\nshift && exec "$@"\n')
+    (tmp_path / 'srun').chmod(0o755)
+    sanity.begin(APP)
+    assert tried('amdahl --help')[::2] == (0, [])
+    monkeypatch.delenv('MPI4PY_RC_INITIALIZE')
+    monkeypatch.delenv('SLURM_JOB_ID')
+    (tmp_path / 'fds').write_text(f'#!/bin/sh\necho "{said}"; exit 1\n')
+    assert tried('fds')[0] == 1, 'with MPI_Init it is a fault of the program'
+
+
 def test_inside_a_job_srun_starts_it(step, monkeypatch, tmp_path):
     """What does not start by itself there is tried by srun, and then it has to work."""
     monkeypatch.setenv('SLURM_JOB_ID', '1')

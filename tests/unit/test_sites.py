@@ -37,7 +37,6 @@ ORDINARY = {
     'system': 'SYSTEM',
     'cpeAMD': 'a toolchain of HPE\'s compilers', 'cpeCray': 'likewise', 'cpeGNU': 'likewise',
     'MPICH_GPU_SUPPORT_ENABLED': 'a variable of Cray MPICH', '-parallel': 'of cray-parallel-netcdf',
-    'https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html': 'HPE\'s manual',
     'memory': 'English', 'project': 'English', 'projects': 'in addresses of pages', 'software': 'English',
     'sources': 'a parameter of recipes',
     'Perl': 'of the template %(perlver)s', 'threads': 'English', '+': 'a sign', '-': 'a sign', '1': 'a digit',
@@ -323,6 +322,11 @@ def test_a_folder_of_a_site_that_others_could_have_written(what, tmp_path):
             (folder / 'jobs.json').symlink_to(tmp_path / 'open' / 'jobs.json')
     text, code = _dardel(['plan', 'HPCC'], tmp_path, LUMI_HOOKS_SITE_DIR=str(folder))
     assert code == 2 and 'is not read' in text and text.count('\n') == 1, text
+
+
+def test_the_start_of_a_site_is_one_itself(tmp_path):
+    text, code = _dardel(['plan', 'HPCC'], tmp_path, LUMI_HOOKS_SITE='another', CPE_VERSION='25.03')
+    assert code == 0 and 'HPCC/1.5.0-cpeGNU-25.03' in text and not THINGS.search(text)
 
 
 def test_a_new_release_of_a_site_is_data_alone(tmp_path):

@@ -272,6 +272,13 @@ def test_what_is_in_rust_itself_does_not_bring_it(upstream_site, upstream_file, 
     assert found.giants == ('Rust',) and found.brought == large
 
 
+def test_a_program_made_for_salmon_1_gets_salmon_1(upstream_site, upstream_file):
+    """Salmon 2 is another program, in Rust."""
+    plan = make_plan([upstream_file('Trinity-2.15.2-foss-2024a-Java-17.eb')], upstream_site)
+    names = {node.name: node.module for node in plan.of(BUILD)}
+    assert names['Salmon'].startswith('Salmon/1.') and 'Rust' not in names
+
+
 def test_a_recipe_for_gtk_3_gets_the_webkit_for_gtk_3(upstream_site, upstream_file):
     """wxPython 4.2.1 and GTK4 would be two windows' libraries in one program, and GTK4's brings Rust."""
     path = upstream_file('wxPython-4.2.1-foss-2023a.eb')

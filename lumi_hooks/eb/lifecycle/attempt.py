@@ -28,6 +28,7 @@ def main(mark: str, pattern: str, hidden: str, command: str) -> int:
     if code == 0 or not (started or hidden == '1'):
         return code
     if os.environ.get('SLURM_JOB_ID'):
+        os.environ.pop('MPI4PY_RC_INITIALIZE', None)  # a step of a job has MPI_Init
         return run(['srun', '--ntasks=1', 'bash', '-c', command], given, pattern)[0]
     with open(mark, 'wb') as handle:
         handle.write(given or b'')

@@ -13,7 +13,7 @@ from easybuild.tools.version import VERSION as EASYBUILD
 from ... import __version__, quote
 from ...change import Adaptation
 from ...errors import DataError
-from ...files import read_text
+from ...files import read_text, size_in_words
 from ...record import read_record
 from ...record.failed import error_facts, keep
 from ...record.failure import UNKNOWN, Failure, first_error, nearest
@@ -39,7 +39,7 @@ def succeeded(installation, site: Site) -> None:
     except DataError:
         record = None
     if record:
-        took = f' ({sizes(record["size"]["bytes"])}, {record["size"]["inodes"]} files and folders)'
+        took = f' ({size_in_words(record["size"]["bytes"])}, {record["size"]["inodes"]} files and folders)'
     module = installation.module
     _say(f'{module} is in {installation.installdir}{took}; load it with: module load {module}')
 
@@ -120,15 +120,6 @@ def report(module: str, found: Optional[Failure], message: str, change: Optional
         lines.append(f'  the whole log{f", line {found.number}" if found else ""}: {log}')
         lines.append(f'  all of it in one file, for whoever helps you: lumi-eb report {module} --output report.md')
     return lines
-
-
-def sizes(number: float) -> str:
-    """Bytes for reading, in decimal units."""
-    for unit in ('bytes', 'kB', 'MB', 'GB'):
-        if number < 1000 or unit == 'GB':
-            return f'{number:.0f} {unit}' if unit == 'bytes' or number >= 10 else f'{number:.1f} {unit}'
-        number /= 1000
-    raise AssertionError('not reached')
 
 
 def _say(text: str) -> None:

@@ -23,6 +23,8 @@ from . import attempt
 
 # why a command is left: the values of `why` in a record (schemas/record.schema.json)
 LAUNCHED, MPI_INIT, IMPORT = 'launcher', 'mpi-init', 'import'
+# what MPICH says of programs on mpi4py, which come here without MPI_Init (MPI4PY_RC_INITIALIZE=0 in session.py)
+_LEFT_OUT = r'Attempting to use an MPI routine( \(\w+\))? before initializing'
 _IMPORT = re.compile(r'\bpython[\d.]*\b.*\bimport\b', re.DOTALL)
 _HIDES = re.compile(r'2>|&>|\|&')
 _WORDS = re.compile(r'[\s|;&()<>\'"]+')
@@ -94,7 +96,8 @@ def _left() -> List[Dict[str, Any]]:
 
 
 def _pattern() -> str:
-    return next(kind.pattern.pattern for kind in kinds() if kind.name == 'mpi-start')
+    started = next(kind.pattern.pattern for kind in kinds() if kind.name == 'mpi-start')
+    return f'{started}|{_LEFT_OUT}' if os.environ.get('MPI4PY_RC_INITIALIZE') == '0' else started
 
 
 def _hides_mpi(command: str) -> bool:

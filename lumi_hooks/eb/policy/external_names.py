@@ -10,7 +10,7 @@ itself looks at dependencies it asks first whether they are external modules.
 Of a module without metadata EasyBuild asks Lmod, up to eight times, each of them a tenth of a second: of the parts of a
 toolchain that stand for no software (PrgEnv-gnu, craype …) there is nothing to find out.
 """
-from typing import Any
+from typing import Any, Dict, Iterable, List, Tuple
 
 from ...releases import load_machine
 from .. import patches
@@ -31,15 +31,35 @@ def handle_external_module_metadata(original, self, mod_name):
     return found
 
 
-def leave_out_roots(toolchain: Any) -> None:
+# what was left out of the dependencies of an extension's package, until the extension is done
+_left_out: List[Tuple[Dict, Dict]] = []
+
+
+def leave_out_roots(dependencies: Iterable[Dict[str, Any]]) -> List[Tuple[Dict, Dict]]:
     """
-    Without our toolchain classes: leave out the names of a toolchain's external modules, which have no $EBROOT.
+    Without our toolchain classes: leave out the names of external modules, which have no $EBROOT then.
 
     EasyBuild 5.2.0 asks for it and stops (easybuild-framework issue 5106, found on LUMI); later ones go on without it.
+
+    :return: each dependency with its metadata as they were
     """
+    found = [(dep, dep['external_module_metadata']) for dep in dependencies if dep.get('external_module')]
     if patches.on('toolchains'):
-        return
-    for dep in toolchain.tcdeps or ():
-        if dep.get('external_module'):
-            dep['external_module_metadata'] = {key: value for key, value in dep['external_module_metadata'].items()
-                                               if key != 'name'}
+        return []
+    for dep, metadata in found:
+        dep['external_module_metadata'] = {key: value for key, value in metadata.items() if key != 'name'}
+    return found
+
+
+def enter_extension(extension) -> None:
+    """The same for an extension, whose environment is made again from the dependencies of its package."""
+    cfg = extension.master.cfg
+    leave_out_roots(extension.toolchain.tcdeps or ())
+    known = [*cfg.get_ref('dependencies'), *cfg.get_ref('builddependencies')]
+    _left_out.extend(leave_out_roots(dep for dep in known if isinstance(dep, dict)))
+
+
+def leave_extension() -> None:
+    """Templates such as %(pyver)s are made of the names."""
+    while _left_out:
+        dep, dep['external_module_metadata'] = _left_out.pop()

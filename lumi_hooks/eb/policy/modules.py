@@ -20,7 +20,7 @@ class Scope:
     """The modules of the package that is being installed: what is kept out, and what the Cray modules provide."""
 
     def __init__(self):
-        self.without: Tuple[str, ...] = ()
+        self.kept_out: Tuple[str, ...] = ()
         self.provided: Mapping[str, CrayModule] = {}
         self.active = False
         # the environment as the last load of modules left it
@@ -28,13 +28,13 @@ class Scope:
         self._defined: Dict[str, str] = {}
         self._busy = False
 
-    def enter(self, without: Sequence[str], provided: Mapping[str, CrayModule]) -> None:
+    def enter(self, kept_out: Sequence[str], provided: Mapping[str, CrayModule]) -> None:
         """A package for a cpe* toolchain is installed from now on."""
-        self.without, self.provided, self.active = tuple(without), provided, True
+        self.kept_out, self.provided, self.active = tuple(kept_out), provided, True
 
     def leave(self) -> None:
         """It is done, whatever its outcome was."""
-        self.without, self.active = (), False
+        self.kept_out, self.active = (), False
         self._forget(())
 
     def after_load(self, modtool: ModulesTool) -> None:
@@ -44,7 +44,7 @@ class Scope:
         self._busy = True
         try:
             loaded = loaded_modules()
-            unwanted = [name for name in self.without if name in loaded]
+            unwanted = [name for name in self.kept_out if name in loaded]
             if unwanted:
                 modtool.run_module('unload', *unwanted)
                 loaded = loaded_modules()

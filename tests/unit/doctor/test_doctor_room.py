@@ -72,7 +72,7 @@ def test_estimate_grows_with_what_is_built(here, monkeypatch):
     monkeypatch.setattr(room_checks, 'room', lambda path: [Room(10 ** 8, 10 ** 9, 'x')])
     assert says('space', here(packages=[package()] * 4)) == []
     (level, text), = says('space', here(packages=[package()] * 6))
-    assert level == WARNING and '100.0 MB' in text and '6 installations may take 120.0 MB' in text
+    assert level == WARNING and '100 MB' in text and '6 installations may take 120 MB' in text
 
 
 def test_estimate_from_records(here, monkeypatch):

@@ -59,12 +59,12 @@ def test_adapting_is_idempotent(recipe, thing, g):
 
 
 def test_what_does_not_use_rocm_does_not_see_it(recipe, g, site):
-    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).without)
-    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).without)
+    assert {'rocm', 'craype-accel-amd-gfx90a'} <= set(adapt(recipe(), g).kept_out)
+    assert not {'rocm', 'craype-accel-amd-gfx90a', 'craype-accel-host'} & set(adapt(recipe(), site).kept_out)
     found = adapt(recipe("dependencies = [('HIP', '6.4.1')]\n"), g)
-    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.without)
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(found.kept_out)
     # what hands arrays on GPUs to MPI gets GTL by the wrapper, though it holds nothing for a GPU itself
-    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(adapt(recipe(name='mpi4py'), g).without)
+    assert not {'rocm', 'craype-accel-amd-gfx90a'} & set(adapt(recipe(name='mpi4py'), g).kept_out)
 
 
 @pytest.mark.parametrize('here', ['G', 'C'])

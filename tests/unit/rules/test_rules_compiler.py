@@ -68,6 +68,26 @@ def test_rule_compiler_strictness_keeps_what_is_set(recipe, site):
     assert says('compiler-strictness', recipe("easyblock = 'Tarball'\n", toolchain=('foss', '2023a')), site) == []
 
 
+@pytest.mark.parametrize('text, handed', [
+    # Zip 3.0: unix/configure tries its programs without $CFLAGS
+    ('-f unix/Makefile CC="$CC" CFLAGS="$CFLAGS -I." generic_gcc', True),
+    # RECON 1.08, RAxML 8.2.12: their Makefiles set CFLAGS
+    ('CC="$CC"', True), ('-f Makefile.gcc CC="${MPICC}" && rm *.o && make CC="$CC"', True),
+    ('MYCC="$CC"', False), ('CC="$CC-12"', False), ("sed 's/CC=.*/CC=$CC/'", False), ('CC="$CXX"', False)])
+def test_rule_compiler_strictness_where_cflags_do_not_reach(recipe, site, text, handed):
+    old = recipe(f'buildopts = {text!r}\n', toolchain=('GCCcore', '12.3.0'))
+    options, *found = says('compiler-strictness', old, site)
+    flags = options.after['extra_cflags']
+    assert bool(found) is handed
+    for change in found:
+        assert change.parameter == 'buildopts' and change.after.count(flags) == text.count('CC="$')
+        assert change.after.replace(f' {flags}"', '"') == text
+        again = recipe(f'buildopts = {change.after!r}\n', toolchain=('GCCcore', '12.3.0'))
+        assert [item.parameter for item in says('compiler-strictness', again, site)] == ['toolchainopts']
+    new = recipe(f'buildopts = {text!r}\n', toolchain=('GCCcore', '14.2.0'))
+    assert says('compiler-strictness', new, site) == []
+
+
 def test_rule_toolchain_follows_the_site(recipe):
     site = make_site('24.03', 'G', 'cpeAMD', env={})
     assert says('toolchain', recipe(), site)[0].after == {'name': 'cpeAMD', 'version': '24.03'}

@@ -9,11 +9,13 @@ from ruling import BY_ID, says
 from lumi_hooks.adapt import adapt
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package
+from lumi_hooks.plan import make_plan
 from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import known as known_rules
 from lumi_hooks.rules import provided
 from lumi_hooks.rules import python as python_rules
 from lumi_hooks.rules.draft import Draft
+from lumi_hooks.site import make_site
 
 # --- what is known of a package's own dependencies
 
@@ -97,6 +99,13 @@ def test_rule_package_words(recipe, site):
     assert says('package-words', recipe(more, name='Other'), site) == []
 
 
+def test_zips_own_script_compiles_with_the_wrapper(upstream_file, upstream_site):
+    """Its target generic_gcc calls gcc; its script tries programs that GCC 14 refuses, without $CFLAGS."""
+    found = adapt(read_recipe(upstream_file('Zip-3.0-GCCcore-12.3.0.eb')), upstream_site)
+    options = found.parameters['buildopts']
+    assert options.endswith(' generic') and 'CC="$CC -Wno-error=implicit-function-declaration ' in options
+
+
 @pytest.mark.parametrize('name', ['OpenMPI-4.1.6-GCC-13.2.0.eb', 'OpenMPI-5.0.7-GCC-14.2.0.eb'])
 def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     found = adapt(read_recipe(f'{upstream_site.index.upstream[0]}/o/OpenMPI/{name}'), upstream_site)
@@ -105,7 +114,7 @@ def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     assert {'--with-slurm', '--without-ucx', '--without-cuda'} <= set(words)
     needs = {item.name for item in found.dependencies()}
     # libevent without PMIx would stop its easyblock
-    assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.without
+    assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.kept_out
     assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
 
 
@@ -133,3 +142,29 @@ def test_h5py_leaves_the_module_of_numpy_2_out_with_numpy_1_alone(recipe, site, 
 def test_options_that_easybuild_does_not_take_stay(odd):
     assert known_rules._with(odd, '-DX=ON') == odd
     assert known_rules._with(['-DY=1', None], '-DX=ON') == ['-DY=1 -DX=ON', '-DX=ON']
+
+
+@pytest.mark.parametrize('name', ['NASM', 'Yasm', 'gperf', 'pkgconf'])
+def test_R13_tools_for_building_are_not_loaded_with_the_software(recipe, name):
+    """libjpeg-turbo of 2025a loads NASM: buildtools/25.09 stood beside buildtools/25.09-CMake3 in 1,296 plans."""
+    site = make_site('25.09', env={})
+    kept = adapt(recipe(f"dependencies = [({name!r}, '2.0'), ('zlib', '1.3.1')]\n"
+                        "builddependencies = [('CMake', '3.31.3')]\n"), site)
+    assert 'buildtools' not in [item.name for item in kept.dependencies()]
+    tool, = kept.dependencies('builddependencies')
+    assert (tool.name, tool.versionsuffix) == ('buildtools', '-CMake3')
+
+
+def test_a_tool_that_software_starts_stays(recipe, site):
+    """Octave's help is made by makeinfo."""
+    kept = adapt(recipe("dependencies = [('makeinfo', '6.8')]\n"), site)
+    assert 'buildtools' in [item.name for item in kept.dependencies()]
+
+
+def test_pytorch_without_the_ffmpeg_that_it_no_longer_reads(upstream_file, upstream_index):
+    """With it, and torchvision's of another major version, 59 plans of release 24.03 were refused."""
+    site = make_site('24.03', index=upstream_index, env={})
+    for name, there in (('PyTorch-2.6.0-foss-2024a.eb', False), ('PyTorch-2.1.2-foss-2023a.eb', True)):
+        kept = adapt(read_recipe(upstream_file(name)), site)
+        assert ('FFmpeg' in [item.name for item in kept.dependencies()]) is there, name
+    assert not make_plan([upstream_file('accelerate-0.33.0-foss-2023a.eb')], site).refused

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rules of what the Cray PE provides, and of one version of a library in a release."""
+import subprocess
+
 import pytest
 from ruling import says
 from writing import put_module
@@ -297,9 +299,30 @@ def test_R20_netcdf4_python_starts_no_mpi_and_loads_no_flavour(upstream_site, up
     found = adapt(read_recipe(upstream_file('netcdf4-python-1.7.2-foss-2025a.eb')), upstream_site)
     run, build = ({item.name for item in found.dependencies(name)} for name in ('dependencies', 'builddependencies'))
     assert 'cray-netcdf' in build and not any('netcdf' in name or 'hdf5' in name for name in run)
+    assert 'cURL' not in run, 'six modules, for a static netCDF alone'
     plan = make_plan([upstream_file('AmberTools-25.2-foss-2025a.eb')], upstream_site)
     loaded = loaded_with(plan.nodes)[plan.targets[0]]
     assert {name.split('/')[0] for name in loaded if 'cray-netcdf' in name} == {'cray-netcdf-hdf5parallel'}
+
+
+def test_netcdf4_python_is_compiled_with_the_netcdf_of_the_cray_pe(upstream_site, upstream_file, tmp_path):
+    """Found by building it: its header takes 4.9.0 for 4.9.1, which has nc_rc_get and names its filters."""
+    found = adapt(read_recipe(upstream_file('netcdf4-python-1.7.2-foss-2025a.eb')), upstream_site)
+    header = tmp_path / 'include' / 'netcdf-compat.h'
+    header.parent.mkdir()
+    header.write_text('#if NC_VERSION_GE(4, 9, 0)\n#define HAS_NCRCSET 1\n#else\n'
+                      'static inline const char *nc_rc_get(const char* key) { return NC_EINVAL; }\n#endif\n'
+                      '#if NC_VERSION_GE(4, 9, 0)\n#define HAS_NCFILTER 1\n#endif\n'
+                      '# ifndef NC_HAS_BZ2\n# ifndef NC_HAS_SZIP\n')
+    edit = found.parameters['exts_default_options']['preinstallopts']
+    subprocess.run(['bash', '-c', f'{edit}true'], cwd=tmp_path, check=True)
+    assert header.read_text() == (
+        '#if NC_VERSION_GE(4, 9, 1)\n#define HAS_NCRCSET 1\n#else\n'
+        'static inline const char *nc_rc_get(const char* key) { return 0; }\n#endif\n'
+        '#if NC_VERSION_GE(4, 9, 0)\n#define HAS_NCFILTER 1\n#endif\n'
+        '# if !defined(NC_HAS_BZ2) && !NC_VERSION_GE(4, 9, 0)\n# ifndef NC_HAS_SZIP\n')
+    older = adapt(read_recipe(upstream_file('netcdf4-python-1.6.4-foss-2023a.eb')), upstream_site)
+    assert not older.parameters.get('exts_default_options')
 
 
 @pytest.mark.parametrize('name', ['FreeRDP-server3-3.25.0-GCCcore-14.3.0.eb', 'Qt6-6.9.3-GCCcore-14.3.0.eb'])

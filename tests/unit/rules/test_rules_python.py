@@ -7,6 +7,7 @@ from ruling import says
 
 from lumi_hooks import requirements
 from lumi_hooks.adapt import adapt
+from lumi_hooks.backends import stands_for
 from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.index import parse_filename
 from lumi_hooks.recipe import read_recipe
@@ -175,7 +176,7 @@ OURS, NEWER = '-cray-python3.11', '-cray-python3.11-setuptools80'
     ("easyblock = 'CargoPythonPackage'\ndependencies = [('Python', '3.13.5')]\n", [NEWER]),
     # what it holds is not built beside it, and comes in the same variant
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.13.5')]\nbuilddependencies = [('hatchling', '1.27'), "
-     "('poetry', '2.1'), ('Cython', '3.0'), ('setuptools', '80.9')]\n", [NEWER]),
+     "('poetry', '2.1'), ('Cython', '3.1'), ('setuptools', '80.9')]\n", [NEWER]),
     ("easyblock = 'CMakeMake'\nbuilddependencies = [('Python', '3.12.3'), ('pybind11', '2.11.1')]\n", [OURS]),
     # another major version of what sources are written for is built
     ("easyblock = 'PythonPackage'\ndependencies = [('Python', '3.12.3')]\n"
@@ -221,11 +222,20 @@ def test_B3_cython_of_the_major_version_that_the_recipe_was_made_with(upstream_f
         == ([version] if version else [])
 
 
-@pytest.mark.parametrize('asked, stands', [('0.29.33', False), ('3.0.10', True), ('3.2.4', True)])
-def test_B3_the_build_back_ends_hold_cython_3(recipe, upstream_site, asked, stands):
-    found = adapt(recipe(f"builddependencies = [('Cython', {asked!r})]\n"), upstream_site)
+@pytest.mark.parametrize('asked, python, built', [
+    ('0.29.33', '3.12.3', '0.29.37'), ('3.0.10', '3.12.3', None), ('3.2.4', '3.12.3', '3.1.2'),
+    ('3.2.4', '3.13.5', None), ('3.0.10', '3.13.5', '3.0.10')])
+def test_B3_each_variant_of_the_build_back_ends_holds_a_cython(recipe, upstream_site, asked, python, built):
+    """pandas 2.2, which is written for Cython 3.0, does not compile with 3.1: SciPy-extras could not be built."""
+    found = adapt(recipe("easyblock = 'PythonPackage'\n" + f"dependencies = [('Python', {python!r})]\n"
+                         f"builddependencies = [('Cython', {asked!r})]\n"), upstream_site)
     names = {item.name: item.version for item in found.dependencies('builddependencies')}
-    assert ('Python-build-backends' in names, names.get('Cython')) == (stands, None if stands else '0.29.37')
+    assert 'Python-build-backends' in names and names.get('Cython') == built
+    suffixes = ('', '-setuptools80')
+    held = {suffix: stands_for(suffix)['Cython'] for suffix in suffixes}
+    assert [version[:4] for version in held.values()] == ['3.0.', '3.1.']
+    # spglib 2.5 writes its licence files as a table, which 0.11 rejects
+    assert [stands_for(suffix)['scikit-build-core'][:5] for suffix in suffixes] == ['0.10.', '0.11.']
 
 
 # --- rust-binary
