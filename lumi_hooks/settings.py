@@ -25,6 +25,7 @@ SETTINGS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
     'PREFIXES': ('your stack of prefixes', ()),
     'OVERRIDES': ('folders with overrides of recipes', ()),
     'ALLOW': ('software that may lack checksums, and that may download while it is built', ()),
+    'MOUNT': ('how the image of a packed environment is mounted', ('fuse', 'singularity', 'say')),
     'PATCHES': ('how EasyBuild\'s functions are replaced', ('off', 'untested')),
     'NETWORK': ('the way that keeps builds off the network', ('notification', 'sockets', 'namespace', 'open')),
     'KEEP_ENVIRONMENT': ('variables of your shell that builds may see', ()),

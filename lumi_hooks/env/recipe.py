@@ -3,7 +3,7 @@
 import pprint
 from typing import Any, Mapping, Tuple
 
-from .. import quote
+from .. import quote, sites
 
 EASYBLOCK = 'LumiEnvironment'
 # below an installation: its lock and its spec
@@ -26,7 +26,7 @@ def recipe_text(generation: int, lock: Mapping[str, Any], spec: Tuple[str, str])
     known = {item['module']: item for item in lock['modules']}
     values = [
         ('easyblock', EASYBLOCK), ('name', lock['name']), ('version', str(generation)),
-        ('homepage', 'https://docs.lumi-supercomputer.eu/software/installing/easybuild/'),
+        ('homepage', sites.link('easybuild')),
         ('description', _description(lock)),
         ('toolchain', {'name': 'system', 'version': 'system'}),
         ('dependencies', [_dependency(known[module]) for module in parts]),

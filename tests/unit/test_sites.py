@@ -73,6 +73,7 @@ def test_no_value_of_a_site_occurs_in_the_core():
 
 # what keeps LUMI's name in the code: names in data and programs' output, which stay
 NAMES = {'lumi': 'easybuild/lumi/record.json, whose recipe it is, and a key of --json',
+         'LumiEnvironment': 'our easyblock of environments',
          **{f'.lumi_{name}': 'a file of toolchains/'
             for name in ('cpegnu', 'cpecray', 'cpeaocc', 'cpeamd', 'toolchains')}}
 
