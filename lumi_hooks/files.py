@@ -94,6 +94,16 @@ def size_in_words(number: float) -> str:
     return f'{number:,.0f} GB' if number >= 10 else f'{number:.1f} GB'
 
 
+def count_in_words(number: int, thing: str) -> str:
+    """
+    How many there are of something, for reading.
+
+    >>> count_in_words(1, 'module'), count_in_words(2300, 'file'), count_in_words(0, 'error')
+    ('1 module', '2,300 files', 'no errors')
+    """
+    return f'{f"{number:,}" if number else "no"} {thing}{"" if number == 1 else "s"}'
+
+
 def names_in(folder: str) -> List[str]:
     """Names of what is in a folder, sorted; none where it is missing, or closed to this user."""
     try:

@@ -15,7 +15,7 @@ from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
 from ..env.spec import Spec, draft, read_spec, spec_file, without_python, write_spec
 from ..errors import DataError, LumiHooksError, SiteError
-from ..files import read_text, write_atomic
+from ..files import count_in_words, read_text, write_atomic
 from ..plan import BUILD
 from ..prefix import held
 from ..prefix.overrides import VARIABLE as OVERRIDES
@@ -210,7 +210,8 @@ def _note_lock(spec: Spec, prepared: Prepared) -> None:
 def _show_plan(prepared: Prepared) -> None:
     lock, plan = prepared.lock, prepared.plan
     modules, packages = totals(lock)
-    print(quote.line(f'{lock["name"]}: {modules} modules' + (f', {packages} Python packages' if packages else '')
+    print(quote.line(f'{lock["name"]}: {count_in_words(modules, "module")}'
+                     + (f', {count_in_words(packages, "Python package")}' if packages else '')
                      + f', for release {lock["release"]}, partition {lock["partition"]}'))
     for text in prepared.changes:
         print(quote.line(f'  {text}'))
@@ -241,7 +242,7 @@ def _list(options: argparse.Namespace) -> int:
         print(quote.line(f'there is no environment in {site.prefix}: "lumi-eb env create" makes one'))
         return 0
     rows = [[bold(item.module) if item.default else item.module, 'default' if item.default else '',
-             f'{totals(item.lock)[0]} modules', f'{totals(item.lock)[1]} Python packages',
+             *map(count_in_words, totals(item.lock), ('module', 'Python package')),
              f'{item.size[0] / 1e6:,.1f} MB', f'{item.size[1]:,} inodes', item.finished[:10]] for item in found]
     Output().table(rows)
     return 0

@@ -4,6 +4,7 @@ import pprint
 from typing import Any, Mapping, Tuple
 
 from .. import quote, sites
+from ..files import count_in_words
 
 EASYBLOCK = 'LumiEnvironment'
 # below an installation: its lock and its spec
@@ -52,6 +53,6 @@ def _description(lock: Mapping[str, Any]) -> str:
     """What the module's help says."""
     said = lock['description'] or f'The environment {lock["name"]}'
     modules = ', '.join(lock['targets']) or 'no modules'
-    python = f'; {len(lock["python"]["pins"])} Python packages' if lock['python']['pins'] else ''
+    python = f'; {count_in_words(len(lock["python"]["pins"]), "Python package")}' if lock['python']['pins'] else ''
     steps = f'; steps: {", ".join(lock["steps"])}' if lock['steps'] else ''
     return quote.line(f'{said}: {modules}{python}{steps}')[:_LONGEST]

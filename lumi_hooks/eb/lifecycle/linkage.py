@@ -19,6 +19,7 @@ from easybuild.tools.config import build_option, build_path, install_path
 
 from ... import runpaths
 from ...data import ROOT
+from ...files import count_in_words
 from ...quote import terminal
 from ...site import Site
 from ...verify import policy
@@ -78,7 +79,7 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
                                   if locations.is_build(expand([folder], one.file)[0]) == of_build]] if folders}
         if files:
             folders = ', '.join(sorted({folder for gone in files.values() for folder in gone}))
-            print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of {_count(len(files), "file")}: '
+            print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of {count_in_words(len(files), "file")}: '
                                f'{folders}'), log=_log, silent=build_option('silent'))
     return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
 
@@ -101,8 +102,8 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     warnings = [one for one in report['findings'] if one['severity'] != 'error']
     for finding in report['findings']:
         _log.info('verify: %s', finding)
-    print_msg('lumi-hooks: verified %s: %s, %s%s', _count(report['elf'], 'ELF file'), _count(len(errors), 'error'),
-              _count(len(warnings), 'warning'),
+    print_msg('lumi-hooks: verified %s: %s, %s%s', count_in_words(report['elf'], 'ELF file'), count_in_words(len(errors), 'error'),
+              count_in_words(len(warnings), 'warning'),
               f' (lumi-eb verify {easyblock.full_mod_name} shows them)' if warnings and not errors else '', log=_log,
               silent=build_option('silent'))
     if errors:
@@ -113,7 +114,7 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
             rules = ', '.join(dict.fromkeys(one['rule'] for one in errors))
             raise EasyBuildError('lumi-hooks: what was installed for %s is not linked as it has to be here: %s of '
                                  'lumi-eb verify (%s), with files and fixes above and in the log (%s=%s lets it pass)',
-                                 easyblock.full_mod_name, _count(len(errors), 'error'), rules, SWITCH, WARN)
+                                 easyblock.full_mod_name, count_in_words(len(errors), 'error'), rules, SWITCH, WARN)
     return report
 
 
@@ -155,10 +156,6 @@ def _run(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict
         return None
 
 
-def _count(number: int, name: str) -> str:
-    return f'{number or "no"} {name}{"" if number == 1 else "s"}'
-
-
 def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:
     """Findings for reading: the same one of several files once, with the first one's fix."""
     same: Dict[Tuple[str, str], List[Dict[str, str]]] = {}
@@ -167,7 +164,7 @@ def _lines(findings: List[Dict[str, Any]], root: str) -> List[str]:
     lines = []
     for (rule, found), group in list(same.items())[:SHOWN]:
         file = os.path.relpath(group[0]['file'], root)
-        more = f' and {_count(len(group) - 1, "more file")}' if len(group) > 1 else ''
+        more = f' and {count_in_words(len(group) - 1, "more file")}' if len(group) > 1 else ''
         lines.append(terminal(f'  * {file}{more}: [{rule}] {found}'))
         lines.append(terminal(f'    fix: {group[0]["mend"]}'))
     if len(same) > SHOWN:
