@@ -79,8 +79,9 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
                                   if locations.is_build(expand([folder], one.file)[0]) == of_build]] if folders}
         if files:
             folders = ', '.join(sorted({folder for gone in files.values() for folder in gone}))
-            print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of {count_in_words(len(files), "file")}: '
-                               f'{folders}'), log=_log, silent=build_option('silent'))
+            print_msg(terminal(f'lumi-hooks: took folders {why} out of the run paths of '
+                               f'{count_in_words(len(files), "file")}: {folders}'), log=_log,
+                      silent=build_option('silent'))
     return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
 
 
@@ -102,8 +103,8 @@ def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[
     warnings = [one for one in report['findings'] if one['severity'] != 'error']
     for finding in report['findings']:
         _log.info('verify: %s', finding)
-    print_msg('lumi-hooks: verified %s: %s, %s%s', count_in_words(report['elf'], 'ELF file'), count_in_words(len(errors), 'error'),
-              count_in_words(len(warnings), 'warning'),
+    print_msg('lumi-hooks: verified %s: %s, %s%s', count_in_words(report['elf'], 'ELF file'),
+              count_in_words(len(errors), 'error'), count_in_words(len(warnings), 'warning'),
               f' (lumi-eb verify {easyblock.full_mod_name} shows them)' if warnings and not errors else '', log=_log,
               silent=build_option('silent'))
     if errors:
