@@ -93,6 +93,7 @@ def fetch(pins: Iterable[Pin], folder: str, python: str = '') -> None:
     :raises LumiHooksError: one can't be had, or is not what was locked
     """
     os.makedirs(folder, exist_ok=True)
+    stored.tidy(folder)  # also where an earlier fetch was killed with its last file in place
     missing = [pin for pin in pins if not _is_there(pin, folder)]
     while missing:
         # pip takes one version of a name at a time

@@ -379,3 +379,13 @@ def test_users_own_packages_and_folders_do_not_matter(index, made, monkeypatch, 
     monkeypatch.setenv('PIP_USER', '1')
     _, target = made('alpha')
     assert (site(target) / 'alpha').is_dir() and not (tmp_path / 'elsewhere').exists()
+
+
+def test_a_fetch_that_was_killed_at_its_very_end_leaves_nothing(index, made, tmp_path):
+    """Its last file was in place, so that the next one fetches nothing."""
+    index.wheel('package', '1.0')
+    pins, _ = made('package')
+    (tmp_path / 'cache/.part-0123').mkdir()
+    (tmp_path / 'cache/.part-0123.lock').touch()
+    wheels.fetch(pins, str(tmp_path / 'cache'), sys.executable)
+    assert [path.name for path in (tmp_path / 'cache').iterdir()] == [pin.filename for pin in pins]
