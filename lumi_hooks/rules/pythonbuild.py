@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What upstream's Python brings besides Python, and cray-python does not: to build packages, and for them to run."""
+import re
 from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
@@ -21,8 +22,11 @@ from .base import rule
 from .carried import members
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import brought, setuptools_variant, stand_in
+from .texts import in_commands
 
 RUN_TIME = 'python-run-time'
+# sed -i 's/license = "MIT"/license = {text = "MIT"}/' pyproject.toml &&
+_AS_TABLE = re.compile(r"""sed -i (['"])(?:(?!\1 ).)*\{ ?text = (?:(?!\1 ).)*\1 pyproject\.toml\s*&& ?""")
 
 
 @lru_cache(maxsize=None)
@@ -69,6 +73,10 @@ def python_build_tools(draft: Draft, site: Site):
         newer = f': {facts["reason"]}' if variant else ''
         yield Change('builddependencies', None, tools, 'python-build-tools',
                      f'what upstream\'s Python brings for building packages{newer}', facts.get('link'))
+    for parameter, before, after in in_commands(draft, lambda text: _AS_TABLE.sub('', text)) if variant else ():
+        yield Change(parameter, before, after, 'python-build-tools', 'build back ends since PEP 639 read a licence as '
+                     'the project writes it, and reject the table of their predecessors next to license-files',
+                     'https://peps.python.org/pep-0639/')
     cython = Dependency('Cython', brought(python, site).get('cython') or _bundled(draft, site).get('cython', ''))
     bound, named = package('Cython')['version'], {item.name for item in _present(draft)}
     if cython.version and not same_era('Cython', cython.version, stands_for(variant)['Cython']) \

@@ -264,3 +264,14 @@ def test_rule_rust_binary_is_one_module_for_all_that_is_loaded_together(recipe, 
     text = "builddependencies = [('Rust', '1.75.0'), ('maturin', '1.4.0', '-Rust-1.75.0')]\n"
     change, = says('rust-binary', recipe(text), upstream_site)
     assert change.after.version == '1.75.0'
+
+
+@pytest.mark.parametrize('filename, stays', [
+    ('Flask-3.1.1-GCCcore-14.2.0.eb', False), ('PuLP-3.3.0-foss-2025a.eb', False), ('neo-0.14.5-foss-2025b.eb', False),
+    # the back ends of its time read the table
+    ('igv-reports-1.16.3-GCC-13.3.0.eb', True)])
+def test_a_licence_is_read_as_the_project_writes_it(upstream_file, upstream_site, filename, stays):
+    """flit-core 3.12 rejects a table next to license-files: Flask did not build."""
+    found = adapt(read_recipe(upstream_file(filename)), upstream_site)
+    values = [str(found.parameters.get(name)) for name in ('preinstallopts', 'exts_list')]
+    assert any('{text = ' in value or '{ text = ' in value for value in values) is stays
