@@ -207,10 +207,12 @@ def test_the_module_makes_plain_eb_adapt(fresh):
 def test_the_module_says_what_has_to_be_loaded_or_set_first(fresh):
     use = f'module load LUMI/25.03 partition/C; module use {fresh.hooks.parents[1]}/modulefiles; module load lumi-hooks'
     done = fresh.run(use, load=False)
-    assert done.returncode == 1 and 'load EasyBuild-user first' in ' '.join(done.stdout.split())
+    first = 'set EasyBuild up first'
+    said = ' '.join(done.stdout.split())
+    assert done.returncode == 1 and f'{first}: module load LUMI partition/C EasyBuild-user' in said
     done = fresh.run(use, load=False, EBU_USER_PREFIX='')
     said = ' '.join(done.stdout.split())
-    assert done.returncode == 1 and 'EBU_USER_PREFIX is empty' in said and 'load EasyBuild-user first' not in said
+    assert done.returncode == 1 and 'EBU_USER_PREFIX is empty' in said and first not in said
 
 
 @pytest.mark.parametrize('easybuild', ['5.1.2', '5.2.0', '5.4.1'])
