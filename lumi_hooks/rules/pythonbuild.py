@@ -19,7 +19,7 @@ from ..selection import choose_version, same_era
 from ..site import Site
 from ..versions import version_key
 from .base import rule
-from .carried import members
+from .carried import members, rest_of, stand_ins
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import brought, setuptools_variant, stand_in
 from .texts import in_commands
@@ -127,6 +127,25 @@ def python_run_time(draft: Draft, site: Site):
         why = stated or dict(extras, reason=f'it needs {", ".join(sorted(lacking))}, by its own metadata' if complete
                              else extras['reason'])
         yield from _added(draft, site, extras['module'], why['reason'], why.get('link'))
+    yield from _scientific(draft, site, needed)
+
+
+def _scientific(draft: Draft, site: Site, needed: Mapping[str, str]) -> Iterator[Change]:
+    """
+    What a recipe needs of SciPy-bundle's members without naming it: upstream's recipe of Seaborn has pandas by way of
+    matplotlib, whose own recipe here needs no more than cray-python carries.
+    """
+    found = treatment('SciPy-bundle')
+    rest = rest_of(found, site) if found else None
+    if not found or not rest or {rest.name, 'SciPy-bundle'} & {item.name for item in draft.recipe.dependencies()}:
+        return
+    lacking = [name for name, least in sorted(needed.items())
+               if name in {*found.base, *members(rest, site)} and not _carries(site, name, least)]
+    if lacking:
+        bundle = Dependency('SciPy-bundle', choose_version(Dependency('SciPy-bundle', ''), site).version)
+        module = rest if rest in stand_ins(draft, site, bundle, found)[0] else bundle
+        yield from _added(draft, site, module.name, f'it needs {", ".join(lacking)}, by its own metadata, which '
+                          'upstream\'s recipe has by way of another dependency', None)
 
 
 def _carries(site: Site, name: str, least: str) -> bool:

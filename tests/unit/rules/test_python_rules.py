@@ -22,6 +22,7 @@ def run_time(found):
 
 
 EXTRAS = [('dependencies', 'Python-extras')]
+SCIENCE = PIP.replace("')]", "'), ('SciPy-bundle', '2025.07')]")
 
 
 @pytest.mark.parametrize('name, more, added', [
@@ -42,9 +43,9 @@ EXTRAS = [('dependencies', 'Python-extras')]
     ('mpi4py', PIP, False), ('hatchling', PIP, True), ('scikit-build-core', PIP, True),
     # by its own metadata: nothing; packaging
     ('networkx', PIP.replace('PythonPackage', 'PythonBundle') + "exts_list = [('networkx', '3.5')]\n", False),
-    ('Mine', PIP.replace('PythonPackage', 'PythonBundle') + "exts_list = [('xarray', '2025.7.0')]\n", True),
+    ('Mine', SCIENCE.replace('PythonPackage', 'PythonBundle') + "exts_list = [('xarray', '2025.7.0')]\n", True),
     # it brings itself what its packages need
-    ('Mine', PIP.replace('PythonPackage', 'PythonBundle')
+    ('Mine', SCIENCE.replace('PythonPackage', 'PythonBundle')
      + "exts_list = [('packaging', '25.0'), ('xarray', '2025.7.0')]\n", True),
     ('Mine', PIP.replace('PythonPackage', 'PythonBundle')
      + "exts_list = [('pyproject-metadata', '0.9.1'), ('pycparser', '2.22')]\n", True),
@@ -61,7 +62,7 @@ def test_rule_python_run_time(recipe, upstream_site, name, more, added):
     assert not run_time(adapt(recipe(more, name=name), replace(upstream_site, disabled=frozenset({'python-run-time'}))))
 
 
-XARRAY = "easyblock = 'PythonBundle'\ndependencies = [('Python', '3.13.5')]\nexts_list = [('xarray', '2025.7.0')]\n"
+XARRAY = SCIENCE.replace('PythonPackage', 'PythonBundle') + "exts_list = [('xarray', '2025.7.0')]\n"
 
 
 def test_rule_python_run_time_takes_what_cray_python_carries(recipe, upstream_site, monkeypatch):

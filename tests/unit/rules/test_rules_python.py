@@ -275,3 +275,15 @@ def test_a_licence_is_read_as_the_project_writes_it(upstream_file, upstream_site
     found = adapt(read_recipe(upstream_file(filename)), upstream_site)
     values = [str(found.parameters.get(name)) for name in ('preinstallopts', 'exts_list')]
     assert any('{text = ' in value or '{ text = ' in value for value in values) is stays
+
+
+@pytest.mark.parametrize('filename, module', [
+    ('Seaborn-0.13.2-gfbf-2024a.eb', 'SciPy-extras'), ('ExtremeLy-2.3.0-foss-2022a.eb', 'SciPy-extras'),
+    # cray-python's numpy is older than it says
+    ('pymatgen-2025.6.14-foss-2024a.eb', 'SciPy-bundle')])
+def test_what_a_recipe_gets_by_way_of_another_is_there(upstream_file, upstream_site, filename, module):
+    """Upstream's Seaborn has pandas from matplotlib's SciPy-bundle; here matplotlib needs none: it did not build."""
+    recipe = read_recipe(upstream_file(filename))
+    assert not [item for item in recipe.dependencies() if item.name.startswith('SciPy')]
+    found = adapt(recipe, upstream_site)
+    assert [item.name for item in found.dependencies('dependencies') if item.name.startswith('SciPy')] == [module]
