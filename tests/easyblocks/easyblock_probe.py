@@ -74,7 +74,7 @@ def load_packages(root):
     importlib.import_module('lumi_hooks.eb.policy.external_names')
     patches = importlib.import_module('lumi_hooks.eb.patches')
     patches._session = types.SimpleNamespace(site=site)
-    patches.place('names')
+    patches.put_in_place('names')
     metadata = build_option('external_modules_metadata')
     for module in site.cray.values():
         metadata[module.full_name] = {'name': list(module.provides), 'prefix': module.prefix,

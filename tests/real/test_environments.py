@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ROOT
+from .conftest import ROOT, Lumi
 from .faults import User, base_folder, remove
 
 LUMI_EB = shlex.quote(str(ROOT / 'bin' / 'lumi-eb'))
@@ -20,9 +20,15 @@ SPEC = 'name: my-md\nrelease: "25.03"\npartitions: [C]\nrecipes: [lz4, mpi4py-4.
 RANKS = 'from mpi4py import MPI; c = MPI.COMM_WORLD; print("rank", c.rank, "of", c.allreduce(1))'
 
 
+pytestmark = pytest.mark.long
+
+
 @pytest.fixture(scope='module')
-def made(lumi):
-    """A shell with my-md/1 installed."""
+def made(standin, sources, upstream, tmp_path_factory):
+    """A shell with my-md/1 installed, into a prefix of its own: other tests count what gets installed."""
+    base = tmp_path_factory.mktemp('environments')
+    (base / 'home').mkdir()
+    lumi = Lumi(standin, sources, upstream, base / 'EasyBuild', base / 'home')
     Path(lumi.home, 'my-md.yaml').write_text(SPEC.format(value=42))
     done = env(lumi, 'create my-md.yaml --yes', timeout=1500)
     assert 'my-md/1 is installed' in done.stdout
@@ -230,7 +236,6 @@ def tiny(user, value):
     user.own(user.base / 'home')
 
 
-@pytest.mark.long
 @pytest.mark.parametrize('moment', MOMENTS)
 def test_killed_the_earlier_one_loads_and_a_rerun_completes(user, moment):
     """Of a create in the first case, of updates in the others."""

@@ -81,7 +81,7 @@ def test_an_error_stops_the_installation_before_the_module(fresh, tmp_path):
 
 def test_what_is_right_passes_and_its_module_tells_where_libraries_lie(fresh, tmp_path):
     done = fresh.eb(str(recipe(tmp_path)))
-    assert '== lumi-hooks: verified 1 ELF files: no errors, no warnings' in done.stdout
+    assert '== lumi-hooks: verified 1 ELF file: no errors, no warnings' in done.stdout
     code, (report,) = verify(fresh, MODULE)
     assert (code, report['findings']) == (0, [])
     summary = report['summary']

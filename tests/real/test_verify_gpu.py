@@ -41,7 +41,7 @@ def test_a_program_for_another_gpu_is_stopped_and_the_right_one_passes(gpu, tmp_
     path.write_text(RECIPE.replace('%GPU%', 'gfx90a').replace(
         '%GTL%', '$PE_MPICH_GTL_DIR_amd_gfx90a $PE_MPICH_GTL_LIBS_amd_gfx90a'))
     done = gpu.eb(str(path))
-    assert 'verified 1 ELF files: no errors, no warnings' in done.stdout
+    assert 'verified 1 ELF file: no errors, no warnings' in done.stdout
     folder = gpu.software('kernel', '1.0-cpeGNU-25.03')
     summary = json.loads((folder / FILE).read_text())['linkage']['summary']
     # by the project's reader and by another one
