@@ -84,11 +84,13 @@ def as_user(place, command, **env):
 MOUNTS = 'grep -c fuse.squashfuse /proc/mounts'
 
 
+# it is tried again every two seconds where something was still busy
+GONE = 'for i in $(seq 100); do grep -q fuse.squashfuse /proc/mounts || break; sleep 0.1; done'
 WAIT = 'for i in $(seq 100); do grep -q fuse.squashfuse /proc/mounts && break; sleep 0.1; done'
 
 
 def test_a_program_runs_and_nothing_stays_mounted(place):
-    told = as_user(place, f'unshare -Ur true; program a; echo "exit $?"; sleep 1; {MOUNTS}; ls {place}/env | wc -l')
+    told = as_user(place, f'unshare -Ur true; program a; echo "exit $?"; {GONE}; {MOUNTS}; ls {place}/env | wc -l')
     assert told.splitlines() == ['unshare: unshare failed: No space left on device', f'4 of {place}/env/bin/program',
                                  'exit 2', '0', '0']
 
@@ -96,20 +98,20 @@ def test_a_program_runs_and_nothing_stays_mounted(place):
 def test_ranks_of_a_node_share_one_mount(place):
     """The last one to end lets it go: also where the one that mounted it ended first."""
     told = as_user(place, 'LUMI_HOOKS_MOUNT=say waits 1 & sleep 0.3; for n in 1 2 3 4 5 6; do waits 3 & done; sleep 2; '
-                          f'{MOUNTS}; ps -u {USER} -o args= | grep -c "^[^ ]*squashfuse_ll {place}"; wait; sleep 1; '
-                          f'{MOUNTS}')
+                          f'{MOUNTS}; ps -u {USER} -o args= | grep -c "^[^ ]*squashfuse_ll {place}"; wait; '
+                          f'{GONE}; {MOUNTS}')
     lines = told.splitlines()
     assert lines.count('started') == lines.count('data') == 7
     assert 'waits: mounted by fuse' in lines and lines[-1] == '0' and lines.count('1') == 2, told
 
 
 def test_many_start_at_once(place):
-    told = as_user(place, f'for n in $(seq 16); do program & done; wait; sleep 1; {MOUNTS}')
+    told = as_user(place, f'for n in $(seq 16); do program & done; wait; {GONE}; {MOUNTS}')
     assert told.splitlines() == [f'2 of {place}/env/bin/program'] * 16 + ['0']
 
 
 def test_a_killed_program_leaves_no_mount(place):
-    told = as_user(place, f'run sleep 60 & {WAIT}; {MOUNTS}; kill -9 $!; sleep 1; {MOUNTS}; program')
+    told = as_user(place, f'run sleep 60 & {WAIT}; {MOUNTS}; kill -9 $!; {GONE}; {MOUNTS}; program')
     assert [line for line in told.splitlines() if 'illed' not in line] == ['1', '0', f'2 of {place}/env/bin/program']
 
 
@@ -169,7 +171,7 @@ def test_another_user_of_the_node_is_told(place):
     os.chmod(place / 'env', 0o777)
     mine, other = (f'setpriv --reuid={user} --regid={user} --clear-groups {place}/bin' for user in (USER, OTHER))
     line = ['unshare', '-m', 'sh', '-c', OPEN, str(place / 'fuse'), 'sh', '-c',
-            f'{mine}/run sleep 3 & {WAIT}; {other}/program; echo "exit $?"; wait; sleep 1; {other}/program']
+            f'{mine}/run sleep 3 & {WAIT}; {other}/program; echo "exit $?"; wait; {GONE}; {other}/program']
     done = subprocess.run(line, env={'PATH': '/usr/bin:/bin'}, text=True, stdout=subprocess.PIPE,
                           stderr=subprocess.STDOUT, timeout=60, check=False)
     shutil.rmtree(f'/tmp/lumi-hooks-{OTHER}', ignore_errors=True)
