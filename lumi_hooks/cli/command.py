@@ -30,6 +30,13 @@ def add_command(commands, name: str, run: Callable[[argparse.Namespace], int], s
     return parser
 
 
+def add_where_it_runs(parser: argparse.ArgumentParser) -> None:
+    """--release and --partition of commands for software that was not installed here."""
+    group = parser.add_argument_group('where it is to run', 'taken from the environment where not given')
+    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE')
+    group.add_argument('--partition', metavar='P', help='partition of the machine')
+
+
 def without_colours(parser: argparse.ArgumentParser) -> None:
     """From Python 3.14 on argparse adds colours to its help, by control characters, which do not get through here."""
     parser.color = False  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ import sys
 from .. import quote
 from ..releases import load_machine, load_release
 from ..site import site_variable
-from .command import add_command
+from .command import add_command, add_where_it_runs
 from .console import print_json
 from .verify import machine
 
@@ -32,9 +32,7 @@ def add_parser(commands) -> None:
                          EXAMPLES, where_to=False)
     parser.add_argument('image', metavar='IMAGE', nargs='?', help='a SIF or squashfs image, or the folder of one')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    group = parser.add_argument_group('where it is to run', 'taken from the environment where not given')
-    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE')
-    group.add_argument('--partition', metavar='P', help='partition of the machine')
+    add_where_it_runs(parser)
 
 
 def run(options: argparse.Namespace) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Dict, List, Tuple
 from .. import quote, sites
 from ..releases import load_machine, load_release
 from ..site import site_variable
-from .command import add_command
+from .command import add_command, add_where_it_runs
 from .console import Output, Styled, bold, dim, print_json
 from .verify import machine
 
@@ -34,9 +34,7 @@ def add_parser(commands) -> None:
                          where_to=False)
     parser.add_argument('target', metavar='FILE|DIR|IMAGE|WHEEL', help='what to look at')
     parser.add_argument('--json', action='store_true', help='print one JSON object')
-    group = parser.add_argument_group('where it is to run', 'taken from the environment where not given')
-    group.add_argument('--release', metavar='YY.MM', help='release of the Cray PE')
-    group.add_argument('--partition', metavar='P', help='partition of the machine')
+    add_where_it_runs(parser)
 
 
 def run(options: argparse.Namespace) -> int:
