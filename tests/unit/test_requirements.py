@@ -48,24 +48,17 @@ def test_python_extras_needs_nothing_else(upstream_index, release, toolchain, pa
     source, = upstream_index.sources('Python-extras')
     assert source.path.startswith(our_recipes())
     plan = make_plan([source.path], site)
-    # some of its packages have no wheel, and cray-python brings none of what makes one; cffi calls libffi
-    assert [node.name for node in plan.of(BUILD)] == ['libffi', 'Python-build-backends', 'Python-extras']
+    # one of its packages has no wheel, and cray-python brings none of what makes one
+    assert [node.name for node in plan.of(BUILD)] == ['Python-build-backends', 'Python-extras']
     assert not plan.of(REFUSED)
 
 
 @pytest.mark.parametrize('package, least', [
-    ('cffi', '1.0.0'),  # of ase-ext 20.9.0
-    ('pycparser', ''), ('msgpack', '1.0.0'),  # of cffi 1.17.1, distributed 2024.9.1
+    ('msgpack', '1.0.0'),  # of distributed 2024.9.1
     ('flit-core', '3.10.1'), ('setuptools-scm', '6.4'), ('wheel', '0.23.0')])  # of flit, flit-scm 1.7.0, astunparse
 def test_G_python_extras_holds_what_upstream_has_by_way_of_python(upstream_index, package, least):
     source, = upstream_index.sources('Python-extras')
     assert version_key(upstream_index.extensions(source)[package]) >= version_key(least)
-
-
-def test_G_what_names_cffi_does_not_get_a_second_one(upstream_site):
-    source = next(item for item in upstream_site.index.sources('cryptography') if item.toolchain[1] == '14.2.0')
-    built = [node.name for node in make_plan([source.path], upstream_site).of(BUILD)]
-    assert 'Python-extras' in built and 'cffi' not in built
 
 
 @pytest.mark.parametrize('name, most', [('h5py', 3), ('spglib-python', 4), ('statsmodels', 6), ('xarray', 8)])
