@@ -130,8 +130,8 @@ def python_run_time(draft: Draft, site: Site):
     # what Python-extras leaves out of upstream's bundle may have a recipe of its own (cffi)
     for name in sorted(set(needed).intersection(_bundled(draft, site)).difference(held, brings)):
         if not _carries(site, name, needed[name]):
-            yield from _added(draft, site, name, (stated or {}).get('reason', f'it needs {name}, by its own metadata, '
-                              'which upstream\'s recipe has by way of Python-bundle-PyPI'), (stated or {}).get('link'))
+            yield from _added(draft, site, name, f'it needs {name}, by its own metadata, which upstream\'s recipe has '
+                              'by way of Python-bundle-PyPI', None)
     yield from _scientific(draft, site, needed)
 
 

@@ -64,8 +64,8 @@ def test_rule_python_run_time(recipe, upstream_site, name, more, added):
 
 
 @pytest.mark.parametrize('name, generation, added', [
-    # by what is stated of it, by the metadata of an extension; cryptography's recipe names it
-    ('ASE', 'gfbf-2025a', ['cffi']), ('librosa', 'foss-2025a', ['cffi']),
+    # by the metadata of an extension; cryptography's recipe names it, and the data file of ASE
+    ('ASE', 'gfbf-2025a', []), ('librosa', 'foss-2025a', ['cffi']),
     ('jupyter-server', 'GCCcore-14.2.0', ['cffi']), ('cryptography', 'GCCcore-14.2.0', []), ('h5py', 'foss-2025a', [])])
 def test_G_rule_python_run_time_adds_what_python_extras_leaves_out(upstream_site, name, generation, added):
     source = next(item for item in upstream_site.index.sources(name) if item.path.endswith(f'{generation}.eb'))
