@@ -239,10 +239,13 @@ def test_scalapack_of_quantum_espresso(recipe, site, version, said):
 
 
 @pytest.mark.parametrize('name, where, kept', [
-    ('Score-P', 'dependencies', True), ('Extrae', 'dependencies', True), ('Score-P', 'builddependencies', False),
-    ('lz4', 'dependencies', False)])
+    ('Score-P', 'dependencies', True), ('Extrae', 'dependencies', True), ('strace', 'builddependencies', True),
+    ('lz4', 'dependencies', False), ('lz4', 'builddependencies', False)])
 def test_rule_toolchain_provided_of_binutils_as_a_library(recipe, upstream_site, name, where, kept):
-    """Tools that read the symbols of programs link libbfd; the compiler's binary tools are no library."""
+    """
+    R14: tools that read the symbols of programs link libbfd, and strace's configure stops without libiberty; the
+    compiler's binary tools are no library.
+    """
     found = adapt(recipe(f"{where} = [('binutils', '2.42')]\n", name=name, version='5.0'), upstream_site)
     assert ('binutils' in {item.name for item in found.dependencies(where)}) is kept
 
