@@ -231,6 +231,15 @@ def test_rule_release_version_libxc(recipe, upstream_site, name, version, major)
     assert libxc.version.split('.')[0] == major
 
 
+@pytest.mark.parametrize('name, library, version', [
+    ('arrow-R-17.0.0.1-foss-2024a-R-4.4.2.eb', 'Arrow', '17.0.0'), ('GEMMA-0.98.5-gfbf-2023b.eb', 'Catch2', '2.13.10'),
+    ('Cantera-3.2.0-foss-2024a.eb', 'HighFive', '2.10.1')])
+def test_B6_a_library_whose_interface_broke_keeps_its_side(upstream_site, upstream_file, name, library, version):
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    assert [item.version for parameter in ('dependencies', 'builddependencies')
+            for item in found.dependencies(parameter) if item.name == library] == [version]
+
+
 @pytest.mark.parametrize('version, said', [('7.5', True), ('7.3.1', True), ('7.2', False)])
 def test_scalapack_of_quantum_espresso(recipe, site, version, said):
     """LUMI's recipe says the same; before 7.3.1 it is built by make."""
