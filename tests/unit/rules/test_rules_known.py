@@ -185,7 +185,8 @@ def test_pytorch_without_the_ffmpeg_that_it_no_longer_reads(upstream_file, upstr
 
 def test_torchaudio_keeps_the_ffmpeg_that_it_compiles_with(upstream_file, upstream_site):
     """From 2.6 on upstream's patch is for FFmpeg 7; 0.12 is for 4. SoX, which is loaded with it, links none."""
-    for name, major in (('torchaudio-0.12.0-foss-2022a-PyTorch-1.12.0.eb', '4'), ('torchaudio-2.6.0-foss-2024a.eb', '7')):
+    for name, major in (('torchaudio-0.12.0-foss-2022a-PyTorch-1.12.0.eb', '4'),
+                        ('torchaudio-2.6.0-foss-2024a.eb', '7')):
         kept, = (item for item in adapt(read_recipe(upstream_file(name)), upstream_site).dependencies()
                  if item.name == 'FFmpeg')
         assert kept.version.split('.')[0] == major
