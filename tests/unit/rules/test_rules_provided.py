@@ -259,6 +259,12 @@ def test_rule_toolchain_provided_of_binutils_as_a_library(recipe, upstream_site,
     assert ('binutils' in {item.name for item in found.dependencies(where)}) is kept
 
 
+def test_the_easyblock_of_jaxlib_in_lumis_easybuild_finds_binutils(upstream_site, upstream_file):
+    """5.1.2 and 5.2.0 stop without a module of it; upstream's comes with GCC."""
+    found = adapt(read_recipe(upstream_file('jax-0.4.25-gfbf-2023a.eb')), upstream_site)
+    assert [item.version for item in found.dependencies('builddependencies') if item.name == 'binutils'] == ['2.42']
+
+
 # --- central-bundles
 
 @pytest.mark.parametrize('release, there, stands', [
