@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import trust
-from .dependency import Dependency, dependencies_in
+from .dependency import DUMMY, Dependency, dependencies_in
 from .errors import RecipeError, TrustError, UntrustedRecipeError
 from .files import read_json, read_text
 
@@ -196,7 +196,7 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
                        ('toolchain', str(toolchain['version']))):
         # they become names of files and modules
         if not isinstance(value, str) or os.sep in value or not value.isprintable() or len(value) > 200 \
-                or (not value and key != 'versionsuffix'):
+                or (not value and key != 'versionsuffix' and toolchain['name'] != DUMMY):
             raise RecipeError(f'{path or "the recipe"}: {key} is {value!r:.80}, which no software can be called')
     for key, types, what in _TYPES:
         if found.get(key) is not None and not isinstance(found[key], types):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is known of a package's own recipe: `dependencies`, `parameters` and `words` in its data file."""
+from copy import copy
 from functools import partial
 from typing import Any, Mapping
 
@@ -62,10 +63,13 @@ def package_parameters(draft: Draft, site: Site):
 
 @rule('package-words', 'words of a recipe that mean something else here')
 def package_words(draft: Draft, site: Site):
-    """By the package's data file: words in options and commands, wherever they stand, are replaced."""
+    """By the package's data file: words in options and commands, wherever they stand, are replaced, one by one."""
+    so_far = copy(draft)
+    so_far.parameters = dict(draft.parameters)
     for entry in package(draft.name).get('words', ()):
         if within(draft.version, entry):
-            for name, before, after in in_commands(draft, partial(_replaced, entry['replace'], entry['by'])):
+            for name, before, after in list(in_commands(so_far, partial(_replaced, entry['replace'], entry['by']))):
+                so_far.parameters[name] = after
                 yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
 
 

@@ -68,9 +68,9 @@ def check_dependencies(name, entries, recipe, site):
         assert found == expected
         if entry['change'] in ('any-version', 'same-major'):
             asked = {source.version for source in site.index.sources(other)}
-            chosen = {next(item.version for item in adapt(recipe(f"dependencies = [({other!r}, {version!r})]\n",
-                                                                 name=name), site).dependencies() if item.name == other)
-                      for version in asked}
+            chosen = {next(item.version for item in adapt(recipe(
+                f"dependencies = [({other!r}, {version!r})]\n", name=name, version=entry.get('min', '1.0')),
+                site).dependencies() if item.name == other) for version in asked}
             majors = {version_key(version)[0] for version in asked}
             assert len(asked) > 1 and len(chosen) == (1 if entry['change'] == 'any-version' else len(majors))
 
