@@ -83,6 +83,24 @@ inside_run_packed() {
     all_ran
 }
 
+# Open MPI is started by its own mpirun, and a wrong provider has to end it
+inside_run_fabric() {
+    enter_stack C
+    if place=$(software C libfabric); then
+        ran fi_info.cxi 60 srun -n 1 "$place/bin/fi_info" -p cxi
+        ran fi_info.lnx 60 env FI_LNX_PROV_LINKS=shm+cxi srun -n 1 "$place/bin/fi_info" -p lnx
+    fi
+    name=$(module_of C OpenMPI) || cannot 'Open MPI is not installed'
+    load "$name" || give_up "$name cannot be loaded"
+    module unload cray-mpich
+    mpicc -o "$jobdir/hello.openmpi" "$parts/programs/hello.c" || give_up 'mpicc of Open MPI failed'
+    ran openmpi.cxi 120 env FI_PROVIDER=cxi mpirun -n 2 --map-by "ppr:$((3 - nodes)):node" "$jobdir/hello.openmpi"
+    if limited 120 env FI_PROVIDER=nosuch mpirun -n 2 "$jobdir/hello.openmpi" >"$results/openmpi.nosuch.txt" 2>&1; then
+        give_up 'Open MPI ran without a provider: it does not go over libfabric'
+    fi
+    all_ran
+}
+
 # shellcheck disable=SC2046  # options of srun
 inside_run_gpu() {
     enter_stack G

@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is known of a package's own recipe: `dependencies`, `parameters` and `words` in its data file."""
-from copy import copy
 from functools import partial
 from typing import Any, Mapping
 
@@ -11,7 +10,7 @@ from ..site import Site
 from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import in_commands, options_with
+from .texts import in_commands, options_with, reworded
 
 RULE = 'package-dependencies'
 
@@ -63,14 +62,19 @@ def package_parameters(draft: Draft, site: Site):
 
 @rule('package-words', 'words of a recipe that mean something else here')
 def package_words(draft: Draft, site: Site):
-    """By the package's data file: words in options and commands, wherever they stand, are replaced, one by one."""
-    so_far = copy(draft)
-    so_far.parameters = dict(draft.parameters)
-    for entry in package(draft.name).get('words', ()):
-        if within(draft.version, entry):
-            for name, before, after in list(in_commands(so_far, partial(_replaced, entry['replace'], entry['by']))):
-                so_far.parameters[name] = after
-                yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
+    """By the package's data file: words in options and commands, wherever they stand, are replaced."""
+    entries = [entry for entry in package(draft.name).get('words', ()) if within(draft.version, entry)]
+    changes = [partial(_replaced, entry['replace'], entry['by']) for entry in entries]
+
+    def all_of_them(text: str) -> str:
+        for change in changes:
+            text = change(text)
+        return text
+
+    for name, before, after in in_commands(draft, all_of_them):
+        used = [entry for entry, change in zip(entries, changes) if reworded(before, change) != before]
+        yield Change(name, before, after, 'package-words', '; '.join(dict.fromkeys(entry['reason'] for entry in used)),
+                     used[0].get('link'))
 
 
 def _replaced(words: str, by: str, text: str) -> str:

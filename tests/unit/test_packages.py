@@ -48,10 +48,13 @@ def check_uses(name, uses, recipe, site):
     if 'rocm' in uses:  # foss has none of it
         on_gpus = make_site(partition='G', env={})
         assert ('rocm' in adapt(recipe(name=name), on_gpus).kept_out) is not uses['rocm']['value']
+    if 'xpmem' in uses:  # GCC has no MPI
+        kept_out = adapt(recipe("toolchain = {'name': 'GCC', 'version': '14.2.0'}\n", name=name), site).kept_out
+        assert 'cray-mpich' in kept_out and ('xpmem' in kept_out) is not uses['xpmem']['value']
     if 'mpi-tests' in uses:
         tested = adapt(recipe("runtest = 'check'\n", name=name), site).parameters['runtest']
         assert (tested is False) is uses['mpi-tests']['value'] and uses['mpi-tests']['link']
-    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'mpi-tests', 'blas', 'rocm'}
+    assert set(uses) <= {'fft', 'parallel-io', 'mpi', 'mpi-tests', 'blas', 'rocm', 'xpmem'}
 
 
 def check_dependencies(name, entries, recipe, site):

@@ -112,6 +112,14 @@ def test_R6_a_module_for_fortran_is_one_of_the_wrappers_compiler(upstream_file, 
     assert libcerf.parameters['installopts'].endswith('.f90 -J %(installdir)s/include')
 
 
+def test_several_words_of_one_parameter_are_all_replaced(recipe, site):
+    """Each was computed from what was there before the first: the last one put the others back."""
+    more = "configopts = '--with-cuda=internal --without-xpmem'\n"
+    change, = says('package-words', recipe(more, name='OpenMPI'), site)
+    assert change.after == '--without-cuda --with-cray-xpmem'
+    assert 'AMD' in change.reason and 'memory' in change.reason
+
+
 def test_zips_own_script_compiles_with_the_wrapper(upstream_file, upstream_site):
     """Its target generic_gcc calls gcc; its script tries programs that GCC 14 refuses, without $CFLAGS."""
     found = adapt(read_recipe(upstream_file('Zip-3.0-GCCcore-12.3.0.eb')), upstream_site)
@@ -125,10 +133,14 @@ def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     words = found.parameters['configopts'].split()
     assert '--with-ofi=$(pkg-config --variable=prefix libfabric)' in ' '.join(words)
     assert {'--with-slurm', '--without-ucx', '--without-cuda'} <= set(words)
+    # not TCP without a word where libfabric has nothing for it
+    assert found.parameters['modextravars'] == {'OMPI_MCA_pml': 'cm', 'OMPI_MCA_mtl': 'ofi'}
     needs = {item.name for item in found.dependencies()}
     # libevent without PMIx would stop its easyblock
     assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.kept_out
     assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
+    assert 'xpmem' not in found.kept_out and '--without-xpmem' not in words
+    assert '5.0' not in name or '--with-cray-xpmem' in words
 
 
 def test_R16_an_mpich_goes_over_slingshot(upstream_site):
