@@ -14,7 +14,7 @@ from ..site import Site
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .texts import TELLING, in_commands, texts
-from .words import TOOLCHAINS
+from .words import TOOLCHAINS, processor
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
 # the compiler reads CPATH and HCC_AMDGPU_TARGET whenever it runs: before CMake's build too, not before configuring only
@@ -23,6 +23,7 @@ _BEFORE = {'cmake': _STEPS, 'autotools': _STEPS, 'meson': _STEPS, 'specific': _S
            'make': ('prebuildopts',), 'python': ('preinstallopts',)}
 # what the wrapper would link, asked for in a command
 _PRINTED = re.compile(r'(?:\$\(|`)\s*(?:cc|CC|ftn)\s+--cray-print-opts=(libs|all)\s*(?:\)|`)')
+_NVIDIA = re.compile(r'cuda|nvidia', re.I)
 _CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
 
 
@@ -174,7 +175,10 @@ def _before(draft: Draft, entry: Mapping[str, Any], command: str) -> Iterator[Tu
 @rule('gpu-target', 'the GPU is named to the build: on a node without one, ROCm\'s tools guess another',
       link='https://rocm.docs.amd.com/en/latest/conceptual/cmake-packages.html')
 def gpu_target(draft: Draft, site: Site):
-    """CMake's variables for the target, and the one that hipcc reads; amdgpu-arch fails on a login node."""
+    """
+    CMake's variables for the target, and the one that hipcc reads; amdgpu-arch fails on a login node. What hipcc
+    compiles for the processor is for the partition's: the wrapper's target module has no say there.
+    """
     entry = entry_of(draft, site)
     if entry is None:
         return
@@ -186,7 +190,9 @@ def gpu_target(draft: Draft, site: Site):
             f'-D{name}={target}' for name in targets['cmake'] if f'-D{name}=' not in str(before))}, draft, site)
         if after != before:
             yield Change('configopts', before, after, 'gpu-target', reason, gpu_target.link)
-    command = f'export {targets["hipcc"]}={target}'
+    command, host = f'export {targets["hipcc"]}={target}', processor(site, 'llvm')
+    if host and entry['compile']['by'] == 'hipcc' and entry['compile']['what'] == 'all':
+        command += f' {targets["hipcc_options"]}="-march={host} ${targets["hipcc_options"]}"'
     for name, before, after in _before(draft, entry, command):
         yield Change(name, before, after, 'gpu-target', reason, gpu_target.link)
 
@@ -276,9 +282,18 @@ def gpu_tests(draft: Draft, site: Site):
 @rule('gpu-usage', 'a module does not switch MPI\'s GPU support on: it would end every MPI program without GTL',
       link='https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html')
 def gpu_usage(draft: Draft, site: Site):
-    """What a job has to set for MPI on GPU buffers is said in the module's help."""
+    """
+    What a job has to set for MPI on GPU buffers is said in the module's help; and which GPUs it is for, where
+    upstream's words are of NVIDIA's.
+    """
     entry = entry_of(draft, site)
-    if entry is None or not _mpi(draft):
+    if entry is None:
+        return
+    told = draft.parameters.get('description')
+    if isinstance(told, str) and _NVIDIA.search(told):
+        yield Change('description', told, f'{told.rstrip()}\n{load_rocm()["description"]}', 'gpu-usage',
+                     'upstream\'s words are of NVIDIA\'s GPUs')
+    if not _mpi(draft):
         return
     before, text = draft.parameters.get('usage'), load_rocm()['usage']
     if text not in str(before or ''):

@@ -16,7 +16,7 @@ from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package, treatment
 from lumi_hooks.plan import REASONS
-from lumi_hooks.recipe import read_recipe
+from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_toolchains
 from lumi_hooks.site import make_site
 from lumi_hooks.survey import Survey, Surveyor, for_cuda, recipes_below
@@ -32,8 +32,17 @@ def g(upstream_index):
     return make_site(partition='G', index=upstream_index, env={})
 
 
+# of software that upstream has no recipe of: a user's own
+OWN = {'Neko': "easyblock = 'ConfigureMake'\nname = 'Neko'\nversion = '1.0.1'\nhomepage = 'https://neko.cfd'\n"
+               "description = 'spectral elements'\ntoolchain = {'name': 'foss', 'version': '2025a'}\n"
+               "toolchainopts = {'usempi': True}\n"
+               "dependencies = [('json-fortran', '9.0.3')]\nmoduleclass = 'phys'\n"}
+
+
 def example(name, site):
     """The upstream recipe that an entry names."""
+    if name in OWN:
+        return parse_recipe(OWN[name])
     file = gpu.package(name)['rocm']['example']
     path = next(source.path for source in site.index.sources(name) if os.path.basename(source.path) == file)
     return read_recipe(path)
@@ -119,6 +128,19 @@ def test_versions_that_do_not_compile_with_the_releases_rocm(file, release, expe
     found = adapt(recipe, site.with_gpu(name))
     assert (found.status == 'refused') == bool(expected), found.reason
     assert expected in (found.reason or '')
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_checks_run_what_is_installed(name):
+    """On a GPU node, with the module loaded: no program of the build folder, and MPI on GPU buffers where MPI is."""
+    check = package(name)['rocm']['check']
+    made = 'make ' in check
+    assert './' not in check, check
+    for word in re.findall(r'\S+\.(?:inp?|namd|c|inputs)\b', check):
+        assert word.startswith('$EBROOT') or made, f'{word} of {check}'
+    for command in re.split(r'&&|;', check):
+        if re.search(r'srun -n (?!1 )\d', command):
+            assert 'MPICH_GPU_SUPPORT_ENABLED=1 srun' in command, command
 
 
 def _tells_where(link):
