@@ -155,11 +155,14 @@ def check_although(name, entry, recipe, site):
 def check_parameters(name, entries, recipe, site):
     """Another value, or more options, once."""
     version = next((entry['min'] for entry in entries.values() if 'min' in entry), '1.0')
-    draft = Draft(recipe("configopts = '--before'\n", name=name, version=version))
+    draft = Draft(recipe("configopts = '--before'\ntoolchainopts = {'pic': True}\n", name=name, version=version))
     for change in list(BY_ID['package-parameters'](draft, site)):
         draft.apply(change)
     for parameter, entry in entries.items():
         value = draft.parameters[parameter]
+        if parameter == 'toolchainopts':
+            assert value == {'pic': True, **entry['value']}, 'options of the recipe stay'
+            continue
         assert value == entry['value'] if 'value' in entry else value.split()[-1] == entry['append'].split()[-1]
     assert list(BY_ID['package-parameters'](draft, site)) == []
 
@@ -196,7 +199,6 @@ def check_check(name, entry, recipe, site):
         assert subprocess.run(['bash', '-n', '-c', check.command], check=False).returncode == 0
         assert subprocess.run(['grep', '-E', '-q', '--', item.get('says', 'x')], input='', text=True,
                               check=False).returncode in (0, 1), 'grep takes the pattern'
-    assert found.by_srun is ('srun ' not in entry['command'])
 
 
 def check_serial(name, entry, recipe, site):

@@ -222,6 +222,15 @@ def test_crays_libraries_for_two_compilers(place):
     assert finding.found.endswith(': libmpi_gnu_123.so.12, libsci_cray.so.6')
 
 
+def test_libsci_with_threads_and_without(place):
+    """PETSc with OpenMP that loads a MUMPS without."""
+    mumps = place.lib('libdmumps.so', needs=[place.cray('libsci_gnu_123_mpi.so.6'), place.cray('libsci_gnu_123.so.6')])
+    place.program(needs=[mumps, place.cray('libsci_gnu_123_mpi_mp.so.6')])
+    assert place.findings() == [('thing', 'libsci-mixed', 'warning')]
+    place.program(needs=[mumps])
+    assert place.findings() == []
+
+
 # what a package has to be linked with
 
 def test_B1_quantum_espresso_without_scalapack(place):

@@ -65,6 +65,19 @@ def compilers_mixed(installation: InstallationFacts) -> Iterator[Problem]:
                       'build it and all its dependencies with one compiler (one PrgEnv, one cpe* toolchain)')
 
 
+@rule('libsci-mixed')
+def libsci_mixed(installation: InstallationFacts) -> Iterator[Problem]:
+    """No process loads LibSci for several threads and the one for one thread: which is called, is left to chance."""
+    def both(path: str) -> List[str]:
+        found = [name for name in _names(installation, path) if kind_of(name) == 'libsci']
+        threaded = {'_mp.so' in name for name in found}
+        return sorted(found) if len(threaded) > 1 else []
+
+    for elf in installation.where_it_begins(lambda path: bool(both(path))):
+        yield Problem(elf.path, f'LibSci with threads and without in one process: {", ".join(both(elf.path))}',
+                      'build all of them with OpenMP, or none (toolchainopts: openmp)')
+
+
 @rule('links-missing')
 def links_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """What a package has to be linked with (its data say it) is linked."""
