@@ -237,6 +237,17 @@ def patches_in_folder(recipe: Recipe) -> Tuple[str, ...]:
     return _files_in_folder(recipe, 'patches', 'postinstallpatches')
 
 
+def patched_texts(recipe: Recipe) -> Iterator[Tuple[str, str]]:
+    """The recipe's patches that lie in its own folder: file name, and the lines that it adds."""
+    for path in patches_in_folder(recipe):
+        try:
+            lines = read_text(path, 'replace').splitlines()
+        except OSError:
+            continue
+        yield os.path.basename(path), '\n'.join(line[1:] for line in lines
+                                                if line.startswith('+') and not line.startswith('+++'))
+
+
 def sources_in_folder(recipe: Recipe) -> Tuple[str, ...]:
     """Paths of the recipe's sources that lie in its own folder, where EasyBuild looks first."""
     return _files_in_folder(recipe, 'sources', 'data_sources')
