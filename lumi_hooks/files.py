@@ -112,6 +112,14 @@ def names_in(folder: str) -> List[str]:
         return []
 
 
+def existing(path: str) -> str:
+    """The path itself, or the nearest folder above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
+
+
 def read_bytes(path: str, largest: int = LARGEST_TEXT, below: Optional[str] = None) -> bytes:
     """
     The contents of a regular file.

@@ -23,7 +23,7 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for_dependency
-from ..prefix import held
+from ..prefix import held, sharing
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
@@ -76,7 +76,7 @@ class Session:
         gate.watch_clone()
         gate.check_included(sys.path)
         gate.check_given(sys.argv[1:])
-        prefixes.share(site)
+        sharing.share(site.prefix)  # adapted recipes included
         session = cls(site, upstream)
         patches.install(session)
         session.store.expire()
