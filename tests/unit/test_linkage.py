@@ -202,12 +202,12 @@ def test_the_session_keeps_reports_of_cpe_packages_only(monkeypatch):
 
     monkeypatch.setattr(linkage, 'verified', verified)
     block = SimpleNamespace(full_mod_name='Thing/1.0-cpeGNU-25.03')
-    session.verify(block)
+    linkage.verify(session, block)
     assert session.linkage == {} and seen == []
     SCOPE.enter((), {})
     try:
         monkeypatch.setattr(SCOPE, 'environment', {'LD_LIBRARY_PATH': '/a'})
-        session.verify(block)
+        linkage.verify(session, block)
     finally:
         SCOPE.leave()
     assert session.linkage == {'Thing/1.0-cpeGNU-25.03': {'findings': []}}

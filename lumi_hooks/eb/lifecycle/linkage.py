@@ -25,6 +25,7 @@ from ...site import Site
 from ...verify import policy
 from ...verify.loader import expand
 from ...verify.locations import find_locations
+from ..policy.modules import SCOPE
 from .environment import original
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
@@ -83,6 +84,20 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
                                f'{count_in_words(len(files), "file")}: {folders}'), log=_log,
                       silent=build_option('silent'))
     return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
+
+
+def verify(session, easyblock) -> None:
+    """
+    The package has passed EasyBuild's sanity check, and its module is not written yet: is it linked as it has to be? In
+    SCOPE.environment the check has left what the package's own module sets.
+
+    :raises EasyBuildError: it is not
+    """
+    if SCOPE.active:
+        report = verified(easyblock, session.site, SCOPE.environment)
+        if report is not None:
+            mended = session.run_paths.pop(easyblock.full_mod_name, None)
+            session.linkage[easyblock.full_mod_name] = {**report, 'run_paths': mended} if mended else report
 
 
 def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:

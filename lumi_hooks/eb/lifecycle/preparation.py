@@ -30,8 +30,7 @@ from ...prefix.checksums import is_complete
 from ...prefix.licensed import is_licensed
 from ...recipe import parse_recipe
 from .. import messages, patches
-from ..policy import prefixes
-from ..policy.modules import SCOPE
+from ..policy import modules, prefixes
 from . import environment, install, linkage, network, shared_folders
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -76,7 +75,8 @@ def before_all(session, ecs: Sequence[Dict[str, Any]]) -> None:
 
 
 def enter(session, app) -> None:
-    """A package is going to be installed: permissions, checksums and sources as it needs them."""
+    """A package is going to be installed: modules, permissions, checksums and sources as it needs them."""
+    modules.enter(app.cfg, session.site)
     leave_all()
     group = sharing.shared_group(session.site.prefix)
     licensed = is_licensed(app.name, app.cfg['group'], app.cfg.get('license_file'))
@@ -112,7 +112,7 @@ def repair(session, app) -> None:
         return
     for path in permissions.repair_programs(app.installdir):
         print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
-    if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
+    if modules.SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
         mended = linkage.mend_run_paths(app)
         if mended:
             session.run_paths[app.full_mod_name] = mended
@@ -120,6 +120,7 @@ def repair(session, app) -> None:
 
 def leave(session, app) -> None:
     """It is installed, or it failed: files belong to whom they should, and settings are as they were."""
+    modules.SCOPE.leave()
     mask = next((value for value in _masks), umask())
     restricted = app.group is not None
     leave_all()
