@@ -37,7 +37,7 @@ try:
     from lumi_hooks.eb import dispatch, session
     from lumi_hooks.eb.policy import gate
 except ImportError as err:
-    from lumi_hooks.loaded import too_old
+    from lumi_hooks.easybuilds import too_old
     raise ImportError(too_old() or str(err)) from err
 
 gate.put_back(_FIRST)

@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import older, settings, sites
+from ..amounts import size_in_words
+from ..easybuilds import collection
 from ..errors import LumiHooksError
-from ..files import size_in_words
-from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..plan.cost import chain, cost, on_full_stack
 from ..prefix import holder, name_of

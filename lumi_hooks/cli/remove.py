@@ -7,11 +7,11 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import quote, sites
-from ..catalogue import similar
 from ..eb.lifecycle import removal
 from ..eb.lifecycle.removal import Target
 from ..eb.lifecycle.rollback import pending
 from ..errors import LumiHooksError, SiteError
+from ..finding import similar
 from ..prefix import held, sharing
 from ..prefix.held import REMOVED, UNDONE, Note
 from ..record.removable import needed_by, target

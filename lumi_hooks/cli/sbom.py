@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import __version__, quote
-from ..errors import DataError, LumiHooksError, packages_remedy
+from ..errors import DataError, LumiHooksError
+from ..extras import packages_remedy
 from ..files import names_in, write_atomic
 from ..prefix.closed import is_open
 from ..record import installations, read_record, software_folders

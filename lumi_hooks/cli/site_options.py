@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from .. import quote, sites, trust
-from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
+from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..errors import RecipeError, SiteError, TrustError
+from ..finding import find_recipe, similar
 from ..gpu import known_obstacle
 from ..index import Index, is_archive
 from ..naming import Choice, choose

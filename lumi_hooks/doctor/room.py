@@ -4,7 +4,7 @@ import os
 from typing import Optional, Tuple
 
 from .. import sites
-from ..files import size_in_words
+from ..amounts import size_in_words
 from ..plan.cost import size_of
 from ..prefix.quota import room
 from ..record.experience import Experience

@@ -5,8 +5,8 @@ import shutil
 
 from .. import seccomp, sites
 from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
+from ..easybuilds import too_old
 from ..errors import SiteError
-from ..loaded import too_old
 from . import ERROR, WARNING, Situation, check
 
 

@@ -18,8 +18,8 @@ from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
 
 from ... import runpaths
+from ...amounts import count_in_words
 from ...data import ROOT
-from ...files import count_in_words
 from ...quote import terminal
 from ...site import Site
 from ...verify import policy
