@@ -18,7 +18,7 @@ from ..recipe import Recipe
 from ..releases import family_of, load_upstream
 from ..schemas import checked
 from ..site import Site
-from ..versions import version_key
+from ..versions import within
 
 CUDA, ROCM, CPU = 'cuda', 'rocm', 'CPU'
 # the variants by their version suffix, ours last (LUMI's names)
@@ -68,13 +68,7 @@ def split_suffix(suffix: str) -> Tuple[str, str]:
 def back_end(name: str, version: str) -> Optional[Mapping[str, Any]]:
     """The GPU back end of a version of a package that works on AMD's GPUs, as data; None where it has none."""
     entry = package(name).get('rocm')
-    return entry if entry and 'back_end' in entry and fits(entry.get('versions', {}), version) else None
-
-
-def fits(bounds: Mapping[str, Any], version: str) -> bool:
-    """Does a version lie within bounds (min, below)?"""
-    low, high = bounds.get('min'), bounds.get('below')
-    return not (low and version_key(version) < version_key(low) or high and version_key(version) >= version_key(high))
+    return entry if entry and 'back_end' in entry and within(version, entry.get('versions', {})) else None
 
 
 @lru_cache(maxsize=None)
@@ -109,26 +103,19 @@ def why_no_gpu_variant(recipe: Recipe) -> NoBackEnd:
     own = known_obstacle(recipe.name, recipe.version)
     if own:
         return own
-    for parameter in ('dependencies', 'builddependencies'):
-        for dependency in recipe.dependencies(parameter):
-            if not in_place_of(dependency.name):
-                found = known_obstacle(dependency.name, dependency.version)
-                if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
-                    return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit,
-                                     found.link)
-    names = ', '.join(dict.fromkeys(
-        dependency.name for parameter in ('dependencies', 'builddependencies')
-        for dependency in recipe.dependencies(parameter) if _nvidias(dependency)))
+    for dependency in recipe.all_dependencies():
+        if not in_place_of(dependency.name):
+            found = known_obstacle(dependency.name, dependency.version)
+            if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
+                return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit, found.link)
+    names = ', '.join(dict.fromkeys(item.name for item in recipe.all_dependencies() if _nvidias(item)))
     return NoBackEnd('cuda', f'it depends on {names or "CUDA"}, and nothing is known of a build of it with ROCm (HIP, '
                      'SYCL or OpenCL): take its recipe without CUDA, or say in lumi_hooks/packages/ how it is done', '')
 
 
 def is_cuda(recipe: Recipe) -> bool:
     """Is a recipe one for NVIDIA's GPUs? By its suffix, or by something of NVIDIA's that it depends on."""
-    if split_suffix(recipe.versionsuffix)[1] == CUDA:
-        return True
-    return any(_nvidias(dependency) for parameter in ('dependencies', 'builddependencies')
-               for dependency in recipe.dependencies(parameter))
+    return split_suffix(recipe.versionsuffix)[1] == CUDA or any(map(_nvidias, recipe.all_dependencies()))
 
 
 def _nvidias(dependency: Dependency) -> bool:
@@ -192,4 +179,3 @@ def site_for_dependency(dependency: Dependency, site: Site, toolchain: str) -> S
         return site
     there = site.on(toolchain) if toolchain in site.partition_facts['toolchains'] else site
     return there.with_gpu(dependency.name) if split_suffix(dependency.versionsuffix)[1] == ROCM else there
-
