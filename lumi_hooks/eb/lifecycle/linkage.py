@@ -17,7 +17,7 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
 
-from ... import runpaths
+from ... import runpaths, settings
 from ...amounts import count_in_words
 from ...data import ROOT
 from ...quote import terminal
@@ -41,15 +41,8 @@ _log = fancylogger.getLogger('lumi_hooks.linkage', fname=False)
 
 
 def level(env: Mapping[str, str] = os.environ) -> str:
-    """
-    What a finding does: $LUMI_HOOKS_VERIFY, error where it is not set.
-
-    :raises EasyBuildError: it is none of error, warn and off
-    """
-    value = env.get(SWITCH) or FAIL
-    if value not in (FAIL, WARN, OFF):
-        raise EasyBuildError('lumi-hooks: %s=%s is not known; it may be %s, %s or %s', SWITCH, value, FAIL, WARN, OFF)
-    return value
+    """What a finding does: $LUMI_HOOKS_VERIFY, error where it is not set; raises as `settings.value` does."""
+    return settings.value('VERIFY', env) or FAIL
 
 
 def mend_run_paths(easyblock) -> Dict[str, List[str]]:
