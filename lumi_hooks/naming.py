@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
 
 from . import sites
-from .catalogue import did_you_mean, our_recipes
+from .catalogue import our_recipes
 from .dependency import Dependency
 from .errors import RecipeError
+from .finding import did_you_mean
 from .gpu import CUDA, ROCM, site_for_dependency, split_suffix
 from .index import Index, Source, choose_source, parse_filename
 from .prefix import holder, name_of

@@ -88,6 +88,10 @@ class Recipe:
                 raise RecipeError(f'{self.path or self.filename}: {parameter}: {_first_line(err)}') from err
         return self._dependencies[parameter]
 
+    def all_dependencies(self) -> Tuple[Dependency, ...]:
+        """The dependencies of both lists as written; raises as `dependencies` does."""
+        return (*self.dependencies(), *self.dependencies('builddependencies'))
+
     def option(self, name: str) -> Any:
         """The value of a toolchain option, None where the recipe does not set it."""
         options = self.parameters.get('toolchainopts')
@@ -203,8 +207,7 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
             raise RecipeError(f'{path or "the recipe"}: {key} is {found[key]!r:.80}, and has to be {what}')
     recipe = Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
                     (toolchain['name'], str(toolchain['version'])), found, text, path)
-    for parameter in ('dependencies', 'builddependencies'):
-        recipe.dependencies(parameter)
+    recipe.all_dependencies()
     return recipe
 
 

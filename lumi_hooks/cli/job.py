@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from .. import quote, sites
-from ..catalogue import similar
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
+from ..finding import similar
 from ..gpu import ROCM, split_suffix
 from ..job import make_job
 from ..jobtests import tests_of

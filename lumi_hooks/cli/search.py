@@ -7,10 +7,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from .. import quote, trust
 from ..adapt import REFUSED, adapt
-from ..catalogue import our_recipes, similar
+from ..catalogue import our_recipes
+from ..easybuilds import collection
 from ..errors import LumiHooksError, RecipeError
+from ..finding import similar
 from ..index import Index
-from ..loaded import collection
 from ..naming import choose, entries, whose
 from ..recipe import read_recipe
 from ..site import Site

@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from .. import quote, sites, trust
-from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
+from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..errors import RecipeError, SiteError, TrustError
+from ..finding import find_recipe, similar
 from ..gpu import known_obstacle
 from ..index import Index, is_archive
 from ..naming import Choice, choose
 from ..packages import package
 from ..plan import Planner
 from ..prefix import module_path, robot_path
+from ..prefix.closed import is_open
 from ..prefix.overrides import overrides_of
 from ..recipe import read_for, read_recipe
-from ..record import archive, is_open, software_folders
+from ..record import archive, software_folders
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, site_variable, stack_version, user_prefix, variables
 from .partial import Partial

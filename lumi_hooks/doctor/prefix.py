@@ -2,16 +2,16 @@
 """Checks of the prefix: is it there, can it be written to, does it lie where software belongs, whose is it?"""
 import grp
 import os
+import re
 import stat
 import tempfile
-from typing import Optional
+from typing import List, Optional, Sequence
 
 from .. import sites
 from ..errors import DataError
-from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, project_of, stale_modules
+from ..files import existing, umask
+from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, holder, project_of
 from ..prefix.closed import closed_folders
-from ..prefix.permissions import umask
-from ..prefix.quota import existing
 from ..record import installations, read_record, software_folders
 from ..record.lost import all_lost
 from ..site import stack_version
@@ -179,3 +179,21 @@ def overrides(situation: Situation):
         yield WARNING, f'{text}. Recipes of that software are refused until it is fixed'
 
 
+def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:
+    """
+    Entries of MODULEPATH in the shape of a user's tree that belong to no prefix of the stack, or to another partition:
+    what is left of another prefix, or of a module that was loaded for another partition. None where the site's layout
+    does not tell a user's tree from another one.
+    """
+    shape = sites.site()['layout']['modules']
+    if '{partition}' not in shape:
+        return []
+    found = []
+    pattern = re.compile('.*/' + re.escape(shape).replace(r'\{stack\}', '[^/]+')
+                         .replace(r'\{partition\}', '(?P<partition>[^/]+)') + '/*')
+    for entry in modulepath:
+        match = pattern.fullmatch(entry)
+        if match and (holder(entry, stack) is None
+                      or match['partition'] not in (partition, sites.site()['partitions'].get('common'))):
+            found.append(entry)
+    return found

@@ -18,7 +18,7 @@ from ..recipe import Recipe
 from ..releases import family_of, load_upstream
 from ..schemas import checked
 from ..site import Site
-from ..versions import version_key
+from ..versions import within
 
 CUDA, ROCM, CPU = 'cuda', 'rocm', 'CPU'
 # the variants by their version suffix, ours last (LUMI's names)
@@ -77,19 +77,13 @@ def back_end(name: str, version: str, site: Site) -> Optional[Mapping[str, Any]]
 def _unfit(entry: Mapping[str, Any], version: str, site: Site) -> Optional[Tuple[Mapping[str, Any], str]]:
     """The bounds that a version lies outside of, and what they are about; None where it lies within all of them."""
     bounds = entry.get('versions', {})
-    if not fits(bounds, version):
+    if not within(version, bounds):
         return bounds, f'its {entry["back_end"]} back end is there'
     rocm = site.release.modules.get('rocm', '')
     for bounds in entry.get('works_with', ()):
-        if rocm and fits(bounds.get('rocm', {}), rocm) and not fits(bounds, version):
+        if rocm and within(rocm, bounds.get('rocm', {})) and not within(version, bounds):
             return bounds, f'with {site.release.module("rocm")} it compiles'
     return None
-
-
-def fits(bounds: Mapping[str, Any], version: str) -> bool:
-    """Does a version lie within bounds (min, below)?"""
-    low, high = bounds.get('min'), bounds.get('below')
-    return not (low and version_key(version) < version_key(low) or high and version_key(version) >= version_key(high))
 
 
 @lru_cache(maxsize=None)
@@ -125,26 +119,19 @@ def why_no_gpu_variant(recipe: Recipe, site: Site) -> NoBackEnd:
     own = known_obstacle(recipe.name, recipe.version, site)
     if own:
         return own
-    for parameter in ('dependencies', 'builddependencies'):
-        for dependency in recipe.dependencies(parameter):
-            if not in_place_of(dependency.name):
-                found = known_obstacle(dependency.name, dependency.version, site)
-                if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
-                    return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit,
-                                     found.link)
-    names = ', '.join(dict.fromkeys(
-        dependency.name for parameter in ('dependencies', 'builddependencies')
-        for dependency in recipe.dependencies(parameter) if _nvidias(dependency)))
+    for dependency in recipe.all_dependencies():
+        if not in_place_of(dependency.name):
+            found = known_obstacle(dependency.name, dependency.version, site)
+            if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
+                return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit, found.link)
+    names = ', '.join(dict.fromkeys(item.name for item in recipe.all_dependencies() if _nvidias(item)))
     return NoBackEnd('cuda', f'it depends on {names or "CUDA"}, and nothing is known of a build of it with ROCm (HIP, '
                      'SYCL or OpenCL): take its recipe without CUDA, or say in lumi_hooks/packages/ how it is done', '')
 
 
 def is_cuda(recipe: Recipe) -> bool:
     """Is a recipe one for NVIDIA's GPUs? By its suffix, or by something of NVIDIA's that it depends on."""
-    if split_suffix(recipe.versionsuffix)[1] == CUDA:
-        return True
-    return any(_nvidias(dependency) for parameter in ('dependencies', 'builddependencies')
-               for dependency in recipe.dependencies(parameter))
+    return split_suffix(recipe.versionsuffix)[1] == CUDA or any(map(_nvidias, recipe.all_dependencies()))
 
 
 def _nvidias(dependency: Dependency) -> bool:
@@ -208,4 +195,3 @@ def site_for_dependency(dependency: Dependency, site: Site, toolchain: str) -> S
         return site
     there = site.on(toolchain) if toolchain in site.partition_facts['toolchains'] else site
     return there.with_gpu(dependency.name) if split_suffix(dependency.versionsuffix)[1] == ROCM else there
-

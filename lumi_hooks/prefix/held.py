@@ -14,8 +14,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from ..amounts import size_in_words
 from ..errors import SiteError
-from ..files import at, open_folder, read_json, size_in_words, write_atomic
+from ..files import at, open_folder, read_json, write_atomic
 from ..index import is_archive
 from ..releases import load_machine
 

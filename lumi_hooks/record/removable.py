@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import sites
-from ..catalogue import similar
 from ..eb.lifecycle.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import names_in, read_text
+from ..finding import similar
 from ..index import module_version
 from ..prefix import archive_folders, holder, name_of
 from ..presence import DUE, fallen, root_of

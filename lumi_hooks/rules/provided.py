@@ -11,7 +11,7 @@ from ..selection import same_era
 from ..site import Site
 from ..versions import version_key
 from .carried import stand_ins
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 
 _SERIAL, _PARALLEL = ('serial', 'nompi'), ('mpi', 'parallel')
 
@@ -141,12 +141,11 @@ def notes(draft: Draft, site: Site) -> Iterator[str]:
         names = ' or '.join(dict.fromkeys(site.release.module(name) for name in (*own.serial[-1:], *own.parallel[-1:])
                                           if name in site.release.modules))
         yield f'{own.reason} as {names}: other recipes use that, and this one is needed only where it does not suffice'
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            found = None if dependency.external else treatment(dependency.name)
-            why = why_built(draft, site, dependency, found) if found else _although(dependency, site)
-            if why:
-                yield f'{dependency} is built: {why}'
+    for _, dependency in draft.each():
+        found = None if dependency.external else treatment(dependency.name)
+        why = why_built(draft, site, dependency, found) if found else _although(dependency, site)
+        if why:
+            yield f'{dependency} is built: {why}'
 
 
 def _although(dependency: Dependency, site: Site) -> Optional[str]:

@@ -35,7 +35,7 @@ def _data() -> Mapping[str, Any]:
 
 
 def _present(draft: Draft):
-    return [item for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)]
+    return [item for _, item in draft.each()]
 
 
 def _python(draft: Draft, site: Site) -> Optional[Dependency]:

@@ -15,7 +15,7 @@ from ..recipe import patched_texts
 from ..releases import load_provided, load_toolchains
 from ..site import Site
 from .base import rule
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 from .folders import is_provided
 from .texts import command_texts
 
@@ -141,11 +141,10 @@ def _roots(draft: Draft, site: Site) -> FrozenSet[str]:
     # our toolchain class answers for the compiler that it has
     if load_toolchains()['toolchains'][site.toolchain]['family'] == 'GCC':
         names.update(('GCC', 'GCCcore'))
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            module = site.cray.get(dependency.name) if dependency.external else None
-            names.update(module.provides if module else ())
-            names.add(dependency.name)
+    for _, dependency in draft.each():
+        module = site.cray.get(dependency.name) if dependency.external else None
+        names.update(module.provides if module else ())
+        names.add(dependency.name)
     components = draft.parameters.get('components')
     for item in components if isinstance(components, (list, tuple)) else ():
         if isinstance(item, (list, tuple)) and item and isinstance(item[0], str):

@@ -51,7 +51,7 @@ def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = Tru
         version = next(iter(there))
     file = there.get(version)
     if file is None:
-        from ..catalogue import similar
+        from ..finding import similar
         near = [] if there else similar(software, index.installed_names())
         if near:
             raise LumiHooksError(f'{name} is neither a folder nor a module on MODULEPATH: did you mean '

@@ -20,6 +20,7 @@ from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_toolchains
 from lumi_hooks.site import make_site
 from lumi_hooks.survey import Survey, Surveyor, for_cuda, recipes_below
+from lumi_hooks.versions import within
 
 NAMES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages')) if name.endswith('.json'))
 ENTRIES = [name for name in NAMES if name not in ('groups', 'gpu') and 'back_end' in package(name).get('rocm', {})]
@@ -71,7 +72,7 @@ def test_each_back_end(name, g):
             assert not known or known.code != 'cuda', item
     # every change that applies to this recipe left its trace, or what it looks for is not there
     for change in entry['changes']:
-        if 'add' in change and gpu.fits(change, recipe.version) and re.match(change.get('only', ''), recipe.version) \
+        if 'add' in change and within(recipe.version, change) and re.match(change.get('only', ''), recipe.version) \
                 and 'from' not in change:
             text = str(found.parameters[change['parameter']])
             start = re.split(r'[{ ]', change['add'])[0]
@@ -106,7 +107,7 @@ def test_each_back_end_says_what_it_is(name):
 def test_each_back_end_has_a_bound_by_rocm(name, g):
     """For the release's ROCm it is said which versions compile, and where that was seen."""
     bounds = package(name)['rocm']['works_with']
-    assert any(gpu.fits(bound.get('rocm', {}), g.release.modules['rocm']) for bound in bounds)
+    assert any(within(g.release.modules['rocm'], bound.get('rocm', {})) for bound in bounds)
     assert all(len(bound['reason'].split()) > 4 and _tells_where(bound['link']) for bound in bounds)
 
 

@@ -21,8 +21,8 @@ from lumi_hooks.releases import (
     load_upstream,
     python_packages,
     release_names,
-    toolchain_facts,
 )
+from lumi_hooks.releases.toolchains import toolchain_facts
 
 # --- releases against each other and the machine
 

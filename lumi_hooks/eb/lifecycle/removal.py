@@ -18,7 +18,8 @@ from ...errors import LumiHooksError
 from ...files import LARGEST, read_bytes, write_atomic
 from ...prefix import held, visibility
 from ...prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
-from ...presence import is_due, is_gone, with_notice, without_notice
+from ...prefix.notice import with_notice, without_notice
+from ...presence import is_due, is_gone
 from .locks import Lock
 from .rollback import EarlierInstallation, user_name
 

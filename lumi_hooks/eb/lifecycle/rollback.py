@@ -26,7 +26,7 @@ from ... import tree
 from ...errors import DataError, LumiHooksError
 from ...files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
 from ...prefix import held
-from ...presence import without_notice
+from ...prefix.notice import without_notice
 from ...record import read_record
 
 RESTORED, COMPLETED = 'restored', 'completed'

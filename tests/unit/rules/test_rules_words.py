@@ -11,10 +11,7 @@ from lumi_hooks import hooks
 from lumi_hooks.adapt import adapt
 from lumi_hooks.eb import session
 from lumi_hooks.recipe import read_recipe
-from lumi_hooks.releases import load_compilers
 from lumi_hooks.site import make_site
-from toolchains.compiler.lumi_cpecce import CpeCce
-from toolchains.compiler.lumi_cpeclang import CpeAmd, CpeAocc
 
 
 def at(toolchain):
@@ -179,8 +176,3 @@ def test_what_crayftn_rejects_in_toolchainopts(recipe):
     change, = says('fortran-words', recipe(text), at('cpeCray'))
     assert change.after == {'extra_fflags': ' -DX', 'extra_cflags': '-std=c11', 'pic': True}
     assert says('fortran-words', recipe(text), at('cpeAOCC')) == []
-
-
-@pytest.mark.parametrize('family, toolchain', [('CCE', CpeCce), ('AOCC', CpeAocc), ('AMD', CpeAmd)])
-def test_the_toolchains_have_the_same_words(family, toolchain):
-    assert load_compilers()['families'][family]['gfortran'] == toolchain.GFORTRAN_OPTIONS
