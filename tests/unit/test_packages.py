@@ -237,8 +237,8 @@ def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
         if field in entry:
             check(name, entry[field], recipe, upstream_site)
             tested.add(field)
-    # what is said of linkage is tested in test_verify_policy.py
-    assert set(entry) - {'as_dependency', 'python', 'verify'} <= tested and (fft or verb != 'module'), \
+    # what is said of linkage and of downloads is tested in test_verify_symbols.py and doctor/test_doctor_sources.py
+    assert set(entry) - {'as_dependency', 'python', 'verify', 'downloads'} <= tested and (fft or verb != 'module'), \
         f'no test knows what packages/{name}.json says: write one'
 
 
