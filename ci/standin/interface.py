@@ -76,7 +76,8 @@ def narrow(library, wanted, version, text):
     """Let an MPI library show what an older one shows, and call itself by its names.
 
     library: the library, changed in place. wanted: the functions of the MPICH to be, without those of the profiling
-    interface (PMPI_…), which go with them; all others are hidden. version: two numbers for MPI_Get_version. text: for MPI_Get_library_version.
+    interface (PMPI_…), which go with them; all others are hidden. version: two numbers for MPI_Get_version. text: for
+    MPI_Get_library_version.
     """
     elf = Elf(library)
     for name, place in elf.defined().items():

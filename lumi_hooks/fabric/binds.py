@@ -78,13 +78,13 @@ def starts(release: Release, env: Mapping[str, str], system: str, libfabric: str
     """
     version = release.modules['cray-mpich']
     loaded = env.get('CRAY_MPICH_DIR', '')
-    # what gfortran compiled, as everybody's Fortran in containers is; what is loaded may be another compiler's or release's
+    # what gfortran compiled, as the Fortran in containers is; what is loaded may be another compiler's or release's
     patterns = [os.path.join(system, 'opt/cray/pe/mpich', version, 'ofi/gnu/*/lib-abi-mpich'),
                 *([os.path.join(loaded, 'lib-abi-mpich')] if f'/{version}/' in loaded else ())]
     folder = next((path for pattern in patterns for path in sorted(glob.glob(pattern), reverse=True)), None)
     if folder is None:
-        raise LumiHooksError(f'there is no Cray MPICH {version} under MPICH\'s names here ({patterns[0]}): this is done '
-                             'on the machine that the container runs on')
+        raise LumiHooksError(f'there is no Cray MPICH {version} under MPICH\'s names here ({patterns[0]}): this is '
+                             'done on the machine that the container runs on')
     if not libfabric:
         raise LumiHooksError('pkg-config knows no libfabric here: module load libfabric')
     found = sorted(path for name in ('libmpi.so.12', 'libmpifort.so.12') for path in glob.glob(f'{folder}/{name}'))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import ROOT
+
 pytestmark = [pytest.mark.long, pytest.mark.skipif(os.geteuid() != 0 or not shutil.which('strace'),
                                                    reason='needs root, for mounts, and strace')]
 PROGRAM = Path(__file__).with_name('programs') / 'foreign.c'
@@ -39,7 +40,8 @@ def image(standin, tmp_path):
 
 def moved(standin, folder):
     """Commands that move libraries of the machine: libfabric into a folder of another version, UCX into pe/lib64."""
-    fabric, ucx, central = (standin / path for path in ('opt/cray/libfabric', 'opt/standin/ucx/lib', 'opt/cray/pe/lib64'))
+    fabric, ucx = standin / 'opt/cray/libfabric', standin / 'opt/standin/ucx/lib'
+    central = standin / 'opt/cray/pe/lib64'
     version, = (path for path in fabric.iterdir() if not path.is_symlink())
     for source, target in ((version, folder / 'fabric/2.9.9'), (central, folder / 'lib64'), (ucx, folder / 'lib64')):
         shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True)
@@ -63,7 +65,6 @@ def test_what_is_opened_is_what_was_bound(fresh, slurm, standin, image, tmp_path
     assert done.returncode == 0, done.stdout
     found = json.loads(done.stdout[done.stdout.index('{'):])
     assert found['problems'] == [] and found['dead'] == []
-    assert all(os.path.isfile(bind['source']) or mounts for bind in found['binds'] if bind['target'].startswith('/host'))
     lines = list(machine)
     for bind in found['binds']:
         target = f'{image}{bind["target"]}'

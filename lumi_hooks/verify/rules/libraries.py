@@ -55,8 +55,8 @@ def mpi_mixed(installation: InstallationFacts) -> Iterator[Problem]:
 
     for elf in installation.where_it_begins(lambda path: len(copies(path)) > 1):
         yield Problem(elf.path, f'two MPI libraries in one process: {", ".join(copies(elf.path))}',
-                      'build it and its dependencies with one MPI: one compiler (one PrgEnv) and one release of the Cray '
-                      'PE, without lib-abi-mpich and without another MPI')
+                      'build it and its dependencies with one MPI: one compiler (one PrgEnv) and one release of the '
+                      'Cray PE, without lib-abi-mpich and without another MPI')
 
 
 @rule('libfabric-foreign')
