@@ -129,7 +129,7 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
         return ()
     loaded = {dependency.name for _, dependency in draft.each()}
     treatments = [treatment(item.name) for item in draft.recipe.dependencies()]
-    blas = facts['blas'] or any(found and found.uses == 'blas' for found in treatments)
+    provided = {found.uses for found in treatments if found}
     needs_mpi = {name for name in loaded if name.endswith('parallel') or name == 'cray-parallel-netcdf'}
     found: List[str] = []
 
@@ -139,9 +139,9 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
         found.extend(() if used else modules)
         return used
 
-    mpi = unless('mpi', facts['mpi'] or bool(needs_mpi), 'cray-mpich')
+    mpi = unless('mpi', facts['mpi'] or bool(needs_mpi) or 'mpi' in provided, 'cray-mpich')
     unless('xpmem', mpi, 'xpmem')
-    unless('blas', blas, 'cray-libsci')
+    unless('blas', facts['blas'] or 'blas' in provided, 'cray-libsci')
     unless('rocm', 'rocm' in loaded or not site.partition_facts['gpu'],
            'rocm', *(_gpu_targets(site) if site.partition_facts['gpu'] else ()))
     return tuple(found)

@@ -38,8 +38,8 @@ def library(tmp_path):
 def narrowed(library):
     """A library of MPI 4 that shows MPI 3.1."""
     path = library('mpi', NEW)
-    interface.narrow(path, set(interface.Elf(library('old', OLD)).defined()), (3, 1),
-                     'MPI VERSION    : CRAY MPICH version 8.1.32\n')
+    wanted = set(interface.Elf(library('old', OLD)).defined())
+    interface.narrow(path, wanted, (3, 1), 'MPI VERSION    : CRAY MPICH version 8.1.32\n')
     return path
 
 
