@@ -21,12 +21,14 @@ from ..rebuild.run import (
     Run,
     alone,
     ask_to_cancel,
+    built_of,
     checked_name,
     fresh,
     holder,
     load,
     make_folder,
     name_of,
+    noted_key,
     runs,
 )
 from ..rebuild.script import Shares, brought, shares
@@ -152,6 +154,11 @@ def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed
     def tell(name: str, adaptation: Adaptation) -> None:
         differences[name] = '\n'.join(diff.lines(adaptation)) + '\n'
 
+    prefix = own_prefix()
+
+    def noted(name: str) -> str:
+        return noted_key(prefix, name)
+
     with progress('recipes', least=20) as told:
         done = 0
         for (release, partition, toolchain, gpus), items in groups.items():
@@ -165,7 +172,7 @@ def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed
                         recipes[os.path.dirname(os.path.abspath(path))] = None
                 done += 1
                 told(done, len(asked))
-            for task in make_tasks(found, site, tell):
+            for task in make_tasks(found, site, tell, noted):
                 if task.name in tasks:
                     tasks[task.name].asked |= task.asked
                 tasks.setdefault(task.name, task)
@@ -234,6 +241,13 @@ def _take_over(made: Run) -> None:
         if old.state in ACTIVE or old.key == task.key and old.state != REFUSAL and task.state != REFUSAL:
             task.state, task.installed = old.state, old.installed
             task.reason, task.error = old.reason, old.error
+            task.needs = sorted({*task.needs, *old.needs})
+    # what they need was built by this run before, and is installed now
+    done = [old for old in earlier.values() if old.state in steps.GOOD and built_of(made.prefix, old)]
+    made.tasks = [*done, *made.tasks]
+    there = {task.name for task in made.tasks}
+    for task in made.tasks:
+        task.needs = [name for name in task.needs if name in there]
     for old in earlier.values():
         if old.state in ACTIVE:
             raise LumiHooksError(f'a job still builds {old.module}, which is not in the set any more: cancel it '

@@ -236,6 +236,14 @@ def built_of(prefix: str, task: Task) -> Mapping[str, Any]:
     return found if same else {}
 
 
+def noted_key(prefix: str, name: str) -> str:
+    """The key that is noted of a task's module; empty where none is."""
+    try:
+        return str(parse_json(read_bytes(os.path.join(prefix, FOLDER, _BUILT, f'{name}.json'), 1 << 16))['key'])
+    except (OSError, ValueError, TypeError, KeyError):
+        return ''
+
+
 def difference(run: Run, task: Task) -> str:
     """The adaptation of a task's recipe as a diff; empty where it has none."""
     try:

@@ -113,12 +113,14 @@ class _Again(Planner):
         return None if module in self.given else super()._there(name, module)
 
 
-def make_tasks(wanted: Sequence[Tuple[Wanted, str]], site: Site, tell: Callable[[str, Adaptation], None]) -> List[Task]:
+def make_tasks(wanted: Sequence[Tuple[Wanted, str]], site: Site, tell: Callable[[str, Adaptation], None],
+               noted: Callable[[str], str]) -> List[Task]:
     """
     The tasks for one target, what others need first.
 
     :param wanted: what was asked for, each with the path of its recipe
     :param tell: is told the name of each task, and what becomes of its recipe
+    :param noted: gives the key of what is installed, by the name that its task would have; empty where it has none
     :raises LumiHooksError: a recipe can't be read
     """
     planner = _Again(site)
@@ -149,9 +151,9 @@ def make_tasks(wanted: Sequence[Tuple[Wanted, str]], site: Site, tell: Callable[
                                                        and _alone(node, site)):
             found[node.module] = _task(node, given, site, tell)
             found[node.module].needs = sorted(_needs(node, by_module, found, owners))
-    for task in found.values():
-        # what it needs goes into it
-        task.key = _digest([task.key, *(found[one.module].key for one in found.values() if one.name in task.needs)])
+    for module, task in found.items():  # what it needs goes into it
+        task.key = _digest([task.key, *(found[need].key if need in found else noted(task_name(site, need))
+                                        for need in sorted(by_module[module].dependencies))])
     return [*refused, *found.values()]
 
 
