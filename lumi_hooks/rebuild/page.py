@@ -27,7 +27,7 @@ _LINES, _LONGEST = 200, 40_000
 def html(run: Run) -> str:
     """The page."""
     logic, style = (read_text(os.path.join(_FOLDER, name)) for name in ('page.js', 'page.css'))
-    policy = f"default-src 'none'; script-src '{_digest(logic)}'; style-src '{_digest(style)}'"
+    policy = f"default-src 'none'; img-src data:; script-src '{_digest(logic)}'; style-src '{_digest(style)}'"
     title = f'Rebuild {run.name}'
     return '\n'.join([
         '<!DOCTYPE html>', '<html lang="en">', '<head>', '<meta charset="utf-8">',

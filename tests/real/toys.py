@@ -30,20 +30,22 @@ MAKEFILE = """all: {lower}
 {lower}: {lower}.c
 \t{before}
 \t$(CC) -o $@ {lower}.c
+\techo {name} >>{folder}/made
 """
 PROGRAM = '#include <stdio.h>\nint main(void) { puts("%s"); return 0; }\n'
 
 
 def toy(folder, name, needs=(), before='true'):
     """
-    Write a recipe with its source beside it; returns its path.
+    Write a recipe with its source beside it; returns its path. When it is made, its name is put into `made` beside it.
 
     :param needs: names of other toys
     :param before: what make runs before it compiles
     """
     lower, kept = name.lower(), io.BytesIO()
     with tarfile.open(fileobj=kept, mode='w:gz') as archive:
-        for file, text in ((f'{lower}.c', PROGRAM % name), ('Makefile', MAKEFILE.format(lower=lower, before=before))):
+        rules = MAKEFILE.format(lower=lower, before=before, name=name, folder=folder)
+        for file, text in ((f'{lower}.c', PROGRAM % name), ('Makefile', rules)):
             entry = tarfile.TarInfo(f'{name}-1.0/{file}')
             entry.size = len(text.encode())
             archive.addfile(entry, io.BytesIO(text.encode()))

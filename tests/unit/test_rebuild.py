@@ -779,4 +779,4 @@ def test_reports_tell_the_truth_and_hold_hostile_text(lumi, capsys, recipes):
     assert '\n    </details><script>' in text, 'indented code'
     page = (lumi / 'out/report.html').read_text()
     assert page.count('<script') == 2 and page.count('</script>') == 2 and '<img' not in page and '\x1b' not in page
-    assert 'content="default-src &#x27;none&#x27;; script-src &#x27;sha256-' in page
+    assert 'content="default-src &#x27;none&#x27;; img-src data:; script-src &#x27;sha256-' in page
