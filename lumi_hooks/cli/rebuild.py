@@ -33,7 +33,7 @@ from ..rebuild.run import (
 )
 from ..rebuild.script import Shares, brought, shares
 from ..rebuild.slurm import Slurm
-from ..rebuild.tasks import ACTIVE, OPEN, REFUSAL, SAME, Task, make_tasks
+from ..rebuild.tasks import ACTIVE, OPEN, REFUSAL, SAME, Task, make_tasks, refusal
 from ..site import Site, is_lumi
 from . import diff, site_options
 from .command import add_command, number
@@ -140,7 +140,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed: Partial
              ) -> Tuple[List[Task], Dict[str, str], Dict[steps.Target, Optional[Shares]], List[str]]:
-    """Tasks for all targets, the diffs of their recipes by name, what jobs get, and folders of recipes of one's own."""
+    """Tasks for all targets, the diffs of their recipes by name, what jobs get, and folders of the user's recipes."""
     groups: Dict[Tuple, List[wanted.Wanted]] = {}
     for item in asked:
         gpus = split_suffix(item.module)[1] == ROCM if item.module else None
@@ -163,16 +163,22 @@ def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed
         done = 0
         for (release, partition, toolchain, gpus), items in groups.items():
             site, folders = _site(options, release, partition, toolchain, items if gpus else ())
-            found = []
+            found, lost = [], []
             for item in items:
-                with failed.of(item.recipe):
-                    path = site_options.given_recipe(item.recipe, site, folders)
-                    found.append((item, path))
-                    if not any(path.startswith(folder + os.sep) for folder in known):
-                        recipes[os.path.dirname(os.path.abspath(path))] = None
                 done += 1
                 told(done, len(asked))
-            for task in make_tasks(found, site, tell, noted):
+                try:
+                    path = site_options.given_recipe(item.recipe, site, folders)
+                except LumiHooksError as err:
+                    if not item.module:
+                        failed.add(item.recipe, str(err))
+                    else:  # one that a change affects may be gone: that is for the report
+                        lost.append(refusal(item, item.recipe, site, str(err)))
+                    continue
+                found.append((item, path))
+                if not any(path.startswith(folder + os.sep) for folder in known):
+                    recipes[os.path.dirname(os.path.abspath(path))] = None
+            for task in [*lost, *make_tasks(found, site, tell, noted)]:
                 if task.name in tasks:
                     tasks[task.name].asked |= task.asked
                 tasks.setdefault(task.name, task)

@@ -81,8 +81,8 @@ class Run:
         try:
             write_atomic(path, text, 0o644)
         except OSError as err:
-            raise LumiHooksError(f'{path} cannot be written: {err.strerror}. Jobs that were started go on; once that '
-                                 f'is put right, "lumi-eb rebuild --resume --run {self.name}" goes on, too') from err
+            raise LumiHooksError(f'{path} cannot be written: {err.strerror}. Jobs that were started go on; fix '
+                                 f'that, and "lumi-eb rebuild --resume --run {self.name}" goes on, too') from err
         self.__dict__['_saved'] = text
 
     def task(self, name: str) -> Task:

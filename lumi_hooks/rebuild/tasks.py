@@ -121,15 +121,18 @@ def make_tasks(wanted: Sequence[Tuple[Wanted, str]], site: Site, tell: Callable[
     :param wanted: what was asked for, each with the path of its recipe
     :param tell: is told the name of each task, and what becomes of its recipe
     :param noted: gives the key of what is installed, by the name that its task would have; empty where it has none
-    :raises LumiHooksError: a recipe can't be read
     """
     planner = _Again(site)
     asked: Dict[str, Wanted] = {}
     refused: List[Task] = []
     for item, path in wanted:
-        outline = planner.asked(path)
+        try:
+            outline = planner.asked(path)
+        except LumiHooksError as err:
+            refused.append(refusal(item, path, site, str(err)))
+            continue
         if item.module and outline.module != item.module:
-            refused.append(_refusal(item, path, site, f'{os.path.basename(path)} becomes {outline.module} here'))
+            refused.append(refusal(item, path, site, f'{os.path.basename(path)} becomes {outline.module} here'))
             continue
         planner.given.setdefault(outline.module, outline)
         asked.setdefault(outline.module, item)
@@ -146,7 +149,7 @@ def make_tasks(wanted: Sequence[Tuple[Wanted, str]], site: Site, tell: Callable[
     for node in nodes:
         given = asked.get(node.module)
         if given and node.status == REFUSED:
-            refused.append(_refusal(given, node.source or given.recipe, site, node.reason, node.module))
+            refused.append(refusal(given, node.source or given.recipe, site, node.reason, node.module))
         elif node.status == BUILD and node.source and (given or not there.module_file(node.module)
                                                        and _alone(node, site)):
             found[node.module] = _task(node, given, site, tell)
@@ -215,7 +218,8 @@ def task_name(site: Site, module: str) -> str:
     return f'{site.release.name}-{site.partition}-{quote.module(module).replace("/", "-")}'
 
 
-def _refusal(item: Wanted, path: str, site: Site, reason: str, module: str = '') -> Task:
+def refusal(item: Wanted, path: str, site: Site, reason: str, module: str = '') -> Task:
+    """A task for what can't be built."""
     module = module or item.module or os.path.basename(path)
     name = f'{site.release.name}-{site.partition}-{re.sub("[^A-Za-z0-9._+~-]", "-", module)}'
     return Task(name, module, path, site.release.name, stack_version(site), site.partition, item.toolchain, True,

@@ -80,7 +80,7 @@ def easystack(path: str) -> List[Wanted]:
         if _IGNORED.fullmatch(line):
             continue
         if key and not line[0].isspace():
-            within = key['key'] == 'easyconfigs' and not key['value']
+            within = key['key'] == 'easyconfigs' and key['value'] in ('', '[]')
             if within or key['key'] in ('easybuild_version', 'robot'):
                 continue
         elif item and within:

@@ -58,7 +58,8 @@ def test_an_easystack_file_is_read(tmp_path):
 
 
 @pytest.mark.parametrize('text, said', [
-    ('easyconfigs:\n', 'lists no recipe'), ('- a.eb\n', 'line 1'), ('software:\n  - a.eb\n', 'line 1'),
+    ('easyconfigs:\n', 'lists no recipe'), ('easyconfigs: []\n', 'lists no recipe'), ('- a.eb\n', 'line 1'),
+    ('software:\n  - a.eb\n', 'line 1'),
     ('easyconfigs:\n  - a.eb:\n      options:\n', 'line 2: options of a single recipe are not taken'),
     ('easyconfigs: [a.eb]\n', 'line 1'), ('easyconfigs:\n  - {a: !!python/object b}\n', 'line 2')])
 def test_an_easystack_file_of_another_kind_is_rejected(tmp_path, text, said):
@@ -739,12 +740,14 @@ def test_a_job_that_is_killed_has_failed_and_the_others_go_on(lumi, capsys, reci
 
 def test_what_affected_says_is_built_and_why_is_kept(lumi, capsys):
     (lumi / 'set.json').write_text(json.dumps({'schema_version': 1, 'affected': [
+        {**AFFECTED, 'recipe': 'Gone-1.0-GCCcore-14.2.0.eb', 'module': 'Gone/1.0-cpeGNU-25.03', 'change': 'gone'},
         {**AFFECTED, 'module': 'Mid/1.0-cpeGNU-25.03', 'recipe': 'Mid-1.0-GCCcore-14.2.0.eb'}]}))
-    assert rebuild('--affected', 'set.json') == 0
+    assert rebuild('--affected', 'set.json') == 1
     capsys.readouterr()
     _, tasks, _ = told(capsys)
     assert (tasks['Mid']['change'], tasks['Mid']['why']) == ('packages/Lib.json', 'configopts')
-    assert not tasks['Lib']['asked']
+    assert not tasks['Lib']['asked'] and tasks['Mid']['state'] == 'built'
+    assert tasks['Gone']['state'] == 'refused' and 'there is no recipe Gone' in tasks['Gone']['reason']
 
 
 @pytest.mark.parametrize('words, said', [

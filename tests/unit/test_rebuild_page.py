@@ -31,10 +31,10 @@ DIFFERENCE = """# [toolchain] toolchain: cpeGNU/25.03 instead of foss/2025a
 NAMES = ('GROMACS', 'HDF5', 'Hypre', 'PETSc', 'QuantumESPRESSO', 'SUNDIALS', 'lz4', 'netCDF', 'ParMETIS', 'METIS')
 
 
-def make_page(tmp_path, recipes, targets=(('25.03', 'C'), ('25.09', 'G'))):
+def make_page(tmp_path, recipes, hostile=HOSTILE):
     """The page of a run of so many recipes for two targets; a seventh of them failed, the log and all of the first are
     hostile."""
-    tasks = []
+    targets, tasks = (('25.03', 'C'), ('25.09', 'G')), []
     for number in range(recipes):
         name = NAMES[number % len(NAMES)] + (str(number // len(NAMES)) if number >= len(NAMES) else '')
         for release, partition in targets:
@@ -43,21 +43,21 @@ def make_page(tmp_path, recipes, targets=(('25.03', 'C'), ('25.09', 'G'))):
             task.state = 'failed' if number % 7 == 2 else 'blocked' if number % 7 == 3 else 'same' if number % 5 == 4 \
                 else 'built'
             if task.state == 'failed':
-                task.reason = f'build failed: x.c:3:1: error: unknown type name ‘foo{number}’'
-                task.error = {'context': [f"x.c:3:1: error: unknown type name 'foo{number}'", HOSTILE],
+                task.reason = f"build failed: x.c:3:1: error: unknown type name 'foo{number}'"
+                task.error = {'context': [f"x.c:3:1: error: unknown type name 'foo{number}'", hostile],
                               'means': 'the compiler does not know a type', 'advice': 'look for a patch'}
             if task.state in ('failed', 'built'):
                 task.attempts.append(Attempt(1, str(4000 + number), 1000, 1000, 1000 + 37 * (number % 90 + 1), 'nid001',
                                              task.state, steps=[['build', int(task.state == 'failed'), 30]]))
             tasks.append(task)
-    tasks[2 * len(targets)].reason += HOSTILE
+    tasks[2 * len(targets)].reason += hostile
     run = runs.fresh('5d29e2dde3', str(tmp_path), {'on': 'slurm', 'limit': 1, 'tasks': tasks})
     for task in tasks:
         runs.make_folder(run.prefix, run.name, task.name, '1')
         name = task.module.split('/')[0]
-        (Path(run.folder_of(task)) / 'difference').write_text(DIFFERENCE.format(name=name) + HOSTILE)
+        (Path(run.folder_of(task)) / 'difference').write_text(DIFFERENCE.format(name=name) + hostile)
         if task.state == 'failed':
-            (Path(run.folder_of(task, task.last)) / 'log').write_text('== building\n' * 30 + f'{HOSTILE}\nthe end\n')
+            (Path(run.folder_of(task, task.last)) / 'log').write_text('== building\n' * 30 + f'{hostile}\nthe end\n')
     path = tmp_path / 'report.html'
     path.write_text(page.html(run))
     return path
@@ -120,7 +120,7 @@ def test_search_filter_log_and_diff(tmp_path, opened):
     shown.click('tbody .failed >> nth=0')
     assert shown.locator('.detail').count() == 0
     if os.environ.get('SCREENSHOT'):
-        shown = opened(make_page(tmp_path / 'clean', 10), width=1000, height=640)
+        shown = opened(make_page(tmp_path / 'clean', 9, ''), width=1000, height=760)
         shown.click('tbody .failed >> nth=0')
         shown.screenshot(path=os.environ['SCREENSHOT'])
 
