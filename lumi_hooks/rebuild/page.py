@@ -41,7 +41,7 @@ def html(run: Run) -> str:
         'aria-label="search"><span id="states"></span><label>for <select id="target"></select></label>'
         '<output id="shown"></output></form>',
         '<table><thead><tr id="head"></tr></thead><tbody id="rows"></tbody></table>',
-        '<noscript><p>This page needs JavaScript. junit.xml and report.md, which were written with it, say the same.</p></noscript>',
+        '<noscript><p>This page needs JavaScript; report.md does not.</p></noscript>',
         f'<script type="application/json" id="data">{quote.script(data(run))}</script>',
         f'<script>{logic}</script>', '</body>', '</html>', ''])
 

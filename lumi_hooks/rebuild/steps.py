@@ -116,7 +116,7 @@ def _look_at(run: Run, task: Task, attempt: Attempt, jobs: Jobs, known: Optional
 
 
 def _withdrawn(folder: str) -> bool:
-    """Claim what a job that nobody knows would claim, so that it does nothing if it comes after all; False: it has begun."""
+    """Claim what a job that nobody knows would claim: it does nothing if it comes late. False: it has begun."""
     try:
         with open(os.path.join(folder, OUTCOME), 'x', encoding='utf-8') as stream:
             stream.write('note it was never started\n')
