@@ -66,9 +66,9 @@ def add_parser(commands) -> None:
 
 
 def split(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """The arguments of lumi-eb, and those behind -- that `install` hands to eb."""
+    """The arguments of lumi-eb, and those behind -- that `install` and `rebuild` hand to eb."""
     words = list(arguments)
-    if words[:1] != ['install'] or '--' not in words:
+    if words[:1] not in (['install'], ['rebuild']) or '--' not in words:
         return words, []
     end = words.index('--')
     return words[:end], words[end + 1:]
