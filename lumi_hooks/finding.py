@@ -1,14 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finds the recipe that a path or a file name means, and says what may be meant where there is none."""
+"""Finds the recipe that a path or a file name means; says which software there is, and what a word may mean."""
 import difflib
 import os
 import re
-from typing import Iterable, List, Sequence
+from typing import FrozenSet, Iterable, List, Sequence, Set
 
 from . import sites
 from .catalogue import upstream_recipes
 from .errors import RecipeError
 from .index import Index, letter_of
+
+# a name in the name of a recipe's file
+_NAME = re.compile(r'(.+?)-\d')
 
 
 def find_recipe(recipe: str, folders: Sequence[str]) -> str:
@@ -54,7 +57,30 @@ def _nowhere(recipe: str, folders: Sequence[str]) -> str:
         return f'in the current folder, nor among {sites.name()}\'s, yours and upstream\'s: ' \
             + (f'did you mean {" or ".join(near)}?' if near else f'"lumi-eb search {known}" shows what there is')
     base = re.sub(r'(-v?\d.*)?(\.eb)?$', '', name, count=1)
-    return f'in the current folder, nor any of {base or "that name"} elsewhere: {did_you_mean(base, index.names())}'
+    meant = did_you_mean(base, all_software(index))
+    return f'in the current folder, nor any of {base or "that name"} elsewhere: {meant}'
+
+
+def all_software(index: Index) -> FrozenSet[str]:
+    """Names of all software that there is a recipe or a module of."""
+    found: Set[str] = set()
+    for folder in (*index.recipes, *index.upstream):
+        for entry in index.entries(folder):
+            if entry.endswith('.eb'):
+                match = _NAME.match(entry)
+                found.update(match.groups() if match else ())
+            elif len(entry) == 1:
+                found.update(index.entries(os.path.join(folder, entry)))
+            elif '.' not in entry:
+                found.add(entry)
+    found.update(installed_software(index))
+    return frozenset(name for name in found if not name.startswith(('.', '_')))
+
+
+def installed_software(index: Index) -> FrozenSet[str]:
+    """Names of all software that there is a module of; a folder of modules may hold other folders, too."""
+    return frozenset(name for folder in index.modulepath for name in index.entries(folder)
+                     if not name.startswith(('.', '_')) and not name.endswith('.lua'))
 
 
 def similar(name: str, names: Iterable[str], number: int = 3) -> List[str]:

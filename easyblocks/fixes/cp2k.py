@@ -9,7 +9,7 @@ Until EB_CP2K knows these families (seen in 5.1.2 to 5.4.1; upstream has no reci
 from easybuild.tools.run import run_shell_cmd
 
 from lumi_hooks_easyblocks.families import KnownAs, fortran, is_cpe, is_gnu
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_CP2K(KnownAs, upstream_class('EB_CP2K', 'cp2k')):

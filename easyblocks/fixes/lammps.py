@@ -7,8 +7,8 @@ where KOKKOS is made for one.
 
 Until EB_LAMMPS knows HIP (seen in 5.4.1).
 """
-from lumi_hooks_easyblocks.registry import upstream_class
 from lumi_hooks_easyblocks.registry.recipe_wins import RecipeWins
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_LAMMPS(upstream_class('EB_LAMMPS', 'lammps'), RecipeWins):

@@ -9,7 +9,7 @@ from typing import List, Optional, Sequence, Tuple
 from .. import quote, sites, trust
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..errors import RecipeError, SiteError, TrustError
-from ..finding import find_recipe, similar
+from ..finding import find_recipe, installed_software, similar
 from ..gpu import known_obstacle
 from ..index import Index, is_archive
 from ..naming import Choice, choose
@@ -150,7 +150,7 @@ def installed_name(what: str, site: Site) -> str:
     """
     if os.path.exists(what) or what.endswith('.eb') or os.path.isabs(what):
         return what
-    names = set(site.index.installed_names())
+    names = set(installed_software(site.index))
     names.update(name for prefix in site.prefixes for folder in software_folders(prefix)
                  for name in (os.listdir(folder) if is_open(folder) else ()))
     name, slash, rest = what.partition('/')

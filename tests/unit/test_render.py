@@ -20,7 +20,8 @@ from lumi_hooks.finding import find_recipe
 from lumi_hooks.gpu import is_cuda
 from lumi_hooks.recipe import RECORD, parse_recipe, read_recipe
 from lumi_hooks.render import body, describe, record_of, render
-from lumi_hooks.schemas import data_files, kind_of
+from lumi_hooks.schemas import kind_of
+from lumi_hooks.schemas.files import data_files
 from lumi_hooks.site import make_site
 
 PLAIN = """
