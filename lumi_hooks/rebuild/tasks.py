@@ -237,7 +237,8 @@ _BUILDERS: List[str] = []
 def _builders() -> List[str]:
     """Digests of what builds: EasyBuild, and our easyblocks, toolchains and hooks of builds."""
     if not _BUILDERS:
-        versions = [easybuilds.version(root, part) or '' for root in loaded.roots() for part in ('framework', 'easyblocks')]
+        versions = [easybuilds.version(root, part) or ''
+                    for root in loaded.roots() for part in ('framework', 'easyblocks')]
         clone = os.path.dirname(ROOT)
         files = sorted(os.path.join(folder, name) for top in (os.path.join(clone, 'easyblocks'),
                                                               os.path.join(clone, 'toolchains'),
