@@ -129,16 +129,21 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
         return ()
     loaded = {dependency.name for _, dependency in draft.each()}
     treatments = [treatment(item.name) for item in draft.recipe.dependencies()]
-    blas = facts['blas'] or any(found and found.uses == 'blas' for found in treatments)
+    provided = {found.uses for found in treatments if found}
     needs_mpi = {name for name in loaded if name.endswith('parallel') or name == 'cray-parallel-netcdf'}
     found: List[str] = []
-    for what, modules, used in (('mpi', ('cray-mpich', 'xpmem'), facts['mpi'] or bool(needs_mpi)),
-                                ('blas', ('cray-libsci',), blas),
-                                ('rocm', ('rocm', *(_gpu_targets(site) if site.partition_facts['gpu'] else ())),
-                                 'rocm' in loaded or not site.partition_facts['gpu'])):
+
+    def unless(what: str, used: bool, *modules: str) -> bool:
         known = uses(draft.name, what)
-        if not (known['value'] if known else used):
-            found.extend(modules)
+        used = known['value'] if known else used
+        found.extend(() if used else modules)
+        return used
+
+    mpi = unless('mpi', facts['mpi'] or bool(needs_mpi) or 'mpi' in provided, 'cray-mpich')
+    unless('xpmem', mpi, 'xpmem')
+    unless('blas', facts['blas'] or 'blas' in provided, 'cray-libsci')
+    unless('rocm', 'rocm' in loaded or not site.partition_facts['gpu'],
+           'rocm', *(_gpu_targets(site) if site.partition_facts['gpu'] else ()))
     return tuple(found)
 
 

@@ -33,7 +33,7 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'sbom', run, 'software bill of materials of a prefix (CycloneDX 1.6, JSON)',
                          'Lists what is installed, with its sources and what it needs.', EXAMPLES)
-    parser.add_argument('prefix', nargs='?', metavar='PREFIX', help='default: the prefix of the site')
+    parser.add_argument('prefix', nargs='?', metavar='PREFIX', help='default: your own')
     parser.add_argument('--output', metavar='FILE', help='write it there instead of to standard output')
 
 

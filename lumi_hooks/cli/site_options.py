@@ -81,7 +81,7 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
                         '--partition G')
     for name in names:
         if name != '*' and 'back_end' not in package(name).get('rocm', {}):
-            known = known_obstacle(name, '')
+            known = known_obstacle(name, '', site)
             raise SiteError(f'--gpu {name}: ' + (known.reason if known else 'nothing is known of a variant of it for '
                             'AMD\'s GPUs (names are written as upstream\'s recipes write them: GROMACS)'))
 

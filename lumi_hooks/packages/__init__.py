@@ -15,6 +15,7 @@ What is known about single packages, as data: one small file a package, and grou
   version        how its version follows the release: any (the default), same-major, same-minor, exact, between the
                  breaks of its interface, the newest of its major version, or not newer than that of another package
   built_although a Cray module that holds it and does not stand in for it
+  downloads      what it fetches while it is built
   verify         rules of lumi-eb verify that judge its installation otherwise
   serial         its variant without MPI, which a recipe depends on that uses no MPI itself
 groups.json says the same once for many packages. A package's own file wins over its group.

@@ -11,6 +11,7 @@ from ..releases import load_provided
 from ..site import Site
 from .base import rule
 from .draft import Draft
+from .easyblock import class_name
 from .folders import is_provided
 from .texts import options_with, texts
 
@@ -23,7 +24,7 @@ def cmake_finders(draft: Draft, site: Site):
     these features, says what CMake would not find. What the recipe says itself stays.
     """
     facts = load_provided()['cmake']
-    easyblock = draft.parameters.get('easyblock')
+    easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
     if easyblock not in facts['easyblocks'] or is_provided(draft):
         return
     before = draft.parameters.get('configopts')

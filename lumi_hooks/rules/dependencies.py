@@ -101,7 +101,7 @@ def central_bundles(draft: Draft, site: Site):
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
     for parameter, dependency, found in _each(draft, 'drop'):
-        if parameter == 'dependencies' and why_built(draft, site, dependency, found):
+        if why_built(draft, site, dependency, found):
             continue
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 

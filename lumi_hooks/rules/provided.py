@@ -47,9 +47,9 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
 
 
 def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
-    """Why what the toolchain brings does not do: the package links it as a library when it runs (`needs`)."""
+    """Why what the toolchain brings does not do: the package links it as a library (`needs`)."""
     need = package(draft.name).get('needs', {}).get(dependency.name)
-    return str(need['reason']) if need and dependency in draft.dependencies('dependencies') else None
+    return str(need['reason']) if need else None
 
 
 def _why_not_held(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:

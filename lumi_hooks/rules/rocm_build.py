@@ -2,19 +2,21 @@
 """How the GPU variant of a package is built: what its data says, and what holds for every build with ROCm."""
 import functools
 import re
-from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Tuple
+from dataclasses import replace
+from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import gpu, sites
 from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..packages import uses
+from ..recipe import patched_texts
 from ..releases import library_suffix, load_machine, load_rocm, load_toolchains, load_upstream
 from ..site import Site
 from ..versions import within
 from .base import Outcome, Rule, rule
 from .draft import DEPENDENCY_LISTS, Draft
 from .texts import TELLING, in_commands, texts
-from .words import TOOLCHAINS
+from .words import TOOLCHAINS, processor
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
 # the compiler reads CPATH and HCC_AMDGPU_TARGET whenever it runs: before CMake's build too, not before configuring only
@@ -23,6 +25,7 @@ _BEFORE = {'cmake': _STEPS, 'autotools': _STEPS, 'meson': _STEPS, 'specific': _S
            'make': ('prebuildopts',), 'python': ('preinstallopts',)}
 # what the wrapper would link, asked for in a command
 _PRINTED = re.compile(r'(?:\$\(|`)\s*(?:cc|CC|ftn)\s+--cray-print-opts=(libs|all)\s*(?:\)|`)')
+_NVIDIA = re.compile(r'cuda|nvidia', re.I)
 _CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
 
 
@@ -30,7 +33,7 @@ def entry_of(draft: Draft, site: Site) -> Optional[Mapping[str, Any]]:
     """The GPU back end that a draft is built with, as data; None where it is no GPU variant, or nothing is known."""
     if gpu.variant(draft.recipe, site) != gpu.ROCM:
         return None
-    return gpu.back_end(draft.name, draft.version)
+    return gpu.back_end(draft.name, draft.version, site)
 
 
 def gpu_rule(id: str, reason: str, link: Optional[str] = None):
@@ -138,12 +141,20 @@ def _changed(before: Any, change: Mapping[str, Any], draft: Draft, site: Site) -
 
 
 def _removed(value: Any, pattern: 're.Pattern') -> Any:
-    """A list, or a dictionary of lists, without the texts that a pattern is found in."""
+    """
+    A list, or a dictionary of lists, without the texts that a pattern is found in; and without the files that it is
+    found in the names of: a patch with its level, a checksum by name.
+    """
     if isinstance(value, dict):
         return {key: _removed(item, pattern) for key, item in value.items()}
     if isinstance(value, list):
-        return [item for item in value if not (isinstance(item, str) and pattern.search(item))]
+        return [item for item in value if not any(pattern.search(text) for text in _names(item))]
     return value
+
+
+def _names(item: Any) -> List[str]:
+    names = [item] if isinstance(item, str) else list(item)[:1] if isinstance(item, (tuple, dict)) else []
+    return [name for name in names if isinstance(name, str)]
 
 
 def _extension(extensions: Any, change: Mapping[str, Any], draft: Draft, site: Site) -> Any:
@@ -174,7 +185,10 @@ def _before(draft: Draft, entry: Mapping[str, Any], command: str) -> Iterator[Tu
 @gpu_rule('gpu-target', 'the GPU is named to the build: on a node without one, ROCm\'s tools guess another',
           link='https://rocm.docs.amd.com/en/latest/conceptual/cmake-packages.html')
 def gpu_target(draft: Draft, site: Site, entry: Mapping[str, Any]):
-    """CMake's variables for the target, and the one that hipcc reads; amdgpu-arch fails on a login node."""
+    """
+    CMake's variables for the target, and the one that hipcc reads; amdgpu-arch fails on a login node. What hipcc
+    compiles for the processor is for the partition's: the wrapper's target module has no say there.
+    """
     targets, target = load_rocm()['targets'], load_machine()['rocm']['gpu_target']
     reason = f'the nodes\' GPUs are {target}; amdgpu-arch finds none where there is no GPU'
     if entry['build'] == 'cmake':
@@ -183,7 +197,9 @@ def gpu_target(draft: Draft, site: Site, entry: Mapping[str, Any]):
             f'-D{name}={target}' for name in targets['cmake'] if f'-D{name}=' not in str(before))}, draft, site)
         if after != before:
             yield Change('configopts', before, after, 'gpu-target', reason, gpu_target.link)
-    command = f'export {targets["hipcc"]}={target}'
+    command, host = f'export {targets["hipcc"]}={target}', processor(site, 'llvm')
+    if host and entry['compile']['by'] == 'hipcc' and entry['compile']['what'] == 'all':
+        command += f' {targets["hipcc_options"]}="-march={host} ${targets["hipcc_options"]}"'
     for name, before, after in _before(draft, entry, command):
         yield Change(name, before, after, 'gpu-target', reason, gpu_target.link)
 
@@ -265,7 +281,14 @@ def gpu_tests(draft: Draft, site: Site, entry: Mapping[str, Any]):
 @gpu_rule('gpu-usage', 'a module does not switch MPI\'s GPU support on: it would end every MPI program without GTL',
           link='https://cpe.ext.hpe.com/docs/latest/mpt/mpich/intro_mpi.html')
 def gpu_usage(draft: Draft, site: Site, entry: Mapping[str, Any]):
-    """What a job has to set for MPI on GPU buffers is said in the module's help."""
+    """
+    What a job has to set for MPI on GPU buffers is said in the module's help; and which GPUs it is for, where
+    upstream's words are of NVIDIA's.
+    """
+    told = draft.parameters.get('description')
+    if isinstance(told, str) and _NVIDIA.search(told):
+        yield Change('description', told, f'{told.rstrip()}\n{load_rocm()["description"]}', 'gpu-usage',
+                     'upstream\'s words are of NVIDIA\'s GPUs')
     if not _mpi(draft):
         return
     before, text = draft.parameters.get('usage'), load_rocm()['usage']
@@ -276,21 +299,33 @@ def gpu_usage(draft: Draft, site: Site, entry: Mapping[str, Any]):
 
 @gpu_rule('gpu-left', 'nothing of CUDA is left in the GPU variant')
 def gpu_left(draft: Draft, site: Site, entry: Mapping[str, Any]):
-    """Refuses what still names CUDA in a parameter that a build reads: the package's data does not know of it."""
+    """
+    Refuses what still names CUDA in a parameter that a build reads, or in a patch: the package's data does not know of
+    it.
+    """
     harmless = [re.compile(text) for text in entry.get('harmless', ())]
+    for name, text in _read_by_a_build(draft, harmless):
+        found = _CUDA.search(text)
+        if found:
+            where = text[max(0, found.start() - 30):found.end() + 30].replace('\n', ' ')
+            yield Refusal('cuda', f'{name} still says "…{where}…", and what is known of {draft.name}\'s '
+                          'GPU back end does not say what to do with it: add that to its data file',
+                          'gpu-left', draft.name)
+            return
+
+
+def _read_by_a_build(draft: Draft, harmless: Sequence['re.Pattern']) -> Iterator[Tuple[str, str]]:
+    """Texts of parameters and of patches by name; without what is known to be harmless, and patches of such a name."""
     for name, value in draft.parameters.items():
         if name in (*TELLING, *DEPENDENCY_LISTS, 'versionsuffix') or name.startswith(('local_', '_')):
             continue
         for text in texts(_without_sources(value)):
             for pattern in harmless:
                 text = pattern.sub('', text)
-            found = _CUDA.search(text)
-            if found:
-                where = text[max(0, found.start() - 30):found.end() + 30].replace('\n', ' ')
-                yield Refusal('cuda', f'{name} still says "…{where}…", and what is known of {draft.name}\'s '
-                              'GPU back end does not say what to do with it: add that to its data file',
-                              'gpu-left', draft.name)
-                return
+            yield name, text
+    for name, text in patched_texts(replace(draft.recipe, parameters=draft.parameters)):
+        if not any(pattern.search(name) for pattern in harmless):
+            yield f'the patch {name}', text
 
 
 def _without_sources(value: Any) -> Any:

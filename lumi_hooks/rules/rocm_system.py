@@ -65,7 +65,7 @@ def hip_bitcode(draft: Draft, site: Site):
     """CCE 17 and older (Clang 17) with ROCm 6.2 and newer (Clang 18): relocatable device code can't be linked."""
     if gpu.variant(draft.recipe, site) != gpu.ROCM or site.toolchain != 'cpeCray':
         return
-    entry = gpu.back_end(draft.name, draft.version) or {}
+    entry = gpu.back_end(draft.name, draft.version, site) or {}
     rdc = entry.get('compile', {}).get('rdc') or any('-fgpu-rdc' in text for value in draft.parameters.values()
                                                      for text in texts(value))
     ours, theirs = compiler_base(site), rocm_base(site)

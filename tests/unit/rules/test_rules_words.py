@@ -83,7 +83,7 @@ def test_rule_native_target_of_easyblocks_that_look_at_the_processor(recipe, nam
     ('', '-DLLC_HOST_CPU=znver3'), ("configopts = '-DX=1'", '-DX=1 -DLLC_HOST_CPU=znver3'),
     ("configopts = '-DLLC_HOST_CPU=znver2'", None)])
 def test_B8_pocl_compiles_its_kernels_for_the_partition(recipe, more, after):
-    """From 3 on its recipes name no processor, and CMake asks LLVM for that of the node that builds."""
+    """Its recipes for 4.0 and later name no processor, and CMake asks LLVM for that of the node that builds."""
     found = says('native-target', recipe(more, name='pocl', version='7.0'), at('cpeGNU'))
     assert [(change.parameter, change.after) for change in found] == ([('configopts', after)] if after else [])
     assert says('native-target', recipe(more, name='other'), at('cpeGNU')) == []
