@@ -6,10 +6,11 @@ upstream's recipes.
 It is part of Site, so that `adapt` stays a pure function of recipe and site. Folders are listed by name of the
 software, when first asked for: no tree is walked.
 """
+import functools
 import os
 import re
 from dataclasses import dataclass
-from typing import Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, List, Optional, Sequence, Set, Tuple, TypeVar
 
 from .data import our_recipes
 from .dependency import Dependency
@@ -58,6 +59,20 @@ def module_version(file_name: str) -> Optional[str]:
     return file_name[:-4] if file_name.endswith('.lua') else file_name
 
 
+_Method = TypeVar('_Method', bound=Callable[..., Any])
+
+
+def _once(method: _Method) -> _Method:
+    """A method of an index whose answer is kept until `refresh`."""
+    @functools.wraps(method)
+    def asked(self, what):
+        known = self._known.setdefault(method.__name__, {})
+        if what not in known:
+            known[what] = method(self, what)
+        return known[what]
+    return asked  # type: ignore[return-value]
+
+
 class Index:
     """
     What exists already.
@@ -71,51 +86,41 @@ class Index:
         self.modulepath, self.recipes, self.upstream = tuple(modulepath), tuple(recipes), tuple(upstream)
         # an archived copy says what was installed once: any other recipe of its name comes first
         self._by_rank = sorted(self.recipes, key=is_archive)
-        self._modules: Dict[str, Dict[str, str]] = {}
-        # module files that stand for no installation, with the reason (presence.py), by name of the software
-        self._fallen: Dict[str, Dict[str, Tuple[str, str]]] = {}
         # full names of modules that were seen to stand for an installation
         self._standing: Set[str] = set()
-        self._recipes: Dict[str, Dict[str, List[str]]] = {}
-        # of the paths in there, those that were seen not to be derived ones
+        # of the paths of recipes, those that were seen not to be derived ones
         self._own: Set[str] = set()
-        self._sources: Dict[str, Tuple[Source, ...]] = {}
-        self._own_sources: Dict[str, Tuple[Source, ...]] = {}
-        self._texts: Dict[str, str] = {}
-        self._extensions: Dict[str, Dict[str, str]] = {}
-        self._needs: Dict[str, Optional[Tuple[Dependency, ...]]] = {}
-        # folders that hold the folders of many names, listed once: on Lustre each look is a round trip
-        self._listings: Dict[str, FrozenSet[str]] = {}
-        self._flats: Dict[str, Sequence[str]] = {}
+        # name of a method -> what it was asked -> its answer
+        self._known: Dict[str, Dict[Any, Any]] = {}
 
     def refresh(self) -> None:
         """Look again at what may have been installed since."""
-        for known in (self._modules, self._fallen, self._standing, self._recipes, self._own_sources, self._listings,
-                      self._flats, self._texts, self._needs):
-            known.clear()
+        self._standing.clear()
+        self._known = {name: known for name, known in self._known.items() if name in ('sources', 'extensions')}
 
     def modules(self, name: str) -> Dict[str, str]:
         """
         Installed modules of one software: version part of the module name -> module file. Those whose installation is
         gone or due for removal are left out (`fallen` tells them); what they hide in folders further back is, too.
         """
-        if name not in self._modules:
-            found: Dict[str, str] = {}
-            for folder in (folder for folder in self.modulepath if name in self.entries(folder)):
-                for entry in names_in(os.path.join(folder, name)):
-                    version = module_version(entry)
-                    if version:
-                        found.setdefault(version, os.path.join(folder, name, entry))
-            reasons = {version: fallen(self._text(path)) for version, path in found.items()}
-            self._fallen[name] = {version: (path, reasons[version] or '') for version, path in found.items()
-                                  if reasons[version]}
-            self._modules[name] = {version: path for version, path in found.items() if not reasons[version]}
-        return self._modules[name]
+        return self._module_files(name)[0]
+
+    @_once
+    def _module_files(self, name: str) -> Tuple[Dict[str, str], Dict[str, Tuple[str, str]]]:
+        """What `modules` and `fallen` say of a software."""
+        found: Dict[str, str] = {}
+        for folder in (folder for folder in self.modulepath if name in self.entries(folder)):
+            for entry in names_in(os.path.join(folder, name)):
+                version = module_version(entry)
+                if version:
+                    found.setdefault(version, os.path.join(folder, name, entry))
+        reasons = {version: fallen(self._text(path)) for version, path in found.items()}
+        return ({version: path for version, path in found.items() if not reasons[version]},
+                {version: (path, reasons[version] or '') for version, path in found.items() if reasons[version]})
 
     def fallen(self, name: str) -> Dict[str, Tuple[str, str]]:
         """Module files of one software that stand for no installation: version -> path, and DUE or GONE."""
-        self.modules(name)
-        return self._fallen[name]
+        return self._module_files(name)[1]
 
     def why_fallen(self, module: str) -> Optional[str]:
         """DUE or GONE where a module file of that full name stands for no installation, else None."""
@@ -150,13 +155,12 @@ class Index:
         path = self.module_file(module)
         return self._text(path) if path else ''
 
+    @_once
     def _text(self, path: str) -> str:
-        if path not in self._texts:
-            try:
-                self._texts[path] = read_text(path, 'replace')
-            except OSError:
-                self._texts[path] = ''
-        return self._texts[path]
+        try:
+            return read_text(path, 'replace')
+        except OSError:
+            return ''
 
     def recipe(self, name: str, filename: str) -> Optional[str]:
         """The recipe of that file name on the user's or LUMI's recipe folders, None where there is none."""
@@ -177,73 +181,67 @@ class Index:
         names = (filename for filename in self._own_recipes(name) if middle in filename and self.recipe(name, filename))
         return _split((filename[len(name) + 1:-3] for filename in names), middle)
 
+    @_once
     def _own_recipes(self, name: str) -> Dict[str, List[str]]:
         """File name -> paths in the order of the folders; derived ones among them, as telling them means to read."""
-        if name not in self._recipes:
-            found: Dict[str, List[str]] = {}
-            for path in self._recipe_files(self._by_rank, name):
-                found.setdefault(os.path.basename(path), []).append(path)
-            self._recipes[name] = found
-        return self._recipes[name]
+        found: Dict[str, List[str]] = {}
+        for path in self._recipe_files(self._by_rank, name):
+            found.setdefault(os.path.basename(path), []).append(path)
+        return found
 
+    @_once
     def sources(self, name: str) -> Tuple[Source, ...]:
         """
         Upstream's recipes of one software, by their file names; of two of one name the first folder's. Where upstream
         has none, ours for upstream's toolchains.
         """
-        if name not in self._sources:
-            found: Dict[str, str] = {}
-            for path in self._recipe_files(self.upstream, name):
-                found.setdefault(os.path.basename(path), path)
-            sources = tuple(parse_filename(name, path) for path in found.values())
-            ours = our_recipes() if self.upstream and not sources else None
-            if ours:
-                sources = tuple(source for source in (parse_filename(name, path) for path in
-                                                      self._recipe_files([ours], name)) if source.toolchain)
-            self._sources[name] = sources
-        return self._sources[name]
+        found: Dict[str, str] = {}
+        for path in self._recipe_files(self.upstream, name):
+            found.setdefault(os.path.basename(path), path)
+        ours = our_recipes() if self.upstream and not found else None
+        if ours:
+            sources = (parse_filename(name, path) for path in self._recipe_files([ours], name))
+            return tuple(source for source in sources if source.toolchain)
+        return tuple(parse_filename(name, path) for path in found.values())
 
+    @_once
     def own_sources(self, name: str) -> Tuple[Source, ...]:
         """
         The recipes of the user's or LUMI's of one software that are for upstream's toolchains, by their file names; of
         two of one name the first folder's. Archived copies are none.
         """
-        if name not in self._own_sources:
-            found = (parse_filename(name, path) for path in self.own_files(name))
-            self._own_sources[name] = tuple(source for source in found if source.toolchain)
-        return self._own_sources[name]
+        found = (parse_filename(name, path) for path in self.own_files(name))
+        return tuple(source for source in found if source.toolchain)
 
     def own_files(self, name: str) -> Tuple[str, ...]:
         """Paths of all recipes of the user's and LUMI's of one software, archived copies left out."""
         return tuple(paths[0] for paths in self._own_recipes(name).values() if paths and not is_archive(paths[0]))
 
+    @_once
     def extensions(self, source: Source) -> Dict[str, str]:
         """
         What an upstream recipe installs as its extensions: name of each, in lower case and with dashes, as Python's
         package index writes it -> version. Empty where it can't be read.
         """
-        if source.path not in self._extensions:
-            try:
-                listed = read_recipe(source.path).parameters.get('exts_list') or ()
-            except RecipeError:
-                listed = ()
-            self._extensions[source.path] = {normal_name(item[0]): str(item[1]) for item in listed
-                                             if isinstance(item, (list, tuple)) and len(item) > 1}
-        return self._extensions[source.path]
+        try:
+            listed = read_recipe(source.path).parameters.get('exts_list') or ()
+        except RecipeError:
+            return {}
+        return {normal_name(item[0]): str(item[1]) for item in listed
+                if isinstance(item, (list, tuple)) and len(item) > 1}
 
     def needs(self, source: Source) -> FrozenSet[str]:
         """Names of what a recipe needs when it runs, its own among them; empty where it can't be read."""
         needed = self.loads(source.path)
         return frozenset() if needed is None else frozenset({source.name, *(item.name for item in needed)})
 
+    @_once
     def loads(self, path: str) -> Optional[Tuple[Dependency, ...]]:
         """What a recipe needs when it runs, as it is written; None where it can't be read."""
-        if path not in self._needs:
-            try:
-                self._needs[path] = tuple(read_recipe(path).dependencies())
-            except RecipeError:
-                self._needs[path] = None
-        return self._needs[path]
+        try:
+            return tuple(read_recipe(path).dependencies())
+        except RecipeError:
+            return None
 
     def _recipe_files(self, folders: Sequence[str], name: str) -> Iterable[str]:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
@@ -257,17 +255,15 @@ class Index:
                 if entry.startswith(name + '-') and _is_for(os.path.join(folder, entry), name):
                     yield os.path.join(folder, entry)
 
+    @_once
     def entries(self, folder: str) -> FrozenSet[str]:
-        """Names in a folder, looked up once."""
-        if folder not in self._listings:
-            self._listings[folder] = frozenset(names_in(folder))
-        return self._listings[folder]
+        """Names in a folder, which may hold those of much software: on Lustre each look is a round trip."""
+        return frozenset(names_in(folder))
 
+    @_once
     def _flat(self, folder: str) -> Sequence[str]:
-        """Recipes that lie in a folder itself, sorted; looked up once."""
-        if folder not in self._flats:
-            self._flats[folder] = sorted(entry for entry in self.entries(folder) if entry.endswith('.eb'))
-        return self._flats[folder]
+        """Recipes that lie in a folder itself, sorted."""
+        return sorted(entry for entry in self.entries(folder) if entry.endswith('.eb'))
 
 
 NOTHING = Index()

@@ -92,11 +92,6 @@ class Recipe:
         """The dependencies of both lists as written; raises as `dependencies` does."""
         return (*self.dependencies(), *self.dependencies('builddependencies'))
 
-    def option(self, name: str) -> Any:
-        """The value of a toolchain option, None where the recipe does not set it."""
-        options = self.parameters.get('toolchainopts')
-        return options.get(name) if isinstance(options, dict) else None
-
     def __hash__(self):
         return hash((self.name, self.sha256))
 

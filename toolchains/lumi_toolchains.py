@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The toolchains cpeGNU, cpeCray, cpeAOCC and cpeAMD: the compilers of a PrgEnv module, Cray MPICH, LibSci and FFTW."""
 
-from easybuild.tools.toolchain.toolchain import SYSTEM_TOOLCHAIN_NAME
-
 from .compiler.lumi_cpecce import CpeCce
 from .compiler.lumi_cpeclang import CpeAmd, CpeAocc
 from .compiler.lumi_cpegcc import CpeGcc
@@ -17,7 +15,6 @@ class cpeGNU(CpeGcc, CpeMpich, CpeLibSci, CpeFftw):
     """Cray PE with PrgEnv-gnu."""
 
     NAME = 'cpeGNU'
-    SUBTOOLCHAIN = SYSTEM_TOOLCHAIN_NAME
     LIBSCI_COMPILER = 'gnu'
 
 
@@ -26,7 +23,6 @@ class cpeCray(CpeCce, CpeMpich, CpeLibSci, CpeFftw):
     """Cray PE with PrgEnv-cray."""
 
     NAME = 'cpeCray'
-    SUBTOOLCHAIN = SYSTEM_TOOLCHAIN_NAME
     LIBSCI_COMPILER = 'cray'
 
 
@@ -35,7 +31,6 @@ class cpeAOCC(CpeAocc, CpeMpich, CpeLibSci, CpeFftw):
     """Cray PE with PrgEnv-aocc."""
 
     NAME = 'cpeAOCC'
-    SUBTOOLCHAIN = SYSTEM_TOOLCHAIN_NAME
     LIBSCI_COMPILER = 'aocc'
 
 
@@ -44,5 +39,4 @@ class cpeAMD(CpeAmd, CpeMpich, CpeLibSci, CpeFftw):
     """Cray PE with PrgEnv-amd."""
 
     NAME = 'cpeAMD'
-    SUBTOOLCHAIN = SYSTEM_TOOLCHAIN_NAME
     LIBSCI_COMPILER = 'amd'

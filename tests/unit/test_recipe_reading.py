@@ -32,7 +32,7 @@ def test_what_is_read():
                                      Dependency.external_module('cray-python/3.11.7'))
     assert recipe.dependencies('builddependencies') == (Dependency('CMake', '3.29.3'),)
     assert recipe.dependencies('nothing') == ()
-    assert recipe.option('usempi') is True and recipe.option('pic') is None
+    assert recipe.parameters['toolchainopts'] == {'usempi': True}
     assert recipe.record == {}
     assert recipe.sha256 == hashlib.sha256(GOOD.encode()).hexdigest()
     assert recipe.filename == 'Thing.eb' and parse_recipe(GOOD).filename == 'Thing-1.0-foss-2025a-x.eb'
@@ -50,7 +50,7 @@ def test_easybuild_6_names():
     assert recipe.versionsuffix == '-y'
     assert recipe.dependencies() == (Dependency('zlib', '1'),)
     assert recipe.dependencies('builddependencies') == (Dependency('CMake', '3'),)
-    assert recipe.option('usempi') is True
+    assert recipe.parameters['toolchainopts']['usempi'] is True
 
 
 def test_system_recipe():

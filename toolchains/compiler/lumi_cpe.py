@@ -12,6 +12,7 @@ from easybuild.tools.build_log import EasyBuildError, dry_run_msg
 from easybuild.tools.config import build_option
 from easybuild.tools.environment import setvar
 from easybuild.tools.modules import get_software_root_env_var_name, get_software_version_env_var_name
+from easybuild.tools.toolchain.toolchain import SYSTEM_TOOLCHAIN_NAME
 
 from .lumi_cpeoptions import target_modules
 
@@ -43,6 +44,7 @@ class CpeCompiler(CrayPECompiler):
     """Compiler wrappers cc, CC and ftn, driven by a cpe* toolchain module."""
 
     TOOLCHAIN_FAMILY = TC_CONSTANT_CPE
+    SUBTOOLCHAIN = SYSTEM_TOOLCHAIN_NAME
 
     # value of $PE_ENV that the PrgEnv module of this toolchain sets
     PE_ENV = None
