@@ -3,6 +3,8 @@
 # Part of ci/pilot: plans and installations, on the login node.
 MPI4PY=mpi4py-4.1.0-gompi-2025a.eb OSU='OSU-Micro-Benchmarks-7.5-gompi-2025a.eb' HYPRE=Hypre-2.32.0-foss-2024a.eb
 OSU_CUDA='OSU-Micro-Benchmarks-7.5-gompi-2025a-CUDA-12.8.0.eb'
+LIBFABRIC=libfabric-2.3.1-GCCcore-14.2.0-cxi.eb OPENMPI=OpenMPI-5.0.7-GCC-14.2.0.eb
+AWS_OFI_NCCL=aws-ofi-nccl-1.18.0-rocm-compilers-19.0.0-ROCm-6.4.1.eb
 # --applications: these take long
 APPLICATIONS='HeFFTe-2.4.1-foss-2024a-CUDA-12.6.0.eb LAMMPS-29Aug2024_update2-foss-2023b-kokkos-CUDA-12.4.0.eb ELPA-2024.05.001-foss-2024a-CUDA-12.6.0.eb'
 
@@ -33,6 +35,13 @@ do_cpu() {
     step cpu-job "programs of MPI on $nodes node(s)" job run_cpu
 }
 
+do_flagship() {
+    [ "$(cat "$state/flagship" 2>/dev/null)" = "$flagship" ] || rm -f "$jobdir/run_flagship".*
+    echo "$flagship" >"$state/flagship"
+    step "install-$flagship" "installing $flagship and what it needs" install C "$flagship" "$flagship"
+    step "test-$flagship" "the tests of $flagship, on two ranks" job run_flagship
+}
+
 do_gpu() {
     step install-osu-rocm "installing $OSU_CUDA as -rocm" install G OSU-Micro-Benchmarks "$OSU_CUDA"
     step gpu-job "buffers on GPUs, over $nodes node(s)" job run_gpu
@@ -40,6 +49,13 @@ do_gpu() {
     for recipe in $APPLICATIONS; do
         step "install-${recipe%%-*}-rocm" "installing $recipe as -rocm" install G "${recipe%%-*}" "$recipe"
     done
+}
+
+do_fabric() {
+    step install-openmpi "installing $OPENMPI" install C OpenMPI "$OPENMPI"
+    step install-libfabric "installing $LIBFABRIC" install C libfabric "$LIBFABRIC"
+    step install-aws-ofi-nccl "installing $AWS_OFI_NCCL" install G aws-ofi-nccl "$AWS_OFI_NCCL"
+    step fabric-job "Open MPI over CXI on $nodes node(s)" job run_fabric
 }
 
 # Folder and module of what is installed: software PARTITION NAME, module_of PARTITION NAME
@@ -57,7 +73,11 @@ module_of() {
 install() {
     enter_stack "$1"
     log=$results/eb.$2.$1.txt
-    eb "$3" -r >"$log" 2>&1
+    # the name of a software alone: the recipe that suits the release best
+    case $3 in
+        *.eb) eb "$3" -r ;;
+        *) "$root/bin/lumi-eb" install --yes "$3" ;;
+    esac >"$log" 2>&1
     code=$?
     cat "$log"
     if [ $code != 0 ]; then

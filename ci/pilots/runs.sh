@@ -23,6 +23,17 @@ all_ran() {
 # One rank on each of two nodes, or two on one
 two_ranks() { if [ "$nodes" = 2 ]; then echo '-N 2 -n 2 --ntasks-per-node=1'; else echo '-N 1 -n 2'; fi; }
 
+# What `lumi-eb job MODULE --test` writes, within this job: its own lines for Slurm are comments here
+inside_run_flagship() {
+    enter_stack C
+    flagship=$(cat "$state/flagship")
+    name=$(module_of C "$flagship") || cannot "$flagship is not installed: see the step before"
+    limited 300 "$root/bin/lumi-eb" job "$name" --test --account "${account:-x}" --output "$jobdir/test.$flagship.sh" ||
+        cannot "there is no test of $name: lumi-eb job $name --test says why"
+    ran "test.$flagship" 1500 bash "$jobdir/test.$flagship.sh"
+    all_ran
+}
+
 # shellcheck disable=SC2046  # options of srun
 inside_run_cpu() {
     enter_stack C
@@ -79,6 +90,24 @@ inside_run_packed() {
         load "$(module_of C mpi4py)"
         folder=$(find "$mount" -type d -name site-packages | head -n 1)
         ran packed.mpi4py 120 env PYTHONPATH="$folder" srun -N 1 -n 2 python3 -c 'from mpi4py import MPI; import mpi4py; print(mpi4py.__file__, MPI.COMM_WORLD.size)'
+    fi
+    all_ran
+}
+
+# Open MPI is started by its own mpirun, and a wrong provider has to end it
+inside_run_fabric() {
+    enter_stack C
+    if place=$(software C libfabric); then
+        ran fi_info.cxi 60 srun -n 1 "$place/bin/fi_info" -p cxi
+        ran fi_info.lnx 60 env FI_LNX_PROV_LINKS=shm+cxi srun -n 1 "$place/bin/fi_info" -p lnx
+    fi
+    name=$(module_of C OpenMPI) || cannot 'Open MPI is not installed'
+    load "$name" || give_up "$name cannot be loaded"
+    module unload cray-mpich
+    mpicc -o "$jobdir/hello.openmpi" "$parts/programs/hello.c" || give_up 'mpicc of Open MPI failed'
+    ran openmpi.cxi 120 env FI_PROVIDER=cxi mpirun -n 2 --map-by "ppr:$((3 - nodes)):node" "$jobdir/hello.openmpi"
+    if limited 120 env FI_PROVIDER=nosuch mpirun -n 2 "$jobdir/hello.openmpi" >"$results/openmpi.nosuch.txt" 2>&1; then
+        give_up 'Open MPI ran without a provider: it does not go over libfabric'
     fi
     all_ran
 }

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The interface of Cray MPICH: one library is behind all versions; it shows what the MPICH of each version shows."""
 
+import json
 import re
 import struct
 
-from .layout import Problem
+from .layout import RELEASES, Problem
 
-# functions of MPI: the standard's, MPICH's own, and those of tools
-API = re.compile(r'(P?MPIX?_|QMPI_)\w+')
+# functions of MPI: the standard's, MPICH's own, and those of tools; no constants (MPI_F08_STATUS_IGNORE)
+API = re.compile(r'(P?MPIX?_|QMPI_)\w*[a-z]\w*')
 # visibility STV_HIDDEN: the loader finds such a symbol for its own library only
 HIDDEN = 2
 
@@ -61,16 +62,26 @@ class Elf:
                 self.data[offset + address - start : offset + address - start + len(code)] = code
 
 
-def narrow(library, model, version, text):
+def functions(mpich):
+    """Return the functions of MPI that a version of MPICH has, as lumi_hooks/releases/mpisymbols.json has recorded."""
+    found = set()
+    for entry in json.loads((RELEASES / 'mpisymbols.json').read_text())['versions']:
+        found = (found | set(entry['names'])) - set(entry['gone'])
+        if entry['mpich'] == mpich:
+            return found
+    raise Problem('lumi_hooks/releases/mpisymbols.json has no MPICH %s' % mpich)
+
+
+def narrow(library, wanted, version, text):
     """Let an MPI library show what an older one shows, and call itself by its names.
 
-    library: the library, changed in place. model: a library of the MPICH to be; functions of MPI that it lacks
-    are hidden (none without one). version: two numbers for MPI_Get_version. text: for MPI_Get_library_version.
+    library: the library, changed in place. wanted: the functions of the MPICH to be, without those of the profiling
+    interface (PMPI_…), which go with them; all others are hidden. version: two numbers for MPI_Get_version. text: for
+    MPI_Get_library_version.
     """
     elf = Elf(library)
-    wanted = Elf(model).defined() if model else elf.defined()
     for name, place in elf.defined().items():
-        if API.fullmatch(name) and name not in wanted:
+        if API.fullmatch(name) and name.lstrip('P') not in wanted:
             elf.hide(place)
     elf.put('MPI_Get_version', get_version(*version))
     elf.put('MPI_Get_library_version', get_library_version(text.encode()))

@@ -5,7 +5,7 @@ import zipfile
 
 from .elf import place, publish
 from .gtl import GTL_CHECK
-from .interface import narrow
+from .interface import functions, narrow
 from .layout import facts
 from .steps import Staging, copy_tree, link, write
 
@@ -175,8 +175,7 @@ def install_mpich(builder, release):
                 'patching ' + fortran,
                 log='patchelf',
             )
-            model = debian / 'usr/lib/x86_64-linux-gnu/libmpich.so.12' if about['suite'] else None
-            narrow(tree / folder / c_name, model, about['mpi'], version_text)
+            narrow(tree / folder / c_name, functions(about['functions']), about['mpi'], version_text)
         fields = {
             'prefix': prefix,
             'version': version,

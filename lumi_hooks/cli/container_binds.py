@@ -15,6 +15,7 @@ from .verify import machine
 EXAMPLES = """examples:
   eval "$(lumi-eb container-binds image.sif)" && srun -n 2 singularity exec image.sif /usr/bin/program
   lumi-eb container-binds --json image.sif           what is bound and what not, and why
+  lumi-eb container-binds --lua > FOLDER/singularity-bindings/25.03.lua      as a module, for module use FOLDER
   lumi-eb container-binds                            where nothing is known of the image: all that MPI loads
 
 It is run on the machine that the container runs on, with the module libfabric. Nothing is run but pkg-config, and
@@ -31,7 +32,9 @@ def add_parser(commands) -> None:
                          'what these load, as files of one folder. Derived from the ELF files of this machine.',
                          EXAMPLES, where_to=False)
     parser.add_argument('image', metavar='IMAGE', nargs='?', help='a SIF or squashfs image, or the folder of one')
-    parser.add_argument('--json', action='store_true', help='print one JSON object')
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument('--json', action='store_true', help='print one JSON object')
+    form.add_argument('--lua', action='store_true', help='print a module that sets them')
     add_where_it_runs(parser)
 
 
@@ -66,6 +69,8 @@ def run(options: argparse.Namespace) -> int:
                     'environment': variables,
                     'left_out': [{'library': library, 'reason': reason} for library, reason in found.left_out],
                     'problems': list(found.problems), 'dead': gone})
+    elif options.lua:
+        print(binds.as_module(name, variables), end='')
     else:
         for key, value in variables.items():
             print(f'export {key}={quote.shell(value)}')

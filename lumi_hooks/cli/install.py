@@ -61,6 +61,7 @@ def add_parser(commands) -> None:
     parser.add_argument('--yes', '-y', action='store_true', help='do not ask')
     parser.add_argument('--dry-run', action='store_true', help='only show what would be done')
     parser.add_argument('--json', action='store_true', help='print the plan as one JSON object, and install nothing')
+    parser.usage = '%(prog)s [options] NAME|RECIPE [NAME|RECIPE ...] [-- OPTIONS OF eb]'
     parser.set_defaults(rest=[])
 
 

@@ -41,8 +41,16 @@ def functions_of(mpich: str) -> FrozenSet[str]:
     for entry in checked('releases/mpisymbols.json')['versions']:
         names = (names | frozenset(entry['names'])) - frozenset(entry['gone'])
         if entry['mpich'] == mpich:
-            return names | {name.lower() for name in names} | frozenset(load_mpi()['fortran'])
+            return names | {_in_fortran(name, mpich) for name in names} | frozenset(load_mpi()['fortran'])
     raise DataError(f'releases/mpisymbols.json has no MPICH {mpich}')
+
+
+def _in_fortran(name: str, mpich: str) -> str:
+    """What a version of MPICH calls a function in mpi_f08 without its token: large counts had a word of their own."""
+    large = load_mpi()['large_counts']
+    if name.endswith('_c') and version_key(mpich) < version_key(large['below']):
+        return name.lower()[:-2] + large['word']
+    return name.lower()
 
 
 def interface(release: Release) -> Tuple[str, str]:

@@ -10,6 +10,7 @@ import re
 import struct
 from typing import Callable, Dict, FrozenSet, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
+from .. import quote
 from ..errors import LumiHooksError
 from ..releases import Release
 from ..verify import policy, symbols
@@ -76,12 +77,14 @@ def starts(release: Release, env: Mapping[str, str], system: str, libfabric: str
     :raises LumiHooksError: there is no Cray MPICH of the release, or no libfabric
     """
     version = release.modules['cray-mpich']
-    pattern = os.path.join(env.get('CRAY_MPICH_DIR') or os.path.join(system, 'opt/cray/pe/mpich', version, 'ofi/gnu/*'),
-                           'lib-abi-mpich')
-    folder = next(iter(sorted(glob.glob(pattern), reverse=True)), None)
+    loaded = env.get('CRAY_MPICH_DIR', '')
+    # what gfortran compiled, as the Fortran in containers is; what is loaded may be another compiler's or release's
+    patterns = [os.path.join(system, 'opt/cray/pe/mpich', version, 'ofi/gnu/*/lib-abi-mpich'),
+                *([os.path.join(loaded, 'lib-abi-mpich')] if f'/{version}/' in loaded else ())]
+    folder = next((path for pattern in patterns for path in sorted(glob.glob(pattern), reverse=True)), None)
     if folder is None:
-        raise LumiHooksError(f'there is no Cray MPICH {version} under MPICH\'s names here ({pattern}): this is done on '
-                             'the machine that the container runs on')
+        raise LumiHooksError(f'there is no Cray MPICH {version} under MPICH\'s names here ({patterns[0]}): this is '
+                             'done on the machine that the container runs on')
     if not libfabric:
         raise LumiHooksError('pkg-config knows no libfabric here: module load libfabric')
     found = sorted(path for name in ('libmpi.so.12', 'libmpifort.so.12') for path in glob.glob(f'{folder}/{name}'))
@@ -145,6 +148,24 @@ def environment(binds: Binds, more: Sequence[Bind]) -> Dict[str, str]:
     folder = load_fabric()['binds']['folder']
     return {'SINGULARITY_BIND': ','.join(pairs), 'SINGULARITYENV_LD_LIBRARY_PATH': folder,
             'SINGULARITYENV_FI_PROVIDER_PATH': folder}
+
+
+def as_module(release: str, variables: Mapping[str, str]) -> str:
+    """
+    A module in Lua that sets them, beside what is bound already. Of the family of LUMI's singularity-bindings, so that
+    one replaces the other. It holds what the machine had when it was written: after an update it is written again.
+    """
+    def text(value: str) -> str:
+        return f'[==[{quote.lua(value)}]==]'
+
+    lines = ['-- Written by lumi-eb container-binds --lua; after an update of the machine, write it again.',
+             f'whatis({text(f"Description: the Cray MPICH of {release} and its network for containers")})',
+             'family("containerbindings")']
+    for name, value in variables.items():
+        delimiter = ',' if name == 'SINGULARITY_BIND' else ':'
+        lines += [f'prepend_path{{"{name}", {text(part)}, delim="{delimiter}"}}'
+                  for part in reversed(value.split(',') if delimiter == ',' else [value])]
+    return '\n'.join(lines) + '\n'
 
 
 def dead(value: str) -> List[str]:

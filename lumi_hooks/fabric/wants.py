@@ -18,8 +18,8 @@ from ..verify.elf import PROGRAM, Elf, read_elf
 MPICH, OPENMPI, STANDARD, CRAY = 'mpich-abi', 'openmpi', 'standard-abi', 'cray'
 STATIC, AT_RUN_TIME, NONE = 'static', 'at-run-time', 'none'
 _C = re.compile(r'P?(MPIX?_\w+|I_MPI_\w+)')
-# as gfortran and crayftn write them: lower case, with an underscore behind
-_FORTRAN = re.compile(r'p?(mpix?_[a-z0-9_]+?)(?:_f08(?:ts)?)?_+')
+# as gfortran and crayftn write them: lower case, with an underscore behind; those for large counts have a word more
+_FORTRAN = re.compile(r'p?(mpix?_[a-z0-9_]+?)(?:_f08(?:ts)?(_large)?)?_+')
 _CXX = (b'_ZN3MPI', b'_ZNK3MPI', b'_ZTVN3MPI', b'_ZTIN3MPI')
 # a library's name as a text of its own, for dlopen
 _OPENED = re.compile(rb'\0(libmpi[\w-]*\.so[.\d]*)\0')
@@ -64,8 +64,10 @@ def kind_of_library(name: str) -> Optional[str]:
 def function(symbol: bytes) -> str:
     """The function of MPI that a symbol stands for, without the P of the profiling interface; empty where of none."""
     text = symbol.decode('ascii', 'replace')
-    match = _C.fullmatch(text) or _FORTRAN.fullmatch(text)
-    return match[1] if match else ''
+    if _C.fullmatch(text):
+        return text[text.startswith('P'):]
+    match = _FORTRAN.fullmatch(text)
+    return match[1] + (match[2] or '') if match else ''
 
 
 def wants_of(path: str) -> Wants:

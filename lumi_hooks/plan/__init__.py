@@ -16,6 +16,7 @@ from ..dependency import SYSTEM, Dependency
 from ..errors import RecipeError
 from ..gpu import site_for_dependency
 from ..index import Index
+from ..packages import treatment
 from ..prefix import closed, holder
 from ..record.lost import lost
 from ..schemas import checked
@@ -339,7 +340,8 @@ class Planner:
 
     def _together(self, frame: '_Frame', needs: Sequence[Need]) -> Iterator[Block]:
         """
-        Refusals for modules of one name that would be loaded together: while it is built, or when it is loaded.
+        Refusals for modules of one name, and for MPIs, that would be loaded together: while it is built, or when it is
+        loaded.
 
         What is loaded with `frame.module` is noted for those that need it.
         """
@@ -352,6 +354,10 @@ class Planner:
                 if same_library(first) != same_library(module):
                     yield Block('two-versions', name, frame.module, 'its build loads two modules of one name, which '
                                 f'unload each other: {_with(first, by)} and {_with(module, need.module)}')
+                found = None if need.build else treatment(name)
+                if found and found.uses == 'mpi' and f'-{self.site.toolchain}-' in frame.module:
+                    yield Block('two-mpis', name, frame.module, f'it needs {_with(module, need.module)}, and '
+                                f'{self.site.toolchain} links Cray MPICH: two MPIs in one process end it')
                 if not need.build and runs.setdefault(name, module) == frame.module != module:
                     yield Block('two-versions', name, frame.module, f'it needs {_with(module, need.module)} when it '
                                 'is loaded, and two modules of one name unload each other')

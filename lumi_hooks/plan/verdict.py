@@ -30,6 +30,7 @@ REASONS: Mapping[str, str] = {
     'python-packages': 'it needs newer Python packages than the release can have',
     'cray-module': 'the release of the Cray PE lacks the module that would replace it',
     'two-versions': 'its plan holds two versions of one package, which can\'t be loaded together',
+    'two-mpis': 'it would get another MPI beside Cray MPICH',
     'circle': 'it needs itself',
     'no-recipe': 'there is no recipe for something that it needs',
     'unreadable': 'a recipe that it needs can\'t be read',

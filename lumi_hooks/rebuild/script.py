@@ -15,7 +15,7 @@ from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import read_text
 from ..queues import check_limits, load_jobs
-from ..settings import SETTINGS
+from ..settings import load_settings
 from ..site import Site
 from .tasks import Attempt, Task, uses_gpu
 
@@ -66,7 +66,7 @@ def brought(env: Mapping[str, str]) -> Dict[str, str]:
     Variables of this shell that jobs have too: the prefix, settings of lumi-hooks, and those of EasyBuild, which count
     in a job where its own modules set none.
     """
-    names = [sites.variable('prefix'), *(f'LUMI_HOOKS_{name}' for name in SETTINGS if name not in _OF_TARGET)]
+    names = [sites.variable('prefix'), *(f'LUMI_HOOKS_{name}' for name in load_settings() if name not in _OF_TARGET)]
     found = {name: env[name] for name in names if env.get(name)}
     python = env.get('LUMI_HOOKS_PYTHON')
     if python:

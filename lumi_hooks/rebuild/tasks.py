@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from .. import __version__, gpu, loaded, quote
+from .. import __version__, easybuilds, gpu, loaded, quote
 from ..adapt import ADAPTED, adapt
 from ..change import Adaptation
 from ..data import ROOT
@@ -237,7 +237,8 @@ _BUILDERS: List[str] = []
 def _builders() -> List[str]:
     """Digests of what builds: EasyBuild, and our easyblocks, toolchains and hooks of builds."""
     if not _BUILDERS:
-        versions = [loaded.version(root, part) or '' for root in loaded.roots() for part in ('framework', 'easyblocks')]
+        versions = [easybuilds.version(root, part) or ''
+                    for root in loaded.roots() for part in ('framework', 'easyblocks')]
         clone = os.path.dirname(ROOT)
         files = sorted(os.path.join(folder, name) for top in (os.path.join(clone, 'easyblocks'),
                                                               os.path.join(clone, 'toolchains'),

@@ -10,7 +10,7 @@ from ..site import Site
 from ..versions import within
 from .base import rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import in_commands, options_with
+from .texts import in_commands, options_with, reworded
 
 RULE = 'package-dependencies'
 
@@ -56,6 +56,8 @@ def package_parameters(draft: Draft, site: Site):
         if within(draft.version, entry):
             before = draft.parameters.get(name)
             after = entry['value'] if 'value' in entry else _with(before, entry['append'])
+            if name == 'toolchainopts':  # the others of the recipe stay
+                after = {**(before or {}), **after}
             if after != before:
                 yield Change(name, before, after, 'package-parameters', entry['reason'], entry.get('link'))
 
@@ -63,10 +65,18 @@ def package_parameters(draft: Draft, site: Site):
 @rule('package-words', 'words of a recipe that mean something else here')
 def package_words(draft: Draft, site: Site):
     """By the package's data file: words in options and commands, wherever they stand, are replaced."""
-    for entry in package(draft.name).get('words', ()):
-        if within(draft.version, entry):
-            for name, before, after in in_commands(draft, partial(_replaced, entry['replace'], entry['by'])):
-                yield Change(name, before, after, 'package-words', entry['reason'], entry.get('link'))
+    entries = [entry for entry in package(draft.name).get('words', ()) if within(draft.version, entry)]
+    changes = [partial(_replaced, entry['replace'], entry['by']) for entry in entries]
+
+    def all_of_them(text: str) -> str:
+        for change in changes:
+            text = change(text)
+        return text
+
+    for name, before, after in in_commands(draft, all_of_them):
+        used = [entry for entry, change in zip(entries, changes) if reworded(before, change) != before]
+        yield Change(name, before, after, 'package-words', '; '.join(dict.fromkeys(entry['reason'] for entry in used)),
+                     used[0].get('link'))
 
 
 def _replaced(words: str, by: str, text: str) -> str:

@@ -139,6 +139,28 @@ def test_for_a_shell(image, capsys):
     assert done.stdout.count(':/host-mpi/') == 6 and 'SINGULARITYENV_LD_LIBRARY_PATH=/host-mpi' in out
 
 
+def test_as_a_module(image, capsys):
+    """One of LUMI's family, beside what is bound already; the first bind of the list stays the first."""
+    assert main(['container-binds', '--release', '25.03', '--lua', str(image)]) == 0
+    lua = capsys.readouterr().out
+    _, found, _ = told(capsys, image)
+    assert 'family("containerbindings")' in lua
+    assert 'prepend_path{"SINGULARITYENV_LD_LIBRARY_PATH", [==[/host-mpi]==]' in lua
+    bound = re.findall(r'prepend_path\{"SINGULARITY_BIND", \[==\[(.*)\]==\], delim=","\}', lua)
+    assert ','.join(reversed(bound)) == found['environment']['SINGULARITY_BIND']
+
+
+@pytest.mark.parametrize('loaded', ['9.0.1/ofi/gnu/12.3', '8.1.32/ofi/crayclang/17'])
+def test_it_is_the_releases_gnu_mpich_whatever_is_loaded(host, image, capsys, monkeypatch, loaded):
+    """Fortran of another compiler, or the MPI of another release, is not what a container's program wants."""
+    other = host / 'opt/cray/pe/mpich' / loaded
+    shutil.copytree(next(host.rglob('lib-abi-mpich')), other / 'lib-abi-mpich')
+    monkeypatch.setenv('CRAY_MPICH_DIR', str(other))
+    _, found, _ = told(capsys, image)
+    mpi, = (bind['source'] for bind in found['binds'] if bind['target'] == '/host-mpi/libmpi.so.12')
+    assert '/8.1.32/ofi/gnu/' in mpi
+
+
 def test_without_a_fabric_or_an_image(host, tmp_path, capsys, monkeypatch):
     (tmp_path / 'text').write_text('hello')
     for words, says in (([tmp_path / 'text'], 'is no image'), ([tmp_path / 'none'], 'No such file')):

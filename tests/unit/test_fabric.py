@@ -19,7 +19,8 @@ from lumi_hooks.releases import load_release, release_names
 BASIC = ('MPI_Init', 'MPI_Comm_rank', 'MPI_Finalize')
 # what else the libraries of these tests have: the linker wants to see what a program calls
 MORE = ('MPI_Session_init', 'MPI_Send_c', 'MPI_Recv_c', 'MPI_Bcast_c', 'PMPI_Send_c', 'I_MPI_Check_image_status',
-        '_ZN3MPI4InitEv', 'ompi_mpi_comm_world', 'mpi_init_', 'mpi_send_')
+        '_ZN3MPI4InitEv', 'ompi_mpi_comm_world', 'mpi_init_', 'mpi_send_', 'mpi_send_f08ts_large_', 'mpi_send_c_f08ts_',
+        'MPI_Status_f082c')
 
 
 @pytest.fixture(autouse=True)
@@ -293,3 +294,16 @@ def test_for_reading(tmp_path, mpi, capsys):
     out = capsys.readouterr().out
     assert 'wants   openmpi (libmpi.so.40)' in out and '1 file without MPI' in out and 'untried' in out
     assert 'srun -n 2 mpixlate -s ompi.40 -t cmpich.12 ' in out
+
+
+@pytest.mark.parametrize('call, release, runs', [
+    ('mpi_send_f08ts_large_', '25.03', 'not'), ('mpi_send_f08ts_large_', '25.09', 'cray-mpich-abi'),
+    ('mpi_send_c_f08ts_', '25.09', 'not'), ('MPI_Status_f082c', '25.03', 'cray-mpich-abi')])
+def test_functions_of_fortran_are_those_of_the_version(tmp_path, mpi, capsys, call, release, runs):
+    """mpi_f08 of MPICH 4.1 calls a large MPI_Send MPI_Send_f08ts_large, and that of 4.2 MPI_Send_c_f08ts."""
+    program = compiled(tmp_path / 'thing', program=True, needs=[mpi('libmpi.so.12'), mpi('libmpifort.so.12')],
+                       calls=('mpi_init_', call))
+    code, files = told(program, capsys, '--release', release)
+    found = files['thing']
+    assert (found['wants'], found['runs'], code) == ('mpich-abi', runs, int(runs == 'not'))
+    assert runs != 'not' or call.partition('_f08')[0] in found['reason']

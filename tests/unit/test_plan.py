@@ -2,20 +2,26 @@
 """The closed plan: what is there, what is built, what can't be, and why."""
 import json
 import os
+import re
 import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from writing import put_module, put_recipe
 
+from lumi_hooks.adapt import ADAPTED, adapt
 from lumi_hooks.cli import main
 from lumi_hooks.dependency import SYSTEM
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.index import Index
+from lumi_hooks.packages import members
 from lumi_hooks.plan import BUILD, CENTRAL, CRAY, INSTALLED, REASONS, REFUSED, make_plan
 from lumi_hooks.plan.graph import MEANINGS, draw
 from lumi_hooks.plan.pins import cray_roots, module_tree
+from lumi_hooks.recipe import read_recipe
+from lumi_hooks.rules.draft import DEPENDENCY_LISTS
 from lumi_hooks.site import make_site
 
 TAIL = '1.0-cpeGNU-25.03'
@@ -185,6 +191,38 @@ def test_a_package_that_is_loaded_with_another_version_of_itself(world):
     assert world.plan(path).nodes[-1].codes == ('two-versions',)
     path = world.own('Lib', build=[('Lib', '1.0')], version='3.0')
     assert not world.plan(path).refused, 'it is built with its older self, and loaded without it'
+
+
+def test_no_recipe_of_upstream_gets_a_second_mpi(upstream, upstream_index):
+    """All recipes that name an MPI as a dependency: it is gone, and where it was one Cray MPICH stays in the build."""
+    names = [name for name, entry in members().items() if entry.get('uses') == 'mpi']
+    named = re.compile(rf'[\'"]({"|".join(names)})[\'"], *[\'"]')
+    sites, seen = [make_site('25.03', partition, index=upstream_index, env={}) for partition in 'CG'], 0
+    for path in sorted(path for folder in upstream for path in Path(folder).rglob('*.eb')):
+        if not named.search(path.read_text(encoding='utf-8', errors='replace')):
+            continue
+        for site in sites:
+            recipe = read_recipe(str(path))
+            found = adapt(recipe, site)
+            if found.status != ADAPTED or not {item.name for item in recipe.dependencies()} & set(names):
+                continue
+            seen += 1
+            assert not {item.name for kind in DEPENDENCY_LISTS for item in found.dependencies(kind)} & set(names), path
+            assert 'cray-mpich' not in found.kept_out, path
+    assert seen > 4
+
+
+@pytest.mark.parametrize('mpi', ['OpenMPI', 'MPICH', 'impi'])
+def test_two_mpis_are_refused(world, mpi):
+    """By an override, or a recipe of one's own; what is only built with it is not loaded with it."""
+    world.recipes = os.path.join(world.prefix, 'UserRepo')
+    world.own(mpi)
+    top = world.plan(world.own('Top', mpi)).nodes[-1]
+    assert top.codes == ('two-mpis',) and f'{mpi}/{TAIL}' in top.reason and 'Cray MPICH' in top.reason
+    world.own('Middle', mpi)
+    above = world.plan(world.own('Above', 'Middle')).nodes
+    assert {node.status for node in above if node.name in ('Above', 'Middle')} == {REFUSED}
+    assert not world.plan(world.own('Other', build=[(mpi, '1.0')])).refused
 
 
 def test_another_name_for_a_version_is_no_second_version(world):

@@ -38,7 +38,8 @@ def library(tmp_path):
 def narrowed(library):
     """A library of MPI 4 that shows MPI 3.1."""
     path = library('mpi', NEW)
-    interface.narrow(path, library('old', OLD), (3, 1), 'MPI VERSION    : CRAY MPICH version 8.1.32\n')
+    wanted = set(interface.Elf(library('old', OLD)).defined())
+    interface.narrow(path, wanted, (3, 1), 'MPI VERSION    : CRAY MPICH version 8.1.32\n')
     return path
 
 
@@ -64,6 +65,21 @@ def test_it_says_that_it_is_the_old_one(narrowed):
     assert loaded.MPI_Get_version(numbers, ctypes.byref(numbers, 4)) == 0 and list(numbers) == [3, 1]
     assert loaded.MPI_Get_library_version(text, numbers) == 0
     assert text.value.decode() == 'MPI VERSION    : CRAY MPICH version 8.1.32\n' and numbers[0] == len(text.value)
+
+
+def test_functions_are_those_of_the_mpich_that_it_is_like():
+    """Cray MPICH 9 is like MPICH 4.1: it has MPI 4.0, and nothing of MPI 4.1, which came with MPICH 4.2."""
+    shown = {major: interface.functions(about['functions']) for major, about in facts()['mpich'].items()}
+    assert 'MPI_Session_init' in shown['9'] - shown['8'] and 'MPI_Init' in shown['8'] & shown['9']
+    assert 'MPI_Status_set_error' not in shown['9']
+    with pytest.raises(Problem, match='no MPICH 1.0'):
+        interface.functions('1.0')
+
+
+def test_constants_stay(library):
+    path = library('mpi', NEW + 'int MPI_F08_STATUS_IGNORE = 5;\n')
+    interface.narrow(path, {'MPI_Init', 'MPI_Get_version', 'MPI_Get_library_version'}, (4, 0), 'x')
+    assert ctypes.c_int.in_dll(ctypes.CDLL(str(path)), 'MPI_F08_STATUS_IGNORE').value == 5
 
 
 def test_code_that_does_not_fit(library):

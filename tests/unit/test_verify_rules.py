@@ -83,6 +83,17 @@ def test_two_crays_mpis_in_one_process(place):
     assert place.findings() == [('thing', 'mpi-mixed', 'error')]
 
 
+@pytest.mark.parametrize('name, software', [('libmpi.so.40', 'OpenMPI'), ('libmpi.so.12', 'MPICH')])
+def test_an_mpi_of_ones_own_is_one_and_never_beside_crays(place, name, software):
+    """Open MPI's own installation is what it is; a program of it that loads Cray MPICH, too, is not let through."""
+    own = place.lib(name)
+    place.program(needs=[own])
+    assert place.findings(software=software) == []
+    assert ('thing', 'mpi-foreign', 'error') in place.findings(software='Thing')
+    place.program(needs=[own, place.mpi()])
+    assert place.findings(software=software) == [('thing', 'mpi-mixed', 'error')]
+
+
 def test_mpi_and_its_fortran_interface_are_one(place):
     place.program(needs=[place.cray('libmpifort_gnu_123.so.12', needs=[place.mpi()])])
     assert place.findings() == []

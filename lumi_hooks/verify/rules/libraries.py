@@ -48,15 +48,15 @@ def mpi_foreign(installation: InstallationFacts) -> Iterator[Problem]:
 
 @rule('mpi-mixed')
 def mpi_mixed(installation: InstallationFacts) -> Iterator[Problem]:
-    """No process loads Cray MPICH twice, for two compilers or of two releases."""
+    """No process loads two MPIs: another one beside Cray MPICH, or that of two compilers or two releases."""
     def copies(path: str) -> List[str]:
         return sorted({os.path.realpath(library) for library in installation.loads(path, 'mpi')
-                       if _CORE.match(os.path.basename(library)) and installation.locations.in_cray(library)})
+                       if _CORE.match(os.path.basename(library)) and '/' in library})
 
     for elf in installation.where_it_begins(lambda path: len(copies(path)) > 1):
         yield Problem(elf.path, f'two MPI libraries in one process: {", ".join(copies(elf.path))}',
-                      'build it and its dependencies with one compiler (one PrgEnv) and one release of the Cray PE, '
-                      'and without lib-abi-mpich')
+                      'build it and its dependencies with one MPI: one compiler (one PrgEnv) and one release of the '
+                      'Cray PE, without lib-abi-mpich and without another MPI')
 
 
 @rule('libfabric-foreign')

@@ -99,6 +99,27 @@ def test_rule_package_words(recipe, site):
     assert says('package-words', recipe(more, name='Other'), site) == []
 
 
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
+def test_R6_a_module_for_fortran_is_one_of_the_wrappers_compiler(upstream_file, upstream_index, toolchain):
+    """
+    likwid's two words stand in one parameter, and both are replaced: a bare gfortran is the operating system's, whose
+    modules no other compiler reads. libcerf's recipe for Intel's compilers has an option that no other one knows.
+    """
+    site = make_site('25.03', toolchain=toolchain, index=upstream_index, env={})
+    found = adapt(read_recipe(upstream_file('likwid-5.2.2-GCC-11.3.0.eb')), site).parameters['prebuildopts']
+    assert 'FC  = ftn@g' in found and "FCFLAGS  = -J ./ $(F90FLAGS)@g'" in found and 'gfortran' not in found
+    libcerf = adapt(read_recipe(upstream_file('libcerf-2.4-intel-compilers-2023.2.1.eb')), site)
+    assert libcerf.parameters['installopts'].endswith('.f90 -J %(installdir)s/include')
+
+
+def test_several_words_of_one_parameter_are_all_replaced(recipe, site):
+    """Each was computed from what was there before the first: the last one put the others back."""
+    more = "configopts = '--with-cuda=internal --without-xpmem'\n"
+    change, = says('package-words', recipe(more, name='OpenMPI'), site)
+    assert change.after == '--without-cuda --with-cray-xpmem'
+    assert 'AMD' in change.reason and 'memory' in change.reason
+
+
 def test_zips_own_script_compiles_with_the_wrapper(upstream_file, upstream_site):
     """Its target generic_gcc calls gcc; its script tries programs that GCC 14 refuses, without $CFLAGS."""
     found = adapt(read_recipe(upstream_file('Zip-3.0-GCCcore-12.3.0.eb')), upstream_site)
@@ -112,10 +133,14 @@ def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     words = found.parameters['configopts'].split()
     assert '--with-ofi=$(pkg-config --variable=prefix libfabric)' in ' '.join(words)
     assert {'--with-slurm', '--without-ucx', '--without-cuda'} <= set(words)
+    # not TCP without a word where libfabric has nothing for it
+    assert found.parameters['modextravars'] == {'OMPI_MCA_pml': 'cm', 'OMPI_MCA_mtl': 'ofi'}
     needs = {item.name for item in found.dependencies()}
     # libevent without PMIx would stop its easyblock
     assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.kept_out
     assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
+    assert 'xpmem' not in found.kept_out and '--without-xpmem' not in words
+    assert '5.0' not in name or '--with-cray-xpmem' in words
 
 
 def test_R16_an_mpich_goes_over_slingshot(upstream_site):
@@ -168,3 +193,13 @@ def test_pytorch_without_the_ffmpeg_that_it_no_longer_reads(upstream_file, upstr
         kept = adapt(read_recipe(upstream_file(name)), site)
         assert ('FFmpeg' in [item.name for item in kept.dependencies()]) is there, name
     assert not make_plan([upstream_file('accelerate-0.33.0-foss-2023a.eb')], site).refused
+
+
+def test_torchaudio_keeps_the_ffmpeg_that_it_compiles_with(upstream_file, upstream_site):
+    """From 2.6 on upstream's patch is for FFmpeg 7; 0.12 is for 4. SoX, which is loaded with it, links none."""
+    for name, major in (('torchaudio-0.12.0-foss-2022a-PyTorch-1.12.0.eb', '4'),
+                        ('torchaudio-2.6.0-foss-2024a.eb', '7')):
+        kept, = (item for item in adapt(read_recipe(upstream_file(name)), upstream_site).dependencies()
+                 if item.name == 'FFmpeg')
+        assert kept.version.split('.')[0] == major
+        assert not make_plan([upstream_file(name)], upstream_site).refused
