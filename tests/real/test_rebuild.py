@@ -174,8 +174,9 @@ def test_a_set_is_built_on_this_machine(fresh, tmp_path):
     assert there.made() == {'Low': 1, 'High': 2} and there.status()['High']['state'] == 'built'
 
 
-SITE = """site_configuration = {'systems': [{'name': 'standin', 'hostnames': ['.*'], 'modules_system': 'lmod', 'partitions': [
-    {'name': 'here', 'scheduler': 'local', 'launcher': 'local', 'environs': ['builtin']}]}],
+SITE = """site_configuration = {
+    'systems': [{'name': 'standin', 'hostnames': ['.*'], 'modules_system': 'lmod',
+                 'partitions': [{'name': 'here', 'scheduler': 'local', 'launcher': 'local', 'environs': ['builtin']}]}],
     'environments': [{'name': 'builtin'}]}
 """
 
