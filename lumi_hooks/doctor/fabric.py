@@ -81,7 +81,7 @@ def fabric(situation: Situation):
 @check('built-with', 'what is installed was built with no newer libfabric than there is', no_fabric)
 def built_with(situation: Situation):
     """By the records of what uses MPI: where the machine went back to an older one, it does not start."""
-    here, site = libfabric(situation.env).get('version'), situation.site
+    here, site = libfabric(situation.env).get('version', ''), situation.site
     newer: Dict[str, List[str]] = {}
     for folder in software_folders(site.prefix, site.release.name, site.partition) if here and site.prefix else ():
         for path in installations(folder):
@@ -94,8 +94,8 @@ def built_with(situation: Situation):
                 newer.setdefault(version, []).append(found['module'])
     for version, modules in sorted(newer.items()):
         more = f' and {len(modules) - 3} more' if len(modules) > 3 else ''
-        yield WARNING, f'{", ".join(sorted(modules)[:3])}{more}: built with {_with_shs(version)}, and the machine has ' \
-                       f'{_with_shs(here)}: build again what does not start'
+        yield WARNING, f'{", ".join(sorted(modules)[:3])}{more}: built with {_with_shs(version)}, and the machine ' \
+                       f'has {_with_shs(here)}: build again what does not start'
 
 
 def _with_shs(version: str) -> str:
