@@ -239,8 +239,8 @@ def easyblock(path: str) -> Tuple[str, str]:
 
 def upstreams(recipe: str) -> Optional[str]:
     """The recipe of this name in the package easybuild-easyconfigs of this Python's prefix, None without one."""
-    from lumi_hooks.catalogue import find_recipe
     from lumi_hooks.errors import RecipeError
+    from lumi_hooks.finding import find_recipe
     try:
         return find_recipe(os.path.basename(recipe), [os.path.join(sys.prefix, 'easybuild', 'easyconfigs')])
     except RecipeError:

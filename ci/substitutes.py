@@ -8,8 +8,8 @@ import os
 import re
 from typing import Any, Dict, List, Sequence
 
-from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.files import read_text, write_atomic
+from lumi_hooks.finding import find_recipe
 from lumi_hooks.recipe import read_recipe
 
 DATA = os.path.join(os.path.dirname(os.path.realpath(__file__)), 'python-builds.json')

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The heart: adapt(recipe, site) -> Adaptation. A pure function: no I/O but the site's index, no EasyBuild."""
 from dataclasses import replace
-from typing import List, Tuple
+from typing import Iterable, List, Sequence, Tuple
 
 from . import sites
 from .change import Adaptation, Refusal
@@ -10,6 +10,7 @@ from .packages import treatment, uses
 from .recipe import Recipe
 from .releases import load_rocm, load_toolchains, load_upstream
 from .rules import RULES
+from .rules.base import Rule
 from .rules.dependencies import impossible
 from .rules.draft import Draft
 from .rules.override import override, patches_used
@@ -36,20 +37,11 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
     if name in load_toolchains()['toolchains']:
         return _native(recipe, site)
     site = site_for_recipe(recipe, site)
-    draft, refusals = Draft(recipe), []
-    for rule in RULES:
-        if rule.id in site.disabled:
-            continue
-        for outcome in list(rule(draft, site)):
-            if isinstance(outcome, Refusal):
-                refusals.append(outcome)
-            else:
-                draft.apply(outcome)
+    draft = Draft(recipe)
+    # what users read names versions, not EasyBuild's templates
+    refusals = [replace(refusal, reason=written_out(recipe, refusal.reason)) for refusal in _follow(RULES, draft, site)]
     if refusals:
-        # what users read names versions, not EasyBuild's templates
-        refusals = [replace(refusal, reason=written_out(recipe, refusal.reason)) for refusal in refusals]
-        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
-        return Adaptation(recipe, REFUSED, reason, draft.parameters, tuple(draft.changes), tuple(refusals))
+        return replace(_refused(recipe, refusals), parameters=draft.parameters, changes=tuple(draft.changes))
     done = f'{len(draft.changes)} change{"s" if len(draft.changes) != 1 else ""} for {site.toolchain}/' \
            f'{site.toolchain_version} on partition {site.partition}'
     return Adaptation(recipe, ADAPTED, done, draft.parameters, tuple(draft.changes), (), kept_out(draft, site),
@@ -57,19 +49,32 @@ def adapt(recipe: Recipe, site: Site) -> Adaptation:
                       _override_patches(draft, site))
 
 
+def _follow(rules: Iterable[Rule], draft: Draft, site: Site) -> List[Refusal]:
+    """Apply to a draft what rules change, one after the other, but those that are switched off; returns refusals."""
+    refusals = []
+    for rule in rules:
+        for outcome in list(rule(draft, site)) if rule.id not in site.disabled else ():
+            if isinstance(outcome, Refusal):
+                refusals.append(outcome)
+            else:
+                draft.apply(outcome)
+    return refusals
+
+
+def _refused(recipe: Recipe, refusals: Sequence[Refusal]) -> Adaptation:
+    reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
+    return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))
+
+
 def _system(recipe: Recipe, site: Site) -> Adaptation:
     """A recipe that needs no toolchain: unchanged, or refused."""
-    draft, refusals = Draft(recipe), []
-    for one in (impossible, gpu_back_end):
-        if one.id not in site.disabled:
-            refusals += [outcome for outcome in one(draft, site) if isinstance(outcome, Refusal)]
+    refusals = _follow((impossible, gpu_back_end), Draft(recipe), site)
     if recipe.parameters.get('easyblock') == 'Toolchain':
         refusals.append(Refusal('upstream-toolchain', f'it is upstream\'s toolchain {recipe.name}, which '
                                 f'{site.toolchain}/{site.toolchain_version} replaces here: install the recipe that '
                                 'needs it, not the toolchain', 'toolchain'))
     if refusals:
-        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
-        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), tuple(refusals))
+        return _refused(recipe, refusals)
     return _as_it_is(recipe, site, 'it needs no toolchain (SYSTEM)')
 
 
@@ -80,31 +85,25 @@ def _native(recipe: Recipe, site: Site) -> Adaptation:
     if version != site.toolchain_version:
         reason = f'it is for {name}/{version}, but the stack that is loaded is release {site.release.name}: load ' \
                  f'{sites.said("stack", release=version)}, or take the upstream recipe of the same software'
-        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('release', reason, 'toolchain'),))
+        return _refused(recipe, [Refusal('release', reason, 'toolchain')])
     if name not in site.partition_facts['toolchains']:
-        reason = f'it is for {name}, which partition {site.partition} does not have'
-        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), (Refusal('toolchain', reason, 'toolchain'),))
+        return _refused(recipe, [Refusal('toolchain', f'it is for {name}, which partition {site.partition} does not '
+                                         'have', 'toolchain')])
     refusals = tuple(Refusal('driver', f'it depends on {dependency}: {problem}', driver_window.id, 'rocm')
-                     for dependency in (*recipe.dependencies(), *recipe.dependencies('builddependencies'))
+                     for dependency in recipe.all_dependencies()
                      for problem in [dependency.external and dependency.name == 'rocm'
                                      and rocm_problem(dependency.version, site)] if problem)
     if refusals and driver_window.id not in site.disabled:
-        reason = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
-        return Adaptation(recipe, REFUSED, reason, recipe.parameters, (), refusals)
+        return _refused(recipe, refusals)
     return _as_it_is(recipe, site, f'it is for {name}/{version} already', without)
 
 
 def _as_it_is(recipe: Recipe, site: Site, reason: str, without: Tuple[str, ...] = ()) -> Adaptation:
     """A recipe that no rule adapts: unchanged but for the user's overrides."""
-    draft, refusals = Draft(recipe), []
-    for outcome in list(override(draft, site)) if override.id not in site.disabled else ():
-        if isinstance(outcome, Refusal):
-            refusals.append(outcome)
-        else:
-            draft.apply(outcome)
+    draft = Draft(recipe)
+    refusals = _follow((override,), draft, site)
     if refusals:
-        text = '; '.join(dict.fromkeys(refusal.reason for refusal in refusals))
-        return Adaptation(recipe, REFUSED, text, recipe.parameters, (), tuple(refusals))
+        return _refused(recipe, refusals)
     if not draft.changes:
         return Adaptation(recipe, UNCHANGED, reason, recipe.parameters, (), (), without)
     return Adaptation(recipe, ADAPTED, f'{reason}, and changed by an override', draft.parameters,
@@ -128,8 +127,7 @@ def kept_out(draft: Draft, site: Site) -> Tuple[str, ...]:
     facts = load_upstream()['toolchains'].get(draft.upstream_toolchain[0])
     if facts is None:  # the toolchain rule is switched off
         return ()
-    loaded = {dependency.name for dependency in draft.dependencies('dependencies')}
-    loaded |= {dependency.name for dependency in draft.dependencies('builddependencies')}
+    loaded = {dependency.name for _, dependency in draft.each()}
     treatments = [treatment(item.name) for item in draft.recipe.dependencies()]
     provided = {found.uses for found in treatments if found}
     needs_mpi = {name for name in loaded if name.endswith('parallel') or name == 'cray-parallel-netcdf'}

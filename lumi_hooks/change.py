@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a rule says: a change of one parameter with its reason, or a refusal; and the sum of them for a recipe."""
 from dataclasses import dataclass, field
-from typing import Any, Dict, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from .dependency import Dependency, dependencies_in
 from .recipe import Recipe
@@ -91,15 +91,3 @@ class Adaptation:
     def dependencies(self, parameter: str = 'dependencies') -> Tuple[Dependency, ...]:
         """The dependencies after adapting; lists to iterate over are flattened."""
         return dependencies_in(self.parameters, parameter)
-
-
-def change_json(change: Change) -> Dict[str, Any]:
-    """A change as plain data; dependencies in a recipe's own notation."""
-    def plain(value: Any) -> Any:
-        if isinstance(value, Dependency):
-            return list(value.raw())
-        if isinstance(value, tuple) and value and all(isinstance(item, Dependency) for item in value):
-            return [list(item.raw()) for item in value]
-        return value
-    return {'parameter': change.parameter, 'before': plain(change.before), 'after': plain(change.after),
-            'rule': change.rule, 'reason': change.reason, 'link': change.link}

@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, Mapping, NamedTuple
 
-from . import seccomp
-from .errors import LumiHooksError, SiteError
+from . import seccomp, settings
+from .errors import LumiHooksError
 from .namespace import NoNetwork
 from .offline_thread import OfflineThread
 
@@ -59,9 +59,9 @@ def cut_off(env: Mapping[str, str]) -> CutOff:
     :raises SiteError: there is none of that name
     """
     failed: List[str] = []
-    wanted = setting(env)
+    wanted = settings.value('NETWORK', env)
     for word, name in WAYS.items():
-        if wanted in (None, word):
+        if wanted in ('', word):
             try:
                 if name == NAMESPACE:
                     own = NoNetwork.make()
@@ -89,19 +89,6 @@ def surroundings() -> Iterator[None]:
             os.environ.setdefault(name, value)
 
 
-def setting(env: Mapping[str, str]) -> Optional[str]:
-    """
-    What the user's setting names: a word of WAYS, OPEN, or None for the best.
-
-    :raises SiteError: it names something else
-    """
-    found = env.get(SETTING) or None
-    if found is not None and found not in (*WAYS, OPEN):
-        raise SiteError(f'{SETTING} is {found!r}; it can be one of {", ".join((*WAYS, OPEN))}, or unset for the best '
-                        'that works')
-    return found
-
-
 def main(command: List[str]) -> int:
     """Run a command cut off; returns its exit code."""
     if not command or command[0] in ('-h', '--help'):
@@ -110,7 +97,7 @@ def main(command: List[str]) -> int:
               f'{SETTING}=namespace python3 -m lumi_hooks.cutoff git fetch')
         return 0 if command else 2
     try:
-        if setting(os.environ) == OPEN:
+        if settings.value('NETWORK') == OPEN:
             print(f'not cut off: {SETTING} is {OPEN}', file=sys.stderr, flush=True)
             return subprocess.run(command, check=False).returncode
         way = cut_off(os.environ)

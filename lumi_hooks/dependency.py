@@ -6,6 +6,7 @@ from typing import Any, List, Mapping, Optional, Tuple
 
 EXTERNAL = 'EXTERNAL_MODULE'
 SYSTEM = ('system', 'system')
+DUMMY = 'dummy'  # the name of SYSTEM before EasyBuild 4; its version is empty in most recipes
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,8 @@ def _toolchain(raw: Any) -> Optional[Tuple[str, str]]:
         raw = (raw.get('name'), raw.get('version'))
     if isinstance(raw, (list, tuple)) and len(raw) == 2 and raw[0] == SYSTEM[0]:
         return SYSTEM  # EasyBuild goes by the name alone: ('system', '')
+    if isinstance(raw, (list, tuple)) and raw and raw[0] == DUMMY:
+        raise ValueError(f'toolchain {DUMMY} is what EasyBuild called SYSTEM before its version 4: write SYSTEM')
     if not isinstance(raw, (list, tuple)) or len(raw) != 2 or not all(isinstance(word, str) and word for word in raw):
         raise ValueError(f'not a toolchain: {raw!r}')
     return raw[0], raw[1]

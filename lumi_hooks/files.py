@@ -80,36 +80,20 @@ def open_regular(path: str, follow: bool = True) -> int:
     return file
 
 
-def size_in_words(number: float) -> str:
-    """
-    Bytes for reading, in decimal units.
-
-    >>> size_in_words(20_400_000), size_in_words(2_400_000_000)
-    ('20 MB', '2.4 GB')
-    """
-    for unit in ('bytes', 'kB', 'MB'):
-        if number < 1000:
-            return f'{number:.0f} {unit}' if unit == 'bytes' or number >= 10 else f'{number:.1f} {unit}'
-        number /= 1000
-    return f'{number:,.0f} GB' if number >= 10 else f'{number:.1f} GB'
-
-
-def count_in_words(number: int, thing: str) -> str:
-    """
-    How many there are of something, for reading.
-
-    >>> count_in_words(1, 'module'), count_in_words(2300, 'file'), count_in_words(0, 'error')
-    ('1 module', '2,300 files', 'no errors')
-    """
-    return f'{f"{number:,}" if number else "no"} {thing}{"" if number == 1 else "s"}'
-
-
 def names_in(folder: str) -> List[str]:
     """Names of what is in a folder, sorted; none where it is missing, or closed to this user."""
     try:
         return sorted(os.listdir(folder))
     except OSError:
         return []
+
+
+def existing(path: str) -> str:
+    """The path itself, or the nearest folder above it that exists."""
+    path = os.path.abspath(path)
+    while not os.path.isdir(path) and path != os.path.dirname(path):
+        path = os.path.dirname(path)
+    return path
 
 
 def read_bytes(path: str, largest: int = LARGEST_TEXT, below: Optional[str] = None) -> bytes:

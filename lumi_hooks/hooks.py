@@ -6,6 +6,7 @@ Without LUMI's variables in the environment none of them does anything. What ins
 the first installation is near, as a whole, so that a clone that changes during a build does not matter; `eb -D` does
 without.
 """
+import functools
 import os
 import sys
 
@@ -36,7 +37,7 @@ try:
     from lumi_hooks.eb import dispatch, session
     from lumi_hooks.eb.policy import gate
 except ImportError as err:
-    from lumi_hooks.loaded import too_old
+    from lumi_hooks.easybuilds import too_old
     raise ImportError(too_old() or str(err)) from err
 
 gate.put_back(_FIRST)
@@ -72,16 +73,24 @@ def parse_hook(ec, *args, **kwargs):
     _behind('parse_hook', ec, *args, **kwargs)
 
 
-@dispatch.clear_errors
-def pre_build_and_install_loop_hook(ecs):
+def _with_session(hook):
+    """A hook that acts where a session was started, before the chained hooks file: it is given the session first."""
+    @functools.wraps(hook)
+    def run(*args, **kwargs):
+        active = session.current()
+        if active:
+            hook(active, *args, **kwargs)
+        _behind(hook.__name__, *args, **kwargs)
+    return dispatch.clear_errors(run)
+
+
+@_with_session
+def pre_build_and_install_loop_hook(active, ecs):
     """Refuse, with all reasons, before anything is built."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, record, sanity  # noqa: F401
-        gate.check_clone()
-        active.raise_refusals()
-        preparation.before_all(active, ecs)
-    _behind('pre_build_and_install_loop_hook', ecs)
+    from lumi_hooks.eb.lifecycle import environment, libtool, preparation, python, record, sanity  # noqa: F401
+    gate.check_clone()
+    active.raise_refusals()
+    preparation.before_all(active, ecs)
 
 
 @dispatch.clear_errors
@@ -93,91 +102,68 @@ def post_build_and_install_loop_hook(ecs_with_res):
     _behind('post_build_and_install_loop_hook', ecs_with_res)
 
 
-@dispatch.clear_errors
-def pre_easyblock_hook(easyblock):
+@_with_session
+def pre_easyblock_hook(active, easyblock):
     """Keep out what the package does not use."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import preparation
-        active.enter(easyblock.cfg)
-        preparation.enter(active, easyblock)
-    _behind('pre_easyblock_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import preparation
+    preparation.enter(active, easyblock)
 
 
-@dispatch.clear_errors
-def post_fetch_hook(easyblock):
+@_with_session
+def post_fetch_hook(_, easyblock):
     """Patches of others are not applied."""
-    if session.current():
-        gate.check_patches(easyblock)
-    _behind('post_fetch_hook', easyblock)
+    gate.check_patches(easyblock)
 
 
-@dispatch.clear_errors
-def pre_prepare_hook(easyblock):
+@_with_session
+def pre_prepare_hook(_, easyblock):
     """The toolchain is going to be loaded."""
-    if session.current():
-        from lumi_hooks.eb.policy import external_names
-        external_names.leave_out_roots(easyblock.toolchain.tcdeps or ())
-    _behind('pre_prepare_hook', easyblock)
+    from lumi_hooks.eb.policy import external_names
+    external_names.leave_out_roots(easyblock.toolchain.tcdeps or ())
 
 
-@dispatch.clear_errors
-def pre_single_extension_hook(extension):
+@_with_session
+def pre_single_extension_hook(_, extension):
     """The toolchain is going to be loaded for an extension."""
-    if session.current():
-        from lumi_hooks.eb.policy import external_names
-        external_names.enter_extension(extension)
-    _behind('pre_single_extension_hook', extension)
+    from lumi_hooks.eb.policy import external_names
+    external_names.enter_extension(extension)
 
 
-@dispatch.clear_errors
-def post_single_extension_hook(extension):
+@_with_session
+def post_single_extension_hook(_, extension):
     """An extension is installed."""
-    if session.current():
-        from lumi_hooks.eb.policy import external_names
-        external_names.leave_extension()
-    _behind('post_single_extension_hook', extension)
+    from lumi_hooks.eb.policy import external_names
+    external_names.leave_extension()
 
 
-@dispatch.clear_errors
-def pre_configure_hook(easyblock):
+@_with_session
+def pre_configure_hook(active, easyblock):
     """What is loaded has to suffice for a Python package, before it is built."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import python
-        python.check(active.site, easyblock)
-    _behind('pre_configure_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import python
+    python.check(active.site, easyblock)
 
 
-@dispatch.clear_errors
-def post_configure_hook(easyblock):
+@_with_session
+def post_configure_hook(_, easyblock):
     """What configure does not know of the compilers is added."""
-    if session.current():
-        from lumi_hooks.eb.lifecycle import libtool
-        libtool.complete(easyblock)
-    _behind('post_configure_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import libtool
+    libtool.complete(easyblock)
 
 
-@dispatch.clear_errors
-def pre_sanitycheck_hook(easyblock):
+@_with_session
+def pre_sanitycheck_hook(active, easyblock):
     """What was installed is going to be tried."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import preparation, sanity
-        preparation.repair(active, easyblock)
-        sanity.begin(easyblock)
-    _behind('pre_sanitycheck_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import preparation, sanity
+    preparation.repair(active, easyblock)
+    sanity.begin(easyblock)
 
 
-@dispatch.clear_errors
-def post_sanitycheck_hook(easyblock):
+@_with_session
+def post_sanitycheck_hook(active, easyblock):
     """Verify how the package is linked, before its module is written."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import sanity
-        sanity.end(easyblock)
-        active.verify(easyblock)
-    _behind('post_sanitycheck_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import linkage, sanity
+    sanity.end(easyblock)
+    linkage.verify(active, easyblock)
 
 
 @dispatch.clear_errors
@@ -191,13 +177,10 @@ def pre_run_shell_cmd_hook(cmd, *args, **kwargs):
     return changed if instead is None else instead
 
 
-@dispatch.clear_errors
-def pre_module_hook(easyblock):
+@_with_session
+def pre_module_hook(active, easyblock):
     """Write down what was installed, before the module is made and permissions are set."""
-    active = session.current()
-    if active:
-        active.records.write(easyblock)
-    _behind('pre_module_hook', easyblock)
+    active.records.write(easyblock)
 
 
 @dispatch.clear_errors
@@ -210,15 +193,11 @@ def module_write_hook(easyblock, path, text):
     return text if found is None else found
 
 
-@dispatch.clear_errors
-def post_easyblock_hook(easyblock):
+@_with_session
+def post_easyblock_hook(active, easyblock):
     """The package is installed."""
-    active = session.current()
-    if active:
-        from lumi_hooks.eb.lifecycle import preparation
-        active.leave()
-        preparation.leave(active, easyblock)
-    _behind('post_easyblock_hook', easyblock)
+    from lumi_hooks.eb.lifecycle import preparation
+    preparation.leave(active, easyblock)
 
 
 def _pass_on():

@@ -44,8 +44,6 @@ def is_archive(path: str) -> bool:
     return any(part in ARCHIVES for part in path.split(os.sep))
 
 
-# the name of the software in a recipe's file name, where the folder does not say it
-_NAME = re.compile(r'(.+?)-\d')
 # what EasyBuild calls a module file that it keeps before it writes another one, without the .lua of it
 _KEPT = re.compile(r'\.bak_\d{14}_\d+$')
 
@@ -103,7 +101,7 @@ class Index:
         """
         if name not in self._modules:
             found: Dict[str, str] = {}
-            for folder in (folder for folder in self.modulepath if name in self._entries(folder)):
+            for folder in (folder for folder in self.modulepath if name in self.entries(folder)):
                 for entry in names_in(os.path.join(folder, name)):
                     version = module_version(entry)
                     if version:
@@ -219,26 +217,6 @@ class Index:
         """Paths of all recipes of the user's and LUMI's of one software, archived copies left out."""
         return tuple(paths[0] for paths in self._own_recipes(name).values() if paths and not is_archive(paths[0]))
 
-    def names(self) -> FrozenSet[str]:
-        """Names of all software that there is a recipe or a module of."""
-        found: Set[str] = set()
-        for folder in (*self.recipes, *self.upstream):
-            for entry in self._entries(folder):
-                if entry.endswith('.eb'):
-                    match = _NAME.match(entry)
-                    found.update(match.groups() if match else ())
-                elif len(entry) == 1:
-                    found.update(self._entries(os.path.join(folder, entry)))
-                elif '.' not in entry:
-                    found.add(entry)
-        found.update(self.installed_names())
-        return frozenset(name for name in found if not name.startswith(('.', '_')))
-
-    def installed_names(self) -> FrozenSet[str]:
-        """Names of all software that there is a module of; a folder of modules may hold other folders, too."""
-        return frozenset(name for folder in self.modulepath for name in self._entries(folder)
-                         if not name.startswith(('.', '_')) and not name.endswith('.lua'))
-
     def extensions(self, source: Source) -> Dict[str, str]:
         """
         What an upstream recipe installs as its extensions: name of each, in lower case and with dashes, as Python's
@@ -271,15 +249,15 @@ class Index:
         """Recipes of one software below folders, in EasyBuild's layouts: letter/name/, name/ or flat."""
         for folder in folders:
             for parent in (f'{folder}{os.sep}{letter_of(name)}', folder):
-                if name in self._entries(parent):
+                if name in self.entries(parent):
                     place = os.path.join(parent, name)
-                    yield from (os.path.join(place, entry) for entry in sorted(self._entries(place))
+                    yield from (os.path.join(place, entry) for entry in sorted(self.entries(place))
                                 if entry.endswith('.eb') and entry.startswith(name + '-'))
             for entry in self._flat(folder):
                 if entry.startswith(name + '-') and _is_for(os.path.join(folder, entry), name):
                     yield os.path.join(folder, entry)
 
-    def _entries(self, folder: str) -> FrozenSet[str]:
+    def entries(self, folder: str) -> FrozenSet[str]:
         """Names in a folder, looked up once."""
         if folder not in self._listings:
             self._listings[folder] = frozenset(names_in(folder))
@@ -288,7 +266,7 @@ class Index:
     def _flat(self, folder: str) -> Sequence[str]:
         """Recipes that lie in a folder itself, sorted; looked up once."""
         if folder not in self._flats:
-            self._flats[folder] = sorted(entry for entry in self._entries(folder) if entry.endswith('.eb'))
+            self._flats[folder] = sorted(entry for entry in self.entries(folder) if entry.endswith('.eb'))
         return self._flats[folder]
 
 

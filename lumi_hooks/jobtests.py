@@ -88,13 +88,11 @@ def tests_of(module: str, site: Site) -> Tests:
             checks.append(Check(with_srun(text), check.why, check.by_srun and not _starts(text)))
     step = next((item for item in record.get('changes', ()) if item['rule'] in RULES and _drops_tests(item)), None)
     recipe = InstalledPackage.read(root).source if step else None
+    checks += [check for check in stated(module) if check not in checks]
     if not checks and not recipe:
-        known = stated(module)
-        if known is None:
-            lost = ''.join(f'; {reason}: {quote.line(command)}' for command, reason in not_run)
-            raise LumiHooksError(f'nothing of {module} was left for a job when it was installed, and no test of it is '
-                                 f'known: --program COMMAND writes a job with one of your own{lost}')
-        checks = [known]
+        lost = ''.join(f'; {reason}: {quote.line(command)}' for command, reason in not_run)
+        raise LumiHooksError(f'nothing of {module} was left for a job when it was installed, and no test of it is '
+                             f'known: --program COMMAND writes a job with one of your own{lost}')
     why = f'{step["parameter"]}: {step["before"] or "as its easyblock has it"}' if step and recipe else ''
     return Tests(tuple(checks), recipe, _settings(record) if recipe else (), why, tuple(not_run))
 
@@ -177,10 +175,26 @@ def _drops_tests(change: Mapping[str, Any]) -> bool:
     return change['parameter'] in ('runtest', 'test_cmd', 'skipsteps')
 
 
-def stated(module: str) -> Optional[Check]:
-    """The check that the package's data names."""
-    found = package(module.partition('/')[0]).get('check')
-    return Check(found['command'], found['reason'], not _starts(found['command'])) if found else None
+def stated(module: str) -> List[Check]:
+    """
+    The checks that the package's data name: each has to end well, or to say something.
+
+    :param module: NAME/VERSION, with the suffix that tells variants apart
+    """
+    name, _, version = module.partition('/')
+    found = [entry for entry in package(name).get('check', ()) if not re.search(entry.get('unless', '(?!)'), version)]
+    checks = [Check(_told(entry), entry['reason'], not _starts(entry['command'])) for entry in found]
+    if gpu.split_suffix(version)[1] == gpu.ROCM and 'check' in package(name).get('rocm', {}):
+        checks.append(Check(package(name)['rocm']['check'], 'the variant for the GPUs', False))
+    return checks
+
+
+def _told(entry: Mapping[str, str]) -> str:
+    """A command of the data; with what tells whether its output has the line that it should have."""
+    if 'says' not in entry:
+        return entry['command']
+    return (f'said=$({entry["command"]} 2>&1); printf "%s\\n" "$said"; '
+            f'grep -E -q -- {quote.shell(entry["says"])} <<< "$said"')
 
 
 def script(tests: Tests, srun: str, start: str) -> Iterator[str]:

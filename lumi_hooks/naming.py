@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import List, Optional, Sequence, Tuple
 
 from . import sites
-from .catalogue import did_you_mean, our_recipes
+from .catalogue import our_recipes
 from .dependency import Dependency
 from .errors import RecipeError
+from .finding import all_software, did_you_mean
 from .gpu import CUDA, ROCM, site_for_dependency, split_suffix
 from .index import Index, Source, choose_source, parse_filename
 from .prefix import holder, name_of
@@ -67,7 +68,7 @@ def software(text: str, site: Site) -> Tuple[str, str]:
 
     :raises RecipeError: nothing is called so, or several things are
     """
-    names = site.index.names() | _ours().names()
+    names = all_software(site.index) | all_software(_ours())
     name, slash, rest = text.partition('/')
     parts = [name] if slash else name.split('-')
     for size in range(len(parts), 0, -1):

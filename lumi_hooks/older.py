@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import Dict, FrozenSet, Iterable, Iterator, List, Mapping, Tuple
 
-from . import loaded
+from . import easybuilds, loaded
 from .data import ROOT
 from .errors import RecipeError
 from .files import read_text
@@ -31,7 +31,7 @@ def notes(recipe: Recipe, env: Mapping[str, str] = os.environ) -> List[str]:
 
     :param recipe: as it is written, before it is adapted
     """
-    place = loaded.easyblocks(env)
+    place = easybuilds.easyblocks(env)
     return list(_notes(recipe, place, env.get('EASYBUILD_INCLUDE_EASYBLOCKS', ''))) if place else []
 
 
@@ -101,7 +101,7 @@ def _which(place: str) -> str:
     """The loaded EasyBuild, by the version of its easyblocks."""
     # <root>/lib/python3.11/site-packages/easybuild/easyblocks
     root = os.path.abspath(os.path.join(place, *[os.pardir] * 5))
-    found = loaded.version(root, 'easyblocks')
+    found = easybuilds.version(root, 'easyblocks')
     return f'EasyBuild {found}, which is loaded,' if found else 'the loaded EasyBuild'
 
 

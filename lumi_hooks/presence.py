@@ -16,22 +16,9 @@ _ROOT = re.compile(r'^(?:local root = "([^"\n]+)"|set root "?([^"\n]+?)"?\s*$)',
 # a module that puts a folder of the installation on a search path was made when that was there; others (a toolchain,
 # a module that only loads others) may never have had one
 _USED = re.compile(r'^\s*(?:prepend_path\([^)\n]*\broot\b|prepend-path\s+\S+\s+"?\$root\b)', re.MULTILINE)
-_BEGIN, _END = 'lumi-hooks: due for removal', 'lumi-hooks: end of due for removal'
-_NOTICE = re.compile(rf'\n(?:--|#) {_BEGIN}\n.*?\n(?:--|#) {_END}\n', re.DOTALL)
-_LUA = """
--- {begin}
-if mode() == "load" then
-    LmodMessage({text})
-end
--- {end}
-"""
-_TCL = """
-# {begin}
-if {{ [module-info mode load] }} {{
-    puts stderr {text}
-}}
-# {end}
-"""
+BEGIN, END = 'lumi-hooks: due for removal', 'lumi-hooks: end of due for removal'
+# what prefix/notice.py adds to a module file
+NOTICE = re.compile(rf'\n(?:--|#) {BEGIN}\n.*?\n(?:--|#) {END}\n', re.DOTALL)
 
 
 def root_of(text: str) -> Optional[str]:
@@ -63,20 +50,4 @@ def is_gone(folder: str) -> bool:
 
 def is_due(text: str) -> bool:
     """Does a module file say that it is due for removal?"""
-    return _NOTICE.search(text) is not None
-
-
-def with_notice(text: str, said: str, lua: bool) -> str:
-    """
-    A module file's text that tells whoever loads it something; only what is added, at its end, differs.
-
-    :param said: one line of plain words
-    :param lua: is it in Lua? Else in Tcl
-    """
-    quoted = re.sub(r'(["\\])' if lua else r'(["\\$\[\]])', r'\\\1', said)
-    return without_notice(text) + (_LUA if lua else _TCL).format(begin=_BEGIN, end=_END, text=f'"{quoted}"')
-
-
-def without_notice(text: str) -> str:
-    """A module file's text as it was before `with_notice`."""
-    return _NOTICE.sub('', text)
+    return NOTICE.search(text) is not None

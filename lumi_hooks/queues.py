@@ -26,9 +26,10 @@ def load_jobs() -> Mapping[str, Any]:
         if 'gpus' in facts and len(facts['gpus']['first_cores']) != facts['gpus']['number']:
             raise DataError(f'{sites.folder()}/jobs.json: partitions/{name}/gpus: first_cores has to name a core for '
                             'each of the GPUs')
-        for key in ('queue', 'one_task', 'tests'):
-            if key in facts and data['queues'].get(facts[key], {}).get('partition') != name:
-                raise DataError(f'{sites.folder()}/jobs.json: partitions/{name}/{key}: queues has no {facts[key]} of '
+        queues = {key: facts.get(key) for key in ('queue', 'one_task', 'tests')}
+        for key, queue in {**queues, 'build/queue': facts['build']['queue']}.items():
+            if queue and data['queues'].get(queue, {}).get('partition') != name:
+                raise DataError(f'{sites.folder()}/jobs.json: partitions/{name}/{key}: queues has no {queue} of '
                                 f'{name}')
     return data['partitions']
 

@@ -6,6 +6,7 @@ Names, reasons and logs come from recipes, records and builds that anybody may h
 into a script, a module file, a page or a drawing, goes through one of these.
 """
 import html as _html
+import json
 import re
 import shlex
 import urllib.parse
@@ -88,6 +89,21 @@ def markdown(text: Any) -> str:
 def html(text: Any) -> str:
     """Text for HTML, in an element or in a quoted attribute."""
     return _html.escape(terminal(text), quote=True)
+
+
+def script(data: Any) -> str:
+    """
+    Data as JSON for an element <script type="application/json"> of a page, of ASCII: no text in it ends the element,
+    begins a comment in it, or turns the direction of writing.
+    """
+    def safe(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {terminal(key): safe(item) for key, item in value.items()}
+        if isinstance(value, (list, tuple)):
+            return [safe(item) for item in value]
+        return terminal(value) if isinstance(value, str) else value
+    text = json.dumps(safe(data), ensure_ascii=True, separators=(',', ':'))
+    return re.sub('[<>&]', lambda match: f'\\u{ord(match[0]):04x}', text)
 
 
 def dot(text: Any) -> str:

@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from . import trust
-from .dependency import Dependency, dependencies_in
+from .dependency import DUMMY, Dependency, dependencies_in
 from .errors import RecipeError, TrustError, UntrustedRecipeError
 from .files import read_json, read_text
 
@@ -87,6 +87,10 @@ class Recipe:
             except (ValueError, TypeError) as err:
                 raise RecipeError(f'{self.path or self.filename}: {parameter}: {_first_line(err)}') from err
         return self._dependencies[parameter]
+
+    def all_dependencies(self) -> Tuple[Dependency, ...]:
+        """The dependencies of both lists as written; raises as `dependencies` does."""
+        return (*self.dependencies(), *self.dependencies('builddependencies'))
 
     def option(self, name: str) -> Any:
         """The value of a toolchain option, None where the recipe does not set it."""
@@ -196,15 +200,14 @@ def parse_recipe(text: str, path: Optional[str] = None) -> Recipe:
                        ('toolchain', str(toolchain['version']))):
         # they become names of files and modules
         if not isinstance(value, str) or os.sep in value or not value.isprintable() or len(value) > 200 \
-                or (not value and key != 'versionsuffix'):
+                or (not value and key != 'versionsuffix' and toolchain['name'] != DUMMY):
             raise RecipeError(f'{path or "the recipe"}: {key} is {value!r:.80}, which no software can be called')
     for key, types, what in _TYPES:
         if found.get(key) is not None and not isinstance(found[key], types):
             raise RecipeError(f'{path or "the recipe"}: {key} is {found[key]!r:.80}, and has to be {what}')
     recipe = Recipe(found['name'], str(found['version']), found.get('versionsuffix') or '',
                     (toolchain['name'], str(toolchain['version'])), found, text, path)
-    for parameter in ('dependencies', 'builddependencies'):
-        recipe.dependencies(parameter)
+    recipe.all_dependencies()
     return recipe
 
 
@@ -235,6 +238,17 @@ def parser_of(text: str, path: Optional[str], parser: Any = None) -> Any:
 def patches_in_folder(recipe: Recipe) -> Tuple[str, ...]:
     """Paths of the recipe's patches that lie in its own folder (those of extensions and components included)."""
     return _files_in_folder(recipe, 'patches', 'postinstallpatches')
+
+
+def patched_texts(recipe: Recipe) -> Iterator[Tuple[str, str]]:
+    """The recipe's patches that lie in its own folder: file name, and the lines that it adds."""
+    for path in patches_in_folder(recipe):
+        try:
+            lines = read_text(path, 'replace').splitlines()
+        except OSError:
+            continue
+        yield os.path.basename(path), '\n'.join(line[1:] for line in lines
+                                                if line.startswith('+') and not line.startswith('+++'))
 
 
 def sources_in_folder(recipe: Recipe) -> Tuple[str, ...]:

@@ -271,7 +271,7 @@ def _gpu_sources(name: str, suffix: str, site: Site, sources: Sequence[Source]) 
     for source in sources:
         rest, kind = split_suffix(source.versionsuffix)
         family = load_upstream()['toolchains'].get(source.toolchain[0] if source.toolchain else '', {}).get('family')
-        if site_suffix(rest, site) == site_suffix(suffix, site) and back_end(name, source.version):
+        if site_suffix(rest, site) == site_suffix(suffix, site) and back_end(name, source.version, site):
             (found if kind in (CUDA, ROCM) or family == 'ROCm' else plain).setdefault(source.version, []).append(source)
     return [source for version in {**plain, **found} for source in found.get(version) or plain[version]]
 

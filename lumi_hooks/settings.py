@@ -8,38 +8,32 @@ than none.
 import difflib
 import os
 import re
-from typing import Dict, FrozenSet, List, Mapping, Tuple
+from functools import lru_cache
+from typing import Any, FrozenSet, List, Mapping
 
 from .errors import SiteError
+from .schemas import checked
 
 PREFIX = 'LUMI_HOOKS_'
-# what each changes, in a few words; values where there are only these
-SETTINGS: Dict[str, Tuple[str, Tuple[str, ...]]] = {
-    'RELEASE': ('used instead of what the modules say', ()),
-    'PARTITION': ('used instead of what the modules say', ()),
-    'TOOLCHAIN': ('used instead of what follows from the recipe', ()),
-    'MODE': ('used instead of what the modules say', ()),
-    'SITE': ('another site', ()),
-    'SITE_DIR': ('another site', ()),
-    'UPSTREAM': ('folders with upstream\'s recipes', ()),
-    'PREFIXES': ('your stack of prefixes', ()),
-    'OVERRIDES': ('folders with overrides of recipes', ()),
-    'ALLOW': ('software that may lack checksums, and that may download while it is built', ()),
-    'MOUNT': ('how the image of a packed environment is mounted', ('fuse', 'singularity', 'say')),
-    'PATCHES': ('how EasyBuild\'s functions are replaced', ('off', 'untested')),
-    'NETWORK': ('the way that keeps builds off the network', ('notification', 'sockets', 'namespace', 'open')),
-    'KEEP_ENVIRONMENT': ('variables of your shell that builds may see', ()),
-    'PRIVATE_SOURCES': ('folders with the sources of licensed software', ()),
-    'CHAIN': ('hooks files that run after ours', ()),
-    'DERIVE': ('software that is derived though the site has a recipe', ()),
-    'GPU': ('software whose variant for GPUs is taken', ()),
-    'DISABLE': ('rules that are switched off', ()),
-    'HIDE': ('are modules hidden that came in only as dependencies?', ('on', 'off')),
-    'KEEP_DAYS': ('for how many days removed files are kept', ()),
-    'VERIFY': ('what an error of lumi-eb verify does to an installation', ('error', 'warn', 'off')),
-    'SYSTEM_ROOT': ('the folder that holds /opt/cray', ()),
-    'PYTHON': ('the Python that runs lumi-eb', ()),
-}
+
+
+@lru_cache(maxsize=None)
+def load_settings() -> Mapping[str, Mapping[str, Any]]:
+    """The settings by name: what each changes, and its values where there are only these (settings.json)."""
+    found: Mapping[str, Mapping[str, Any]] = checked('settings.json')['settings']
+    return found
+
+
+def value(name: str, env: Mapping[str, str] = os.environ) -> str:
+    """
+    What a setting says, without blanks around it; empty where it is not set.
+
+    :raises SiteError: it can't have that value
+    """
+    found, values = env.get(PREFIX + name, '').strip(), load_settings()[name].get('values')
+    if found and values and found not in values:
+        raise SiteError(f'{PREFIX}{name} is {found!r}; it can be {" or ".join(values)}, or unset')
+    return found
 
 
 def check(env: Mapping[str, str] = os.environ) -> None:
@@ -49,15 +43,13 @@ def check(env: Mapping[str, str] = os.environ) -> None:
     :raises SiteError: the message names the setting, and what may be meant
     """
     for variable in sorted(name for name in env if name.startswith(PREFIX) and env[name].strip()):
-        name, value = variable[len(PREFIX):], env[variable].strip()
-        if name not in SETTINGS:
-            near = difflib.get_close_matches(name, SETTINGS, 1, 0.8)
-            if near:
-                raise SiteError(f'{variable} is not a setting; do you mean {PREFIX}{near[0]}?')
-            continue  # ours all the same: what modules and scripts set for each other
-        values = SETTINGS[name][1]
-        if values and value not in values:
-            raise SiteError(f'{variable} is {value!r}; it can be {" or ".join(values)}, or unset')
+        name = variable[len(PREFIX):]
+        if name in load_settings():
+            value(name, env)
+            continue
+        near = difflib.get_close_matches(name, load_settings(), 1, 0.8)
+        if near:  # any other is ours all the same: what modules and scripts set for each other
+            raise SiteError(f'{variable} is not a setting; do you mean {PREFIX}{near[0]}?')
     disabled = words(env, 'DISABLE')
     if disabled:
         from .rules import RULES  # rules need sites; only who disables one pays for reading them here
@@ -70,9 +62,8 @@ def check(env: Mapping[str, str] = os.environ) -> None:
 
 def in_force(env: Mapping[str, str] = os.environ) -> List[str]:
     """The settings that are set, each with its value and what it changes, in the order of the documentation."""
-    return [f'{PREFIX}{name}={env[PREFIX + name]}: {meaning}' for name, (meaning, _) in SETTINGS.items()
+    return [f'{PREFIX}{name}={env[PREFIX + name]}: {known["changes"]}' for name, known in load_settings().items()
             if env.get(PREFIX + name)]
-
 
 
 def words(env: Mapping[str, str], name: str) -> FrozenSet[str]:

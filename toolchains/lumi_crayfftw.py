@@ -62,8 +62,5 @@ class CpeFftw(Fftw):
     @staticmethod
     def _has_library(prefix, name):
         """Tell whether a library is in lib or lib64 of the prefix."""
-        return any(
-            os.path.exists(os.path.join(prefix, libdir, 'lib' + name + suffix))
-            for libdir in ('lib', 'lib64')
-            for suffix in ('.so', '.a')
-        )
+        return any(os.path.exists(os.path.join(prefix, libdir, 'lib' + name + suffix))
+                   for libdir in ('lib', 'lib64') for suffix in ('.so', '.a'))

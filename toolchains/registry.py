@@ -77,12 +77,8 @@ def supersede():
     for name, cls in classes.items():
         found = utilities.search_toolchain(name)[0]
         if found is not cls:
-            raise EasyBuildError(
-                "Toolchain %s is taken from %s instead of %s: remove it from $EASYBUILD_INCLUDE_TOOLCHAINS",
-                name,
-                found,
-                cls,
-            )
+            raise EasyBuildError("Toolchain %s is taken from %s instead of %s: remove it from "
+                                 "$EASYBUILD_INCLUDE_TOOLCHAINS", name, found, cls)
     return classes
 
 

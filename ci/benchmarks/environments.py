@@ -15,7 +15,7 @@ from typing import Callable, Dict, Iterator, List, Tuple
 
 from lumishell import standin
 
-from lumi_hooks.env import pack, stored, wheels
+from lumi_hooks.env import pack, wheels
 
 from .measure import MeasureError
 from .registry import Result, Run, benchmark, compared, single
@@ -136,9 +136,7 @@ def update(run: Run) -> Iterator[Result]:
             wheels.install(what, archives, f'{top}/{name}', python, f'{top}/{store}')
 
         def again(top: str = top, install: Callable[..., None] = install) -> None:
-            with stored.filling(f'{top}/taken') as part:
-                pack.unpack(f'{top}/one.sqsh', f'{part}/earlier')
-                wheels.seed(f'{part}/earlier', f'{top}/taken')
+            pack.unpack(f'{top}/one.sqsh', f'{top}/packed')
             install(newer, 'packed', 'taken')
             pack.pack(f'{top}/packed', f'{top}/two.sqsh')
         files[1].append(_timed(lambda: install(pins, 'one', 'store')))

@@ -26,7 +26,7 @@ NATIVE = ('git-2.49.0-GCCcore-14.2.0.eb', 'GROMACS-2025.2-foss-2025a.eb', 'Hypre
 def native_recipes(site, upstream):
     """Recipes for cpeGNU and all that they need, as LUMI's own folder holds them; written once."""
     from lumi_hooks.adapt import adapt
-    from lumi_hooks.catalogue import find_recipe
+    from lumi_hooks.finding import find_recipe
     from lumi_hooks.plan import BUILD, make_plan
     from lumi_hooks.recipe import parse_recipe, read_recipe
     from lumi_hooks.render import render

@@ -35,6 +35,13 @@ do_cpu() {
     step cpu-job "programs of MPI on $nodes node(s)" job run_cpu
 }
 
+do_flagship() {
+    [ "$(cat "$state/flagship" 2>/dev/null)" = "$flagship" ] || rm -f "$jobdir/run_flagship".*
+    echo "$flagship" >"$state/flagship"
+    step "install-$flagship" "installing $flagship and what it needs" install C "$flagship" "$flagship"
+    step "test-$flagship" "the tests of $flagship, on two ranks" job run_flagship
+}
+
 do_gpu() {
     step install-osu-rocm "installing $OSU_CUDA as -rocm" install G OSU-Micro-Benchmarks "$OSU_CUDA"
     step gpu-job "buffers on GPUs, over $nodes node(s)" job run_gpu
@@ -66,7 +73,11 @@ module_of() {
 install() {
     enter_stack "$1"
     log=$results/eb.$2.$1.txt
-    eb "$3" -r >"$log" 2>&1
+    # the name of a software alone: the recipe that suits the release best
+    case $3 in
+        *.eb) eb "$3" -r ;;
+        *) "$root/bin/lumi-eb" install --yes "$3" ;;
+    esac >"$log" 2>&1
     code=$?
     cat "$log"
     if [ $code != 0 ]; then

@@ -11,6 +11,7 @@ cpu run_cpu cpu $nodes 15
 packed run_packed cpu 1 10
 gpu run_gpu gpu $nodes 15
 fabric run_fabric cpu $nodes 10
+flagship run_flagship cpu 1 30
 TEXT
 }
 
@@ -36,7 +37,7 @@ agree_on_jobs() {
     say 'Jobs, and the most that they can be billed for (their time limits; most end in a fifth of that):'
     # a GPU node is eight GPUs, and is billed by the GPU
     job_list | awk -v step="$step" -v cpu="$partition_cpu" -v gpu="$partition_gpu" -v gpus="$gpus" '
-        step == "all" && $1 != "fabric" || step == $1 {
+        step == $1 || step == "all" && $1 != "fabric" && $1 != "flagship" {
             hours = $4 * $5 / 60
             if ($3 == "gpu") hours = hours * (gpus > 0 ? gpus : 8) / 8
             total += hours

@@ -23,6 +23,17 @@ all_ran() {
 # One rank on each of two nodes, or two on one
 two_ranks() { if [ "$nodes" = 2 ]; then echo '-N 2 -n 2 --ntasks-per-node=1'; else echo '-N 1 -n 2'; fi; }
 
+# What `lumi-eb job MODULE --test` writes, within this job: its own lines for Slurm are comments here
+inside_run_flagship() {
+    enter_stack C
+    flagship=$(cat "$state/flagship")
+    name=$(module_of C "$flagship") || cannot "$flagship is not installed: see the step before"
+    limited 300 "$root/bin/lumi-eb" job "$name" --test --account "${account:-x}" --output "$jobdir/test.$flagship.sh" ||
+        cannot "there is no test of $name: lumi-eb job $name --test says why"
+    ran "test.$flagship" 1500 bash "$jobdir/test.$flagship.sh"
+    all_ran
+}
+
 # shellcheck disable=SC2046  # options of srun
 inside_run_cpu() {
     enter_stack C

@@ -12,7 +12,7 @@ import os
 from easybuild.tools.filetools import ERROR, apply_regex_substitutions
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, is_gnu
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_Boost(KnownAs, upstream_class('EB_Boost', 'boost')):

@@ -8,7 +8,7 @@ Until EB_Clang asks the compiler (seen in 5.1.2 to 5.4.1).
 import sys
 
 from lumi_hooks_easyblocks.families import gcc_of, installed, is_cpe, is_gnu
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_Clang(upstream_class('EB_Clang', 'clang')):

@@ -6,7 +6,7 @@ GNU's cpp of the operating system, which it takes with GCC, reads the sources fo
 Until EB_ELPA has an entry for them in its cpp_dict (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import KnownAs
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_ELPA(KnownAs, upstream_class('EB_ELPA', 'elpa')):

@@ -10,7 +10,7 @@ Until EB_ESMF knows Cray MPICH (seen in 5.1.2 to 5.4.1).
 import easybuild.tools.environment as env
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_ESMF(KnownAs, upstream_class('EB_ESMF', 'esmf')):

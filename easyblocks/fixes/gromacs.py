@@ -11,8 +11,8 @@ Until EB_GROMACS asks the toolchain how MPI programs are started, and knows HIP 
 from easybuild.tools.filetools import IGNORE, which
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
 from lumi_hooks_easyblocks.registry.recipe_wins import RecipeWins
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_GROMACS(KnownAs, upstream_class('EB_GROMACS', 'gromacs'), RecipeWins):

@@ -7,7 +7,7 @@ of its own.
 """
 from easybuild.easyblocks.generic.configuremake import ConfigureMake
 
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_HPCC(upstream_class('EB_HPCC', 'hpcc')):

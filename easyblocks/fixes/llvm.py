@@ -8,7 +8,7 @@ Until EB_LLVM asks the compiler (seen in 5.4.1).
 import sys
 
 from lumi_hooks_easyblocks.families import gcc_of, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_LLVM(upstream_class('EB_LLVM', 'llvm')):

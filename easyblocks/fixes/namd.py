@@ -8,7 +8,7 @@ cc, CC and ftn whichever PrgEnv is loaded, so it is told none (src/arch/mpi-cray
 Until EB_NAMD has a way to name the machine without a compiler (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, reworded
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 # for: the first word of the recipe's charm_arch
 MACHINE = 'mpi-crayshasta'

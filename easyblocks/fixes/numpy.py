@@ -10,7 +10,7 @@ import os
 import easybuild.tools.environment as env
 
 from lumi_hooks_easyblocks.families import KnownAs, installed, is_cpe, libsci_for_pkg_config, reworded
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 WORDS = {
     '-Dblas=lapack': '-Dblas=libsci',

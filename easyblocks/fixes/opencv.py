@@ -10,7 +10,7 @@ Until EB_OpenCV takes the library from $LIBLAPACK (seen in 5.1.2 to 5.4.1).
 import os
 
 from lumi_hooks_easyblocks.families import installed, is_cpe, libsci_with_threads, reworded
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_OpenCV(upstream_class('EB_OpenCV', 'opencv')):

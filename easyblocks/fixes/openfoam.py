@@ -15,8 +15,8 @@ from easybuild.tools.filetools import IGNORE, apply_regex_substitutions
 from easybuild.tools.modules import get_software_root
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, is_gnu
-from lumi_hooks_easyblocks.registry import upstream_class
 from lumi_hooks_easyblocks.registry.checks import Checks
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_OpenFOAM(KnownAs, upstream_class('EB_OpenFOAM', 'openfoam'), Checks):

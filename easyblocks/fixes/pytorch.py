@@ -15,7 +15,7 @@ import os
 from easybuild.tools.filetools import ERROR, apply_regex_substitutions
 
 from lumi_hooks_easyblocks.families import installed, is_cpe, libsci_with_threads
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 LIBRARY = 'BLAS_openblas_LIBRARY'
 # the list of variables that are passed from the environment to CMake, in either quotes

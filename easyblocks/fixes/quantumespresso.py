@@ -15,7 +15,7 @@ import sys
 from easybuild.tools.filetools import read_file, write_file
 
 from lumi_hooks_easyblocks.families import KnownAs, fortran, installed, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 Upstream = upstream_class('EB_QuantumESPRESSO', 'quantumespresso')
 upstream = sys.modules[Upstream.__module__]

@@ -8,7 +8,7 @@ Until EB_scipy takes the libraries from $LIBLAPACK where it has no name for them
 import easybuild.tools.environment as env
 
 from lumi_hooks_easyblocks.families import KnownAs, is_cpe, libsci_for_pkg_config, reworded
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 WORDS = {'-Dblas=openblas': '-Dblas=libsci', '-Dlapack=openblas': '-Dlapack=libsci'}
 

@@ -14,7 +14,7 @@ import re
 from easybuild.easyblocks.generic.configuremake import ConfigureMake
 
 from lumi_hooks_easyblocks.families import KnownAs, gnu_by_name, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 # for --with-nocross-compiler-suite
 SUITES = {'GCC': 'gcc', 'CCE': 'cray', 'AOCC': 'aocc', 'AMD': 'amdclang'}

@@ -6,7 +6,7 @@ What it does for GNU's and LLVM's (a makefile whose compilers and flags it repla
 Until EB_SCOTCH knows the compiler families CCE, AOCC and AMD (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import KnownAs
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_SCOTCH(KnownAs, upstream_class('EB_SCOTCH', 'scotch')):

@@ -10,7 +10,7 @@ import sys
 from unittest import mock
 
 from lumi_hooks_easyblocks.families import KnownAs, fortran
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 Upstream = upstream_class('EB_Siesta', 'siesta')
 upstream = sys.modules[Upstream.__module__]

@@ -4,7 +4,7 @@
 Until EB_SuiteSparse takes the libraries from $LIBLAPACK where it has no name for them (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import cmake_blas, is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_SuiteSparse(upstream_class('EB_SuiteSparse', 'suitesparse')):

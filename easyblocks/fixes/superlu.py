@@ -6,7 +6,7 @@ It is told one that it names to CMake without asking for more, and that name is 
 Until EB_SuperLU takes the libraries from $LIBBLAS where it has no name for them (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import cmake_blas, is_cpe, reworded
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 TOLD = 'ATLAS'
 

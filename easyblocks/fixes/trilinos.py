@@ -8,7 +8,7 @@ upstream does for compilers that it does not know is right here, for GCC too.
 Until EB_Trilinos asks the toolchain for the Fortran run time (seen in 5.1.2 to 5.4.1).
 """
 from lumi_hooks_easyblocks.families import KnownAs
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 
 class EB_Trilinos(KnownAs, upstream_class('EB_Trilinos', 'trilinos')):

@@ -14,7 +14,7 @@ from easybuild.tools.modules import get_software_version, get_software_version_e
 from easybuild.tools.run import run_shell_cmd
 
 from lumi_hooks_easyblocks.families import is_cpe
-from lumi_hooks_easyblocks.registry import upstream_class
+from lumi_hooks_easyblocks.registry.upstream import upstream_class
 
 TOOLS = ('Meson', 'Ninja')
 

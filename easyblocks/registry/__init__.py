@@ -8,19 +8,18 @@ A folder, not a file: --include-easyblocks 'easyblocks/*.py' takes every file fo
 """
 
 import importlib
-import importlib.util
 import os
 import sys
 
 import easybuild.easyblocks
 import easybuild.easyblocks.generic
 
-_OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+OWN = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 # folder of easyblocks with fixes -> upstream's package that they are looked up in
 FIXES = {
-    os.path.join(_OWN, 'fixes'): easybuild.easyblocks,
-    os.path.join(_OWN, 'fixes_generic'): easybuild.easyblocks.generic,
+    os.path.join(OWN, 'fixes'): easybuild.easyblocks,
+    os.path.join(OWN, 'fixes_generic'): easybuild.easyblocks.generic,
 }
 
 # easyblock class -> (module of this package, module where EasyBuild looks for the class)
@@ -47,27 +46,3 @@ def supersede():
         sys.modules[lookup] = module
         classes[name] = module.register(getattr(module, name))
     return classes
-
-
-def upstream_class(name, module):
-    """
-    The class of an easyblock that a file in fixes/ replaces.
-
-    The module it comes from is a copy of our own: nothing else sees it.
-
-    :param name: name of the class, e.g. EB_HPCC or MesonNinja
-    :param module: name of the file without .py, e.g. hpcc
-    :raises ImportError: this EasyBuild has no such easyblock
-    """
-    package = easybuild.easyblocks if name.startswith('EB_') else easybuild.easyblocks.generic
-    for folder in package.__path__:
-        path = os.path.join(folder, module + '.py')
-        if os.path.isfile(path) and not os.path.abspath(path).startswith(_OWN + os.sep):
-            spec = importlib.util.spec_from_file_location('lumi_hooks_upstream_' + module, path)
-            found = importlib.util.module_from_spec(spec)
-            # EasyBuild copies the source of every class of an easyblock, and finds it by its module
-            sys.modules[spec.name] = found
-            spec.loader.exec_module(found)
-            return getattr(found, name)
-    # in the words by which EasyBuild tells an easyblock that is not there from one that is broken
-    raise ImportError("No module named '%s.%s'" % (package.__name__, module))

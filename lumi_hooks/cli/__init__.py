@@ -23,6 +23,7 @@ from . import (
     mpi,
     pilot_facts,
     plan,
+    rebuild,
     remove,
     report,
     sbom,
@@ -50,6 +51,7 @@ EXAMPLES = """examples:
   lumi-eb report --output report.md                   a failed build in one file, to send to support
   lumi-eb sbom --output software.cdx.json             a bill of materials of your prefix
   lumi-eb survey --report survey.html                 which of all upstream recipes can be installed
+  lumi-eb rebuild lz4 HPCC --slurm                    build a set of recipes as jobs, with a report
   lumi-eb handtest libpng                             install it here, and print a report to paste back
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
   lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
@@ -73,8 +75,8 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
-                container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, rebuild, verify,
+                mpi, container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)
 

@@ -8,12 +8,13 @@ from typing import Any, Dict, List, Mapping, Optional
 
 from .. import older, sites
 from ..adapt import ADAPTED, REFUSED, UNCHANGED, adapt
-from ..change import Adaptation, change_json
+from ..change import Adaptation
 from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
 from ..recipe import parse_recipe, patches_in_folder, read_recipe
+from ..record.text import change_json
 from ..render import describe, render
 from ..selection import own_recipe
 from ..site import Site

@@ -7,7 +7,7 @@ from typing import List
 from ..data import ROOT
 from ..errors import DataError
 from ..prefix.overrides import Overrides
-from ..schemas import data_files, problems
+from ..schemas.files import data_files, problems
 from .command import add_command
 from .console import print_json
 

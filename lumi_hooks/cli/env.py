@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Dict, List, Sequence, Tuple
 
 from .. import quote, sites
+from ..amounts import count_in_words
 from ..data import ROOT
 from ..eb.lifecycle import removal
 from ..env import bundle, generations, installing, pack
@@ -15,7 +16,7 @@ from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
 from ..env.spec import Spec, draft, read_spec, spec_file, without_python, write_spec
 from ..errors import DataError, LumiHooksError, SiteError
-from ..files import count_in_words, read_text, write_atomic
+from ..files import read_text, write_atomic
 from ..plan import BUILD
 from ..prefix import held
 from ..prefix.overrides import VARIABLE as OVERRIDES

@@ -31,7 +31,7 @@ def ended(name: str, run: Callable[[], int], interrupted: str = 'nothing was cha
         lacking = (err.name or str(err)).partition('.')[0]
         if lacking != 'easybuild':
             raise
-        from ..loaded import too_old
+        from ..easybuilds import too_old
         print(f'{name}: ' + (too_old() or f'this Python ({sys.executable}) has no EasyBuild, which reads recipes: load '
                                           f'the module {sites.setup()}'), file=sys.stderr)
         return 2

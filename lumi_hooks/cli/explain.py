@@ -12,11 +12,12 @@ from .. import quote, sites
 from ..dependency import Dependency
 from ..errors import LumiHooksError
 from ..files import open_regular
-from ..record import CHANGES, FILE, headline, installations, software_folders, where, whose
+from ..record import CHANGES, FILE, installations, software_folders
 from ..record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, Today, folders_of, today
 from ..record.failed import failed_builds, matching
 from ..record.net import net_changes
 from ..record.reproduce import SCRIPT, write
+from ..record.text import headline, where, whose
 from ..rules.draft import DEPENDENCY_LISTS
 from ..site import Site
 from . import failures, site_options

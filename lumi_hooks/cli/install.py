@@ -61,13 +61,14 @@ def add_parser(commands) -> None:
     parser.add_argument('--yes', '-y', action='store_true', help='do not ask')
     parser.add_argument('--dry-run', action='store_true', help='only show what would be done')
     parser.add_argument('--json', action='store_true', help='print the plan as one JSON object, and install nothing')
+    parser.usage = '%(prog)s [options] NAME|RECIPE [NAME|RECIPE ...] [-- OPTIONS OF eb]'
     parser.set_defaults(rest=[])
 
 
 def split(arguments: Sequence[str]) -> Tuple[List[str], List[str]]:
-    """The arguments of lumi-eb, and those behind -- that `install` hands to eb."""
+    """The arguments of lumi-eb, and those behind -- that `install` and `rebuild` hand to eb."""
     words = list(arguments)
-    if words[:1] != ['install'] or '--' not in words:
+    if words[:1] not in (['install'], ['rebuild']) or '--' not in words:
         return words, []
     end = words.index('--')
     return words[:end], words[end + 1:]

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import Optional, Tuple
 
 from .. import quote, sites
-from ..catalogue import similar
 from ..errors import LumiHooksError
 from ..files import read_text, write_atomic
+from ..finding import installed_software, similar
 from ..gpu import ROCM, split_suffix
 from ..job import make_job
 from ..jobtests import tests_of
@@ -152,7 +152,7 @@ def installed(module: str, site: Site) -> str:
     if not version and there:
         found = max(there, key=_by_software)
     if found is None:
-        near = [] if there else similar(name, site.index.installed_names())
+        near = [] if there else similar(name, installed_software(site.index))
         known = ', '.join(f'{name}/{item}' for item in sorted(there, key=_by_software)) or (
             f'did you mean {" or ".join(near)}?' if near else 'no version of it')
         raise LumiHooksError(f'the module {module} is not installed for {_stack(site)}'

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import older, settings, sites
-from ..change import change_json
+from ..amounts import size_in_words
+from ..easybuilds import collection
 from ..errors import LumiHooksError
-from ..files import size_in_words
-from ..loaded import collection
 from ..plan import BUILD, CENTRAL, CRAY, INSTALLED, REFUSED, Node, Plan, make_plan
 from ..plan.cost import chain, cost, on_full_stack
 from ..prefix import holder, name_of
-from ..record import Estimate, Experience
+from ..record.experience import Estimate, Experience
+from ..record.text import change_json
 from ..site import Site
 from . import site_options
 from .command import add_command

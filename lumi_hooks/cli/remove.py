@@ -7,13 +7,12 @@ import sys
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
 from .. import quote, sites
-from ..catalogue import similar
 from ..eb.lifecycle import removal
 from ..eb.lifecycle.removal import Target
 from ..eb.lifecycle.rollback import pending
 from ..errors import LumiHooksError, SiteError
-from ..files import umask
-from ..prefix import held, permissions
+from ..finding import similar
+from ..prefix import held, sharing
 from ..prefix.held import REMOVED, UNDONE, Note
 from ..record.removable import needed_by, target
 from ..site import Site
@@ -67,8 +66,7 @@ def run(options: argparse.Namespace) -> int:
         raise SiteError(f'there is nothing to remove: the prefix '
                         f'{site.prefix or "(" + sites.variable("prefix") + ")"} does not exist')
     days = held.keep_days()
-    if permissions.shared_group(site.prefix) is not None:
-        os.umask(umask() & ~0o070 | 0o002)
+    sharing.share(site.prefix)
     notes = held.notes(site.prefix)
     if options.undo:
         return _undo(options, notes)

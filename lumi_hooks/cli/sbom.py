@@ -8,10 +8,11 @@ from datetime import datetime, timezone
 from typing import Any, Dict, List, Mapping, Sequence
 
 from .. import __version__, quote
-from ..errors import DataError, LumiHooksError, packages_remedy
-from ..files import write_atomic
+from ..errors import DataError, LumiHooksError
+from ..extras import packages_remedy
+from ..files import names_in, write_atomic
 from ..prefix.closed import is_open
-from ..record import closed_installations, installations, read_record, software_folders
+from ..record import installations, read_record, software_folders
 from . import site_options
 from .command import add_command
 
@@ -32,7 +33,7 @@ def add_parser(commands) -> None:
     """The command's options."""
     parser = add_command(commands, 'sbom', run, 'software bill of materials of a prefix (CycloneDX 1.6, JSON)',
                          'Lists what is installed, with its sources and what it needs.', EXAMPLES)
-    parser.add_argument('prefix', nargs='?', metavar='PREFIX', help='default: the prefix of the site')
+    parser.add_argument('prefix', nargs='?', metavar='PREFIX', help='default: your own')
     parser.add_argument('--output', metavar='FILE', help='write it there instead of to standard output')
 
 
@@ -79,7 +80,7 @@ def records_of(prefix: str, release: str = '', partition: str = ''):
                 continue
             if record:
                 found.append(record)
-        wrong += [f'{path} can\'t be read by you' for path in closed_installations(folder)]
+        wrong += [f'{path} can\'t be read by you' for path in _closed_installations(folder)]
     return found, wrong
 
 
@@ -161,3 +162,10 @@ def _moment(text: str) -> datetime:
         return datetime.strptime(text, '%Y-%m-%dT%H:%M:%S%z')
     except ValueError:
         return datetime.fromtimestamp(0, timezone.utc)
+
+
+def _closed_installations(folder: str) -> List[str]:
+    """Folders below one with software that can't be entered: what is a group's alone."""
+    found = [os.path.join(folder, name, version) for name in names_in(folder)
+             for version in names_in(os.path.join(folder, name)) if not version.startswith('.')]
+    return [path for path in found if os.path.isdir(path) and not is_open(path)]

@@ -14,7 +14,8 @@ from ..loaded import OUR_EB
 from ..prefix import held, module_folders, name_of, stack_of, visibility
 from ..prefix.closed import closed_folders, is_open
 from ..quote import shell
-from ..releases import default_release, toolchain_facts
+from ..releases import default_release
+from ..releases.toolchains import toolchain_facts
 from ..site import Site, is_lumi, node_partition, site_from_environment, site_variable, stack_version, user_prefix
 from .command import add_command
 from .console import Cell, Output, Piece, Styled, bold, print_json

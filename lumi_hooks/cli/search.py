@@ -7,10 +7,11 @@ from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tup
 
 from .. import quote, trust
 from ..adapt import REFUSED, adapt
-from ..catalogue import our_recipes, similar
+from ..catalogue import our_recipes
+from ..easybuilds import collection
 from ..errors import LumiHooksError, RecipeError
+from ..finding import all_software, similar
 from ..index import Index
-from ..loaded import collection
 from ..naming import choose, entries, whose
 from ..recipe import read_recipe
 from ..site import Site
@@ -106,7 +107,7 @@ def look(word: str, site: Site, everything: bool) -> Found:
     """
     names = matches(word, site)
     if not names:
-        near = similar(word, site.index.names())
+        near = similar(word, all_software(site.index))
         raise RecipeError(quote.line(f'nothing has {word} in its name')
                           + (f': did you mean {" or ".join(near)}?' if near else ''))
     exact = [name for name in names if name.lower() == word.lower()]
@@ -119,7 +120,7 @@ def matches(word: str, site: Site) -> List[str]:
     """Names of software with a word in them: the very name first, then those that begin with it, then the others."""
     word = word.lower()
     ours = our_recipes()
-    known = site.index.names() | (Index((), [ours]).names() if ours else frozenset())
+    known = all_software(site.index) | (all_software(Index((), [ours])) if ours else frozenset())
     found = [name for name in known if word in name.lower()]
     return sorted(found, key=lambda name: (name.lower() != word, not name.lower().startswith(word), name.lower(), name))
 

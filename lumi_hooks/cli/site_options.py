@@ -7,17 +7,19 @@ from dataclasses import replace
 from typing import List, Optional, Sequence, Tuple
 
 from .. import quote, sites, trust
-from ..catalogue import find_recipe, other_recipes, our_recipes, similar, upstream_recipes
+from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..errors import RecipeError, SiteError, TrustError
+from ..finding import find_recipe, installed_software, similar
 from ..gpu import known_obstacle
 from ..index import Index, is_archive
 from ..naming import Choice, choose
 from ..packages import package
 from ..plan import Planner
 from ..prefix import module_path, robot_path
+from ..prefix.closed import is_open
 from ..prefix.overrides import overrides_of
 from ..recipe import read_for, read_recipe
-from ..record import archive, is_open, software_folders
+from ..record import archive, software_folders
 from ..releases import default_release
 from ..site import Site, is_lumi, make_site, site_from_environment, site_variable, stack_version, user_prefix, variables
 from .partial import Partial
@@ -79,7 +81,7 @@ def _check_gpu(names: Sequence[str], site: Site) -> None:
                         '--partition G')
     for name in names:
         if name != '*' and 'back_end' not in package(name).get('rocm', {}):
-            known = known_obstacle(name, '')
+            known = known_obstacle(name, '', site)
             raise SiteError(f'--gpu {name}: ' + (known.reason if known else 'nothing is known of a variant of it for '
                             'AMD\'s GPUs (names are written as upstream\'s recipes write them: GROMACS)'))
 
@@ -148,7 +150,7 @@ def installed_name(what: str, site: Site) -> str:
     """
     if os.path.exists(what) or what.endswith('.eb') or os.path.isabs(what):
         return what
-    names = set(site.index.installed_names())
+    names = set(installed_software(site.index))
     names.update(name for prefix in site.prefixes for folder in software_folders(prefix)
                  for name in (os.listdir(folder) if is_open(folder) else ()))
     name, slash, rest = what.partition('/')

@@ -2,19 +2,20 @@
 """Checks of the prefix: is it there, can it be written to, does it lie where software belongs, whose is it?"""
 import grp
 import os
+import re
 import stat
 import tempfile
-from typing import Optional
+from typing import Iterator, List, Optional, Sequence
 
 from .. import sites
 from ..errors import DataError
-from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, project_of, stale_modules
+from ..files import existing, names_in, umask
+from ..prefix import FILE, VARIABLE, area_of, changes_since_loaded, holder, project_of
 from ..prefix.closed import closed_folders
-from ..prefix.permissions import umask
-from ..prefix.quota import existing
+from ..presence import GONE
 from ..record import installations, read_record, software_folders
-from ..record.lost import all_lost
-from ..site import stack_version
+from ..record.lost import lost, software
+from ..site import Site, stack_version
 from . import ERROR, WARNING, Situation, check, no_prefix
 
 
@@ -118,7 +119,7 @@ def needs(situation: Situation):
 @check('lost', 'what is installed has its module and its files', no_modules)
 def half(situation: Situation):
     """What somebody deleted by hand; `eb` installs that again."""
-    for text in all_lost(situation.site) if not situation.inside else ():
+    for text in _all_lost(situation.site) if not situation.inside else ():
         yield WARNING, text
 
 
@@ -179,3 +180,38 @@ def overrides(situation: Situation):
         yield WARNING, f'{text}. Recipes of that software are refused until it is fixed'
 
 
+def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:
+    """
+    Entries of MODULEPATH in the shape of a user's tree that belong to no prefix of the stack, or to another partition:
+    what is left of another prefix, or of a module that was loaded for another partition. None where the site's layout
+    does not tell a user's tree from another one.
+    """
+    shape = sites.site()['layout']['modules']
+    if '{partition}' not in shape:
+        return []
+    found = []
+    pattern = re.compile('.*/' + re.escape(shape).replace(r'\{stack\}', '[^/]+')
+                         .replace(r'\{partition\}', '(?P<partition>[^/]+)') + '/*')
+    for entry in modulepath:
+        match = pattern.fullmatch(entry)
+        if match and (holder(entry, stack) is None
+                      or match['partition'] not in (partition, sites.site()['partitions'].get('common'))):
+            found.append(entry)
+    return found
+
+
+def _all_lost(site: Site) -> Iterator[str]:
+    """`lost` of everything in the user's own prefix."""
+    modules: List[str] = []
+    top = os.path.realpath(site.prefix) + os.sep
+    for tree in site.index.modulepath:
+        if os.path.realpath(tree).startswith(top):
+            for name in (entry for entry in names_in(tree) if not entry.startswith('.')):
+                modules += [f'{name}/{version}' for version, (_, why) in site.index.fallen(name).items() if why == GONE]
+    for folder in software(site):
+        for path in installations(folder):
+            modules.append('/'.join(path.split(os.sep)[-2:]))
+    for module in dict.fromkeys(modules):
+        said = lost(module, site)
+        if said:
+            yield said

@@ -4,10 +4,10 @@ import os
 from typing import Optional, Tuple
 
 from .. import sites
-from ..files import size_in_words
+from ..amounts import size_in_words
 from ..plan.cost import size_of
 from ..prefix.quota import room
-from ..record import Experience
+from ..record.experience import Experience
 from ..releases import load_machine
 from . import ERROR, WARNING, Situation, check, no_prefix
 

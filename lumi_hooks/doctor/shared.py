@@ -14,7 +14,7 @@ from typing import Dict, Iterator, List, Optional, Tuple
 from .. import sites
 from ..data import ROOT
 from ..prefix import project_of
-from ..prefix.permissions import shared_group
+from ..prefix.sharing import shared_group
 from ..quote import shell
 from . import ERROR, WARNING, Situation, check
 

@@ -4,7 +4,7 @@ import os
 import tempfile
 from typing import Optional
 
-from .. import schemas, sites, trust
+from .. import packages, schemas, sites, trust
 from ..prefix import source_folders
 from ..prefix.checksums import unchecked
 from . import ERROR, WARNING, Situation, check, no_recipe
@@ -40,9 +40,9 @@ def checksums(situation: Situation):
 @check('downloads', 'nothing is known to download while it is built', no_recipe)
 def downloads(situation: Situation):
     """Builds have no network (cutoff.py): what is known to want it is told before it fails."""
-    known = schemas.checked('downloads.json')
+    easyblocks = schemas.checked('downloads.json')['easyblocks']
     for package in situation.packages:
-        entry = known['software'].get(package.name) or known['easyblocks'].get(package.parameters.get('easyblock'))
+        entry = packages.package(package.name).get('downloads') or easyblocks.get(package.parameters.get('easyblock'))
         if entry and situation.fetches and not situation.site.allows(package.name):
             yield WARNING, f'{package.module} wants to download while it is built, and builds have no network: ' \
                            f'{entry["reason"]}. LUMI_HOOKS_ALLOW={package.name} gives it the network'

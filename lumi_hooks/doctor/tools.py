@@ -3,10 +3,10 @@
 import os
 import shutil
 
-from .. import seccomp, sites
-from ..cutoff import MEANS, OPEN, SETTING, cut_off, setting
+from .. import seccomp, settings, sites
+from ..cutoff import MEANS, OPEN, SETTING, cut_off
+from ..easybuilds import too_old
 from ..errors import SiteError
-from ..loaded import too_old
 from . import ERROR, WARNING, Situation, check
 
 
@@ -30,7 +30,7 @@ def network(situation: Situation):
     if situation.inside:
         return
     try:
-        if setting(situation.env) == OPEN:
+        if settings.value('NETWORK', situation.env) == OPEN:
             yield WARNING, f'{SETTING} is {OPEN}, so builds have the network: unset it'
             return
         way = cut_off(situation.env)

@@ -6,6 +6,7 @@ EasyBuild 5.4 runs hooks of both kinds at some steps and skips the plugin's sile
 hooks file has the same pre/post step). The hooks file claims the process when it is loaded; the plugin then keeps
 still.
 """
+import functools
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
 
 from easybuild.tools.build_log import EasyBuildError
@@ -56,23 +57,23 @@ def for_plugin(hook: Callable) -> Callable:
     A hook as the plugin has it: does nothing where the hooks file was loaded. EasyBuild takes the result of the last
     hook that it ran, so it gets that of the file's once more.
     """
+    @functools.wraps(hook)
     def run(*args, **kwargs):
         if _owner == 'file':
             return _results.pop(hook.__name__, None)
         return hook(*args, **kwargs)
-    run.__name__, run.__doc__, run.__module__ = hook.__name__, hook.__doc__, hook.__module__
     return run
 
 
 def clear_errors(hook: Callable) -> Callable:
     """Turn the library's own errors into EasyBuild's, which are shown without a traceback."""
+    @functools.wraps(hook)
     def run(*args, **kwargs):
         try:
             result = _results[hook.__name__] = hook(*args, **kwargs)
         except LumiHooksError as err:
             raise messages.error(err) from err
         return result
-    run.__name__, run.__doc__, run.__module__ = hook.__name__, hook.__doc__, hook.__module__
     return run
 
 

@@ -23,7 +23,7 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for_dependency
-from ..prefix import held
+from ..prefix import held, sharing
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
@@ -35,7 +35,6 @@ from ..site import Site, is_lumi, is_special, site_from_environment
 from ..store import Store
 from . import live, messages, patches, plugin_folders
 from .policy import gate, prefixes
-from .policy.modules import SCOPE
 from .policy.options import refuse_options
 from .policy.requested import Requested
 from .view import View
@@ -76,7 +75,7 @@ class Session:
         gate.watch_clone()
         gate.check_included(sys.path)
         gate.check_given(sys.argv[1:])
-        prefixes.share(site)
+        sharing.share(site.prefix)  # adapted recipes included
         session = cls(site, upstream)
         patches.install(session)
         session.store.expire()
@@ -271,32 +270,6 @@ class Session:
         if name not in self.refused:
             self.refused[name] = reason
             messages.warn(f'{name} is refused: {reason}')
-
-    def enter(self, ec) -> None:
-        """A package is installed from now on: what its build must not see is kept out."""
-        if live.is_cpe(ec):
-            record = parse_recipe(ec.rawtxt, ec.path).record
-            SCOPE.enter(record.get('without', ()), self.site.cray)
-        else:
-            SCOPE.leave()
-
-    def verify(self, easyblock) -> None:
-        """
-        The package has passed EasyBuild's sanity check, and its module is not written yet: is it linked as it has to
-        be? In SCOPE.environment the check has left what the package's own module sets.
-
-        :raises EasyBuildError: it is not
-        """
-        if SCOPE.active:
-            from .lifecycle import linkage
-            report = linkage.verified(easyblock, self.site, SCOPE.environment)
-            if report is not None:
-                mended = self.run_paths.pop(easyblock.full_mod_name, None)
-                self.linkage[easyblock.full_mod_name] = {**report, 'run_paths': mended} if mended else report
-
-    def leave(self) -> None:
-        """The package is done."""
-        SCOPE.leave()
 
     def _tell(self, adaptation: Adaptation) -> None:
         self.adaptations[adaptation.module] = adaptation

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-What one `eb` finds by name: a folder of its own with links to derived recipes in the store, first on the robot path.
+What one `eb` finds by name: the modules that stand for an installation, and derived recipes, by links to the store in a
+folder of its own, first on the robot path.
 
-It is made from what is true now and goes when `eb` ends, so that no later run finds what was true once. It lies in
-EasyBuild's own folder for temporary files; what outlives the run (jobs, archives) is given paths in the store.
+The folder is made from what is true now and goes when `eb` ends, so that no later run finds what was true once. It lies
+in EasyBuild's own folder for temporary files; what outlives the run (jobs, archives) is given paths in the store.
 """
 import atexit
 import os
@@ -13,6 +14,7 @@ from typing import List, Optional, Sequence
 
 from ..change import Adaptation
 from ..index import letter_of
+from . import patches
 
 _PREFIX = 'lumi-hooks-recipes-'
 
@@ -52,3 +54,21 @@ class View:
     def _remove(self, process: int) -> None:
         if os.getpid() == process:  # not at the end of a child
             shutil.rmtree(self.root, ignore_errors=True)
+
+
+@patches.replaces('easybuild.tools.modules:ModulesTool.exist')
+def exist(original, self, mod_names, *args, **kwargs):
+    """
+    Take modules whose installation is gone or due for removal for what they are: not installed, so that EasyBuild
+    installs them again. It asks Lmod, which sees the module file.
+    """
+    index = patches.session().site.index
+    return [there and index.stands(name)
+            for name, there in zip(mod_names, original(self, mod_names, *args, **kwargs))]
+
+
+@patches.replaces('easybuild.tools.modules:Lmod.available')
+def available(original, self, *args, **kwargs):
+    """As `exist`, for a list of modules."""
+    index = patches.session().site.index
+    return [name for name in original(self, *args, **kwargs) if index.stands(name)]

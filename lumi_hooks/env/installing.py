@@ -14,7 +14,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
 from .. import sites, tree
 from ..errors import LumiHooksError
 from ..files import names_in, write_atomic
-from . import foreign, module, pack, steps, stored, wheels
+from . import foreign, module, pack, steps, wheels
 from .lock import as_text
 from .recipe import FOLDER, LOCK, SPEC
 
@@ -46,7 +46,7 @@ def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources
         top = folder
         if lock['packed']:  # many small files are made where that is cheap
             top, store = space, os.path.join(space, 'store')
-            _take_over(folder, store)
+            _take_over(folder, top, [name for name in contents if python_of(lock, name)])
         for name, content in contents.items() if lock['steps'] or python_of(lock, '') else ():
             env = module.loaded(content['targets'], os.environ)
             python = _packages(top, name, content, sources, store, env)
@@ -88,19 +88,20 @@ def variables(folder: str, lock: Mapping[str, Any]) -> Dict[str, str]:
     return {'SLURM_TASK_EPILOG': os.path.join(folder, FOLDER, EPILOG)} if lock['packed'] else {}
 
 
-def _take_over(folder: str, store: str) -> None:
-    """Fill a store with what the image of the generation before has: an update installs what is new."""
+def _take_over(folder: str, top: str, steps_with_python: Sequence[str]) -> None:
+    """Unpack the image of the generation before into a folder: an update installs what is new alone."""
     place = os.path.dirname(folder)
     earlier = [int(name) for name in names_in(place) if name.isdecimal() and name != os.path.basename(folder)
                and os.path.isfile(os.path.join(place, name, IMAGE))]
     if not earlier:
         return
     # one that is damaged is no reason not to make a new one
-    with stored.filling(store) as part, suppress(LumiHooksError):
-        top = os.path.join(part, 'earlier')
-        pack.unpack(os.path.join(place, str(max(earlier)), IMAGE), top)
-        for prefix in (top, *(os.path.join(top, 'steps', name) for name in names_in(os.path.join(top, 'steps')))):
-            wheels.seed(prefix, store)
+    unpacked = os.path.join(top, PYTHON)
+    with suppress(LumiHooksError):
+        pack.unpack(os.path.join(place, str(max(earlier)), IMAGE), unpacked)
+    wanted = [_target(top, name) for name in steps_with_python]
+    if set(wheels.installed_in(unpacked)) - set(wanted):
+        tree.remove(unpacked)  # a part of it is no longer wanted at all
 
 
 def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mapping[str, str], store: str,

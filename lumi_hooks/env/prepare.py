@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from .. import sites
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import write_atomic
+from ..finding import all_software
 from ..plan import Plan, make_plan
 from ..site import Site, is_lumi
 from . import generations, wheels
@@ -43,7 +44,7 @@ def check_place(spec: Spec, site: Site) -> None:
     if spec.partitions and site.partition not in spec.partitions:
         raise SiteError(f'{spec.at("partitions")}: partitions: {spec.name} is for {", ".join(spec.partitions)}, and '
                         f'{site.partition} is {"loaded" if is_lumi() else "meant"}: load one of these')
-    if spec.name in site.index.names() and not generations.generations(spec.name, site) \
+    if spec.name in all_software(site.index) and not generations.generations(spec.name, site) \
             and any(not version.isdecimal() for version in site.index.modules(spec.name)) \
             or site.index.sources(spec.name):
         raise DataError(f'{spec.at("name")}: name: {spec.name} is the name of a software, whose modules an environment '

@@ -4,7 +4,7 @@ import pprint
 from typing import Any, Mapping, Tuple
 
 from .. import quote, sites
-from ..files import count_in_words
+from ..amounts import count_in_words
 
 EASYBLOCK = 'LumiEnvironment'
 # below an installation: its lock and its spec

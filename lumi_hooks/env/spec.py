@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import quote
-from ..catalogue import similar
 from ..errors import DataError, LumiHooksError
 from ..files import read_text, write_atomic
+from ..finding import similar
 from ..releases import load_machine, release_names
 from ..schemas import schema
 from ..schemas.plain import faults

@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import uuid
-from typing import Iterator, List
+from typing import Iterable, Iterator, List, Sequence
 
 from .. import quote, tree
 from ..errors import LumiHooksError
@@ -72,16 +72,8 @@ def split(installed: str, name: str, version: str, package: str) -> None:
     :param package: the new folder, in the store
     :raises LumiHooksError: pip has left no record of it, or the record names files elsewhere
     """
-    record = _record_of(installed, name, version)
-    site = os.path.dirname(os.path.dirname(record))
     part = os.path.join(os.path.dirname(installed), uuid.uuid4().hex)
-    with open(record, encoding='utf-8', newline='') as stream:
-        files = [row[0] for row in csv.reader(stream) if row]
-    for file in files:
-        path = os.path.normpath(os.path.join(site, file))
-        if not path.startswith(installed + os.sep):
-            raise LumiHooksError(f'{quote.line(name)} {quote.line(version)} has a file outside of its prefix: '
-                                 f'{quote.line(file)}')
+    for path in _files(installed, name, version):
         moved = part + path[len(installed):]
         os.makedirs(os.path.dirname(moved), exist_ok=True)
         with contextlib.suppress(FileNotFoundError, FileExistsError):
@@ -93,6 +85,40 @@ def split(installed: str, name: str, version: str, package: str) -> None:
         tree.remove(part)
         if err.errno not in (errno.EEXIST, errno.ENOTEMPTY):  # somebody else was faster
             raise
+
+
+def drop(installed: str, unwanted: Iterable[Sequence[str]], wanted: Iterable[Sequence[str]]) -> None:
+    """
+    Remove the files of packages (name, version) from a prefix, but for those that a wanted one has as well.
+
+    :raises LumiHooksError: pip has left no record of one, or the record names files elsewhere
+    """
+    kept = {path for package in wanted for path in _files(installed, *package)}
+    for path in {path for package in unwanted for path in _files(installed, *package)} - kept:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+        folder = os.path.dirname(path)
+        with contextlib.suppress(OSError):  # others are in it
+            while folder != installed:
+                os.rmdir(folder)
+                folder = os.path.dirname(folder)
+
+
+def _files(installed: str, name: str, version: str) -> List[str]:
+    """
+    What pip has recorded of a package.
+
+    :raises LumiHooksError: there is no record, or it names files elsewhere
+    """
+    record = _record_of(installed, name, version)
+    site = os.path.dirname(os.path.dirname(record))
+    with open(record, encoding='utf-8', newline='') as stream:
+        found = [os.path.normpath(os.path.join(site, row[0])) for row in csv.reader(stream) if row]
+    outside = [path for path in found if not path.startswith(installed + os.sep)]
+    if outside:
+        raise LumiHooksError(f'{quote.line(name)} {quote.line(version)} has a file outside of its prefix: '
+                             f'{quote.line(os.path.relpath(outside[0], site))}')
+    return found
 
 
 def _record_of(installed: str, name: str, version: str) -> str:

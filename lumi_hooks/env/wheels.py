@@ -16,7 +16,7 @@ import urllib.parse
 import zipfile
 from typing import Dict, Iterable, List, Mapping, NamedTuple, Sequence, Set, Tuple
 
-from .. import quote
+from .. import quote, tree
 from ..errors import LumiHooksError
 from ..files import read_json, replacing
 from ..index import normal_name
@@ -27,9 +27,8 @@ WRAPPERS = 'wrappers'
 _VERSION = re.compile(r'[A-Za-z0-9][A-Za-z0-9.!+_-]*\Z')
 # wheels for any machine hold no ELF files
 _PURE = '-any.whl'
-# in a prefix: names of its packages in the store
+# in a prefix: its packages by their names in the store, once all are there
 _KEYS = '.lumi-hooks-packages.json'
-_KEY = re.compile(r'[a-z0-9][A-Za-z0-9.!+_-]*\Z')
 # replacing a wheel may bring in others
 _ROUNDS = 5
 
@@ -116,7 +115,8 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
     Install archives into a prefix, without a network: what the store lacks is installed into it, all is linked from it.
 
     :param folder: where `fetch` has put them
-    :param target: the prefix (bin, lib/python…/site-packages); what an earlier run has left in it is completed
+    :param target: the prefix (bin, lib/python…/site-packages); what an earlier run has left in it is completed, and
+        what of an earlier generation is in it is kept where it is wanted still
     :param store: a folder in the same file system, kept between installations
     :raises LumiHooksError: an archive is missing or has another hash; one can't be built; they do not go together
     """
@@ -126,8 +126,10 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
         if not _is_there(pin, folder):
             raise LumiHooksError(f'{quote.line(pin.filename)} is not in {quote.line(folder)} as it was locked')
     tag = _tag(python)
-    places = {pin: os.path.join(store, _key(pin, tag)) for pin in wanted}
-    missing = [pin for pin in wanted if not os.path.isdir(places[pin])]
+    keys = {pin: _key(pin, tag) for pin in wanted}
+    there = _kept(target, set(keys.values()))
+    places = {pin: os.path.join(store, keys[pin]) for pin in wanted if keys[pin] not in there}
+    missing = [pin for pin in places if not os.path.isdir(places[pin])]
     stored.tidy(store)
     if missing:
         with stored.filling(store) as part:
@@ -138,26 +140,32 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
             for pin in missing:
                 stored.split(os.path.join(part, 'all'), pin.name, pin.version, places[pin])
     os.makedirs(target, exist_ok=True)
-    with replacing(os.path.join(target, _KEYS)) as stream:
-        stream.write(json.dumps({os.path.basename(places[pin]): [pin.name, pin.version] for pin in wanted}).encode())
-    for pin in sorted(wanted, key=lambda pin: normal_name(pin.name)):
+    for pin in sorted(places, key=lambda pin: normal_name(pin.name)):
         stored.link_all(places[pin], target)
+    with replacing(os.path.join(target, _KEYS)) as stream:
+        stream.write(json.dumps({keys[pin]: [pin.name, pin.version] for pin in wanted}).encode())
     _check(wanted, target, python)
 
 
-def seed(prefix: str, store: str) -> None:
-    """
-    Give a store the packages of a prefix that `install` has filled: of an image that was unpacked.
+def installed_in(top: str) -> List[str]:
+    """The prefixes at or below a folder that `install` has finished."""
+    return [folder for folder, _, files in os.walk(top) if _KEYS in files]
 
-    :param prefix: in a folder of `stored.filling`
-    """
+
+def _kept(target: str, keys: Set[str]) -> Set[str]:
+    """Wanted packages that a finished installation has left in a prefix; its other packages are removed from it."""
+    path = os.path.join(target, _KEYS)
     try:
-        found = read_json(os.path.join(prefix, _KEYS))
-    except (OSError, ValueError):
-        return
-    for key, (name, version) in found.items():
-        if _KEY.match(key) and not os.path.lexists(os.path.join(store, key)):
-            stored.split(prefix, name, version, os.path.join(store, key))
+        found = read_json(path)
+        os.unlink(path)
+        unwanted, wanted = ([found[key] for key in found if (key in keys) is side] for side in (False, True))
+        stored.drop(target, unwanted, wanted)
+    except FileNotFoundError:
+        return set()
+    except (LumiHooksError, OSError, ValueError):  # damaged: all is made anew
+        tree.remove(target)
+        return set()
+    return keys & set(found)
 
 
 def site_packages(target: str, python: str) -> str:

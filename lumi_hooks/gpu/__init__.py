@@ -18,7 +18,7 @@ from ..recipe import Recipe
 from ..releases import family_of, load_upstream
 from ..schemas import checked
 from ..site import Site
-from ..versions import version_key
+from ..versions import within
 
 CUDA, ROCM, CPU = 'cuda', 'rocm', 'CPU'
 # the variants by their version suffix, ours last (LUMI's names)
@@ -65,16 +65,25 @@ def split_suffix(suffix: str) -> Tuple[str, str]:
     return suffix, ''
 
 
-def back_end(name: str, version: str) -> Optional[Mapping[str, Any]]:
-    """The GPU back end of a version of a package that works on AMD's GPUs, as data; None where it has none."""
+def back_end(name: str, version: str, site: Site) -> Optional[Mapping[str, Any]]:
+    """
+    The GPU back end of a version of a package that works on AMD's GPUs, as data; None where it has none, or none that
+    compiles with the ROCm of the site's release.
+    """
     entry = package(name).get('rocm')
-    return entry if entry and 'back_end' in entry and fits(entry.get('versions', {}), version) else None
+    return entry if entry and 'back_end' in entry and not _unfit(entry, version, site) else None
 
 
-def fits(bounds: Mapping[str, Any], version: str) -> bool:
-    """Does a version lie within bounds (min, below)?"""
-    low, high = bounds.get('min'), bounds.get('below')
-    return not (low and version_key(version) < version_key(low) or high and version_key(version) >= version_key(high))
+def _unfit(entry: Mapping[str, Any], version: str, site: Site) -> Optional[Tuple[Mapping[str, Any], str]]:
+    """The bounds that a version lies outside of, and what they are about; None where it lies within all of them."""
+    bounds = entry.get('versions', {})
+    if not within(version, bounds):
+        return bounds, f'its {entry["back_end"]} back end is there'
+    rocm = site.release.modules.get('rocm', '')
+    for bounds in entry.get('works_with', ()):
+        if rocm and within(rocm, bounds.get('rocm', {})) and not within(version, bounds):
+            return bounds, f'with {site.release.module("rocm")} it compiles'
+    return None
 
 
 @lru_cache(maxsize=None)
@@ -87,7 +96,7 @@ def _refused() -> Mapping[str, NoBackEnd]:
     return found
 
 
-def known_obstacle(name: str, version: str) -> Optional[NoBackEnd]:
+def known_obstacle(name: str, version: str, site: Site) -> Optional[NoBackEnd]:
     """Why a package has no GPU variant here, None where it has one or nothing is known."""
     entry = package(name).get('rocm')
     if not entry:
@@ -95,40 +104,34 @@ def known_obstacle(name: str, version: str) -> Optional[NoBackEnd]:
     if 'refuse' in entry:
         refuse = entry['refuse']
         return NoBackEnd(refuse['code'], refuse['reason'], name, refuse.get('link'))
-    if back_end(name, version) is None:
-        bounds = entry['versions']
+    unfit = _unfit(entry, version, site)
+    if unfit:
+        bounds, what = unfit
         span = ' and '.join(part for part in (bounds.get('min') and f'from {bounds["min"]} on',
                                               bounds.get('below') and f'below {bounds["below"]}') if part)
-        return NoBackEnd('gpu-version', f'its {entry["back_end"]} back end is there {span} ({bounds["reason"]}), and '
+        return NoBackEnd('gpu-version', f'{what} {span} ({bounds["reason"]}), and '
                          f'this is {version}: take a recipe of such a version', name, bounds.get('link'))
     return None
 
 
-def why_no_gpu_variant(recipe: Recipe) -> NoBackEnd:
+def why_no_gpu_variant(recipe: Recipe, site: Site) -> NoBackEnd:
     """Why a recipe for NVIDIA's GPUs can't be built for AMD's: its software's own reason, else a dependency's."""
-    own = known_obstacle(recipe.name, recipe.version)
+    own = known_obstacle(recipe.name, recipe.version, site)
     if own:
         return own
-    for parameter in ('dependencies', 'builddependencies'):
-        for dependency in recipe.dependencies(parameter):
-            if not in_place_of(dependency.name):
-                found = known_obstacle(dependency.name, dependency.version)
-                if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
-                    return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit,
-                                     found.link)
-    names = ', '.join(dict.fromkeys(
-        dependency.name for parameter in ('dependencies', 'builddependencies')
-        for dependency in recipe.dependencies(parameter) if _nvidias(dependency)))
+    for dependency in recipe.all_dependencies():
+        if not in_place_of(dependency.name):
+            found = known_obstacle(dependency.name, dependency.version, site)
+            if found and (split_suffix(dependency.versionsuffix)[1] == CUDA or found.code == CUDA):
+                return NoBackEnd(found.code, f'it depends on {dependency}: {found.reason}', found.culprit, found.link)
+    names = ', '.join(dict.fromkeys(item.name for item in recipe.all_dependencies() if _nvidias(item)))
     return NoBackEnd('cuda', f'it depends on {names or "CUDA"}, and nothing is known of a build of it with ROCm (HIP, '
                      'SYCL or OpenCL): take its recipe without CUDA, or say in lumi_hooks/packages/ how it is done', '')
 
 
 def is_cuda(recipe: Recipe) -> bool:
     """Is a recipe one for NVIDIA's GPUs? By its suffix, or by something of NVIDIA's that it depends on."""
-    if split_suffix(recipe.versionsuffix)[1] == CUDA:
-        return True
-    return any(_nvidias(dependency) for parameter in ('dependencies', 'builddependencies')
-               for dependency in recipe.dependencies(parameter))
+    return split_suffix(recipe.versionsuffix)[1] == CUDA or any(map(_nvidias, recipe.all_dependencies()))
 
 
 def _nvidias(dependency: Dependency) -> bool:
@@ -159,7 +162,7 @@ def variant(recipe: Recipe, site: Site) -> str:
     """Which variant a recipe becomes at a site: rocm, CPU, or '' where the software has but one."""
     if not site.partition_facts['gpu']:
         return ''
-    entry = back_end(recipe.name, recipe.version)
+    entry = back_end(recipe.name, recipe.version, site)
     if uses_rocm(recipe):
         return ROCM
     if entry is None:
@@ -175,7 +178,7 @@ def site_for_recipe(recipe: Recipe, site: Site) -> Site:
     """
     if site.fixed or not site.partition_facts['gpu']:
         return site
-    entry = back_end(recipe.name, recipe.version) if variant(recipe, site) == ROCM else None
+    entry = back_end(recipe.name, recipe.version, site) if variant(recipe, site) == ROCM else None
     wanted = family_of(recipe.toolchain[0]).get('toolchain')
     if entry and wanted not in entry['compiler'].get('others', ()):
         wanted = entry['compiler']['toolchain']
@@ -192,4 +195,3 @@ def site_for_dependency(dependency: Dependency, site: Site, toolchain: str) -> S
         return site
     there = site.on(toolchain) if toolchain in site.partition_facts['toolchains'] else site
     return there.with_gpu(dependency.name) if split_suffix(dependency.versionsuffix)[1] == ROCM else there
-

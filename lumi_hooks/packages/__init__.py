@@ -15,12 +15,13 @@ What is known about single packages, as data: one small file a package, and grou
   version        how its version follows the release: any (the default), same-major, same-minor, exact, between the
                  breaks of its interface, the newest of its major version, or not newer than that of another package
   built_although a Cray module that holds it and does not stand in for it
+  downloads      what it fetches while it is built
   verify         rules of lumi-eb verify that judge its installation otherwise
   serial         its variant without MPI, which a recipe depends on that uses no MPI itself
 groups.json says the same once for many packages. A package's own file wins over its group.
 """
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, Dict, FrozenSet, Mapping, Optional, Tuple
 
@@ -107,14 +108,11 @@ def treatment(name: str) -> Optional[Treatment]:
         return None
     if entry['verb'] not in VERBS:
         raise DataError(f'packages: {name} has the unknown verb "{entry["verb"]}"; known are {", ".join(VERBS)}')
-    return Treatment(entry['verb'], entry['reason'], entry.get('link'), tuple(entry.get('serial', ())),
-                     tuple(entry.get('parallel', ())), entry.get('module'), entry.get('code'), entry.get('uses'),
-                     entry.get('versions'), tuple(entry.get('lists', ())),
-                     # of a group, its members are those that are treated so
-                     None if 'group' in entry else entry.get('members'),
-                     tuple(entry.get('helpers', ())), tuple(entry.get('toolchains', ())),
-                     entry.get('rest'), tuple(entry.get('base', ())),
-                     entry.get('folder'), entry.get('variant'))
+    # of a group, its members are those that are treated so
+    known = {field.name for field in fields(Treatment)} - ({'members'} if 'group' in entry else set())
+    found: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()
+                             if key in known}
+    return Treatment(**found)
 
 
 def uses(name: str, what: str) -> Optional[Mapping[str, Any]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Set, Tuple
 
 from ..index import Index
-from ..record import Estimate
+from ..record.experience import Estimate
 from ..releases import library_versions
 from ..schemas import checked
 from ..site import Site

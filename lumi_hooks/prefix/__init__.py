@@ -8,7 +8,6 @@ all of them. Which ones lie below is said by $LUMI_HOOKS_PREFIXES (a list like P
 one. The module lumi-hooks reads the same (modulefiles/lumi-hooks.lua): the file is a plain list for its sake.
 """
 import os
-import re
 from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import sites
@@ -224,26 +223,6 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
             return f'the stack of prefixes is {" on ".join(stack)} now, and was {" on ".join(before)} when the ' \
                    'module lumi-hooks was loaded: load it again (module unload lumi-hooks; module load lumi-hooks)'
     return None
-
-
-def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:
-    """
-    Entries of MODULEPATH in the shape of a user's tree that belong to no prefix of the stack, or to another partition:
-    what is left of another prefix, or of a module that was loaded for another partition. None where the site's layout
-    does not tell a user's tree from another one.
-    """
-    shape = sites.site()['layout']['modules']
-    if '{partition}' not in shape:
-        return []
-    found = []
-    pattern = re.compile('.*/' + re.escape(shape).replace(r'\{stack\}', '[^/]+')
-                         .replace(r'\{partition\}', '(?P<partition>[^/]+)') + '/*')
-    for entry in modulepath:
-        match = pattern.fullmatch(entry)
-        if match and (holder(entry, stack) is None
-                      or match['partition'] not in (partition, sites.site()['partitions'].get('common'))):
-            found.append(entry)
-    return found
 
 
 def _plain(path: str) -> str:

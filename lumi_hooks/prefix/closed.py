@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from .. import quote, sites
+from ..files import existing
 from . import archive_folders, module_folders, name_of, own_folders, source_folders
-from .quota import existing
 
 
 @dataclass(frozen=True)

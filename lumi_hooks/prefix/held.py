@@ -6,16 +6,15 @@ A note says what is kept, and where; its time is when that was. Who reads it bel
 note is made before anything is moved, and goes after everything else: what a killed process left is found by it.
 Standard library alone.
 """
-import json
 import math
 import os
 import time
-from contextlib import suppress
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from ..amounts import size_in_words
 from ..errors import SiteError
-from ..files import at, open_folder, read_json, size_in_words, write_atomic
+from ..files import read_json
 from ..index import is_archive
 from ..releases import load_machine
 
@@ -115,34 +114,6 @@ def keep_days(env: Mapping[str, str] = os.environ) -> float:
     if not 0 <= found <= 3650 or math.isnan(found):
         raise SiteError(f'{VARIABLE} is {said}, which is no number of days (0 and more)')
     return found
-
-
-def write(prefix: str, name: str, held: Held, when: Optional[float] = None) -> Note:
-    """
-    Write a note.
-
-    :param when: its time; now where not given
-    :raises OSError: the prefix can't be written
-    """
-    with open_folder(prefix, FOLDER, make=True) as folder:
-        write_atomic(at(folder, f'{name}.json'), json.dumps(asdict(held)))
-        if when is not None:
-            with suppress(OSError):
-                os.utime(at(folder, f'{name}.json'), (when, when))
-    return Note(prefix, name, held, time.time() if when is None else when, os.geteuid())
-
-
-def become(note: Note, kind: str) -> Note:
-    """The same note with another kind; its time stays."""
-    return write(note.prefix, note.name, replace(note.held, kind=kind), note.when)
-
-
-def drop(note: Note) -> None:
-    """Remove a note, and the recipe that it kept."""
-    with suppress(OSError), open_folder(note.prefix, FOLDER) as folder:
-        for name in (note.name + '.recipe', note.name + '.json'):
-            with suppress(FileNotFoundError):
-                os.unlink(at(folder, name))
 
 
 def notes(prefix: str) -> List[Note]:

@@ -8,40 +8,14 @@ on through the install step (easybuild-framework, issue 3847), and its --group d
 the installation makes up for that.
 """
 import contextlib
-import grp
 import os
 import stat
 from typing import Dict, Iterable, Iterator, Optional, Tuple
 
 from .. import tree
 from ..files import of, open_regular, umask
-from . import project_of
-from .quota import existing
 
 _SCRIPTS = ('bin', 'sbin')
-
-
-def shared_group(prefix: str) -> Optional[int]:
-    """
-    Id of the group that a prefix is shared with: a project's, by the name of its folder, or that of a folder with the
-    set-gid bit; None for a prefix of the user.
-    """
-    if not prefix:
-        return None
-    with contextlib.suppress(KeyError):
-        number = grp.getgrnam(project_of(prefix) or '').gr_gid
-        if number in (os.getegid(), *os.getgroups()):
-            return number
-    try:
-        status = os.stat(existing(prefix))
-    except OSError:
-        return None
-    return status.st_gid if status.st_mode & stat.S_ISGID else None
-
-
-def groups_umask() -> int:
-    """The umask of this process, but that the group may do what the user may, and nobody else may write."""
-    return umask() & ~0o070 | 0o002
 
 
 def settle(path: str, group: Optional[int], writable: bool = True, restricted: bool = False) -> Iterator[str]:

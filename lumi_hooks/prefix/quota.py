@@ -13,7 +13,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any, List, Mapping, Optional, Sequence
 
-from ..files import read_json
+from ..files import existing, read_json
 from ..releases import load_machine
 from . import area_of, project_of
 
@@ -41,14 +41,6 @@ def room(path: str) -> Sequence[Room]:
     place = existing(path)
     found = [_lustre(place) or _listed(path), _file_system(place)]
     return [one for one in found if one]
-
-
-def existing(path: str) -> str:
-    """The path itself, or the nearest folder above it that exists."""
-    path = os.path.abspath(path)
-    while not os.path.isdir(path) and path != os.path.dirname(path):
-        path = os.path.dirname(path)
-    return path
 
 
 def _file_system(place: str) -> Optional[Room]:

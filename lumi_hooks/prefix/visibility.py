@@ -13,11 +13,10 @@ import fcntl
 import os
 from typing import Iterator, List, Mapping
 
-from .. import quote
+from .. import quote, settings
 from ..files import at, names_in, open_folder, read_text, umask, write_atomic
 from ..releases import load_machine
 
-SWITCH = 'LUMI_HOOKS_HIDE'
 FILE = '.modulerc.lua'
 # below a prefix: kind / path of a folder of modules / name / version
 _HIDDEN = os.path.join('.lumi-hooks', 'hidden')
@@ -28,10 +27,8 @@ _BEGIN, _END = '-- lumi-hooks: hidden modules', '-- lumi-hooks: end of hidden mo
 
 def hides(env: Mapping[str, str] = os.environ) -> bool:
     """Are modules hidden that came in as dependencies alone? $LUMI_HOOKS_HIDE (on, off), else the site's data."""
-    said = env.get(SWITCH, '').strip().lower()
-    if said:
-        return said != 'off'
-    return bool(load_machine().get('hide_dependencies', False))
+    said = settings.value('HIDE', env)
+    return said == 'on' if said else bool(load_machine().get('hide_dependencies', False))
 
 
 def hide(prefix: str, tree: str, module: str, kind: str) -> None:

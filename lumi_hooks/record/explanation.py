@@ -11,10 +11,10 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from .. import __version__
 from ..adapt import REFUSED, adapt
-from ..catalogue import find_recipe
 from ..dependency import Dependency
 from ..errors import LumiHooksError, TrustError
 from ..files import read_text
+from ..finding import find_recipe
 from ..gpu import site_for_dependency
 from ..prefix.closed import is_open
 from ..presence import root_of

@@ -2,14 +2,13 @@
 """
 What somebody deleted by hand: a module whose installation is gone, an installation without its module.
 
-Of one module it takes a look at its file and one at its folder; only `all_lost` goes through a prefix.
+It takes a look at the file of the module and one at its folder.
 """
 import os
-from typing import Iterator, List, Optional
+from typing import Iterator, Optional
 
 from .. import quote
 from ..errors import DataError
-from ..files import names_in
 from ..prefix import archive_folders
 from ..presence import GONE, is_gone
 from ..site import Site, stack_version
@@ -26,7 +25,7 @@ def lost(module: str, site: Site) -> Optional[str]:
                f'installs it again, lumi-eb remove {quote.shell(module)} removes the rest'
     if why or version in site.index.modules(name) or not site.index.modulepath:
         return None
-    for folder in _software(site):
+    for folder in software(site):
         path = os.path.join(folder, name, version)
         if os.path.isfile(os.path.join(path, FILE)) and not is_gone(path) and path in installations(folder, name):
             return f'{module} is installed in {path}, and its module file was deleted by hand: ' \
@@ -34,24 +33,8 @@ def lost(module: str, site: Site) -> Optional[str]:
     return None
 
 
-def all_lost(site: Site) -> Iterator[str]:
-    """`lost` of everything in the user's own prefix."""
-    modules: List[str] = []
-    top = os.path.realpath(site.prefix) + os.sep
-    for tree in site.index.modulepath:
-        if os.path.realpath(tree).startswith(top):
-            for name in (entry for entry in names_in(tree) if not entry.startswith('.')):
-                modules += [f'{name}/{version}' for version, (_, why) in site.index.fallen(name).items() if why == GONE]
-    for folder in _software(site):
-        for path in installations(folder):
-            modules.append('/'.join(path.split(os.sep)[-2:]))
-    for module in dict.fromkeys(modules):
-        said = lost(module, site)
-        if said:
-            yield said
-
-
-def _software(site: Site) -> Iterator[str]:
+def software(site: Site) -> Iterator[str]:
+    """The folders of the user's own prefix with software for the site."""
     for partition in dict.fromkeys((site.partition, 'common')):
         yield from software_folders(site.prefix, stack_version(site), partition) if site.prefix else ()
 

@@ -6,10 +6,10 @@ from contextlib import suppress
 from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
 from .. import sites
-from ..catalogue import similar
 from ..eb.lifecycle.removal import Target
 from ..errors import DataError, LumiHooksError, SiteError
 from ..files import names_in, read_text
+from ..finding import installed_software, similar
 from ..index import module_version
 from ..prefix import archive_folders, holder, name_of
 from ..presence import DUE, fallen, root_of
@@ -53,7 +53,7 @@ def _unknown(what: str, site: Site) -> str:
     if due:
         return f'{name}/{due[0]} was removed already, and is due for deletion ("lumi-eb remove" lists what is kept)'
     versions = [f'{name}/{one}' for one in sorted(site.index.modules(name), key=version_key)]
-    near = versions or similar(name, set(site.index.installed_names()))
+    near = versions or similar(name, set(installed_software(site.index)))
     return f'{what} is not installed in {site.prefix}' + (f': did you mean {" or ".join(near)}?' if near else '')
 
 

@@ -10,7 +10,8 @@ from ..change import Change
 from ..releases import load_provided
 from ..site import Site
 from .base import rule
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
+from .easyblock import class_name
 from .folders import is_provided
 from .texts import options_with, texts
 
@@ -23,11 +24,11 @@ def cmake_finders(draft: Draft, site: Site):
     these features, says what CMake would not find. What the recipe says itself stays.
     """
     facts = load_provided()['cmake']
-    easyblock = draft.parameters.get('easyblock')
+    easyblock = draft.parameters.get('easyblock') or class_name(draft.name)
     if easyblock not in facts['easyblocks'] or is_provided(draft):
         return
     before = draft.parameters.get('configopts')
-    modules = {item.name for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter) if item.external}
+    modules = {item.name for _, item in draft.each() if item.external}
     for entry in facts['finders']:
         if not modules.isdisjoint(entry.get('modules', ())) or _asks(entry, before):
             after = _with_options(before, entry['options'])

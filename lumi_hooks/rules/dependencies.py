@@ -21,12 +21,11 @@ from .templates import written_out
 
 def _each(draft: Draft, verb: str):
     """Dependencies (with their list and treatment) that are treated by a verb in that list."""
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if not dependency.external:
-                found = treatment(dependency.name)
-                if found and found.verb == verb and parameter in (found.lists or DEPENDENCY_LISTS):
-                    yield parameter, dependency, found
+    for parameter, dependency in draft.each():
+        if not dependency.external:
+            found = treatment(dependency.name)
+            if found and found.verb == verb and parameter in (found.lists or DEPENDENCY_LISTS):
+                yield parameter, dependency, found
 
 
 @rule('cray-provided', 'a library that the Cray PE provides is loaded as its module, pinned to the release')
@@ -73,7 +72,7 @@ def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any
         variant = found.variant if found and found.module and found.module['name'] == module else None
         if variant and item.name == variant['of'] and site.release.name in variant['releases'] \
                 and version_key(item.version) < version_key(variant['below']):
-            names = {each.name for parameter in DEPENDENCY_LISTS for each in draft.recipe.dependencies(parameter)}
+            names = {each.name for each in draft.recipe.all_dependencies()}
             return None if names.intersection(variant['not_with']) else variant
     return None
 
@@ -92,18 +91,17 @@ def central_bundles(draft: Draft, site: Site):
         if not there or draft.name in bundle['members'] or site.derives(name):
             continue
         module = Dependency(name, max(there, key=version_key), toolchain=SYSTEM if bundle.get('system') else None)
-        for parameter in DEPENDENCY_LISTS:
-            for dependency in draft.dependencies(parameter):
-                if dependency.name in bundle['members'] and not dependency.external \
-                        and fits(dependency, bundle['members'][dependency.name], site):
-                    yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
+        for parameter, dependency in draft.each():
+            if dependency.name in bundle['members'] and not dependency.external \
+                    and fits(dependency, bundle['members'][dependency.name], site):
+                yield Change(parameter, dependency, module, 'central-bundles', bundle['reason'], bundle['link'])
 
 
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
     for parameter, dependency, found in _each(draft, 'drop'):
-        if parameter == 'dependencies' and why_built(draft, site, dependency, found):
+        if why_built(draft, site, dependency, found):
             continue
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 
@@ -165,8 +163,7 @@ def in_step(draft: Draft, dependency: Dependency) -> bool:
     named = rf'-{re.escape(dependency.name)}-{re.escape(dependency.version)}(-|$)'
     if dependency.version and dependency.name not in load_upstream()['suffixes'] and re.search(named, suffix):
         return True
-    written = [item for parameter in DEPENDENCY_LISTS for item in draft.recipe.dependencies(parameter)
-               if item.name == dependency.name]
+    written = [item for item in draft.recipe.all_dependencies() if item.name == dependency.name]
     if any('%(version)s' in item.version for item in written):
         return True
     start = min(len(draft.name), len(dependency.name), 5)
@@ -192,11 +189,10 @@ def _serial(draft: Draft, dependency: Dependency, site: Site) -> Optional[Mappin
     if not known or dependency.versionsuffix:
         return None
     io = uses(draft.name, 'parallel-io')
-    if io['value'] if io else draft.option('usempi') or any(
-            # cray-python may have replaced mpi4py already
-            any(item.name == 'mpi4py' for item in draft.recipe.dependencies(parameter))
-            or any(item.external and 'parallel' in item.name for item in draft.dependencies(parameter))
-            for parameter in DEPENDENCY_LISTS):
+    # cray-python may have replaced mpi4py already
+    mpi4py = any(item.name == 'mpi4py' for item in draft.recipe.all_dependencies())
+    if io['value'] if io else draft.option('usempi') or mpi4py or any(
+            item.external and 'parallel' in item.name for _, item in draft.each()):
         return None
     found = lumis_or_version(replace(dependency, versionsuffix=known['versionsuffix']), site)
     there = found.suffix is not None or source_recipe(dependency.name, found.version, known['versionsuffix'], site)
@@ -209,8 +205,7 @@ def release_version(draft: Draft, site: Site):
     A dependency that is installed like any other follows the release's version of it, and the variant that LUMI's own
     recipes of the recipe's other dependencies load.
     """
-    found = [(parameter, dependency, *settled) for parameter in DEPENDENCY_LISTS
-             for dependency in draft.dependencies(parameter)
+    found = [(parameter, dependency, *settled) for parameter, dependency in draft.each()
              for settled in [_settled(draft, site, parameter, dependency)] if settled]
     loaded = loaded_by_lumis([item[2] for item in found], site)
     for parameter, dependency, after, policy, reason, link in found:

@@ -40,6 +40,10 @@ class Draft:
             self._dependencies[parameter] = Dependency.all_of(self.parameters.get(parameter))
         return self._dependencies[parameter]
 
+    def each(self) -> Tuple[Tuple[str, Dependency], ...]:
+        """The dependencies of both lists as they stand, each with the name of its list."""
+        return tuple((parameter, item) for parameter in DEPENDENCY_LISTS for item in self.dependencies(parameter))
+
     def option(self, name: str) -> Any:
         """A toolchain option as it stands."""
         options = self.parameters.get('toolchainopts')

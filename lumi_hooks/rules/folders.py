@@ -9,7 +9,7 @@ from ..dependency import Dependency, root_variable
 from ..packages import members, treatment
 from ..site import Site
 from .base import rule
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 from .provided import stand_in
 from .texts import in_commands
 
@@ -39,7 +39,7 @@ def folder_by_name(draft: Draft, site: Site):
     """$EBROOT… of a dependency that something else stands in for becomes that one's: nothing sets the variable."""
     if 'EBROOT' not in draft.recipe.text or is_provided(draft):
         return
-    loaded = {root_variable(item.name) for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)}
+    loaded = {root_variable(item.name) for _, item in draft.each()}
     known = {variable: folder for variable, folder in {**_folders(site), **_renamed(draft)}.items()
              if variable not in loaded}
 

@@ -56,6 +56,8 @@ def package_parameters(draft: Draft, site: Site):
         if within(draft.version, entry):
             before = draft.parameters.get(name)
             after = entry['value'] if 'value' in entry else _with(before, entry['append'])
+            if name == 'toolchainopts':  # the others of the recipe stay
+                after = {**(before or {}), **after}
             if after != before:
                 yield Change(name, before, after, 'package-parameters', entry['reason'], entry.get('link'))
 

@@ -11,7 +11,7 @@ from ..selection import same_era
 from ..site import Site
 from ..versions import version_key
 from .carried import stand_ins
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 
 _SERIAL, _PARALLEL = ('serial', 'nompi'), ('mpi', 'parallel')
 
@@ -47,9 +47,9 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
 
 
 def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
-    """Why what the toolchain brings does not do: the package links it as a library when it runs (`needs`)."""
+    """Why what the toolchain brings does not do: the package links it as a library (`needs`)."""
     need = package(draft.name).get('needs', {}).get(dependency.name)
-    return str(need['reason']) if need and dependency in draft.dependencies('dependencies') else None
+    return str(need['reason']) if need else None
 
 
 def _why_not_held(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
@@ -141,12 +141,11 @@ def notes(draft: Draft, site: Site) -> Iterator[str]:
         names = ' or '.join(dict.fromkeys(site.release.module(name) for name in (*own.serial[-1:], *own.parallel[-1:])
                                           if name in site.release.modules))
         yield f'{own.reason} as {names}: other recipes use that, and this one is needed only where it does not suffice'
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            found = None if dependency.external else treatment(dependency.name)
-            why = why_built(draft, site, dependency, found) if found else _although(dependency, site)
-            if why:
-                yield f'{dependency} is built: {why}'
+    for _, dependency in draft.each():
+        found = None if dependency.external else treatment(dependency.name)
+        why = why_built(draft, site, dependency, found) if found else _although(dependency, site)
+        if why:
+            yield f'{dependency} is built: {why}'
 
 
 def _although(dependency: Dependency, site: Site) -> Optional[str]:

@@ -11,14 +11,14 @@ from ..site import Site
 from ..versions import version_key, within
 from .base import rule
 from .carried import needs, stand_ins
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 
 
 @rule('python-bound', 'a package that does not work with the release\'s cray-python is refused before it is built')
 def python_bound(draft: Draft, site: Site):
     """The package's own bound (`python` in its data file) against the release's cray-python."""
     bound = package(draft.name).get('python')
-    names = {dependency.name for parameter in DEPENDENCY_LISTS for dependency in draft.dependencies(parameter)}
+    names = {dependency.name for _, dependency in draft.each()}
     if not bound or not names & {'Python', 'cray-python'}:
         return
     version = site.release.modules['cray-python']
@@ -32,20 +32,19 @@ def python_bound(draft: Draft, site: Site):
 @rule('python-carried', 'what cray-python carries is used, and only what it lacks is built on top of it')
 def python_carried(draft: Draft, site: Site):
     """SciPy-bundle, mpi4py → cray-python, and a module of ours with what it lacks of a bundle (SciPy-extras)."""
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            found = None if dependency.external else treatment(dependency.name)
-            if not found or found.verb != 'python':
-                continue
-            modules, _ = stand_ins(draft, site, dependency, found)
-            if modules:
-                need = package(draft.name).get('needs', {}).get(dependency.name, {})
-                yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'python-carried',
-                             need.get('reason', found.reason), need.get('link', found.link))
-                continue
-            refusal = _too_old(draft, site, dependency, found)
-            if refusal:
-                yield Refusal('python-packages', refusal, 'python-carried')
+    for parameter, dependency in draft.each():
+        found = None if dependency.external else treatment(dependency.name)
+        if not found or found.verb != 'python':
+            continue
+        modules, _ = stand_ins(draft, site, dependency, found)
+        if modules:
+            need = package(draft.name).get('needs', {}).get(dependency.name, {})
+            yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'python-carried',
+                         need.get('reason', found.reason), need.get('link', found.link))
+            continue
+        refusal = _too_old(draft, site, dependency, found)
+        if refusal:
+            yield Refusal('python-packages', refusal, 'python-carried')
 
 
 def _too_old(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:

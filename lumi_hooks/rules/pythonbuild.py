@@ -35,7 +35,7 @@ def _data() -> Mapping[str, Any]:
 
 
 def _present(draft: Draft):
-    return [item for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter)]
+    return [item for _, item in draft.each()]
 
 
 def _python(draft: Draft, site: Site) -> Optional[Dependency]:
@@ -109,7 +109,7 @@ def python_run_time(draft: Draft, site: Site):
     """
     What pip builds gets Python-extras where it needs a package at run time that upstream's Python brings, and
     cray-python does not: by what is stated of it (`needs` in its data file), by its own metadata, and where neither is
-    known.
+    known. What it is known to need and Python-extras leaves out it gets as a module of its own, where there is one.
     """
     python = _python(draft, site)
     brings = brought(python, site) if python else {}
@@ -127,6 +127,11 @@ def python_run_time(draft: Draft, site: Site):
         why = stated or dict(extras, reason=f'it needs {", ".join(sorted(lacking))}, by its own metadata' if complete
                              else extras['reason'])
         yield from _added(draft, site, extras['module'], why['reason'], why.get('link'))
+    # what Python-extras leaves out of upstream's bundle may have a recipe of its own (cffi)
+    for name in sorted(set(needed).intersection(_bundled(draft, site)).difference(held, brings)):
+        if not _carries(site, name, needed[name]):
+            yield from _added(draft, site, name, f'it needs {name}, by its own metadata, which upstream\'s recipe has '
+                              'by way of Python-bundle-PyPI', None)
     yield from _scientific(draft, site, needed)
 
 

@@ -8,7 +8,7 @@ from ..dependency import SYSTEM, Dependency
 from ..packages import treatment
 from ..site import Site
 from .base import rule
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 
 _DOCS = sites.link('gpus')
 
@@ -20,18 +20,18 @@ def gpu_back_end(draft: Draft, site: Site):
     recipe, own = draft.recipe, treatment(draft.name)
     if own and (own.verb == 'refuse' or 'rocm' in own.serial):
         return  # NVIDIA's own software, or a part of ROCm, which another rule refuses
-    entry = gpu.back_end(draft.name, draft.version)
-    known = gpu.known_obstacle(draft.name, draft.version)
+    entry = gpu.back_end(draft.name, draft.version, site)
+    known = gpu.known_obstacle(draft.name, draft.version, site)
     if known and known.code == gpu.CUDA:
         yield Refusal(known.code, known.reason, 'gpu-back-end', known.culprit)
         return
     if not gpu.is_cuda(recipe):
         if draft.name in site.gpu and site.partition_facts['gpu'] and not entry:
-            why = gpu.why_no_gpu_variant(recipe)
+            why = gpu.why_no_gpu_variant(recipe, site)
             yield Refusal(why.code, f'its GPU variant was asked for, and {why.reason}', 'gpu-back-end', why.culprit)
         return
     if entry is None:
-        why = gpu.why_no_gpu_variant(recipe)
+        why = gpu.why_no_gpu_variant(recipe, site)
         yield Refusal(why.code, why.reason, 'gpu-back-end', why.culprit)
     elif not site.partition_facts['gpu']:
         yield Refusal('partition', f'partition {site.partition} has no GPUs: {sites.said("with_gpu")}, where it '
@@ -50,35 +50,34 @@ def gpu_dependencies(draft: Draft, site: Site):
     """CUDA, NCCL, cuDNN … → rocm; UCX-CUDA … go; a dependency for CUDA becomes the -rocm variant."""
     if gpu.variant(draft.recipe, site) != gpu.ROCM:
         return
-    entry = gpu.back_end(draft.name, draft.version) or {}
+    entry = gpu.back_end(draft.name, draft.version, site) or {}
     needs = entry.get('needs', {})
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.external:
+    for parameter, dependency in draft.each():
+        if dependency.external:
+            continue
+        instead = gpu.in_place_of(dependency.name)
+        rest, tail = gpu.split_suffix(dependency.versionsuffix)
+        if instead:
+            yield Change(parameter, dependency, _instead(instead, dependency, rest, site), 'gpu-dependencies',
+                         instead['reason'], instead.get('link'))
+        elif dependency.name in entry.get('omit', {}):
+            yield Change(parameter, dependency, None, 'gpu-dependencies', entry['omit'][dependency.name])
+        elif dependency.name in entry.get('plain', {}):
+            after = Dependency(dependency.name, dependency.version, rest)
+            if after != dependency:
+                yield Change(parameter, dependency, after, 'gpu-dependencies', entry['plain'][dependency.name])
+        elif tail == gpu.CUDA or dependency.name in needs or site.wants_gpu(dependency.name):
+            missing = gpu.known_obstacle(dependency.name, dependency.version, site)
+            if missing and missing.code != 'gpu-version':
+                yield Refusal(missing.code, f'it depends on {dependency}: {missing.reason}', 'gpu-dependencies',
+                              missing.culprit)
                 continue
-            instead = gpu.in_place_of(dependency.name)
-            rest, tail = gpu.split_suffix(dependency.versionsuffix)
-            if instead:
-                yield Change(parameter, dependency, _instead(instead, dependency, rest, site), 'gpu-dependencies',
-                             instead['reason'], instead.get('link'))
-            elif dependency.name in entry.get('omit', {}):
-                yield Change(parameter, dependency, None, 'gpu-dependencies', entry['omit'][dependency.name])
-            elif dependency.name in entry.get('plain', {}):
-                after = Dependency(dependency.name, dependency.version, rest)
-                if after != dependency:
-                    yield Change(parameter, dependency, after, 'gpu-dependencies', entry['plain'][dependency.name])
-            elif tail == gpu.CUDA or dependency.name in needs or site.wants_gpu(dependency.name):
-                missing = gpu.known_obstacle(dependency.name, dependency.version)
-                if missing and missing.code != 'gpu-version':
-                    yield Refusal(missing.code, f'it depends on {dependency}: {missing.reason}', 'gpu-dependencies',
-                                  missing.culprit)
-                    continue
-                has = missing is not None or gpu.back_end(dependency.name, dependency.version)
-                after = Dependency(dependency.name, dependency.version, rest + (gpu.TAILS[gpu.ROCM] if has else ''),
-                                   None)
-                if after != dependency:
-                    yield Change(parameter, dependency, after, 'gpu-dependencies', needs.get(dependency.name) or
-                                 'what is for NVIDIA\'s GPUs upstream is for AMD\'s here')
+            has = missing is not None or gpu.back_end(dependency.name, dependency.version, site)
+            after = Dependency(dependency.name, dependency.version, rest + (gpu.TAILS[gpu.ROCM] if has else ''),
+                               None)
+            if after != dependency:
+                yield Change(parameter, dependency, after, 'gpu-dependencies', needs.get(dependency.name) or
+                             'what is for NVIDIA\'s GPUs upstream is for AMD\'s here')
 
 
 def _instead(instead, dependency: Dependency, suffix: str, site: Site) -> Optional[Dependency]:
@@ -114,12 +113,11 @@ def gpu_suffix(draft: Draft, site: Site):
         yield Change('versionsuffix', before, after, 'gpu-suffix', reason)
     if not site.partition_facts['gpu']:
         return
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.external or dependency.toolchain == SYSTEM or gpu.split_suffix(dependency.versionsuffix)[1]:
-                continue
-            if gpu.back_end(dependency.name, dependency.version):
-                named = Dependency(dependency.name, dependency.version,
-                                   dependency.versionsuffix + gpu.TAILS[gpu.CPU], dependency.toolchain)
-                yield Change(parameter, dependency, named, 'gpu-suffix',
-                             'it is used without GPUs here, and has a variant for them too')
+    for parameter, dependency in draft.each():
+        if dependency.external or dependency.toolchain == SYSTEM or gpu.split_suffix(dependency.versionsuffix)[1]:
+            continue
+        if gpu.back_end(dependency.name, dependency.version, site):
+            named = Dependency(dependency.name, dependency.version,
+                               dependency.versionsuffix + gpu.TAILS[gpu.CPU], dependency.toolchain)
+            yield Change(parameter, dependency, named, 'gpu-suffix',
+                         'it is used without GPUs here, and has a variant for them too')

@@ -10,7 +10,7 @@ from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .compiler import compiler_base
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 from .texts import texts
 
 
@@ -41,13 +41,12 @@ def _inside(version: str) -> bool:
       link='https://rocm.docs.amd.com/projects/install-on-linux/en/latest/reference/user-kernel-space-compat-matrix.html')
 def driver_window(draft: Draft, site: Site):
     """A pinned rocm/X that the driver does not take, or that is an alias, becomes the release's."""
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.external and dependency.name == 'rocm':
-                problem = rocm_problem(dependency.version, site)
-                if problem:
-                    yield Change(parameter, dependency, Dependency.external_module(site.release.module('rocm')),
-                                 'driver-window', problem, driver_window.link)
+    for parameter, dependency in draft.each():
+        if dependency.external and dependency.name == 'rocm':
+            problem = rocm_problem(dependency.version, site)
+            if problem:
+                yield Change(parameter, dependency, Dependency.external_module(site.release.module('rocm')),
+                             'driver-window', problem, driver_window.link)
     if gpu.variant(draft.recipe, site) != gpu.ROCM:
         return
     own, made_with = site.release.modules.get('rocm'), gpu.made_with(draft.recipe)
@@ -66,7 +65,7 @@ def hip_bitcode(draft: Draft, site: Site):
     """CCE 17 and older (Clang 17) with ROCm 6.2 and newer (Clang 18): relocatable device code can't be linked."""
     if gpu.variant(draft.recipe, site) != gpu.ROCM or site.toolchain != 'cpeCray':
         return
-    entry = gpu.back_end(draft.name, draft.version) or {}
+    entry = gpu.back_end(draft.name, draft.version, site) or {}
     rdc = entry.get('compile', {}).get('rdc') or any('-fgpu-rdc' in text for value in draft.parameters.values()
                                                      for text in texts(value))
     ours, theirs = compiler_base(site), rocm_base(site)
@@ -86,10 +85,9 @@ def rocm_base(site: Site) -> Optional[str]:
       link=sites.link('updates'))
 def hugepages(draft: Draft, site: Site):
     """craype-hugepages of any other size becomes craype-hugepages2M."""
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.external and dependency.name.startswith('craype-hugepages'):
-                right = load_rocm()['hugepages']
-                if dependency.name != right['module']:
-                    yield Change(parameter, dependency, Dependency.external_module(right['module']), 'hugepages',
-                                 right['reason'], hugepages.link)
+    for parameter, dependency in draft.each():
+        if dependency.external and dependency.name.startswith('craype-hugepages'):
+            right = load_rocm()['hugepages']
+            if dependency.name != right['module']:
+                yield Change(parameter, dependency, Dependency.external_module(right['module']), 'hugepages',
+                             right['reason'], hugepages.link)

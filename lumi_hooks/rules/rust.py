@@ -10,7 +10,7 @@ from ..site import Site
 from ..versions import version_key
 from .base import rule
 from .dependencies import in_step
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 
 
 @lru_cache(maxsize=None)
@@ -25,23 +25,21 @@ def rust_binary(draft: Draft, site: Site):
     something that it needs, carries it in its name. A newer one than there is data for is compiled, and so is all
     where the site's policy says so.
     """
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            if dependency.name != 'Rust' or dependency.external or dependency.versionsuffix \
-                    or dependency.toolchain == SYSTEM:
-                continue
-            facts = _facts()
-            if facts['policy'] != 'binary':
-                return
-            asked = version_key(dependency.version)
-            choice = [dependency.version] if _named(draft, dependency) else facts['choice']
-            version = next((item for item in choice if item in facts['archives'] and version_key(item) >= asked), None)
-            if version:
-                yield Change(parameter, dependency, Dependency('Rust', version, '', SYSTEM), 'rust-binary',
-                             f'{facts["policy_reason"]}; {facts["choice_reason"]}', facts['choice_link'])
+    for parameter, dependency in draft.each():
+        if dependency.name != 'Rust' or dependency.external or dependency.versionsuffix \
+                or dependency.toolchain == SYSTEM:
+            continue
+        facts = _facts()
+        if facts['policy'] != 'binary':
+            return
+        asked = version_key(dependency.version)
+        choice = [dependency.version] if _named(draft, dependency) else facts['choice']
+        version = next((item for item in choice if item in facts['archives'] and version_key(item) >= asked), None)
+        if version:
+            yield Change(parameter, dependency, Dependency('Rust', version, '', SYSTEM), 'rust-binary',
+                         f'{facts["policy_reason"]}; {facts["choice_reason"]}', facts['choice_link'])
 
 
 def _named(draft: Draft, rust: Dependency) -> bool:
     """Does the recipe, or something that it needs, carry the version of Rust in its name?"""
-    return in_step(draft, rust) or any(f'-Rust-{rust.version}' in item.versionsuffix
-                                       for parameter in DEPENDENCY_LISTS for item in draft.dependencies(parameter))
+    return in_step(draft, rust) or any(f'-Rust-{rust.version}' in item.versionsuffix for _, item in draft.each())

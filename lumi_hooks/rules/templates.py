@@ -51,15 +51,14 @@ def written_out(recipe: Recipe, text: str) -> str:
 def templates(draft: Draft, site: Site):
     """%(rver)s, %(javaver)s, %(version)s … in names, versions and suffixes of dependencies are written out."""
     known = values(draft)
-    for parameter in DEPENDENCY_LISTS:
-        for before in draft.dependencies(parameter):
-            if before.external:
-                continue
-            after = Dependency(fill(before.name, known), fill(before.version, known),
-                               fill(before.versionsuffix, known), before.toolchain)
-            if after != before:
-                yield Change(parameter, before, after, 'templates', 'the version that the recipe means is written '
-                             'out, as the versions of other dependencies change')
+    for parameter, before in draft.each():
+        if before.external:
+            continue
+        after = Dependency(fill(before.name, known), fill(before.version, known),
+                           fill(before.versionsuffix, known), before.toolchain)
+        if after != before:
+            yield Change(parameter, before, after, 'templates', 'the version that the recipe means is written '
+                         'out, as the versions of other dependencies change')
 
 
 @rule('suffix', 'a version suffix that names R, Perl or Python names the release\'s version of it')

@@ -16,7 +16,7 @@ def toolchain(draft: Draft, site: Site):
     """Upstream's toolchain → the site's cpe* toolchain; unknown ones and whole families are refused."""
     name, version = draft.upstream_toolchain
     if name not in load_upstream()['toolchains']:
-        yield Refusal('toolchain', f'toolchain {name}/{version} {_instead(name, site)}', 'toolchain')
+        yield Refusal('toolchain', f'toolchain {f"{name}/{version}".rstrip("/")} {_instead(name, site)}', 'toolchain')
         return
     family = family_of(name)
     if family.get('refused'):

@@ -4,7 +4,6 @@ The general check: names in an adapted recipe that nothing answers to. A variabl
 releases/provided.json says who sets it, where a dependency, the toolchain or the recipe itself does; programs,
 libraries and folders as there unless they are known to be absent.
 """
-import os
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,12 +11,11 @@ from typing import Collection, FrozenSet, Iterator, Pattern, Tuple
 
 from ..change import Refusal
 from ..dependency import root_variable
-from ..files import read_text
-from ..recipe import patches_in_folder
+from ..recipe import patched_texts
 from ..releases import load_provided, load_toolchains
 from ..site import Site
 from .base import rule
-from .draft import DEPENDENCY_LISTS, Draft
+from .draft import Draft
 from .folders import is_provided
 from .texts import command_texts
 
@@ -98,13 +96,8 @@ def _patched(draft: Draft, whole: str, site: Site) -> Iterator[Unprovided]:
     The same of the lines that a recipe's patches add. What its commands name as well, they deal with; libraries that
     the toolchain answers to are there.
     """
-    for path in patches_in_folder(draft.recipe):
-        try:
-            lines = read_text(path, 'replace').splitlines()
-        except OSError:
-            continue
-        text = '\n'.join(line[1:] for line in lines if line.startswith('+') and not line.startswith('+++'))
-        yield from (item for item in _absent([(f'the patch {os.path.basename(path)}', text)], text, site, True)
+    for name, text in patched_texts(draft.recipe):
+        yield from (item for item in _absent([(f'the patch {name}', text)], text, site, True)
                     if item.name not in whole)
 
 
@@ -148,11 +141,10 @@ def _roots(draft: Draft, site: Site) -> FrozenSet[str]:
     # our toolchain class answers for the compiler that it has
     if load_toolchains()['toolchains'][site.toolchain]['family'] == 'GCC':
         names.update(('GCC', 'GCCcore'))
-    for parameter in DEPENDENCY_LISTS:
-        for dependency in draft.dependencies(parameter):
-            module = site.cray.get(dependency.name) if dependency.external else None
-            names.update(module.provides if module else ())
-            names.add(dependency.name)
+    for _, dependency in draft.each():
+        module = site.cray.get(dependency.name) if dependency.external else None
+        names.update(module.provides if module else ())
+        names.add(dependency.name)
     components = draft.parameters.get('components')
     for item in components if isinstance(components, (list, tuple)) else ():
         if isinstance(item, (list, tuple)) and item and isinstance(item[0], str):

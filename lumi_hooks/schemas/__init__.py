@@ -7,70 +7,40 @@ JSON Schemas of the library's data files, and a check of the files against them.
 import fnmatch
 import os
 from functools import lru_cache
-from typing import Any, List, Mapping, Optional
+from typing import Any, FrozenSet, Mapping, Optional
 
 from ..data import ROOT, load_json
 from ..errors import DataError
 from .plain import faults
 
-# pattern of a data file, below the library's folder -> its schema; the first that fits counts
+_HERE, _ENDING = os.path.dirname(os.path.abspath(__file__)), '.schema.json'
+# data files whose schema is not named after them: pattern, below the library's folder or of a prefix -> the schema; the
+# first that fits counts
 KINDS = {
     'releases/cpe/*.json': 'cpe',
-    'sites/*/site.json': 'site',
-    'sites/*/versions/*.json': 'versions',
-    'sites/*/machine.json': 'machine',
-    'releases/rocm.json': 'rocm',
-    'sites/*/jobs.json': 'jobs',
-    'releases/toolchains.json': 'toolchains',
-    'releases/modules.json': 'modules',
-    'releases/libraries.json': 'libraries',
-    'releases/fabric.json': 'fabric',
-    'releases/variables.json': 'variables',
-    'releases/mpi.json': 'mpi',
-    'releases/mpisymbols.json': 'mpisymbols',
-    'releases/upstream.json': 'upstream',
-    'releases/compilers.json': 'compilers',
-    'releases/provided.json': 'provided',
     'releases/python/*.json': 'python',
-    'failures.json': 'failures',
-    'licensed.json': 'licensed',
-    'sizes.json': 'sizes',
-    'downloads.json': 'downloads',
-    'requirements.json': 'requirements',
-    'caller.json': 'caller',
-    'releases/pythonbuild.json': 'pythonbuild',
-    'releases/backends.json': 'backends',
-    'releases/rust.json': 'rust',
-    'easyblocks.json': 'easyblocks',
+    'sites/*/versions/*.json': 'versions',
     'packages/groups.json': 'groups',
     'packages/gpu.json': 'gpu',
     'packages/*.json': 'package',
     'verify/policy.json': 'verify',
-    'record/environment.json': 'environment',
-    'pilot/assumptions.json': 'assumptions',
-    'eb/patches/patches.json': 'patches',
-    'eb/patches/known.json': 'known',
+    'overrides/*.json': 'override',
 }
-# the same of files that users write
-USERS = {'overrides/*.json': 'override'}
 
 
-def data_files(root: str = ROOT) -> List[str]:
-    """Paths of all JSON files below a folder but the schemas, sorted, relative to it."""
-    found = []
-    for folder, _, names in os.walk(root):
-        for name in names:
-            path = os.path.relpath(os.path.join(folder, name), root)
-            if name.endswith('.json') and not path.startswith('schemas' + os.sep):
-                found.append(path)
-    return sorted(found)
+@lru_cache(maxsize=None)
+def kinds() -> FrozenSet[str]:
+    """The kinds of data that there is a schema of."""
+    return frozenset(name[:-len(_ENDING)] for name in os.listdir(_HERE) if name.endswith(_ENDING))
 
 
 def kind_of(path: str, root: str = ROOT) -> Optional[str]:
-    """The kind of a data file by its place, None where there is no schema for it."""
+    """The kind of a data file by its place and name, None where there is no schema for it."""
     path = os.path.relpath(os.path.join(root, path), root).replace(os.sep, '/')
-    return next((kind for pattern, kind in {**KINDS, **USERS}.items()
-                 if path.count('/') == pattern.count('/') and fnmatch.fnmatch(path, pattern)), None)
+    found = next((kind for pattern, kind in KINDS.items()
+                  if path.count('/') == pattern.count('/') and fnmatch.fnmatch(path, pattern)),
+                 os.path.basename(path)[:-len('.json')])
+    return found if found in kinds() else None
 
 
 @lru_cache(maxsize=None)
@@ -82,7 +52,7 @@ def schema(kind: str) -> Mapping[str, Any]:
 
 @lru_cache(maxsize=None)
 def _read(kind: str) -> Mapping[str, Any]:
-    return load_json(os.path.join(os.path.dirname(os.path.abspath(__file__)), f'{kind}.schema.json'))
+    return load_json(os.path.join(_HERE, kind + _ENDING))
 
 
 def _filled(node: Any) -> Any:
@@ -108,26 +78,3 @@ def checked(path: str, kind: Optional[str] = None) -> Any:
     if fault:
         raise DataError(f'{path}: {fault}')
     return content
-
-
-def problems(path: str, root: str = ROOT, kind: Optional[str] = None) -> List[str]:
-    """
-    What is wrong with a data file, as sentences that name file and place; empty where it is right.
-
-    :param path: path of the file; a relative one is taken from `root`
-    :param kind: what it is; without it its place says so
-    """
-    kind = kind or kind_of(path, root)
-    if kind is None:
-        return [f'{path}: there is no schema for a file at this place (known are {", ".join({**KINDS, **USERS})})']
-    try:
-        content = load_json(os.path.join(root, path))
-    except DataError as err:
-        return [str(err)]
-    found = [f'{path}: {fault}' for fault in faults(content, schema(kind))]
-    name = os.path.basename(path)[:-len('.json')]
-    for field, kinds in (('release', ('cpe', 'versions')), ('name', ('package', 'override')),
-                         ('cray-python', ('python',))):
-        if kind in kinds and isinstance(content, dict) and content.get(field) != name:
-            found.append(f'{path}: {field} is "{content.get(field)}", and the file is named after "{name}"')
-    return found

@@ -24,8 +24,8 @@ LARGEST = 1_000_000
 NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
 # words that common knowledge may leave open (`filled`)
 _OPEN = re.compile(r'\{(site|prefix|nodes|own_recipe|containers|other_containers|containers_module|load|space|workdir|'
-                   r'account|place)\}')
-_NAMES = {'site': lambda: name(), 'prefix': lambda: variable('prefix')}
+                   r'account|place|containers_page)\}')
+_NAMES = {'site': lambda: name(), 'prefix': lambda: variable('prefix'), 'containers_page': lambda: link('containers')}
 
 
 def known() -> Tuple[str, ...]:

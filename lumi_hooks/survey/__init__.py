@@ -15,9 +15,9 @@ from statistics import median
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence, Tuple
 
 from .. import __version__
+from ..easybuilds import collection
 from ..errors import LumiHooksError, RecipeError
 from ..gpu import CUDA, split_suffix
-from ..loaded import collection
 from ..plan import REASONS, REFUSED, Planner
 from ..plan.outline import Outline, read_outline
 from ..recipe import read_for

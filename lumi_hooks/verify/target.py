@@ -51,8 +51,8 @@ def find_target(name: str, env: Mapping[str, str] = os.environ, load: bool = Tru
         version = next(iter(there))
     file = there.get(version)
     if file is None:
-        from ..catalogue import similar
-        near = [] if there else similar(software, index.installed_names())
+        from ..finding import installed_software, similar
+        near = [] if there else similar(software, installed_software(index))
         if near:
             raise LumiHooksError(f'{name} is neither a folder nor a module on MODULEPATH: did you mean '
                                  f'{" or ".join(near)}?')

@@ -4,6 +4,8 @@ import ast
 import glob
 import os
 import re
+import sys
+import types
 
 import easybuild.easyblocks
 import pytest
@@ -103,6 +105,37 @@ def test_cp2k(said):
         fortran = re.search(r'^FCFLAGSOPT = (.*)$', made[toolchain], re.M).group(1)
         assert '-I$/fftw/include' in fortran and '-W' not in fortran and '-fmax-stack-var-size' not in fortran
         assert '-D__GFORTRAN' not in made[toolchain]
+
+
+def test_cp2k_runs_what_is_to_run_before_the_build(probe, recipe_text):
+    """Upstream's class passes over prebuildopts; the GPU variant changes a header of DBCSR there."""
+    case = CASES['CP2K']
+    found, = probe([dict(case, text=recipe_text(case['recipe'], 'cpeGNU'), steps=['configure_step', 'build_step'],
+                         parameters={'prebuildopts': "sed -i 's/a/b/' acc_hip.h &&"})])
+    assert found['error'] is None, found['error']
+    first = next(place for place, command in enumerate(found['commands']) if command.startswith('make '))
+    assert found['commands'][first - 1] == "sed -i 's/a/b/' acc_hip.h && true"
+
+
+@pytest.mark.parametrize('configopts, kokkos', [('-DKokkos_ENABLE_HIP=yes', False), ('', True)])
+def test_lammps_for_hip_is_not_started_without_a_gpu(monkeypatch, configopts, kokkos):
+    """`-k on` without a GPU is fatal where KOKKOS is made for one: upstream's class adds it where kokkos is set."""
+    class Upstream:
+        def sanity_check_step(self):
+            return self.cfg['kokkos']
+    registry = types.SimpleNamespace(upstream_class=lambda *_: Upstream)
+    monkeypatch.setitem(sys.modules, 'lumi_hooks_easyblocks.registry', registry)
+    monkeypatch.setitem(sys.modules, 'lumi_hooks_easyblocks.registry.recipe_wins',
+                        types.SimpleNamespace(RecipeWins=type('RecipeWins', (), {})))
+    with open(os.path.join(os.path.dirname(__file__), '..', '..', 'easyblocks', 'fixes', 'lammps.py')) as stream:
+        made = {'__name__': 'lammps'}
+        exec(stream.read(), made)  # our own file, with a stand-in for upstream's class
+    block = made['EB_LAMMPS']()
+    block.cfg = {'kokkos': True, 'configopts': configopts}
+    assert block.sanity_check_step() is kokkos and block.cfg['kokkos'] is True
+    with open(os.path.join(os.path.dirname(easybuild.easyblocks.__file__), 'l', 'lammps.py')) as stream:
+        theirs = stream.read().split('def sanity_check_step')[1]
+    assert re.search(r"if self\.cfg\['kokkos'\]:(?:.|\n)*\"-sf\", \"kk\", \"-k\", \"on\"\]", theirs)
 
 
 @pytest.mark.parametrize('toolchain, suite, plugin', [

@@ -21,7 +21,8 @@ from lumi_hooks import quote, record
 from lumi_hooks.eb.lifecycle import locks
 from lumi_hooks.eb.lifecycle.rollback import notes, pending
 from lumi_hooks.errors import DataError, LumiHooksError
-from lumi_hooks.record import reproduce
+from lumi_hooks.record import experience, reproduce
+from lumi_hooks.record import text as record_text
 
 RECORDS = [{
     'schema_version': record.SCHEMA_VERSION, 'module': 'Thing/1.0-cpeGNU-25.03', 'name': 'Thing', 'version': '1.0',
@@ -131,14 +132,14 @@ def test_records(ground, commands, text):
     (folder / record.FILE).write_bytes(text.replace(b'{mark}', b'mark'))
     script = None
     with watched(ground / 'prefix') as seen:
-        record.Experience([str(ground / 'prefix')]).estimate('Thing/1.0')
+        experience.Experience([str(ground / 'prefix')]).estimate('Thing/1.0')
         try:
             found = record.read_record(str(folder))
         except DataError as err:
             assert str(err)
         else:
-            record.with_help('help([==[\n]==])\n', record.help_text(found))
-            record.changes_markdown(found, [])
+            record_text.with_help('help([==[\n]==])\n', record_text.help_text(found))
+            record_text.changes_markdown(found, [])
             try:
                 script = reproduce.script(found)
             except LumiHooksError as err:

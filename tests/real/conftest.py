@@ -141,6 +141,17 @@ def slurm(standin, tmp_path):
     subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True, env=env)
 
 
+@pytest.fixture
+def slurm3(standin, tmp_path):
+    """A Slurm of three nodes of this test's own, all of them this machine; its folder."""
+    folder, env = tmp_path / 'slurm', {**os.environ, 'LUMI_HOOKS_STANDIN': str(standin)}
+    started = subprocess.run([ROOT / 'ci/slurm/start', '--nodes', '3', folder], text=True, capture_output=True,
+                             check=False, env=env)
+    assert started.returncode == 0, started.stdout + started.stderr
+    yield folder
+    subprocess.run([ROOT / 'ci/slurm/stop', folder], check=False, capture_output=True, env=env)
+
+
 @pytest.fixture(scope='session')
 def gpu(standin, sources, upstream, tmp_path_factory):
     """One prefix for all tests of partition G."""

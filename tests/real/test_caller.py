@@ -4,7 +4,8 @@ import json
 
 from lumi_hooks.record import FILE
 
-NAMES = ('MPICH_GPU_SUPPORT_ENABLED', 'CONDA_PREFIX', 'CFLAGS', 'CONFIG_SITE', 'PERL5LIB', 'R_LIBS', 'PIP_TARGET')
+NAMES = ('MPICH_GPU_SUPPORT_ENABLED', 'CONDA_PREFIX', 'CFLAGS', 'CONFIG_SITE', 'PERL5LIB', 'R_LIBS', 'PIP_TARGET',
+         'PETSC_DIR', 'CRAYPE_LINK_TYPE', 'CARGO_TARGET_DIR')
 RECIPE = """easyblock = 'MakeCp'
 name = 'seen'
 version = '1.0'

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lumi_hooks.loaded import collection
+from lumi_hooks.easybuilds import collection
 
 from .conftest import BARE, ROOT
 from .members import ONE, Member, folder

@@ -11,8 +11,9 @@ from hypothesis import settings
 from writing import recipe_text
 
 from lumi_hooks import trust
-from lumi_hooks.catalogue import find_recipe, upstream_recipes
+from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.eb import patches
+from lumi_hooks.finding import find_recipe
 from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
 from lumi_hooks.site import make_site

@@ -8,10 +8,11 @@ import sys
 
 import pytest
 
-from lumi_hooks import capture, schemas
+from lumi_hooks import capture
 from lumi_hooks.cli import main
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.index import normal_name
+from lumi_hooks.schemas.files import problems
 
 
 def test_a_python_says_what_it_carries():
@@ -57,7 +58,7 @@ def test_the_file_is_valid_data(tmp_path, capsys):
     folder = tmp_path / 'releases' / 'python'
     folder.mkdir(parents=True)
     os.rename(tmp_path / name, folder / name)
-    assert schemas.problems(f'releases/python/{name}', str(tmp_path)) == []
+    assert problems(f'releases/python/{name}', str(tmp_path)) == []
     data = json.loads((folder / name).read_text())
     assert name == f'{data["cray-python"]}.json' and 'on a test' in data['source']
     assert all(entry['verified'] for entry in data['packages'].values())

@@ -22,9 +22,9 @@ from benchmarks import page  # noqa: E402
 from benchmarks.measure import MeasureError, alternating, cost_of  # noqa: E402
 from benchmarks.registry import BENCHMARKS, benchmark, compared, single  # noqa: E402
 
-from lumi_hooks.catalogue import find_recipe  # noqa: E402
 from lumi_hooks.cli.check_data import faults_of  # noqa: E402
 from lumi_hooks.cli.partial import Partial  # noqa: E402
+from lumi_hooks.finding import find_recipe  # noqa: E402
 from lumi_hooks.plan import BUILD, make_plan  # noqa: E402
 from lumi_hooks.recipe import read_recipe  # noqa: E402
 

@@ -14,7 +14,8 @@ import pytest
 from elves import Place
 
 from lumi_hooks.cli import main
-from lumi_hooks.errors import LumiHooksError, packages_remedy
+from lumi_hooks.errors import LumiHooksError
+from lumi_hooks.extras import packages_remedy
 from lumi_hooks.verify import target
 
 FIELDS = {'root', 'files', 'elf', 'seconds', 'findings', 'summary'}

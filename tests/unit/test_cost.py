@@ -10,7 +10,7 @@ from lumi_hooks import cli
 from lumi_hooks.index import Index
 from lumi_hooks.plan import make_plan
 from lumi_hooks.plan.cost import FullStack, chain, cost
-from lumi_hooks.record import Estimate
+from lumi_hooks.record.experience import Estimate
 from lumi_hooks.schemas import checked
 from lumi_hooks.site import make_site
 

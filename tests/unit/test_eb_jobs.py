@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """eb --job: what EasyBuild does not tell sbatch."""
-from types import SimpleNamespace
 
 import pytest
 from easybuild.tools import parallelbuild
@@ -27,7 +26,7 @@ def test_it_is_told_before_jobs_are_submitted(options, monkeypatch, patched, cap
         monkeypatch.delenv(name, raising=False)
         if given:
             monkeypatch.setenv(name, 'x')
-    patched('jobs', site=make_site(env={}), raise_refusals=lambda: None, requested=SimpleNamespace(dependencies=list))
+    patched('jobs', site=make_site(env={}), raise_refusals=lambda: None, requested=['a/1'])
     parallelbuild.build_easyconfigs_in_parallel('eb', [{'full_mod_name': 'a/1'}])
     told = capsys.readouterr().out
     assert ('export SBATCH_ACCOUNT=project_465000000 SBATCH_PARTITION=small' in told) is not given and submitted

@@ -8,7 +8,7 @@ import sys
 import pytest
 from test_wheels import Index, elf
 
-from lumi_hooks.env import foreign, installing, pip, wheels
+from lumi_hooks.env import foreign, installing, pack, pip, wheels
 from lumi_hooks.errors import LumiHooksError
 
 pytestmark = pytest.mark.skipif(not shutil.which('mksquashfs', path='/usr/bin:/usr/sbin'),
@@ -64,9 +64,33 @@ def test_an_update_takes_over_what_the_image_before_has(make, tmp_path):
     assert installing.variables(str(folder), lock) == {'SLURM_TASK_EPILOG': f'{folder}/environment/epilog'}
     assert {'alpha', 'beta', 'python3'} <= set(os.listdir(folder / 'bin'))
     assert ('PATH', f'{folder}/bin') in installing.paths(str(folder), lock)
+    packages = {path.name for path in unpacked(folder, tmp_path / 'second').rglob('*.dist-info')}
+    assert packages == {'alpha-1.0.dist-info', 'beta-1.1.dist-info'}
+    # what is no longer wanted goes, but for a file that another package has as well
+    folder, _, requested = make(3, [newer])
+    left = {str(path.relative_to(tmp_path / 'third')) for path in unpacked(folder, tmp_path / 'third').rglob('*')}
+    assert not requested and not [path for path in left if 'alpha' in path] and 'bin/beta' in left
+    shutil.rmtree(folder)
+    folder, _, _ = make(3, [one, newer])
     # a damaged one is no reason to stop
     (folder / 'python.sqsh').write_bytes(b'nothing')
-    assert sorted(make(3, [one, newer])[2]) == ['alpha', 'beta']
+    assert sorted(make(4, [one, newer])[2]) == ['alpha', 'beta']
+
+
+def unpacked(folder, place):
+    pack.unpack(str(folder / 'python.sqsh'), str(place))
+    return place
+
+
+def test_a_file_of_two_packages_stays_as_long_as_one_is_wanted(make, tmp_path):
+    index = Index(tmp_path / 'index')
+    one, two = (index.wheel(name, '1.0', files={'shared/__init__.py': '', f'shared/{name}.py': ''})
+                for name in ('alpha', 'beta'))
+    make(1, [one, two])
+    folder, _, requested = make(2, [two])
+    assert not requested
+    names = {path.name for path in unpacked(folder, tmp_path / 'out').rglob('shared/*')}
+    assert {'__init__.py', 'beta.py'} <= names and 'alpha.py' not in names
 
 
 def test_files_come_from_the_store(make, tmp_path):

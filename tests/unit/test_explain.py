@@ -19,6 +19,7 @@ from lumi_hooks.index import Index
 from lumi_hooks.prefix.overrides import overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.record import archive, reproduce, since
+from lumi_hooks.record import text as record_text
 from lumi_hooks.record.explanation import DIFFERS, IS_REFUSED, SAME, UNKNOWN, InstalledPackage, find, today
 from lumi_hooks.record.source import find_source
 from lumi_hooks.site import make_site
@@ -150,7 +151,7 @@ def test_an_override_is_told_once(tmp_path, capsys):
     out = capsys.readouterr().out
     assert out.count('our fix') == 1 and '"rule"' not in out
     told = [('override', 'this', 'our fix', None)]
-    found = record.changes_markdown(a_record(changes=[change], overrides=[change]), told)
+    found = record_text.changes_markdown(a_record(changes=[change], overrides=[change]), told)
     assert found.count('our fix') == 1 and '{' not in found
 
 

@@ -172,7 +172,17 @@ def test_advice_that_was_wrong(text, kind, silent):
     ('! Finding Foo::Bar (0) on mirror http://www.cpan.org failed.', 'download-cpan'),
     ('go: example.org/y@v1.2.3: Get "https://proxy.golang.org/y/v1.2.3.mod": lookup failed', 'download-go'),
     ('npm ERR! network request to https://registry.example/foo failed, reason: x', 'download-npm'),
-    ('npm error code EAI_AGAIN', 'download-npm')])
+    ('npm error code EAI_AGAIN', 'download-npm'),
+    # others' words, and not a message of Python's, Fortran's or make's
+    ('ERROR: failed to clone from https://example.org/x.git, error: GitError(Code:ERROR)', 'download-manual'),
+    ('Error: Failed downloading https://example.org/x.rock - failed', 'download-manual'),
+    ('ERROR: Could not download mpich-3.4.tar.gz', 'download-manual'),
+    ('CondaHTTPError: HTTP 000 CONNECTION FAILED for url <https://example.org/x>', 'network'),
+    ("requests.exceptions.ConnectionError: HTTPSConnectionPool(host='x', port=443): Max retries exceeded with url: /x",
+     'network'),
+    ('[ERROR] OpamSolution: fetch of x failed: curl exited with code 6', 'network'),
+    ("Can't connect to example.org:443 (Bad hostname)", 'network'),
+    ("wget: bad address 'example.org'", 'network')])
 def test_B7_downloads_in_the_words_of_each_build_system(text, kind):
     """And not as "make: Error 1", which is all that follows."""
     found = first_error(log_of(f'checking for x\n{text}\nmake: *** [Makefile:2: all] Error 1'))

@@ -11,7 +11,7 @@ from another_user import NOBODY, needs_root
 from elves import Place
 from test_explain import installed
 
-from lumi_hooks.errors import FOLDER
+from lumi_hooks.extras import FOLDER
 
 ROOT = Path(__file__).resolve().parents[2]
 

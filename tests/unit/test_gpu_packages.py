@@ -16,10 +16,11 @@ from lumi_hooks.data import ROOT
 from lumi_hooks.dependency import Dependency
 from lumi_hooks.packages import package, treatment
 from lumi_hooks.plan import REASONS
-from lumi_hooks.recipe import read_recipe
+from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.releases import load_toolchains
 from lumi_hooks.site import make_site
 from lumi_hooks.survey import Survey, Surveyor, for_cuda, recipes_below
+from lumi_hooks.versions import within
 
 NAMES = sorted(name[:-5] for name in os.listdir(os.path.join(ROOT, 'packages')) if name.endswith('.json'))
 ENTRIES = [name for name in NAMES if name not in ('groups', 'gpu') and 'back_end' in package(name).get('rocm', {})]
@@ -32,8 +33,17 @@ def g(upstream_index):
     return make_site(partition='G', index=upstream_index, env={})
 
 
+# of software that upstream has no recipe of: a user's own
+OWN = {'Neko': "easyblock = 'ConfigureMake'\nname = 'Neko'\nversion = '1.0.1'\nhomepage = 'https://neko.cfd'\n"
+               "description = 'spectral elements'\ntoolchain = {'name': 'foss', 'version': '2025a'}\n"
+               "toolchainopts = {'usempi': True}\n"
+               "dependencies = [('json-fortran', '9.0.3')]\nmoduleclass = 'phys'\n"}
+
+
 def example(name, site):
     """The upstream recipe that an entry names."""
+    if name in OWN:
+        return parse_recipe(OWN[name])
     file = gpu.package(name)['rocm']['example']
     path = next(source.path for source in site.index.sources(name) if os.path.basename(source.path) == file)
     return read_recipe(path)
@@ -62,7 +72,7 @@ def test_each_back_end(name, g):
             assert not known or known.code != 'cuda', item
     # every change that applies to this recipe left its trace, or what it looks for is not there
     for change in entry['changes']:
-        if 'add' in change and gpu.fits(change, recipe.version) and re.match(change.get('only', ''), recipe.version) \
+        if 'add' in change and within(recipe.version, change) and re.match(change.get('only', ''), recipe.version) \
                 and 'from' not in change:
             text = str(found.parameters[change['parameter']])
             start = re.split(r'[{ ]', change['add'])[0]
@@ -93,6 +103,47 @@ def test_each_back_end_says_what_it_is(name):
     assert not set(entry.get('needs', {})) & set(entry.get('plain', {}))
 
 
+@pytest.mark.parametrize('name', ENTRIES)
+def test_each_back_end_has_a_bound_by_rocm(name, g):
+    """For the release's ROCm it is said which versions compile, and where that was seen."""
+    bounds = package(name)['rocm']['works_with']
+    assert any(within(g.release.modules['rocm'], bound.get('rocm', {})) for bound in bounds)
+    assert all(len(bound['reason'].split()) > 4 and _tells_where(bound['link']) for bound in bounds)
+
+
+@pytest.mark.parametrize('file,release,expected', [
+    ('magma-2.7.2-foss-2023b-CUDA-12.4.0.eb', '25.03', 'with rocm/6.3.4 it compiles from 2.8 on (hipblasZtrmm'),
+    ('magma-2.9.0-foss-2025a-CUDA-12.8.0.eb', '25.03', ''),
+    ('magma-2.9.0-foss-2025a-CUDA-12.8.0.eb', '26.03', 'with rocm/7.0.3 it compiles from 2.10 on'),
+    ('CuPy-13.0.0-foss-2023a-CUDA-12.1.1.eb', '25.03', 'from 13.4.1 on and below 14'),
+    ('CuPy-13.6.0-foss-2025a-CUDA-12.8.0.eb', '26.03', 'from 14 on'),
+    ('Score-P-8.1-gompi-2023a-CUDA-12.1.1.eb', '25.03', 'from 8.4 on'),
+    ('Hypre-2.29.0-foss-2023a.eb', '25.03', 'from 2.30 on'),
+    ('GROMACS-2025.4-foss-2025b-CUDA-12.9.1.eb', '25.03', 'its HIP back end is there from 2026 on'),
+])
+def test_versions_that_do_not_compile_with_the_releases_rocm(file, release, expected, g):
+    site = make_site(partition='G', release=release, index=g.index, env={})
+    name = next(name for name in sorted(ENTRIES, key=len, reverse=True) if file.startswith(f'{name}-'))
+    recipe = read_recipe(next(source.path for source in site.index.sources(name)
+                              if os.path.basename(source.path) == file))
+    found = adapt(recipe, site.with_gpu(name))
+    assert (found.status == 'refused') == bool(expected), found.reason
+    assert expected in (found.reason or '')
+
+
+@pytest.mark.parametrize('name', ENTRIES)
+def test_checks_run_what_is_installed(name):
+    """On a GPU node, with the module loaded: no program of the build folder, and MPI on GPU buffers where MPI is."""
+    check = package(name)['rocm']['check']
+    made = 'make ' in check
+    assert './' not in check, check
+    for word in re.findall(r'\S+\.(?:inp?|namd|c|inputs)\b', check):
+        assert word.startswith('$EBROOT') or made, f'{word} of {check}'
+    for command in re.split(r'&&|;', check):
+        if re.search(r'srun -n (?!1 )\d', command):
+            assert 'MPICH_GPU_SUPPORT_ENABLED=1 srun' in command, command
+
+
 def _tells_where(link):
     """Does a link lead to a page or a file, rather than to a site?"""
     parts = urlsplit(link)
@@ -113,16 +164,29 @@ def test_every_flag_carries_its_source(name, g):
         assert not new or (change.link and _tells_where(change.link)), (change.rule, new)
 
 
+def test_a_patch_for_cuda_is_not_applied_or_refused(g, monkeypatch):
+    """GPAW's patch stops its build where CuPy is there without CUDA; no parameter of the recipe names that."""
+    recipe = example('GPAW', g)
+    found = adapt(recipe, g)
+    assert 'Add-CUDA' not in str(found.parameters['patches']) + str(found.parameters['checksums'])
+    assert len(found.parameters['patches']) == 2 and len(found.parameters['checksums']) == 3
+    entry = dict(package('GPAW')['rocm'])
+    entry['changes'] = [change for change in entry['changes'] if change['parameter'] not in ('patches', 'checksums')]
+    monkeypatch.setattr(gpu, 'package', lambda name: {'rocm': entry} if name == 'GPAW' else package(name))
+    found = adapt(recipe, g)
+    assert found.status == 'refused' and 'the patch GPAW-25.7.0-Add-CUDA-to-easybuild-config.patch' in found.reason
+
+
 @pytest.mark.parametrize('name', REFUSED)
 def test_each_refusal(name, g):
     entry = package(name)['rocm']['refuse']
     assert entry['code'] in REASONS and len(entry['reason']) > 30
     text = read_recipe(next(source.path for source in g.index.sources(name) if source.toolchain))
-    found = gpu.why_no_gpu_variant(text)
+    found = gpu.why_no_gpu_variant(text, g)
     assert (found.code, found.reason) == (entry['code'], entry['reason'])
 
 
-def test_groups_of_what_has_none():
+def test_groups_of_what_has_none(g):
     seen = {}
     for group, entry in gpu.load_gpu()['refused'].items():
         assert entry['code'] in REASONS, group
@@ -130,7 +194,7 @@ def test_groups_of_what_has_none():
             assert name not in seen, f'{name} is in {group} and {seen[name]}'
             seen[name] = group
             assert 'rocm' not in package(name), f'{name} has a file of its own, which says more'
-            found = gpu.known_obstacle(name, '1.0')
+            found = gpu.known_obstacle(name, '1.0', g)
             assert found.code == entry['code'] and entry['reason'] in found.reason
 
 

@@ -5,8 +5,9 @@ import os
 import pytest
 from writing import put_module, put_recipe
 
-from lumi_hooks.catalogue import find_recipe, other_recipes, our_recipes, upstream_recipes
+from lumi_hooks.catalogue import other_recipes, our_recipes, upstream_recipes
 from lumi_hooks.errors import RecipeError
+from lumi_hooks.finding import find_recipe
 from lumi_hooks.index import NOTHING, Index, parse_filename
 
 

@@ -114,6 +114,29 @@ def test_eb_makes_the_same_of_the_recipe_again(installed):
         ('LUMI_HOOKS_DERIVE', "a'b"), ('LUMI_HOOKS_GPU', 'Thing'))
 
 
+def test_what_the_package_s_data_state(installed, monkeypatch):
+    """Beside what was left out: a command of the data has to end well, or to print the line that it states."""
+    data = {'check': [{'command': 'one', 'reason': 'r', 'link': 'l'}, {'command': 'srun -n 2 two', 'says': "it's 1$",
+                      'reason': 'r', 'link': 'l'}, {'command': 'par', 'unless': '-serial', 'reason': 'r', 'link': 'l'}],
+            'rocm': {'check': 'srun -n 1 three'}}
+    monkeypatch.setattr(jobtests, 'package', lambda name: data)
+    site = installed(for_jobs=[{'command': 'x', 'stdin': '', 'why': 'mpi-init'}])
+    found = jobtests.tests_of(MODULE, site).checks
+    assert [(check.command.split(';')[0], check.by_srun) for check in found] == [
+        ('x', True), ('one', True), ('said=$(srun -n 2 two 2>&1)', False), ('par', True)]
+    assert [check.command for check in jobtests.stated('Thing/1.0-serial')][1:] == [found[2].command]
+    assert jobtests.stated('Thing/1.0-cpeGNU-25.03-rocm')[-1].command == 'srun -n 1 three'
+
+
+@pytest.mark.parametrize('output, code', [("no\nit's 1", 0), ("it's 12", 1)])
+def test_a_line_that_a_command_has_to_print(monkeypatch, output, code):
+    data = {'check': [{'command': f'printf %s "{output}"; exit 3', 'says': "it's 1$", 'reason': 'r', 'link': 'l'}]}
+    monkeypatch.setattr(jobtests, 'package', lambda name: data)
+    done = subprocess.run(['bash', '-c', jobtests.stated('Thing/1')[0].command], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == code and output.splitlines()[-1] in done.stdout
+
+
 def test_two_ranks_in_the_queue_for_tests(installed):
     left = [{'command': 'x', 'stdin': '', 'why': 'mpi-init'}]
     site = installed(for_jobs=left)

@@ -138,6 +138,7 @@ CASES = [
     ('job', 0, 'Thing/1.0-cpeGNU-25.03'), ('job', 2, '--nodes 0 Thing/1.0'),
     ('handtest', 0, '--no-build {recipe}'), ('handtest', 1, '--no-build {recipe} {refused}'),
     ('handtest', 2, '--no-build {recipe} missing.eb'),
+    ('rebuild', 0, '--dry-run Lib'), ('rebuild', 1, '--dry-run Lib {refused}'), ('rebuild', 2, '--dry-run missing.eb'),
     ('check-data', 0, ''), ('check-data', 1, '{tmp}/nowhere.json'), ('check-data', 2, '--nonsense'),
     ('pilot-facts', 0, '{tmp}/same.tsv'), ('pilot-facts', 1, '{tmp}/other.tsv'),
     ('pilot-facts', 2, '{tmp}/nowhere.tsv'),

@@ -12,6 +12,7 @@ from lumi_hooks.closure import Closure
 from lumi_hooks.eb.lifecycle import linkage
 from lumi_hooks.eb.policy.modules import SCOPE
 from lumi_hooks.eb.session import Session
+from lumi_hooks.errors import SiteError
 from lumi_hooks.site import make_site
 from lumi_hooks.verify import policy
 from lumi_hooks.verify.elf import read_elf
@@ -125,7 +126,7 @@ def test_off_does_nothing(place, check, monkeypatch):
 
 def test_another_word_is_told(check, monkeypatch):
     monkeypatch.setenv('LUMI_HOOKS_VERIFY', 'no')
-    with pytest.raises(EasyBuildError, match='LUMI_HOOKS_VERIFY=no is not known; it may be error, warn or off'):
+    with pytest.raises(SiteError, match="LUMI_HOOKS_VERIFY is 'no'; it can be error or warn or off, or unset"):
         check()
 
 
@@ -202,12 +203,12 @@ def test_the_session_keeps_reports_of_cpe_packages_only(monkeypatch):
 
     monkeypatch.setattr(linkage, 'verified', verified)
     block = SimpleNamespace(full_mod_name='Thing/1.0-cpeGNU-25.03')
-    session.verify(block)
+    linkage.verify(session, block)
     assert session.linkage == {} and seen == []
     SCOPE.enter((), {})
     try:
         monkeypatch.setattr(SCOPE, 'environment', {'LD_LIBRARY_PATH': '/a'})
-        session.verify(block)
+        linkage.verify(session, block)
     finally:
         SCOPE.leave()
     assert session.linkage == {'Thing/1.0-cpeGNU-25.03': {'findings': []}}

@@ -21,7 +21,7 @@ from easybuild.tools.options import set_up_configuration
 from writing import put_recipe
 
 from lumi_hooks.eb import live, plugin_folders, session
-from lumi_hooks.eb.policy.modules import SCOPE
+from lumi_hooks.eb.policy.modules import SCOPE, enter
 from lumi_hooks.errors import SiteError
 from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
@@ -206,11 +206,11 @@ def test_metadata_is_literal_and_complete(world):
 def test_scope_of_a_build(world):
     put_recipe(world.upstream, 'Part')
     ec, here = world.read(put_recipe(world.upstream, toolchain=('GCC', '14.2.0')))
-    here.enter(ec)
+    enter(ec, here.site)
     assert SCOPE.active and set(SCOPE.kept_out) == {'cray-mpich', 'xpmem', 'cray-libsci'}
-    here.leave()
+    SCOPE.leave()
     assert not SCOPE.active
-    here.enter(world.read(put_recipe(world.upstream, 'Sys', toolchain=('system', 'system')))[0])
+    enter(world.read(put_recipe(world.upstream, 'Sys', toolchain=('system', 'system')))[0], here.site)
     assert not SCOPE.active
 
 

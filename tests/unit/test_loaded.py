@@ -7,7 +7,7 @@ import sys
 import pytest
 from writing import put_recipe
 
-from lumi_hooks import loaded
+from lumi_hooks import easybuilds, loaded
 from lumi_hooks.catalogue import upstream_recipes
 
 
@@ -39,8 +39,8 @@ def test_the_loaded_one_and_no_other(easybuild):
     root, other = easybuild('5.1.2', '5.1.2'), easybuild('venv', '5.4.1')
     env = {**of_module(root), 'PATH': f'{root}/bin:{other}/bin'}
     assert upstream_recipes(env) == [str(root / 'easybuild' / 'easyconfigs')]
-    assert loaded.easyblocks(env) == str(root / 'lib/python3.11/site-packages/easybuild/easyblocks')
-    found = loaded.collection(upstream_recipes(env), env)
+    assert easybuilds.easyblocks(env) == str(root / 'lib/python3.11/site-packages/easybuild/easyblocks')
+    found = easybuilds.collection(upstream_recipes(env), env)
     assert str(found) == 'EasyBuild 5.1.2 (loaded)'
     assert found.as_json() == {'easybuild': '5.1.2', 'origin': 'loaded', 'recipes': 1,
                                'folders': [str(root / 'easybuild' / 'easyconfigs')]}
@@ -66,7 +66,8 @@ def test_without_any_eb(easybuild, monkeypatch):
     root = easybuild('venv', '5.4.1')
     monkeypatch.setattr(sys, 'prefix', str(root))
     assert upstream_recipes({'PATH': ''}) == [str(root / 'easybuild' / 'easyconfigs')]
-    assert str(loaded.collection(upstream_recipes({'PATH': ''}), {'PATH': ''})) == 'EasyBuild 5.4.1 (of this Python)'
+    found = easybuilds.collection(upstream_recipes({'PATH': ''}), {'PATH': ''})
+    assert str(found) == 'EasyBuild 5.4.1 (of this Python)'
     assert upstream_recipes({'PATH': '', 'LUMI_STACK_VERSION': '25.03'}) == []
 
 
@@ -75,29 +76,29 @@ def test_a_collection_that_is_named(easybuild, tmp_path):
     folder = str(newer / 'easybuild' / 'easyconfigs')
     env = {**of_module(root), 'LUMI_HOOKS_UPSTREAM': folder}
     assert upstream_recipes(env) == [folder]
-    found = loaded.collection([folder], env)
+    found = easybuilds.collection([folder], env)
     assert str(found) == 'EasyBuild 5.4.1 (named by LUMI_HOOKS_UPSTREAM)' and found.recipes() == 2
-    assert str(loaded.collection([str(tmp_path)], env)) == f'{tmp_path} (given)'
-    assert str(loaded.collection([], env)) == 'none'
+    assert str(easybuilds.collection([str(tmp_path)], env)) == f'{tmp_path} (given)'
+    assert str(easybuilds.collection([], env)) == 'none'
 
 
 def test_versions_of_clones(tmp_path):
     (tmp_path / 'setup.py').write_text('import os\n\nVERSION = \'5.4.2.dev0\'\n')
-    assert loaded.version(str(tmp_path)) == '5.4.2.dev0'
-    assert loaded.version(str(tmp_path / 'nowhere')) is None
+    assert easybuilds.version(str(tmp_path)) == '5.4.2.dev0'
+    assert easybuilds.version(str(tmp_path / 'nowhere')) is None
 
 
 def test_archived_and_hidden_recipes_do_not_count(tmp_path):
     put_recipe(tmp_path, 'zlib')
     put_recipe(tmp_path / '__archive__', 'old')
     put_recipe(tmp_path / '.hidden', 'odd')
-    assert loaded.collection([str(tmp_path)], {}).recipes() == 1
+    assert easybuilds.collection([str(tmp_path)], {}).recipes() == 1
 
 
 @pytest.mark.parametrize('version, old', [('4.9.4', True), ('5.1.1', True), ('5.1.2', False), ('5.10.0', False)])
 def test_an_easybuild_that_is_too_old_says_what_to_do(version, old, tmp_path):
     (tmp_path / 'lib/python3.11/site-packages' / f'easybuild_framework-{version}.dist-info').mkdir(parents=True)
-    said = loaded.too_old({'EBROOTEASYBUILD': str(tmp_path), 'LUMI_STACK_VERSION': '25.03', 'PATH': '/nowhere'})
+    said = easybuilds.too_old({'EBROOTEASYBUILD': str(tmp_path), 'LUMI_STACK_VERSION': '25.03', 'PATH': '/nowhere'})
     assert (said is not None) is old
     if old:
         script = said.split('"')[1].split()[0]

@@ -323,7 +323,7 @@ def test_the_setting(monkeypatch):
     assert network.as_json() == {'cut_off': False, 'by': None, 'reason': 'LUMI_HOOKS_NETWORK is open'}
     assert [level for level, _ in doctors.function(Situation(None))] == [WARNING]
     monkeypatch.setenv(cutoff.SETTING, 'off')
-    with pytest.raises(SiteError, match="LUMI_HOOKS_NETWORK is 'off'; it can be one of notification, sockets"):
+    with pytest.raises(SiteError, match="LUMI_HOOKS_NETWORK is 'off'; it can be notification or sockets"):
         network.enter(site(), Package())
     assert [level for level, _ in doctors.function(Situation(None))] == [ERROR]
 

@@ -20,6 +20,7 @@ from lumi_hooks.errors import DataError
 from lumi_hooks.prefix.overrides import Overrides, overrides_of
 from lumi_hooks.recipe import parse_recipe, read_recipe
 from lumi_hooks.render import render
+from lumi_hooks.schemas.files import problems
 from lumi_hooks.schemas.plain import faults
 from lumi_hooks.site import make_site
 from lumi_hooks.store import Store
@@ -75,7 +76,7 @@ def test_good_file(put):
     assert [item.entry['reason'] for item in found] == [entry['reason'] for entry in GOOD['overrides']]
     assert found[1].patches[0].sha256 == hashlib.sha256(b'--- fix.patch\n').hexdigest()
     assert found[1].reason == f'this version ({path})' and found[1].link == 'https://example.org'
-    assert schemas.problems('overrides/Thing.json', os.path.dirname(os.path.dirname(path))) == []
+    assert problems('overrides/Thing.json', os.path.dirname(os.path.dirname(path))) == []
     folder = [os.path.dirname(path)]
     assert Overrides(folder).mention('Thing') and not Overrides(folder).mention('Other')
     assert not Overrides().mention('Thing') and not Overrides(folder).mention('../overrides/Thing')

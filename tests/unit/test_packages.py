@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What is known about packages, as data: each entry and each group does what it says."""
 import os
+import re
+import subprocess
 from itertools import product
 
 import pytest
@@ -71,9 +73,9 @@ def check_dependencies(name, entries, recipe, site):
         assert found == expected
         if entry['change'] in ('any-version', 'same-major'):
             asked = {source.version for source in site.index.sources(other)}
-            chosen = {next(item.version for item in adapt(recipe(f"dependencies = [({other!r}, {version!r})]\n",
-                                                                 name=name), site).dependencies() if item.name == other)
-                      for version in asked}
+            chosen = {next(item.version for item in adapt(recipe(
+                f"dependencies = [({other!r}, {version!r})]\n", name=name, version=entry.get('min', '1.0')),
+                site).dependencies() if item.name == other) for version in asked}
             majors = {version_key(version)[0] for version in asked}
             assert len(asked) > 1 and len(chosen) == (1 if entry['change'] == 'any-version' else len(majors))
 
@@ -156,11 +158,14 @@ def check_although(name, entry, recipe, site):
 def check_parameters(name, entries, recipe, site):
     """Another value, or more options, once."""
     version = next((entry['min'] for entry in entries.values() if 'min' in entry), '1.0')
-    draft = Draft(recipe("configopts = '--before'\n", name=name, version=version))
+    draft = Draft(recipe("configopts = '--before'\ntoolchainopts = {'pic': True}\n", name=name, version=version))
     for change in list(BY_ID['package-parameters'](draft, site)):
         draft.apply(change)
     for parameter, entry in entries.items():
         value = draft.parameters[parameter]
+        if parameter == 'toolchainopts':
+            assert value == {'pic': True, **entry['value']}, 'options of the recipe stay'
+            continue
         assert value == entry['value'] if 'value' in entry else value.split()[-1] == entry['append'].split()[-1]
     assert list(BY_ID['package-parameters'](draft, site)) == []
 
@@ -190,8 +195,13 @@ def check_rocm(name, entry, recipe, site):
 def check_check(name, entry, recipe, site):
     """A job tests it so where its installation was left with nothing to test."""
     found = jobtests.stated(f'{name}/1.0-cpeGNU-25.03')
-    assert (found.command, found.why) == (entry['command'], entry['reason'])
-    assert found.by_srun is ('srun ' not in entry['command'])
+    assert [check.why for check in found] == [item['reason'] for item in entry]
+    for check, item in zip(found, entry):
+        assert item['command'] in check.command and check.by_srun is not bool(re.search(r'\bsrun\b', item['command']))
+        assert ('says' in item) is check.command.endswith('<<< "$said"')
+        assert subprocess.run(['bash', '-n', '-c', check.command], check=False).returncode == 0
+        assert subprocess.run(['grep', '-E', '-q', '--', item.get('says', 'x')], input='', text=True,
+                              check=False).returncode in (0, 1), 'grep takes the pattern'
 
 
 def check_serial(name, entry, recipe, site):
@@ -227,8 +237,8 @@ def test_each_package_entry_does_what_it_says(recipe, upstream_site, name):
         if field in entry:
             check(name, entry[field], recipe, upstream_site)
             tested.add(field)
-    # what is said of linkage is tested in test_verify_policy.py
-    assert set(entry) - {'as_dependency', 'python', 'verify'} <= tested and (fft or verb != 'module'), \
+    # what is said of linkage and of downloads is tested in test_verify_symbols.py and doctor/test_doctor_sources.py
+    assert set(entry) - {'as_dependency', 'python', 'verify', 'downloads'} <= tested and (fft or verb != 'module'), \
         f'no test knows what packages/{name}.json says: write one'
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lumi_hooks.errors import PACKAGES
+from lumi_hooks.extras import PACKAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 # package -> its folder in a checkout

@@ -140,7 +140,7 @@ def test_an_easybuild_that_nobody_tried_is_announced(monkeypatch, capsys):
 
 def test_a_setting_that_is_none(monkeypatch):
     monkeypatch.setenv('LUMI_HOOKS_PATCHES', 'yes')
-    with pytest.raises(SiteError, match='has to be off, untested or empty'):
+    with pytest.raises(SiteError, match='can be off or untested, or unset'):
         patches.install(HERE)
 
 

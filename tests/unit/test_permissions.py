@@ -6,7 +6,8 @@ import stat
 import pytest
 from another_user import GROUP, OTHER, STRANGER, Place, needs_root
 
-from lumi_hooks.prefix import permissions
+from lumi_hooks.files import umask
+from lumi_hooks.prefix import permissions, sharing
 
 TREE = """
 import stat
@@ -34,8 +35,8 @@ for folder, folders, files in os.walk(top):  # as cp -p and tar leave it
         os.chown(os.path.join(folder, name), -1, os.getegid(), follow_symlinks=False)
 """
 SETTLE = """
-from lumi_hooks.prefix import permissions
-found = permissions.shared_group({prefix!r})
+from lumi_hooks.prefix import permissions, sharing
+found = sharing.shared_group({prefix!r})
 repaired = sorted(os.path.basename(path) for path in permissions.repair_programs(top))
 failed = list(permissions.settle(top, found))
 result = [found, repaired, failed]
@@ -139,14 +140,14 @@ def test_no_group(tmp_path):
     os.chmod(tmp_path / 'file', 0o646)
     assert list(permissions.settle(str(tmp_path), None)) == []
     assert stat.S_IMODE(os.stat(tmp_path / 'file').st_mode) == 0o644
-    assert permissions.shared_group(str(tmp_path)) is None and permissions.shared_group('') is None
+    assert sharing.shared_group(str(tmp_path)) is None and sharing.shared_group('') is None
 
 
 def test_folder_with_the_set_gid_bit_is_shared(tmp_path):
     os.chmod(tmp_path, 0o2755)
-    assert permissions.shared_group(str(tmp_path)) == os.stat(tmp_path).st_gid
+    assert sharing.shared_group(str(tmp_path)) == os.stat(tmp_path).st_gid
     # what is not there yet takes after the folder that it will be made in
-    assert permissions.shared_group(str(tmp_path / 'a' / 'b')) == os.stat(tmp_path).st_gid
+    assert sharing.shared_group(str(tmp_path / 'a' / 'b')) == os.stat(tmp_path).st_gid
 
 
 def test_programs_are_repaired_by_the_umask(tmp_path):
@@ -157,7 +158,7 @@ def test_programs_are_repaired_by_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         assert list(permissions.repair_programs(str(tmp_path))) == [str(tmp_path / 'sbin' / 'a')]
-        assert permissions.umask() == 0o027
+        assert umask() == 0o027
     finally:
         os.umask(before)
     assert [stat.S_IMODE(os.stat(tmp_path / 'sbin' / name).st_mode) for name in 'abc'] == [0o750, 0o600, 0o644]

@@ -5,9 +5,10 @@ import os
 import pytest
 
 from lumi_hooks import prefix as prefixes
+from lumi_hooks.doctor.prefix import stale_modules
 from lumi_hooks.errors import DataError, SiteError
 from lumi_hooks.index import Index
-from lumi_hooks.prefix import LOADED, stack_of, stale_modules
+from lumi_hooks.prefix import LOADED, stack_of
 from lumi_hooks.site import make_site, site_from_environment
 
 LUMI = {'LUMI_STACK_VERSION': '25.03', 'LUMI_STACK_PARTITION': 'C', 'LUMI_EASYBUILD_MODE': 'user', 'HOME': '/home/me'}

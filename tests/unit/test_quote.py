@@ -17,11 +17,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_record import a_record
 
-from lumi_hooks import quote, record
+from lumi_hooks import quote
 from lumi_hooks.cli.sbom import as_cyclonedx
 from lumi_hooks.errors import LumiHooksError
 from lumi_hooks.plan.graph import draw
 from lumi_hooks.record import reproduce
+from lumi_hooks.record import text as record_text
 from lumi_hooks.survey.report import page
 from tests.lmod_command import lmod_command, require_lmod
 
@@ -165,7 +166,7 @@ def test_S11_lua_reads_what_was_meant(tmp_path, text):
 @TEXTS
 @pytest.mark.parametrize('equals', ['', '=', '=='])
 def test_S11_help_in_lua(tmp_path, text, equals):
-    module = record.with_help(LUA.replace('{equals}', equals), text)
+    module = record_text.with_help(LUA.replace('{equals}', equals), text)
     told = ''.join(f'function {name}(text) io.write("{name}<", text, ">") end\n' for name in ('help', 'whatis'))
     done = run(lua(), tmp_path, told + module)
     assert done.returncode == 0, done.stderr
@@ -178,7 +179,8 @@ def test_S11_lmod_shows_the_help(tmp_path):
     folder = tmp_path / 'modules' / 'Thing'
     folder.mkdir(parents=True)
     text = '\n'.join(text[:200] for text in HOSTILE)
-    (folder / '1.0.lua').write_text(record.with_help(LUA.replace('{equals}', '=='), text), encoding='utf-8', newline='')
+    (folder / '1.0.lua').write_text(record_text.with_help(LUA.replace('{equals}', '=='), text), encoding='utf-8',
+                                    newline='')
     env = {'PATH': '/usr/bin:/bin', 'HOME': str(tmp_path), 'MODULEPATH': str(folder.parent), 'LC_ALL': 'C.UTF-8'}
     done = subprocess.run([require_lmod(), 'bash', 'help', 'Thing/1.0'], cwd=tmp_path, env=env, capture_output=True,
                           text=True, check=False)
@@ -200,7 +202,7 @@ def tclsh():
 
 @TEXTS
 def test_S11_help_in_tcl(tmp_path, text):
-    module = record.with_help(TCL, text)
+    module = record_text.with_help(TCL, text)
     prologue = 'fconfigure stderr -encoding utf-8\nproc module-whatis {text} { puts "whatis<$text>" }\n'
     done = run(tclsh(), tmp_path, f'{prologue}{module}\nModulesHelp\nputs end\n')
     assert done.returncode == 0, done.stderr
@@ -322,9 +324,9 @@ def test_changes_have_no_markup_of_others(text):
     found['source']['file'] = found['recipe']['file'] = found['easybuild']['easyblock'] = text
     found['dependencies'][0]['module'] = text
     found['site'].update(prefix=text, release=text)
-    written = record.changes_markdown(found, [(text, text, text, text)])
+    written = record_text.changes_markdown(found, [(text, text, text, text)])
     assert not ACTIVE.search(written)
-    assert len(written.splitlines()) == len(record.changes_markdown(a_record(
+    assert len(written.splitlines()) == len(record_text.changes_markdown(a_record(
         kept_out=['x'], rules=['x'], sources=[{'file': 'x', 'sha256': None}],
         network={'cut_off': False, 'reason': 'x'}), [('x', 'x', 'x', 'x')]).splitlines())
     kinds = {item.type for token in markdown.MarkdownIt('commonmark').parse(written)

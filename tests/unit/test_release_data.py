@@ -5,7 +5,6 @@ import re
 
 import pytest
 
-from lumi_hooks import schemas
 from lumi_hooks.data import load_json
 from lumi_hooks.errors import DataError
 from lumi_hooks.packages import package
@@ -21,8 +20,9 @@ from lumi_hooks.releases import (
     load_upstream,
     python_packages,
     release_names,
-    toolchain_facts,
 )
+from lumi_hooks.releases.toolchains import toolchain_facts
+from lumi_hooks.schemas.files import data_files
 
 # --- releases against each other and the machine
 
@@ -136,7 +136,7 @@ def test_prefix_variables_are_not_shared_by_modules_that_load_together():
 
 
 def test_version_tables_belong_to_known_releases():
-    names = [os.path.basename(path)[:-5] for path in schemas.data_files() if path.startswith('sites/lumi/versions/')]
+    names = [os.path.basename(path)[:-5] for path in data_files() if path.startswith('sites/lumi/versions/')]
     assert names and set(names) <= set(release_names())
     assert library_versions('26.03') == {} or '26.03' in names
     assert 'zlib' in library_versions(default_release().name)

@@ -15,7 +15,7 @@ from lumi_hooks.eb.lifecycle.removal import Target
 from lumi_hooks.eb.lifecycle.rollback import EarlierInstallation, pending
 from lumi_hooks.errors import LumiHooksError, SiteError
 from lumi_hooks.index import Index
-from lumi_hooks.prefix import held, visibility
+from lumi_hooks.prefix import held, notice, visibility
 
 MODULE = 'tiny/1.0'
 
@@ -266,9 +266,9 @@ def test_days_by_site_data():
 @pytest.mark.parametrize('said', ['plain', 'a "quoted" \\ [word] $HOME', "it's"])
 def test_a_notice_comes_and_goes(lua, said):
     text = 'local root = "/x"\n' if lua else '#%Module\nset root /x\n'
-    noted = presence.with_notice(text, said, lua)
+    noted = notice.with_notice(text, said, lua)
     assert noted.startswith(text) and presence.is_due(noted) and presence.fallen(noted) == presence.DUE
-    assert presence.with_notice(noted, said, lua) == noted and presence.without_notice(noted) == text
+    assert notice.with_notice(noted, said, lua) == noted and notice.without_notice(noted) == text
 
 
 @pytest.mark.parametrize('text, expected', [

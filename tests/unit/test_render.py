@@ -13,14 +13,15 @@ from writing import recipe_text
 from lumi_hooks import __version__
 from lumi_hooks import render as rendering
 from lumi_hooks.adapt import adapt
-from lumi_hooks.catalogue import find_recipe
 from lumi_hooks.change import Adaptation, Change
 from lumi_hooks.data import load_json
 from lumi_hooks.dependency import Dependency
+from lumi_hooks.finding import find_recipe
 from lumi_hooks.gpu import is_cuda
 from lumi_hooks.recipe import RECORD, parse_recipe, read_recipe
 from lumi_hooks.render import body, describe, record_of, render
-from lumi_hooks.schemas import data_files, kind_of
+from lumi_hooks.schemas import kind_of
+from lumi_hooks.schemas.files import data_files
 from lumi_hooks.site import make_site
 
 PLAIN = """

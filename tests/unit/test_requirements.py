@@ -10,6 +10,7 @@ from lumi_hooks import requirements
 from lumi_hooks.data import ROOT, our_recipes
 from lumi_hooks.plan import BUILD, REFUSED, make_plan
 from lumi_hooks.site import make_site
+from lumi_hooks.versions import version_key
 
 KNOWN = {'thing': {'1.0': {'numpy': '1.20'}, '2.0': {'numpy': '1.24'}, '3.0': {'numpy': '1.26', 'pandas': ''}}}
 
@@ -50,6 +51,14 @@ def test_python_extras_needs_nothing_else(upstream_index, release, toolchain, pa
     # one of its packages has no wheel, and cray-python brings none of what makes one
     assert [node.name for node in plan.of(BUILD)] == ['Python-build-backends', 'Python-extras']
     assert not plan.of(REFUSED)
+
+
+@pytest.mark.parametrize('package, least', [
+    ('msgpack', '1.0.0'),  # of distributed 2024.9.1
+    ('flit-core', '3.10.1'), ('setuptools-scm', '6.4'), ('wheel', '0.23.0')])  # of flit, flit-scm 1.7.0, astunparse
+def test_G_python_extras_holds_what_upstream_has_by_way_of_python(upstream_index, package, least):
+    source, = upstream_index.sources('Python-extras')
+    assert version_key(upstream_index.extensions(source)[package]) >= version_key(least)
 
 
 @pytest.mark.parametrize('name, most', [('h5py', 3), ('spglib-python', 4), ('statsmodels', 6), ('xarray', 8)])

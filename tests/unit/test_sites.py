@@ -8,12 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from lumi_hooks import sites
 from lumi_hooks.catalogue import upstream_recipes
 from lumi_hooks.data import ROOT, load_json
+from lumi_hooks.packages import package
 
 CORE = sorted(path for part in ('adapt.py', 'recipe.py', 'render.py', 'store.py', 'selection.py', 'change.py',
                                 'dependency.py', 'eb/view.py', 'rules', 'plan')
@@ -85,6 +87,22 @@ def test_no_text_of_the_code_names_lumi(path):
     for text in _strings(path):
         bare = re.sub(r'LUMI_HOOKS_\w*|lumi[-_]hooks|lumi-eb|lumi-recipes', '', text)
         assert text in NAMES or not LUMIS.search(bare), text
+
+
+# hosts of pages that are no site's own
+EVERYBODYS = {'github.com', 'rocm.docs.amd.com'}
+
+
+def test_no_page_of_a_site_is_common_knowledge():
+    """The pages of a site's documentation stand in its own folder: common data says {containers_page} and the like."""
+    hosts = {urlsplit(page).netloc for name in ('lumi', 'dardel')
+             for page in load_json(f'sites/{name}/site.json')['links'].values()} - EVERYBODYS
+    assert 'docs.lumi-supercomputer.eu' in hosts
+    common = [path for path in Path(ROOT).rglob('*.json') if not {'sites', 'pilot'}.intersection(path.parts)]
+    found = {(path.name, host) for path in common for text in _texts(load_json(str(path))) for host in hosts
+             if host in text}
+    assert len(common) > 150 and found == set()
+    assert package('jax')['rocm']['refuse']['link'] == sites.link('containers')
 
 
 def test_lumi_is_the_default():

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import types
 from pathlib import Path
 
 import pytest
@@ -221,15 +222,47 @@ def test_crays_libraries_for_two_compilers(place):
     assert finding.found.endswith(': libmpi_gnu_123.so.12, libsci_cray.so.6')
 
 
+def test_libsci_with_threads_and_without(place):
+    """PETSc with OpenMP that loads a MUMPS without."""
+    mumps = place.lib('libdmumps.so', needs=[place.cray('libsci_gnu_123_mpi.so.6'), place.cray('libsci_gnu_123.so.6')])
+    place.program(needs=[mumps, place.cray('libsci_gnu_123_mpi_mp.so.6')])
+    assert place.findings() == [('thing', 'libsci-mixed', 'warning')]
+    place.program(needs=[mumps])
+    assert place.findings() == []
+
+
 # what a package has to be linked with
 
 def test_B1_quantum_espresso_without_scalapack(place):
-    place.program('pw.x', needs=[place.mpi(), place.cray('libsci_gnu_123_mp.so.6')])
+    fftw = place.cray('libfftw3.so.mpi31.3')
+    place.program('pw.x', needs=[place.mpi(), place.cray('libsci_gnu_123_mp.so.6'), fftw])
     place.program('other', needs=[place.mpi()])
     assert place.findings(software='QuantumESPRESSO') == [('pw.x', 'links-missing', 'error')]
     assert place.findings() == []
-    place.program('pw.x', needs=[place.mpi(), place.cray('libsci_gnu_123_mpi_mp.so.6')])
+    place.program('pw.x', needs=[place.mpi(), place.cray('libsci_gnu_123_mpi_mp.so.6'), fftw])
     assert place.findings(software='QuantumESPRESSO') == []
+
+
+def test_what_a_package_must_not_load(place):
+    """CDO is used on login nodes, where a program with MPI ends."""
+    netcdf = place.cray('libnetcdf_gnu_123.so.19')
+    place.program('cdo', needs=[netcdf, place.lib('libother.so', needs=[place.mpi()])])
+    assert place.findings(software='CDO') == [('cdo', 'links-unwanted', 'error')]
+    (finding,) = place.verify(software='CDO').findings
+    assert 'loads libmpi_gnu_123.so.12: it is used on login nodes' in finding.found
+    place.program('cdo', needs=[netcdf])
+    assert place.findings(software='CDO') == [] and place.findings(software='Other') == []
+
+
+@pytest.mark.parametrize('suffix, rules', [('-metis', {'links-missing'}), ('-metis-seq', set())])
+def test_a_variant_without_mpi_needs_none(gcc, tmp_path, monkeypatch, suffix, rules):
+    """MUMPS with its own stubs (-seq) is right without MPI and ScaLAPACK."""
+    from lumi_hooks.verify.rules.links import links_missing
+    facts = types.SimpleNamespace(
+        software='MUMPS', binaries=lambda: [types.SimpleNamespace(path=f'{root}/lib/libdmumps.so')],
+        loader=types.SimpleNamespace(closure=lambda _: ()),
+        locations=types.SimpleNamespace(root=(root := f'{tmp_path}/MUMPS/5.7.3-cpeGNU-25.03{suffix}')))
+    assert {'links-missing' for _ in links_missing(facts)} == rules
 
 
 @pytest.mark.parametrize('software, file, kept', [

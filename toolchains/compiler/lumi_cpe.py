@@ -50,31 +50,23 @@ class CpeCompiler(CrayPECompiler):
     # upstream software name -> (variables that may hold its prefix, variables that may hold its version);
     # the Cray modules don't set $EBROOT*, and easyblocks ask for these names
     CRAY_SOFTWARE = {
-        'cray-mpich': (
-            ('CRAY_MPICH_DIR', 'MPICH_DIR', 'CRAY_MPICH_PREFIX'),
-            ('CRAY_MPICH_VERSION', 'CRAY_MPICH_VER'),
-        ),
-        'cray-libsci': (
-            ('CRAY_LIBSCI_PREFIX_DIR', 'CRAY_PE_LIBSCI_PREFIX_DIR'),
-            ('CRAY_LIBSCI_VERSION', 'CRAY_PE_LIBSCI_VERSION'),
-        ),
+        'cray-mpich': (('CRAY_MPICH_DIR', 'MPICH_DIR', 'CRAY_MPICH_PREFIX'), ('CRAY_MPICH_VERSION', 'CRAY_MPICH_VER')),
+        'cray-libsci': (('CRAY_LIBSCI_PREFIX_DIR', 'CRAY_PE_LIBSCI_PREFIX_DIR'),
+                        ('CRAY_LIBSCI_VERSION', 'CRAY_PE_LIBSCI_VERSION')),
         # part of LibSci, which does not say which ScaLAPACK it is
         'ScaLAPACK': (('CRAY_LIBSCI_PREFIX_DIR', 'CRAY_PE_LIBSCI_PREFIX_DIR'), ()),
     }
 
-    COMPILER_UNIQUE_OPTS = dict(CrayPECompiler.COMPILER_UNIQUE_OPTS)
-    COMPILER_UNIQUE_OPTS.update(
-        {
-            # -craype-verbose writes to stderr, which makes configure checks of stderr fail: only on request
-            'verbose': (False, "Let the wrappers print the command they run"),
-            'rpath': (False, "Not available: Cray's libraries move with system updates"),
-            'lto': (False, "Link time optimisation"),
-        }
-    )
+    COMPILER_UNIQUE_OPTS = {
+        **CrayPECompiler.COMPILER_UNIQUE_OPTS,
+        # -craype-verbose writes to stderr, which makes configure checks of stderr fail: only on request
+        'verbose': (False, "Let the wrappers print the command they run"),
+        'rpath': (False, "Not available: Cray's libraries move with system updates"),
+        'lto': (False, "Link time optimisation"),
+    }
 
-    COMPILER_UNIQUE_OPTION_MAP = dict(CrayPECompiler.COMPILER_UNIQUE_OPTION_MAP)
-    # as 'shared' and 'dynamic': by $CRAYPE_LINK_TYPE, no option
-    COMPILER_UNIQUE_OPTION_MAP['static'] = ''
+    # static as 'shared' and 'dynamic': by $CRAYPE_LINK_TYPE, no option
+    COMPILER_UNIQUE_OPTION_MAP = {**CrayPECompiler.COMPILER_UNIQUE_OPTION_MAP, 'static': ''}
 
     # options of the map that ftn is not told, or is told otherwise: option -> option ('': none). Not GCC's: there
     # one map serves all languages
@@ -142,15 +134,9 @@ class CpeCompiler(CrayPECompiler):
         super()._verify_toolchain()
         found = os.environ.get('PE_ENV')
         if found != self.PE_ENV:
-            raise EasyBuildError(
-                "Module %s/%s is loaded, but PrgEnv-%s is not in force ($PE_ENV is %s, expected %s): "
-                "load the module by hand and check 'module list', or install it again",
-                self.name,
-                self.version,
-                self.PRGENV_MODULE_NAME_SUFFIX,
-                found or 'not set',
-                self.PE_ENV,
-            )
+            raise EasyBuildError("Module %s/%s is loaded, but PrgEnv-%s is not in force ($PE_ENV is %s, expected %s): "
+                                 "load the module by hand and check 'module list', or install it again", self.name,
+                                 self.version, self.PRGENV_MODULE_NAME_SUFFIX, found or 'not set', self.PE_ENV)
 
     def set_options(self, options):
         """Process toolchain options; whatever a recipe says, there is no RPATH."""
@@ -188,10 +174,8 @@ class CpeCompiler(CrayPECompiler):
         for name in FORTRAN_VARIABLES:
             written = self.options.get('extra_' + name.lower())
             for options in self.variables[name]:
-                own = [
-                    self.from_gfortran(option) if option == written else self.FORTRAN_OPTIONS.get(option, option)
-                    for option in options
-                ]
+                own = [self.from_gfortran(option) if option == written else self.FORTRAN_OPTIONS.get(option, option)
+                       for option in options]
                 options[:] = [option for option in own if option]
 
     def from_gfortran(self, text):
@@ -212,21 +196,15 @@ class CpeCompiler(CrayPECompiler):
         missing = [target for target in targets if target not in loaded]
         if not missing:
             return
-        unknown = [
-            name
-            for name, there in zip(missing, self.modules_tool.exist(missing, skip_avail=True))
-            if not there
-        ]
+        there = self.modules_tool.exist(missing, skip_avail=True)
+        unknown = [name for name, exists in zip(missing, there) if not exists]
         if unknown and self.dry_run:
             dry_run_msg("module load %s [SIMULATED]" % ' '.join(missing))
             return
         if unknown:
-            raise EasyBuildError(
-                "There is no module %s, which --optarch=%s asks for: set --optarch to a target that "
-                "'module avail craype-x86' shows, e.g. x86-milan",
-                ', '.join(unknown),
-                build_option('optarch'),
-            )
+            raise EasyBuildError("There is no module %s, which --optarch=%s asks for: set --optarch to a target that "
+                                 "'module avail craype-x86' shows, e.g. x86-milan", ', '.join(unknown),
+                                 build_option('optarch'))
         self.modules_tool.load(missing)
 
     def _answer_software(self):
@@ -280,13 +258,8 @@ class CpeCompiler(CrayPECompiler):
             prefix = self.cray_software(name)[0]
             if prefix or not required or self.dry_run:
                 return prefix
-            raise EasyBuildError(
-                "No loaded module says where %s is ($%s): check that module %s/%s loads it",
-                name,
-                ', $'.join(self.CRAY_SOFTWARE[name][0]),
-                self.name,
-                self.version,
-            )
+            raise EasyBuildError("No loaded module says where %s is ($%s): check that module %s/%s loads it", name,
+                                 ', $'.join(self.CRAY_SOFTWARE[name][0]), self.name, self.version)
         return super()._get_software_root(name, required=required)
 
     def get_software_root(self, names, required=True):
@@ -295,12 +268,8 @@ class CpeCompiler(CrayPECompiler):
         An external module need not have a prefix; EasyBuild before 5.3 stops at one that has none.
         """
         names = [names] if isinstance(names, str) else names
-        external = {
-            n
-            for dep in self.dependencies + self.tcdeps
-            if dep.get('external_module')
-            for n in (dep.get('external_module_metadata') or {}).get('name', [])
-        }
+        external = {external for dep in self.dependencies + self.tcdeps if dep.get('external_module')
+                    for external in (dep.get('external_module_metadata') or {}).get('name', [])}
         return [self._get_software_root(name, required=required and name not in external) for name in names]
 
     def _add_dependency_cpp_headers(self, dep_root, extra_dirs=None):
@@ -330,14 +299,8 @@ def tool_version(command, option='--version'):
     :param option: makes it say its version
     """
     try:
-        done = subprocess.run(
-            [command, option],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            universal_newlines=True,
-            timeout=60,
-            check=False,
-        )
+        done = subprocess.run([command, option], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              universal_newlines=True, timeout=60, check=False)
     except (OSError, subprocess.SubprocessError):
         return None
     found = re.search(r'\d+(\.\d+)*', done.stdout)

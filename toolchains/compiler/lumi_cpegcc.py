@@ -21,17 +21,11 @@ class CpeGcc(CpeCompiler):
     CRAY_SOFTWARE = dict(CpeCompiler.CRAY_SOFTWARE, GCC=_GCC, GCCcore=_GCC)
 
     COMPILER_UNIQUE_OPTS = options_map(
-        CpeCompiler.COMPILER_UNIQUE_OPTS,
-        Gcc.COMPILER_UNIQUE_OPTS,
-        {
-            'gfortran9-compat': (False, "Accept Fortran argument mismatches, as GCC 9 did"),
-        },
-    )
+        CpeCompiler.COMPILER_UNIQUE_OPTS, Gcc.COMPILER_UNIQUE_OPTS,
+        {'gfortran9-compat': (False, "Accept Fortran argument mismatches, as GCC 9 did")})
     COMPILER_UNIQUE_OPTION_MAP = options_map(
-        CpeCompiler.COMPILER_UNIQUE_OPTION_MAP,
-        Gcc.COMPILER_UNIQUE_OPTION_MAP,
-        {'gfortran9-compat': '-fallow-argument-mismatch'},
-    )
+        CpeCompiler.COMPILER_UNIQUE_OPTION_MAP, Gcc.COMPILER_UNIQUE_OPTION_MAP,
+        {'gfortran9-compat': '-fallow-argument-mismatch'})
     COMPILER_F_UNIQUE_OPTIONS = ['f2c', 'gfortran9-compat']
 
     def __init__(self, *args, **kwargs):

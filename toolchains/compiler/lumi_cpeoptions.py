@@ -1,31 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Options of the four cpe* toolchains' compilers: maps of them, targets, HIP, and what is gfortran's alone."""
+"""Options of the four cpe* toolchains' compilers: maps of them, targets, and HIP."""
 
 import copy
+import json
+import os
 
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.toolchain.compiler import OPTARCH_GENERIC
 
-# what gfortran alone needs to be told, or what other compilers do without being told; the rule fortran-words has the
-# same in lumi_hooks/releases/compilers.json
-GFORTRAN_ONLY = dict.fromkeys(
-    [
-        '-ffree-line-length-none',
-        '-ffree-line-length-0',
-        '-ffree-line-length-150',
-        '-fmax-stack-var-size=32768',
-        '-fno-second-underscore',
-        '-fallow-argument-mismatch',
-        '-fallow-invalid-boz',
-        '-std=legacy',
-        '-fno-range-check',
-        '-fbacktrace',
-        '-fall-intrinsics',
-        '-mpc64',
-        '-fno-tree-loop-vectorize',
-    ],
-    '',
-)
+# in a clone and where both are installed it lies next to this package
+COMPILERS = os.path.join(os.path.dirname(os.path.realpath(__file__)), os.pardir, os.pardir,
+                         'lumi_hooks', 'releases', 'compilers.json')
+
+
+def words_of(family):
+    """Return what the compilers of a family are told for toolchain options, and for options of other compilers.
+
+    :param family: as in lumi_hooks/releases/compilers.json
+    :return: dictionary with `options` (as in COMPILER_UNIQUE_OPTION_MAP), `fortran` and `gfortran`
+    """
+    with open(COMPILERS, encoding='utf-8') as handle:
+        found = json.load(handle)['families'][family]
+    vectorize = found['options']['vectorize']
+    return {**found, 'options': {**found['options'], 'vectorize': {False: vectorize['false'], True: vectorize['true']}}}
 
 
 class HipOptions:
@@ -70,17 +67,9 @@ def target_modules(optarch):
     if optarch == OPTARCH_GENERIC:
         raise EasyBuildError("--optarch=GENERIC is not possible with a Cray toolchain: " + hint)
     if optarch.startswith('-') or '=' in optarch:
-        raise EasyBuildError(
-            "--optarch=%s is a compiler option, but the Cray wrappers choose the architecture by "
-            "target modules: %s",
-            optarch,
-            hint,
-        )
-    return [
-        target if target.startswith('craype-') else 'craype-' + target
-        for target in optarch.split('+')
-        if target
-    ]
+        raise EasyBuildError("--optarch=%s is a compiler option, but the Cray wrappers choose the architecture by "
+                             "target modules: %s", optarch, hint)
+    return [target if target.startswith('craype-') else 'craype-' + target for target in optarch.split('+') if target]
 
 
 def options_map(*maps):

@@ -32,7 +32,8 @@ from ...presence import fallen
 from ...record import read_record
 from ...site import Site
 from .. import patches
-from ..policy.requested import Requested, was_there
+from ..policy import hidden
+from ..policy.requested import Requested
 from . import network, outcome, removal
 from .locks import DEAD, Lock, judge, read_owner
 from .processes import TOKEN, end_processes
@@ -62,7 +63,7 @@ class Installation:
         self.lock = Lock(det_lock_path(self.lock_name), self.module)
         self.earlier = EarlierInstallation(self.installdir, self.module_file, site.prefix, self.lock.path)
         self.prefix = site.prefix
-        self.before = was_there(self.module_file)
+        self.before = hidden.was_there(self.module_file)
         self.module_only = bool(build_option('module_only') or ec['module_only'])
         # by two clocks: the first can be set while a build runs
         self.started, self.ticks = time.time(), time.monotonic()
@@ -89,7 +90,7 @@ class Installation:
                 self.undo()
                 return
             replaced = self.earlier.taken
-            requested.installed(self.module, self.before)
+            hidden.installed(requested, self.module, self.before)
             self.earlier.reveal()
             self.earlier.commit(self.keep_earlier)
             removal.settle_installation(self.prefix, self.installdir)

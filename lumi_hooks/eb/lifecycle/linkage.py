@@ -17,14 +17,15 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
 
-from ... import runpaths
+from ... import runpaths, settings
+from ...amounts import count_in_words
 from ...data import ROOT
-from ...files import count_in_words
 from ...quote import terminal
 from ...site import Site
 from ...verify import policy
 from ...verify.loader import expand
 from ...verify.locations import find_locations
+from ..policy.modules import SCOPE
 from .environment import original
 
 SWITCH = 'LUMI_HOOKS_VERIFY'
@@ -40,15 +41,8 @@ _log = fancylogger.getLogger('lumi_hooks.linkage', fname=False)
 
 
 def level(env: Mapping[str, str] = os.environ) -> str:
-    """
-    What a finding does: $LUMI_HOOKS_VERIFY, error where it is not set.
-
-    :raises EasyBuildError: it is none of error, warn and off
-    """
-    value = env.get(SWITCH) or FAIL
-    if value not in (FAIL, WARN, OFF):
-        raise EasyBuildError('lumi-hooks: %s=%s is not known; it may be %s, %s or %s', SWITCH, value, FAIL, WARN, OFF)
-    return value
+    """What a finding does: $LUMI_HOOKS_VERIFY, error where it is not set; raises as `settings.value` does."""
+    return settings.value('VERIFY', env) or FAIL
 
 
 def mend_run_paths(easyblock) -> Dict[str, List[str]]:
@@ -83,6 +77,20 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
                                f'{count_in_words(len(files), "file")}: {folders}'), log=_log,
                       silent=build_option('silent'))
     return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
+
+
+def verify(session, easyblock) -> None:
+    """
+    The package has passed EasyBuild's sanity check, and its module is not written yet: is it linked as it has to be? In
+    SCOPE.environment the check has left what the package's own module sets.
+
+    :raises EasyBuildError: it is not
+    """
+    if SCOPE.active:
+        report = verified(easyblock, session.site, SCOPE.environment)
+        if report is not None:
+            mended = session.run_paths.pop(easyblock.full_mod_name, None)
+            session.linkage[easyblock.full_mod_name] = {**report, 'run_paths': mended} if mended else report
 
 
 def verified(easyblock, site: Site, environment: Mapping[str, str]) -> Optional[Dict[str, Any]]:

@@ -19,7 +19,8 @@ from easybuild.framework.easyblock import (
 )
 from easybuild.tools.build_log import EasyBuildError
 
-from ...cutoff import OPEN, SETTING, CutOff, cut_off, setting, surroundings
+from ... import settings
+from ...cutoff import OPEN, SETTING, CutOff, cut_off, surroundings
 from ...namespace import NotEntered
 from .. import patches
 
@@ -47,7 +48,7 @@ def enter(session, app) -> None:
         _open = f'LUMI_HOOKS_ALLOW names {app.name}'
     elif '@' in str(app.cfg.get('license_file') or ''):
         _open = f'its licence is asked for at {app.cfg["license_file"]}'
-    elif setting(os.environ) == OPEN:
+    elif settings.value('NETWORK') == OPEN:
         _open = f'{SETTING} is {OPEN}'
     elif not patches.on('network'):
         _open = f'EasyBuild is used as it is ({patches.SETTING}, or a version that is not known)'

@@ -11,9 +11,10 @@ from easybuild.tools.config import build_option
 from easybuild.tools.version import VERSION as EASYBUILD
 
 from ... import __version__, quote
+from ...amounts import size_in_words
 from ...change import Adaptation
 from ...errors import DataError
-from ...files import read_text, size_in_words
+from ...files import read_text
 from ...record import read_record
 from ...record.failed import error_facts, keep
 from ...record.failure import UNKNOWN, Failure, first_error, nearest

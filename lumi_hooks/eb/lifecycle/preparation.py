@@ -24,14 +24,13 @@ from easybuild.tools.environment import setvar, unset_env_vars
 
 from ... import doctor
 from ...doctor import ERROR, Package, Situation
-from ...files import names_in
-from ...prefix import holder, permissions
+from ...files import names_in, umask
+from ...prefix import holder, permissions, sharing
 from ...prefix.checksums import is_complete
 from ...prefix.licensed import is_licensed
 from ...recipe import parse_recipe
 from .. import messages, patches
-from ..policy import prefixes
-from ..policy.modules import SCOPE
+from ..policy import modules, prefixes
 from . import environment, install, linkage, network, shared_folders
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -76,21 +75,22 @@ def before_all(session, ecs: Sequence[Dict[str, Any]]) -> None:
 
 
 def enter(session, app) -> None:
-    """A package is going to be installed: permissions, checksums and sources as it needs them."""
+    """A package is going to be installed: modules, permissions, checksums and sources as it needs them."""
+    modules.enter(app.cfg, session.site)
     leave_all()
-    group = permissions.shared_group(session.site.prefix)
+    group = sharing.shared_group(session.site.prefix)
     licensed = is_licensed(app.name, app.cfg['group'], app.cfg.get('license_file'))
     _option('enforce_checksums', _enforced(session, app))
     if group is not None:
         _option('set_gid_bit', True)
-        _umask(permissions.groups_umask())
+        _umask(sharing.groups_umask())
         if not app.dry_run:
             # what EasyBuild-user made, under the umask of whoever loaded it first: this build may never end
             _settle_around(session, app, group)
     if app.group is not None:
         # what is installed is nobody else's to read before it has its group, but what is above it is everybody's
         if patches.on('folders'):
-            _undo.append(shared_folders.keep_open(partial(_is_shared, session, app), permissions.umask()))
+            _undo.append(shared_folders.keep_open(partial(_is_shared, session, app), umask()))
         _umask(0o077)
     if licensed:
         _private_sources()
@@ -112,7 +112,7 @@ def repair(session, app) -> None:
         return
     for path in permissions.repair_programs(app.installdir):
         print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
-    if SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
+    if modules.SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
         mended = linkage.mend_run_paths(app)
         if mended:
             session.run_paths[app.full_mod_name] = mended
@@ -120,10 +120,11 @@ def repair(session, app) -> None:
 
 def leave(session, app) -> None:
     """It is installed, or it failed: files belong to whom they should, and settings are as they were."""
-    mask = next((value for value in _masks), permissions.umask())
+    modules.SCOPE.leave()
+    mask = next((value for value in _masks), umask())
     restricted = app.group is not None
     leave_all()
-    group = permissions.shared_group(session.site.prefix)
+    group = sharing.shared_group(session.site.prefix)
     if app.dry_run or (group is None and not restricted):
         return
     if restricted:

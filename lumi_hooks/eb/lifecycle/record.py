@@ -13,15 +13,16 @@ from easybuild.tools.build_log import print_warning
 from easybuild.tools.config import build_option, get_module_naming_scheme, get_module_syntax
 from easybuild.tools.version import EASYBLOCKS_VERSION, FRAMEWORK_VERSION
 
-from ... import __version__, record, sites
-from ...change import Adaptation, change_json
+from ... import __version__, sites
+from ...change import Adaptation
 from ...data import ROOT
 from ...errors import DataError, LumiHooksError
 from ...files import read_text, write_atomic
 from ...prefix import holder
 from ...recipe import parse_recipe
-from ...record import CHANGES, FILE, FOLDER, SCHEMA_VERSION
+from ...record import CHANGES, FILE, FOLDER, SCHEMA_VERSION, read_record
 from ...record.source import adapted_again, find_source
+from ...record.text import as_text, change_json, changes_markdown, help_text, with_help
 from ...render import describe
 from ...rules.override import override
 from ...schemas import checked
@@ -66,14 +67,14 @@ class Records:
         source = origin.as_json(noted['source'], noted['sha256']) if origin else None
         found = write(easyblock, session.site, adaptation, source, install.started(),
                       session.linkage.get(easyblock.full_mod_name), easyblock.full_mod_name in session.requested)
-        self._texts[easyblock.full_mod_name] = record.help_text(found)
+        self._texts[easyblock.full_mod_name] = help_text(found)
 
     def with_help(self, easyblock, path: str, text: str) -> str:
         """A module's text with the short form of its record in its help; that of a temporary module as it is."""
         known = self._texts.get(easyblock.full_mod_name)
         if not known or path != easyblock.mod_filepath:
             return text
-        return record.with_help(text, known)
+        return with_help(text, known)
 
 
 def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optional[Mapping[str, Any]], started: float,
@@ -103,11 +104,11 @@ def write(easyblock, site: Site, adaptation: Optional[Adaptation], source: Optio
         os.makedirs(os.path.join(installation, FOLDER), exist_ok=True)
         if source and source.get('text') is not None and not earlier:
             write_atomic(os.path.join(installation, FOLDER, source['file']), source['text'])
-        write_atomic(os.path.join(installation, FILE), record.as_text(found))
+        write_atomic(os.path.join(installation, FILE), as_text(found))
         if not earlier:
             described = [(change.rule, describe(change, adaptation), change.reason, change.link)
                          for change in (adaptation.changes if adaptation else ())]
-            write_atomic(os.path.join(installation, CHANGES), record.changes_markdown(found, described))
+            write_atomic(os.path.join(installation, CHANGES), changes_markdown(found, described))
     except OSError as err:
         problem = f'the record of {easyblock.full_mod_name} cannot be written into {installation}: {err.strerror}'
         if not module_only:
@@ -317,7 +318,7 @@ def _settings() -> Dict[str, Any]:
 
 def _earlier(installation: str) -> Optional[Dict[str, Any]]:
     try:
-        return record.read_record(installation)
+        return read_record(installation)
     except DataError:
         return None
 

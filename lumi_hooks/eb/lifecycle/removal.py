@@ -16,9 +16,10 @@ from typing import Callable, Iterable, List, Optional, Sequence, Tuple
 from ... import tree
 from ...errors import LumiHooksError
 from ...files import LARGEST, read_bytes, write_atomic
-from ...prefix import held, visibility
+from ...prefix import held, keeping, visibility
 from ...prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
-from ...presence import is_due, is_gone, with_notice, without_notice
+from ...prefix.notice import with_notice, without_notice
+from ...presence import is_due, is_gone
 from .locks import Lock
 from .rollback import EarlierInstallation, user_name
 
@@ -75,7 +76,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
             if earlier:
                 settle(earlier[0])
                 return earlier[0]
-        note = held.write(target.prefix, uuid.uuid4().hex[:12], Held(
+        note = keeping.write(target.prefix, uuid.uuid4().hex[:12], Held(
             REMOVED, target.module, target.module_file, target.installdir, target.lock, target.archive, '', days,
             target.bytes or 0, target.inodes or 0, user_name()))
         try:
@@ -83,7 +84,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
             write_atomic(target.module_file, with_notice(text, _said(note), target.module_file.endswith('.lua')),
                          os.lstat(target.module_file).st_mode & 0o777)
         except OSError:
-            held.drop(note)
+            keeping.drop(note)
             raise
         settle(note)
         return note
@@ -110,7 +111,7 @@ def settle(note: Note) -> None:
     if about.kind != REMOVED:
         if about.kept and not os.path.lexists(os.path.join(about.kept, 'software')) and not os.path.lexists(note.gone):
             tree.remove(about.kept)  # it was brought back
-            held.drop(note)
+            keeping.drop(note)
         return
     try:
         due: Optional[bool] = is_due(_read(note.prefix, about.module_file))
@@ -131,7 +132,7 @@ def settle(note: Note) -> None:
                 write_atomic(about.archive, _read(note.prefix, note.recipe))
             os.unlink(note.recipe)
         visibility.show(note.prefix, folder, about.module, visibility.REMOVED)
-        held.become(note, UNDONE)
+        keeping.become(note, UNDONE)
 
 
 def _no_default(module_file: str) -> None:
@@ -286,7 +287,7 @@ def _delete(note: Note) -> bool:
         for folder in (os.path.dirname(about.module_file), os.path.dirname(about.installdir)):
             with suppress(OSError):
                 os.rmdir(folder)  # where it was the only version
-    held.drop(note)
+    keeping.drop(note)
     return True
 
 

@@ -25,8 +25,8 @@ from typing import Iterator, Optional, Tuple
 from ... import tree
 from ...errors import DataError, LumiHooksError
 from ...files import at, open_folder, open_regular, read_bytes, read_json, read_text, replacing, write_atomic
-from ...prefix import held
-from ...presence import without_notice
+from ...prefix import held, keeping
+from ...prefix.notice import without_notice
 from ...record import read_record
 
 RESTORED, COMPLETED = 'restored', 'completed'
@@ -191,7 +191,7 @@ class EarlierInstallation:
         size = _recorded_size(os.path.join(self.folder, _SOFTWARE))
         module = os.path.join(*self.module.split(os.sep)[-2:])
         try:
-            note = held.write(self._prefix, name, held.Held(
+            note = keeping.write(self._prefix, name, held.Held(
                 kind, module[:-4] if module.endswith('.lua') else module, self.module, self.installdir, self.lock,
                 kept=kept, keep_days=days, bytes=size[0], inodes=size[1], user=user_name()))
         except OSError:
@@ -199,7 +199,7 @@ class EarlierInstallation:
         try:
             os.rename(self.folder, kept)
         except OSError:
-            held.drop(note)
+            keeping.drop(note)
             return False
         return True
 

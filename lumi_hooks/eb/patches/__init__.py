@@ -9,13 +9,13 @@ leaves out all.
 """
 import functools
 import importlib
-import os
 import sys
 from typing import Any, Callable, Dict, List, Mapping, Tuple
 
 from easybuild.tools.version import FRAMEWORK_VERSION
 
-from ...errors import LumiHooksError, SiteError
+from ... import settings
+from ...errors import LumiHooksError
 from ...schemas import checked
 from .. import messages
 from .source import digest
@@ -73,9 +73,7 @@ def install(session) -> None:
     """
     global _session
     _session = session
-    how = os.environ.get(SETTING, '')
-    if how not in ('', OFF, UNTESTED):
-        raise SiteError(f'{SETTING} is {how!r}, and has to be {OFF}, {UNTESTED} or empty')
+    how = settings.value('PATCHES')
     known, features = checked(f'{_FOLDER}/known.json'), table()
     _left_out.clear()
     if how == OFF:

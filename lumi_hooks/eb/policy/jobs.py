@@ -11,6 +11,7 @@ from typing import Dict, Mapping
 from ...queues import load_jobs
 from ...site import Site
 from .. import messages, patches
+from . import hidden
 
 
 def settings(site: Site, env: Mapping[str, str]) -> Dict[str, str]:
@@ -43,5 +44,5 @@ def build_easyconfigs_in_parallel(original, build_command, easyconfigs, *args, *
     session = patches.session()
     session.raise_refusals()
     tell_settings(session.site, os.environ)
-    session.requested.dependencies(entry['full_mod_name'] for entry in easyconfigs)
+    hidden.dependencies(session.requested, (entry['full_mod_name'] for entry in easyconfigs))
     return original(build_command, easyconfigs, *args, **kwargs)

@@ -12,8 +12,10 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 from easybuild.tools.environment import setvar, unset_env_vars
 from easybuild.tools.modules import ModulesTool, get_software_root_env_var_name, get_software_version_env_var_name
 
+from ...recipe import parse_recipe
 from ...releases import CrayModule
-from .. import patches
+from ...site import Site
+from .. import live, patches
 
 
 class Scope:
@@ -83,6 +85,14 @@ class Scope:
 SCOPE = Scope()
 
 
+def enter(ec, site: Site) -> None:
+    """A package is installed from now on: what its build must not see is kept out."""
+    if live.is_cpe(ec):
+        SCOPE.enter(parse_recipe(ec.rawtxt, ec.path).record.get('without', ()), site.cray)
+    else:
+        SCOPE.leave()
+
+
 def loaded_modules(env: Optional[Mapping[str, str]] = None) -> Dict[str, str]:
     """Loaded modules by name, with their versions, as Lmod lists them in $LOADEDMODULES."""
     found = {}
@@ -99,21 +109,3 @@ def load(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     SCOPE.after_load(self)
     return result
-
-
-@patches.replaces('easybuild.tools.modules:ModulesTool.exist')
-def exist(original, self, mod_names, *args, **kwargs):
-    """
-    Take modules whose installation is gone or due for removal for what they are: not installed, so that EasyBuild
-    installs them again. It asks Lmod, which sees the module file.
-    """
-    index = patches.session().site.index
-    return [there and index.stands(name)
-            for name, there in zip(mod_names, original(self, mod_names, *args, **kwargs))]
-
-
-@patches.replaces('easybuild.tools.modules:Lmod.available')
-def available(original, self, *args, **kwargs):
-    """As `exist`, for a list of modules."""
-    index = patches.session().site.index
-    return [name for name in original(self, *args, **kwargs) if index.stands(name)]

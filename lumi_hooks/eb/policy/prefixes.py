@@ -12,7 +12,7 @@ from ... import prefix as prefixes
 from ...catalogue import other_recipes
 from ...files import names_in
 from ...index import Index
-from ...prefix import closed, held, permissions
+from ...prefix import closed, held
 from ...prefix.overrides import overrides_of
 from ...site import Site, stack_version
 from .. import messages, patches
@@ -37,15 +37,6 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
         setvar('MODULEPATH', ':'.join(modulepath), verbose=False)
     index = Index(modulepath, other_recipes(robot_path(site, robot), upstream), upstream)
     return replace(site, index=index, overrides=overrides_of(site.prefixes))
-
-
-def share(site: Site) -> None:
-    """
-    At the start of a session: what is written into a prefix that is shared with a group is the group's to read and to
-    write, adapted recipes included.
-    """
-    if permissions.shared_group(site.prefix) is not None:
-        os.umask(permissions.groups_umask())
 
 
 def has_left_over(site: Site) -> bool:

@@ -17,7 +17,6 @@ from easybuild.tools.config import build_option, install_path
 from ...files import read_text
 from ...prefix import visibility
 from ...prefix.visibility import DEPENDENCY
-from ...presence import is_due
 from ...site import Site
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
@@ -37,7 +36,7 @@ class Requested:
     """
 
     def __init__(self, site: Site, store: str, arguments: Optional[Iterable[str]] = None):
-        self._site, self._store = site, store
+        self.site, self._store = site, store
         words = list(sys.argv[1:] if arguments is None else arguments)
         self._words = set(_words(words)) - {''}
         self._folders = _folders(words)
@@ -63,7 +62,7 @@ class Requested:
         if not hidden or build_option('dry_run', default=False) or build_option('extended_dry_run'):
             return
         try:
-            visibility.show(self._site.prefix, self._tree, module, DEPENDENCY)
+            visibility.show(self.site.prefix, self.tree, module, DEPENDENCY)
         except OSError as err:
             print_warning('lumi-hooks: module avail goes on hiding %s: %s', module, err)
             return
@@ -72,54 +71,23 @@ class Requested:
     def refresh(self) -> None:
         """The list of what is hidden is as it should be, also after an eb that was killed."""
         with suppress(OSError):
-            visibility.refresh(self._site.prefix, self._tree)
+            visibility.refresh(self.site.prefix, self.tree)
 
     def __contains__(self, module: str) -> bool:
         return module in self._modules
 
-    def dependencies(self, modules: Iterable[str]) -> None:
-        """Modules are going to be installed by jobs: those that were not asked for are noted as hidden."""
-        for module in modules:
-            if module not in self and visibility.hides() and not os.path.exists(self._file(module)):
-                self._hide(module)
-
-    def installed(self, module: str, before: bool) -> None:
-        """
-        A module was installed: it is listed or hidden.
-
-        :param before: was it installed before? Then it stays listed, or hidden, as it was
-        """
-        if module not in self and not before and visibility.hides():
-            self._hide(module)
-
-    def _hide(self, module: str) -> None:
-        try:
-            visibility.hide(self._site.prefix, self._tree, module, DEPENDENCY)
-        except OSError as err:
-            print_warning('lumi-hooks: module avail lists %s, which nobody asked for: %s', module, err)
-
     @property
-    def _tree(self) -> str:
+    def tree(self) -> str:
+        """The folder of modules that software is installed into."""
         return os.path.join(os.path.abspath(install_path('mod')), build_option('suffix_modules_path') or '')
-
-    def _file(self, module: str) -> str:
-        return os.path.join(self._tree, f'{module}.lua')
 
     def _hidden(self, module: str) -> bool:
         with suppress(OSError):
-            return visibility.is_hidden(self._site.prefix, self._tree, module, DEPENDENCY)
+            return visibility.is_hidden(self.site.prefix, self.tree, module, DEPENDENCY)
         return False
 
     def _in_store(self, path: Optional[str]) -> bool:
         return bool(path) and os.path.realpath(path or '').startswith(os.path.realpath(self._store) + os.sep)
-
-
-def was_there(module_file: str) -> bool:
-    """Was a module there before, if only as what is left where somebody deleted the files?"""
-    try:
-        return not is_due(read_text(module_file))
-    except OSError:
-        return os.path.lexists(module_file)  # closed to this user
 
 
 def _folders(words: List[str]) -> List[str]:

@@ -4,7 +4,7 @@ import os
 import re
 from typing import Dict, Iterator, List
 
-from ...errors import packages_remedy
+from ...extras import packages_remedy
 from ...releases import load_machine
 from ..elf import ARCHIVE, GPU, LIBRARY, OBJECT, PROGRAM, Elf
 from ..policy import kind_of

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import re
 from functools import lru_cache
-from typing import Dict, Iterator, List
+from typing import Dict, Iterable, Iterator, List, Mapping, Tuple
 
 from .. import policy
 from ..policy import kind_of
@@ -65,16 +65,53 @@ def compilers_mixed(installation: InstallationFacts) -> Iterator[Problem]:
                       'build it and all its dependencies with one compiler (one PrgEnv, one cpe* toolchain)')
 
 
+@rule('libsci-mixed')
+def libsci_mixed(installation: InstallationFacts) -> Iterator[Problem]:
+    """No process loads LibSci for several threads and the one for one thread: which is called, is left to chance."""
+    def both(path: str) -> List[str]:
+        found = [name for name in _names(installation, path) if kind_of(name) == 'libsci']
+        threaded = {'_mp.so' in name for name in found}
+        return sorted(found) if len(threaded) > 1 else []
+
+    for elf in installation.where_it_begins(lambda path: bool(both(path))):
+        yield Problem(elf.path, f'LibSci with threads and without in one process: {", ".join(both(elf.path))}',
+                      'build all of them with OpenMP, or none (toolchainopts: openmp)')
+
+
 @rule('links-missing')
 def links_missing(installation: InstallationFacts) -> Iterator[Problem]:
     """What a package has to be linked with (its data say it) is linked."""
+    for path, names, entry in _stated(installation):
+        wanted = entry.get('libraries', ())
+        if wanted and not _of(names, wanted):
+            yield Problem(path, f'does not load {" or ".join(wanted)}: {entry["reason"]}',
+                          'the build has not found the library and went on without it, or the recipe switches it '
+                          'off: look for it in the log of configure; a recipe that means it is installed with '
+                          'LUMI_HOOKS_VERIFY=warn')
+
+
+@rule('links-unwanted')
+def links_unwanted(installation: InstallationFacts) -> Iterator[Problem]:
+    """What a package must not be linked with (its data say it) is not linked."""
+    for path, names, entry in _stated(installation):
+        found = _of(names, entry.get('without', ()))
+        if found:
+            yield Problem(path, f'loads {", ".join(found)}: {entry["reason"]}',
+                          'see which module brings it (lumi-eb explain), and which option of the build takes it; a '
+                          'recipe that means it is installed with LUMI_HOOKS_VERIFY=warn')
+
+
+def _stated(installation: InstallationFacts) -> Iterator[Tuple[str, Dict[str, str], Mapping]]:
+    """The files that a package's data say something of: path, the names of what is loaded for it, what is said."""
+    variant = os.path.basename(os.path.realpath(installation.locations.root))
     for entry in policy.links(installation.software):
+        if 'unless' in entry and re.search(entry['unless'], variant):
+            continue
         for elf in installation.binaries():
             file = os.path.relpath(elf.path, installation.locations.root)
-            if any(fnmatch.fnmatch(file, pattern) for pattern in entry['files']) \
-                    and not any(fnmatch.fnmatch(name, pattern) for name in _names(installation, elf.path)
-                                for pattern in entry['libraries']):
-                yield Problem(elf.path, f'does not load {" or ".join(entry["libraries"])}: {entry["reason"]}',
-                              'the build has not found the library and went on without it, or the recipe switches it '
-                              'off: look for it in the log of configure; a recipe that means it is installed with '
-                              'LUMI_HOOKS_VERIFY=warn')
+            if any(fnmatch.fnmatch(file, pattern) for pattern in entry['files']):
+                yield elf.path, _names(installation, elf.path), entry
+
+
+def _of(names: Iterable[str], patterns: Iterable[str]) -> List[str]:
+    return sorted(name for name in names if any(fnmatch.fnmatch(name, pattern) for pattern in patterns))

@@ -39,7 +39,9 @@ def test_the_systems_own_is_nobodys():
 @pytest.mark.parametrize('name, value', [
     ('MPICH_GPU_SUPPORT_ENABLED', '1'), ('CFLAGS', '-O0'), ('LDFLAGS', '-L/me'), ('CC', 'clang'), ('PYTHONHOME', '/me'),
     ('PERL5LIB', '/me/perl'), ('R_LIBS', '/me/R'), ('PYTHONPATH', '/me/python'), ('CMAKE_PREFIX_PATH', '/me'),
-    ('PIP_TARGET', '/me'), ('LD_PRELOAD', '/me/libx.so'), ('CONFIG_SITE', '/me/site')])
+    ('PIP_TARGET', '/me'), ('LD_PRELOAD', '/me/libx.so'), ('CONFIG_SITE', '/me/site'),
+    ('PETSC_DIR', '/me/petsc'), ('HDF5_ROOT', '/me'), ('CRAYPE_LINK_TYPE', 'static'), ('CARGO_TARGET_DIR', '/me'),
+    ('CMAKE_C_COMPILER_LAUNCHER', 'ccache'), ('TAR_OPTIONS', '--one-top-level'), ('PIP_NO_DEPS', '1')])
 def test_O22_what_the_caller_has_set_is_found(here, name, value):
     assert found(**{name: value}) == {name: ((value,), None)}
     (level, text), = says('environment', here(env={**SYSTEM, name: value}))

@@ -10,7 +10,7 @@ from lumi_hooks.doctor import room as room_checks
 from lumi_hooks.plan.cost import size_of
 from lumi_hooks.prefix import quota
 from lumi_hooks.prefix.quota import Room, listed, parse_lfs
-from lumi_hooks.record import Estimate
+from lumi_hooks.record.experience import Estimate
 from lumi_hooks.releases import load_machine
 
 # --- room

@@ -43,7 +43,9 @@ def test_what_is_known_to_download(here):
     thing = package('Miller', easyblock='GoPackage')
     [(level, text)] = says('downloads', here(packages=[thing]))
     assert level == WARNING and 'go fetches the modules' in text and 'LUMI_HOOKS_ALLOW=Miller' in text
-    assert says('downloads', here(packages=[package('TensorFlow'), package('Thing', easyblock=None)]))[0][0] == WARNING
+    for name in ('TensorFlow', 'configurable-http-proxy'):
+        (level, text), = says('downloads', here(packages=[package(name), package('Thing', easyblock=None)]))
+        assert level == WARNING and f'LUMI_HOOKS_ALLOW={name}' in text
     allowed = here(packages=[thing])
     assert not says('downloads', replace(allowed, site=replace(allowed.site, allow=frozenset({'Miller'}))))
     assert not says('downloads', here(packages=[thing], fetches=False))

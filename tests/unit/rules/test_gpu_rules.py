@@ -196,6 +196,18 @@ def test_rule_gpu_target(recipe, thing, g, build, parameters):
         assert all(f'-D{name}=gfx90a' in found['configopts'] for name in load_rocm()['targets']['cmake'])
 
 
+@pytest.mark.parametrize('compile, there', [
+    ({'by': 'hipcc', 'what': 'all', 'link': 'hip'}, True),
+    ({'by': 'hipcc', 'what': 'kernels', 'link': 'wrapper'}, False),
+    ({'by': 'clang', 'what': 'all', 'link': 'hip'}, False)])
+def test_rule_gpu_target_names_the_processor_to_hipcc(recipe, thing, g, compile, there):
+    """The wrapper's target module does that for what it compiles; hipcc would compile for any x86-64."""
+    thing(compile=compile, build='cmake')
+    text = 'export HCC_AMDGPU_TARGET=gfx90a HIPCC_COMPILE_FLAGS_APPEND="-march=znver3 $HIPCC_COMPILE_FLAGS_APPEND" && '
+    found = adapt(recipe(CUDA), g).parameters
+    assert [text in found[name] for name in ('preconfigopts', 'prebuildopts')] == [there, there]
+
+
 def test_rule_gpu_target_leaves_what_is_said(recipe, thing, g):
     thing()
     found = adapt(recipe(CUDA + "configopts = '-DGPU_TARGETS=gfx942'\n"), g)
@@ -263,6 +275,14 @@ def test_rule_gpu_usage_and_never_a_variable(recipe, thing, g):
         assert name == 'usage' or 'MPICH_GPU_SUPPORT_ENABLED' not in str(value)
     for entry in load_json('sites/lumi/jobs.json')['partitions'].values():
         assert 'MPICH_GPU_SUPPORT_ENABLED' not in {item['name'] for item in entry['environment']}
+
+
+def test_rule_gpu_usage_a_module_does_not_speak_of_cuda_alone(recipe, thing, g):
+    thing()
+    found = adapt(recipe(CUDA + "description = 'An array library accelerated by NVIDIA CUDA.'\n"), g)
+    assert "for AMD's GPUs" in found.parameters['description'].splitlines()[-1]
+    assert found.parameters['description'].startswith('An array library')
+    assert adapt(recipe(CUDA + "description = 'Arrays.'\n"), g).parameters['description'] == 'Arrays.'
 
 
 @pytest.mark.parametrize('more, left', [

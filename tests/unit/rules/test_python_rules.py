@@ -9,6 +9,7 @@ from lumi_hooks import capture
 from lumi_hooks.adapt import adapt
 from lumi_hooks.data import load_json
 from lumi_hooks.plan import BUILD, REFUSED, make_plan
+from lumi_hooks.recipe import read_recipe
 from lumi_hooks.rules import pythonbuild
 from lumi_hooks.schemas import schema
 from lumi_hooks.schemas.plain import faults
@@ -60,6 +61,17 @@ def test_rule_python_run_time(recipe, upstream_site, name, more, added):
     assert run_time(found) == (EXTRAS if added else [])
     assert [item.name for item in found.dependencies()].count('Python-extras') <= 1
     assert not run_time(adapt(recipe(more, name=name), replace(upstream_site, disabled=frozenset({'python-run-time'}))))
+
+
+@pytest.mark.parametrize('name, generation, added', [
+    # by the metadata of an extension; cryptography's recipe names it, and the data file of ASE
+    ('ASE', 'gfbf-2025a', []), ('librosa', 'foss-2025a', ['cffi']),
+    ('jupyter-server', 'GCCcore-14.2.0', ['cffi']), ('cryptography', 'GCCcore-14.2.0', []), ('h5py', 'foss-2025a', [])])
+def test_G_rule_python_run_time_adds_what_python_extras_leaves_out(upstream_site, name, generation, added):
+    source = next(item for item in upstream_site.index.sources(name) if item.path.endswith(f'{generation}.eb'))
+    found = adapt(read_recipe(source.path), upstream_site)
+    assert [module for _, module in run_time(found) if module != 'Python-extras'] == added
+    assert [item.name for item in found.dependencies()].count('cffi') == (name != 'h5py')
 
 
 XARRAY = SCIENCE.replace('PythonPackage', 'PythonBundle') + "exts_list = [('xarray', '2025.7.0')]\n"

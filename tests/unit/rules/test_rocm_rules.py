@@ -68,10 +68,14 @@ def test_rule_hugepages(recipe, g, module, after):
 
 
 def test_no_data_of_ours_falls_into_a_known_trap():
-    """`--cray-print-opts=libs` names every cray-libsci at once; default targets are those of the build node."""
+    """
+    `--cray-print-opts=libs` names every cray-libsci at once, and so does CMake that asks the wrapper for MPI's
+    libraries; default targets are those of the build node.
+    """
     from test_gpu_packages import ENTRIES
     for name in ENTRIES:
         text = str(gpu.package(name))
+        assert not re.search(r'MPI_\w+_COMPILER=', text), name
         assert '--cray-print-opts=libs' not in text and 'native' not in text.replace('native would', ''), name
 
 

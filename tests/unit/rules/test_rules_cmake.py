@@ -50,6 +50,9 @@ def test_R12_scalapack_that_is_named_stays(recipe, site):
 @pytest.mark.parametrize('name, wanted', [
     ('g/GDAL/GDAL-3.11.1-foss-2025a.eb', '-DHDF5_C_LIBRARIES=-lm'),
     ('c/CGNS/CGNS-4.5.0-gompi-2025b.eb', '-DHDF5_VERSION=$EBVERSIONHDF5'),
+    # their own easyblocks are CMake's
+    ('e/ESPResSo/ESPResSo-5.0.1-foss-2025a.eb', '-DHDF5_VERSION=$EBVERSIONHDF5'),
+    ('a/Armadillo/Armadillo-12.8.0-foss-2023b.eb', '-DHDF5_LIBRARIES=-lm'),
     ('k/koopmans-qe-utils/koopmans-qe-utils-0.1.0-foss-2024a.eb', '-DSCALAPACK_LIBRARIES=-lm'),
     ('l/libmbd/libmbd-0.12.6-foss-2023a.eb', '-DSCALAPACK_LIBRARIES=-lm'),
 ])

@@ -99,6 +99,19 @@ def test_rule_package_words(recipe, site):
     assert says('package-words', recipe(more, name='Other'), site) == []
 
 
+@pytest.mark.parametrize('toolchain', ['cpeGNU', 'cpeCray'])
+def test_R6_a_module_for_fortran_is_one_of_the_wrappers_compiler(upstream_file, upstream_index, toolchain):
+    """
+    likwid's two words stand in one parameter, and both are replaced: a bare gfortran is the operating system's, whose
+    modules no other compiler reads. libcerf's recipe for Intel's compilers has an option that no other one knows.
+    """
+    site = make_site('25.03', toolchain=toolchain, index=upstream_index, env={})
+    found = adapt(read_recipe(upstream_file('likwid-5.2.2-GCC-11.3.0.eb')), site).parameters['prebuildopts']
+    assert 'FC  = ftn@g' in found and "FCFLAGS  = -J ./ $(F90FLAGS)@g'" in found and 'gfortran' not in found
+    libcerf = adapt(read_recipe(upstream_file('libcerf-2.4-intel-compilers-2023.2.1.eb')), site)
+    assert libcerf.parameters['installopts'].endswith('.f90 -J %(installdir)s/include')
+
+
 def test_several_words_of_one_parameter_are_all_replaced(recipe, site):
     """Each was computed from what was there before the first: the last one put the others back."""
     more = "configopts = '--with-cuda=internal --without-xpmem'\n"
@@ -180,3 +193,13 @@ def test_pytorch_without_the_ffmpeg_that_it_no_longer_reads(upstream_file, upstr
         kept = adapt(read_recipe(upstream_file(name)), site)
         assert ('FFmpeg' in [item.name for item in kept.dependencies()]) is there, name
     assert not make_plan([upstream_file('accelerate-0.33.0-foss-2023a.eb')], site).refused
+
+
+def test_torchaudio_keeps_the_ffmpeg_that_it_compiles_with(upstream_file, upstream_site):
+    """From 2.6 on upstream's patch is for FFmpeg 7; 0.12 is for 4. SoX, which is loaded with it, links none."""
+    for name, major in (('torchaudio-0.12.0-foss-2022a-PyTorch-1.12.0.eb', '4'),
+                        ('torchaudio-2.6.0-foss-2024a.eb', '7')):
+        kept, = (item for item in adapt(read_recipe(upstream_file(name)), upstream_site).dependencies()
+                 if item.name == 'FFmpeg')
+        assert kept.version.split('.')[0] == major
+        assert not make_plan([upstream_file(name)], upstream_site).refused

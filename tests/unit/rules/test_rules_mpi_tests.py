@@ -52,7 +52,7 @@ def test_easyblocks_that_test_though_no_recipe_says_so(recipe, site, name, versi
 
 
 def test_R5_tests_of_an_extension_that_is_made_for_mpi(recipe, site):
-    """ESMPy's import starts MPI; PyTables, whose recipe says usempi as well, is built with the serial HDF5."""
+    """ESMPy starts MPI with its first object; PyTables, whose recipe says usempi too, is built with serial HDF5."""
     tested = "exts_list = [('x', '1', {'runtest': 'pytest'})]\n"
     assert adapt(recipe(tested, name='ESMPy'), site).parameters['exts_list'] == [('x', '1', {'runtest': False})]
     kept = adapt(recipe(MPI + tested, name='PyTables'), site).parameters['exts_list']

@@ -231,6 +231,15 @@ def test_rule_release_version_libxc(recipe, upstream_site, name, version, major)
     assert libxc.version.split('.')[0] == major
 
 
+@pytest.mark.parametrize('name, library, version', [
+    ('arrow-R-17.0.0.1-foss-2024a-R-4.4.2.eb', 'Arrow', '17.0.0'), ('GEMMA-0.98.5-gfbf-2023b.eb', 'Catch2', '2.13.10'),
+    ('Cantera-3.2.0-foss-2024a.eb', 'HighFive', '2.10.1')])
+def test_B6_a_library_whose_interface_broke_keeps_its_side(upstream_site, upstream_file, name, library, version):
+    found = adapt(read_recipe(upstream_file(name)), upstream_site)
+    assert [item.version for parameter in ('dependencies', 'builddependencies')
+            for item in found.dependencies(parameter) if item.name == library] == [version]
+
+
 @pytest.mark.parametrize('version, said', [('7.5', True), ('7.3.1', True), ('7.2', False)])
 def test_scalapack_of_quantum_espresso(recipe, site, version, said):
     """LUMI's recipe says the same; before 7.3.1 it is built by make."""
@@ -239,12 +248,21 @@ def test_scalapack_of_quantum_espresso(recipe, site, version, said):
 
 
 @pytest.mark.parametrize('name, where, kept', [
-    ('Score-P', 'dependencies', True), ('Extrae', 'dependencies', True), ('Score-P', 'builddependencies', False),
-    ('lz4', 'dependencies', False)])
+    ('Score-P', 'dependencies', True), ('Extrae', 'dependencies', True), ('strace', 'builddependencies', True),
+    ('lz4', 'dependencies', False), ('lz4', 'builddependencies', False)])
 def test_rule_toolchain_provided_of_binutils_as_a_library(recipe, upstream_site, name, where, kept):
-    """Tools that read the symbols of programs link libbfd; the compiler's binary tools are no library."""
+    """
+    R14: tools that read the symbols of programs link libbfd, and strace's configure stops without libiberty; the
+    compiler's binary tools are no library.
+    """
     found = adapt(recipe(f"{where} = [('binutils', '2.42')]\n", name=name, version='5.0'), upstream_site)
     assert ('binutils' in {item.name for item in found.dependencies(where)}) is kept
+
+
+def test_the_easyblock_of_jaxlib_in_lumis_easybuild_finds_binutils(upstream_site, upstream_file):
+    """5.1.2 and 5.2.0 stop without a module of it; upstream's comes with GCC."""
+    found = adapt(read_recipe(upstream_file('jax-0.4.25-gfbf-2023a.eb')), upstream_site)
+    assert [item.version for item in found.dependencies('builddependencies') if item.name == 'binutils'] == ['2.42']
 
 
 # --- central-bundles

@@ -6,6 +6,7 @@ from ruling import says
 from lumi_hooks.adapt import adapt
 from lumi_hooks.change import Refusal
 from lumi_hooks.dependency import SYSTEM, Dependency
+from lumi_hooks.errors import RecipeError
 from lumi_hooks.releases import load_release, load_upstream, release_names
 from lumi_hooks.site import make_site
 
@@ -165,11 +166,21 @@ def test_rule_toolchain_provided_commands_of_the_system(recipe, site, parameter,
 @pytest.mark.parametrize('name, words', [
     ('CrayGNU', 'its counterpart is cpeGNU/25.03'), ('CrayCCE', 'its counterpart is cpeCray/25.03'),
     ('CrayIntel', 'take a recipe of the same software for foss'), ('dummy', 'write "toolchain = SYSTEM"'),
-    ('ictce', 'has no counterpart here: take a recipe')])
+    ('CrayPGI', "PGI's compilers are not here"), ('ictce', 'has no counterpart here: take a recipe')])
 def test_rule_toolchain_names_the_counterpart(recipe, site, name, words):
     refusal, = says('toolchain', recipe(toolchain=(name, '1.0')), site)
     assert refusal.reason.startswith(f'toolchain {name}/1.0 ') and words in refusal.reason
     assert len(refusal.reason) < 250 and 'gmpflf' not in refusal.reason
+
+
+def test_R22_dummy_has_no_version_in_most_recipes(recipe, site):
+    refusal, = adapt(recipe(toolchain=('dummy', '')), site).refusals
+    assert refusal.reason.startswith('toolchain dummy is what EasyBuild called SYSTEM')
+    for version in ('', 'dummy'):
+        with pytest.raises(RecipeError, match='dependencies: toolchain dummy is .*: write SYSTEM$'):
+            recipe(f"dependencies = [('lz4', '1.10.0', '', ('dummy', {version!r}))]\n").dependencies()
+    with pytest.raises(RecipeError, match="toolchain is '', which no software can be called"):
+        recipe(toolchain=('foss', ''))
 
 
 def test_one_module_for_two_dependencies_stands_once(recipe, site):
