@@ -141,6 +141,8 @@ CASES = [
     ('check-data', 0, ''), ('check-data', 1, '{tmp}/nowhere.json'), ('check-data', 2, '--nonsense'),
     ('pilot-facts', 0, '{tmp}/same.tsv'), ('pilot-facts', 1, '{tmp}/other.tsv'),
     ('pilot-facts', 2, '{tmp}/nowhere.tsv'),
+    ('catalogue', 0, 'write {tmp}/offers Lib'), ('catalogue', 1, 'write {tmp}/offers Lib {refused}'),
+    ('catalogue', 2, 'check {tmp}/nowhere'),
     ('capture', 0, '--python {python}'), ('capture', 1, '--python {python} --python {tmp}/silent'), ('capture', 2, ''),
 ]
 
@@ -269,7 +271,7 @@ def test_ctrl_c_ends_every_command_with_130(monkeypatch, capsys, command):
         raise KeyboardInterrupt
     module = {'status': 'screen'}.get(command, command.replace('-', '_'))
     monkeypatch.setattr(f'lumi_hooks.cli.{module}.run', interrupted)
-    arguments = {'job': ['x'], 'env': ['list'], 'pilot-facts': ['x'], 'status': []}.get(command, ['x'])
+    arguments = {'job': ['x'], 'env': ['list'], 'catalogue': ['check', 'x'], 'pilot-facts': ['x'], 'status': []}.get(command, ['x'])
     arguments = [] if command in ('capture', 'failures', 'report', 'sbom') else arguments
     assert main([command, *arguments]) == 130
     assert capsys.readouterr().err == 'lumi-eb: interrupted; nothing was changed\n'
