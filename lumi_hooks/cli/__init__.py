@@ -10,6 +10,7 @@ from typing import List, Optional, Tuple
 from .. import __version__, quote, sites
 from . import (
     adapt,
+    affected,
     capture,
     catalogue,
     check_data,
@@ -75,7 +76,7 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
     for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, verify, mpi,
-                container_binds, doctor, job, handtest, check_data, catalogue, capture, pilot_facts, screen):
+                container_binds, doctor, job, handtest, check_data, catalogue, affected, capture, pilot_facts, screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)
 
