@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Comparing versions the way recipes need it, with the standard library alone (this is imported by `eb`)."""
 import re
+from functools import lru_cache
 from typing import List, Mapping, Tuple
 
 _PARTS = re.compile(r'[0-9]+|[a-zA-Z]+')
@@ -17,6 +18,7 @@ _SAME = {'release': 'r', 'rev': 'r', 'revision': 'r'}
 _LONGEST = 1000
 
 
+@lru_cache(maxsize=None)  # few versions are compared again and again
 def version_key(version: str) -> Tuple:
     """
     A key to sort versions by: numbers as numbers, letters as text, letters before numbers. Days sort by the calendar

@@ -10,7 +10,9 @@ from typing import List, Optional, Tuple
 from .. import __version__, quote, sites
 from . import (
     adapt,
+    affected,
     capture,
+    catalogue,
     check_data,
     container_binds,
     doctor,
@@ -75,8 +77,9 @@ def _with_names() -> Tuple[argparse.ArgumentParser, Tuple[str, ...]]:
     found.add_argument('--json', dest='status_json', action='store_true', help='the same as lumi-eb status --json')
     found.add_argument('--version', action='version', version=f'lumi-hooks {__version__}')
     commands = found.add_subparsers(dest='command', metavar='COMMAND')
-    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, rebuild, verify,
-                mpi, container_binds, doctor, job, handtest, check_data, capture, pilot_facts, screen):
+    for one in (install, remove, env, search, adapt, plan, explain, failures, report, sbom, survey, affected, rebuild,
+                catalogue, verify, mpi, container_binds, doctor, job, handtest, check_data, capture, pilot_facts,
+                screen):
         one.add_parser(commands)
     return found, tuple(commands.choices)
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shutil
+from pathlib import Path
 
 from .tracing import assert_every_command_sees, commands, toolchains
 
@@ -126,3 +127,12 @@ def test_easystack_with_two_entries(lumi, tmp_path):
     for module in ('lz4-1.10.0', 'HPCC-1.5.0'):
         stored, = lumi.stored(f'{module}-cpeGNU-25.03.eb')
         assert stored.read_text() in lumi.archive(f'{module}-cpeGNU-25.03.eb')
+
+
+def test_a_catalogue_is_an_easystack_of_eb(lumi, tmp_path):
+    command = f'{Path(__file__).resolve().parents[2]}/bin/lumi-eb catalogue'
+    lumi.run(f'{command} write {tmp_path}/c lz4-1.10.0-GCCcore-14.2.0.eb HPCC-1.5.0-foss-2022a.eb && '
+             f'{command} check {tmp_path}/c', check=True)
+    done = lumi.eb(f'--easystack {tmp_path}/c/25.03/cpeGNU-C.yaml -r --dry-run', LUMI_HOOKS_TOOLCHAIN='cpeGNU')
+    for module in ('lz4/1.10.0-cpeGNU-25.03', 'HPCC/1.5.0-cpeGNU-25.03'):
+        assert f'(module: {module})' in done.stdout

@@ -13,9 +13,12 @@ RUNS = {
     'EasyConfigParser': {('lumi_hooks/recipe.py', 'parser_of'): 'parse_recipe asks the gate; live.py has a text '
                                                                 'that it has read'},
     'load_source': {('lumi_hooks/eb/dispatch.py', '__init__'): 'asks the gate first'},
-    'spec_from_file_location': {('lumi_hooks/eb/plugin_folders.py', 'plugin_package'): 'this library itself',
-                                ('lumi_hooks/library.py', 'find_spec'): 'this library itself, shown to the gate first',
-                                ('easyblocks/registry/upstream.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},
+    'spec_from_file_location': {
+        ('lumi_hooks/affected/side.py', 'run'): 'this library itself',
+        ('lumi_hooks/eb/plugin_folders.py', 'plugin_package'): 'this library itself',
+        ('lumi_hooks/library.py', 'find_spec'): 'this library itself, shown to the gate first',
+        ('easyblocks/registry/upstream.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},
+    'compile': {('lumi_hooks/affected/fingerprint.py', '_compiled'): 'compiled for a digest of it, and never run'},
     # a text without a path is not judged: it has to be one that the library made of a recipe that was
     'parse_recipe(text)': {('lumi_hooks/record/archive.py', 'differences'): 'a text that was rendered, or a recipe\'s'},
 }

@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import easybuild.framework
 import pytest
 from elves import Place, library
 from test_explain import installed
@@ -97,7 +99,7 @@ def world(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return {'tmp': tmp_path, 'mine': mine, 'recipe': noisy, 'refused': gpu, 'folder': folder, 'old': old,
             'root': place.root, 'wrong': wrong.root, 'python': sys.executable, 'system': place.system,
-            'lacking': wrong.system}
+            'lacking': wrong.system, 'site_packages': Path(easybuild.framework.__file__).parents[2]}
 
 
 LUMI = ('LUMI_STACK_VERSION=25.03 LUMI_STACK_PARTITION=C LUMI_EASYBUILD_MODE=user LMOD_CMD=/bin/sh '
@@ -142,6 +144,9 @@ CASES = [
     ('check-data', 0, ''), ('check-data', 1, '{tmp}/nowhere.json'), ('check-data', 2, '--nonsense'),
     ('pilot-facts', 0, '{tmp}/same.tsv'), ('pilot-facts', 1, '{tmp}/other.tsv'),
     ('pilot-facts', 2, '{tmp}/nowhere.tsv'),
+    ('affected', 0, '--from {site_packages}'), ('affected', 2, '--from 0.0'), ('affected', 2, '--since nothing'),
+    ('catalogue', 0, 'write {tmp}/offers Lib'), ('catalogue', 1, 'write {tmp}/offers Lib {refused}'),
+    ('catalogue', 2, 'check {tmp}/nowhere'),
     ('capture', 0, '--python {python}'), ('capture', 1, '--python {python} --python {tmp}/silent'), ('capture', 2, ''),
 ]
 
@@ -270,7 +275,8 @@ def test_ctrl_c_ends_every_command_with_130(monkeypatch, capsys, command):
         raise KeyboardInterrupt
     module = {'status': 'screen'}.get(command, command.replace('-', '_'))
     monkeypatch.setattr(f'lumi_hooks.cli.{module}.run', interrupted)
-    arguments = {'job': ['x'], 'env': ['list'], 'pilot-facts': ['x'], 'status': []}.get(command, ['x'])
+    arguments = {'job': ['x'], 'env': ['list'], 'catalogue': ['check', 'x'], 'affected': [],
+                 'status': []}.get(command, ['x'])
     arguments = [] if command in ('capture', 'failures', 'report', 'sbom') else arguments
     assert main([command, *arguments]) == 130
     assert capsys.readouterr().err == 'lumi-eb: interrupted; nothing was changed\n'
