@@ -10,9 +10,9 @@ import os
 from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
-from ..catalogue import find_recipe
 from ..errors import LumiHooksError, RecipeError, SiteError
 from ..files import names_in, write_atomic
+from ..finding import find_recipe
 from ..index import Index
 from ..plan import REFUSED, Node, Planner
 from ..site import Site, make_site

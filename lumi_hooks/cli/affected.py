@@ -12,8 +12,8 @@ from .. import quote
 from ..affected import compare, trees
 from ..affected.catalogue import Target, entries, files
 from ..affected.compare import LOSSES, MEANS, Affected, Side, look
-from ..catalogue import find_recipe
 from ..errors import LumiHooksError, RecipeError
+from ..finding import find_recipe
 from ..index import is_archive
 from ..loaded import RECIPES
 from ..site import Site
