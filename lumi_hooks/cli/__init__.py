@@ -58,7 +58,7 @@ EXAMPLES = """examples:
   lumi-eb verify HPCC/1.5.0-cpeGNU-25.03              is an installation linked as it has to be here?
   lumi-eb mpi ./lmp                                   how a program that was built elsewhere runs here
   lumi-eb container-binds image.sif                   variables that give a container this machine's MPI
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
+  lumi-eb job GROMACS/2026.2-cpeAMD-25.03-rocm        a job script with binding, network and GPU settings
   lumi-eb check-data overrides/GROMACS.json           is an override of yours as it should be?
 """
 

@@ -22,7 +22,7 @@ from .command import add_command, number
 from .console import Output, bold, print_json
 
 EXAMPLES = """examples:
-  lumi-eb job GROMACS/2025.4-cpeAMD-25.03-rocm --account {account} \\
+  lumi-eb job GROMACS/2026.2-cpeAMD-25.03-rocm --account {account} \\
               --program 'gmx_mpi mdrun -s topol.tpr' > gromacs.sh
   lumi-eb job QuantumESPRESSO --nodes 2 --tasks 32 --threads 4 --account {account} --output qe.sh
   lumi-eb job CP2K/2023.1-cpeGNU-25.03-rocm --partition G --tasks 16 --json
