@@ -287,8 +287,8 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
             count += f' {options.draw - len(found)} of {options.draw} were not reached.'
         later = left(notes, chosen, found[-1].recipe) if found else 0
         if later:
-            count += f' {later} that come before the last of these in the draw were left for later, as they need more ' \
-                     'to be built.'
+            count += f' {later} that come before the last of these in the draw were left for later, as they need ' \
+                     'more to be built.'
         from drawing import DRAWN, replaced
         count += DRAWN
     else:
