@@ -284,8 +284,11 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
     if options.draw:
         command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'
         if len(found) < options.draw:
-            count += f' {options.draw - len(found)} of {options.draw} were not reached: {left(notes, chosen)} that ' \
-                     'come before the last of these in the draw were left for later, as they need more to be built.'
+            count += f' {options.draw - len(found)} of {options.draw} were not reached.'
+        later = left(notes, chosen, found[-1].recipe) if found else 0
+        if later:
+            count += f' {later} that come before the last of these in the draw were left for later, as they need ' \
+                     'more to be built.'
         from drawing import DRAWN, replaced
         count += DRAWN
     else:
@@ -299,11 +302,10 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
     return text + replaced([item for item in chosen if not item.tried]) if options.draw else text
 
 
-def left(notes: Mapping[str, str], chosen: Sequence[Outcome]) -> int:
-    """How many of the draw have no outcome though a later one has."""
-    known = {item.recipe for item in chosen}
-    places = [place for place, name in enumerate(notes) if name in known]
-    return places[-1] + 1 - len(places) if places else 0
+def left(notes: Mapping[str, str], chosen: Sequence[Outcome], last: str) -> int:
+    """How many of the draw before `last` have no outcome."""
+    order = list(notes)
+    return len(set(order[:order.index(last)]).difference(item.recipe for item in chosen))
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:

@@ -174,9 +174,13 @@ def test_the_page_of_a_draw_counts_what_was_tried():
               collecting.Outcome('c.eb', collecting.FAILED, cause='gcc')]
     text = collecting.page(chosen, {'a.eb': '2023a', 'c.eb': '2025b'}, options)
     assert '`ci/collection --draw 3 --seed 5 --write-docs`' in text
-    assert '**1 of 2 are built**' in text and '1 of 3 were not reached: 0 that come before' in text
-    later = collecting.page(chosen[2:], {'a.eb': '', 'b.eb': '', 'c.eb': ''}, options)
-    assert '2 of 3 were not reached: 2 that come before' in later
+    assert '**1 of 2 are built**' in text and '1 of 3 were not reached.' in text and 'left for later' not in text
+    notes = {'a.eb': '', 'b.eb': '', 'c.eb': ''}
+    later = collecting.page(chosen[2:], notes, options)
+    assert '2 of 3 were not reached. 2 that come before' in later
+    # where as many were tried as were asked for, too
+    options.draw = 1
+    assert ' 2 that come before the last of these' in collecting.page(chosen[2:], notes, options)
     tried, not_tried = text.split('## Drawn and not tried')
     assert '| a.eb |' in tried and '| c.eb |' in tried and '| b.eb | no source | no \\| such file |' in not_tried
 
