@@ -173,7 +173,8 @@ def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed
                     if not item.module:
                         failed.add(item.recipe, str(err))
                     else:  # one that a change affects may be gone: that is for the report
-                        lost.append(refusal(item, item.recipe, site, str(err)))
+                        reason = f'{item.change}: {err}' if item.change else str(err)
+                        lost.append(refusal(item, item.recipe, site, reason))
                     continue
                 found.append((item, path))
                 if not any(path.startswith(folder + os.sep) for folder in known):
@@ -249,8 +250,13 @@ def _take_over(made: Run) -> None:
             task.reason, task.error = old.reason, old.error
             task.needs = sorted({*task.needs, *old.needs})
     # what they need was built by this run before, and is installed now
-    done = [old for old in earlier.values() if old.state in steps.GOOD and built_of(made.prefix, old)]
-    made.tasks = [*done, *made.tasks]
+    done, names = [], [name for task in made.tasks for name in task.needs]
+    while names:
+        old = earlier.pop(names.pop(), None)
+        if old and old.state in steps.GOOD and built_of(made.prefix, old):
+            done.append(old)
+            names += old.needs
+    made.tasks = [*reversed(done), *made.tasks]
     there = {task.name for task in made.tasks}
     for task in made.tasks:
         task.needs = [name for name in task.needs if name in there]

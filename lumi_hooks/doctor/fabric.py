@@ -7,11 +7,14 @@ import shutil
 import subprocess
 from typing import Dict, List, Mapping, Optional
 
+from ..errors import DataError
 from ..fabric.matrix import load_fabric, shs_of, unproven, versions_of
+from ..record import installations, read_record, software_folders
 from ..releases import load_machine
 from ..verify import policy
 from ..verify.elf import NotReadable, read_elf
 from ..verify.locations import find_locations
+from ..versions import version_key
 from . import WARNING, Situation, check
 
 # a question to pkg-config is answered at once
@@ -73,6 +76,31 @@ def fabric(situation: Situation):
         yield WARNING, f'libfabric is {found["version"]} in {found["prefix"]}' \
             + (f' (SHS {" or ".join(ships)})' if ships else '') + f', and what is installed was built with {known}: ' \
             'software that was linked with a newer one does not start'
+
+
+@check('built-with', 'what is installed was built with no newer libfabric than there is', no_fabric)
+def built_with(situation: Situation):
+    """By the records of what uses MPI: where the machine went back to an older one, it does not start."""
+    here, site = libfabric(situation.env).get('version', ''), situation.site
+    newer: Dict[str, List[str]] = {}
+    for folder in software_folders(site.prefix, site.release.name, site.partition) if here and site.prefix else ():
+        for path in installations(folder):
+            try:
+                found = read_record(path) or {}
+            except DataError:
+                continue  # lumi-eb explain tells it
+            version = (found.get('fabric') or {}).get('libfabric')
+            if version and version_key(version) > version_key(here):
+                newer.setdefault(version, []).append(found['module'])
+    for version, modules in sorted(newer.items()):
+        more = f' and {len(modules) - 3} more' if len(modules) > 3 else ''
+        yield WARNING, f'{", ".join(sorted(modules)[:3])}{more}: built with {_with_shs(version)}, and the machine ' \
+                       f'has {_with_shs(here)}: build again what does not start'
+
+
+def _with_shs(version: str) -> str:
+    ships = shs_of(version)
+    return f'libfabric {version}' + (f' (SHS {" or ".join(ships)})' if ships else '')
 
 
 @check('versions', 'the versions of Cray MPICH, PMI, ROCm, CCE and libfabric are known to fit together', _inside)

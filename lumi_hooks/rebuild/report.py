@@ -72,8 +72,8 @@ def markdown(run: Run) -> str:
     counted = {state: sum(task.state == state for task in run.tasks) for state in STATES}
     lines = [f'### Rebuild {quote.markdown(run.name)}: '
              + (', '.join(f'{counted[state]} {state}' for state in ORDER if counted[state]) or 'nothing to do'), '']
-    changes = list(dict.fromkeys(task.change for task in run.tasks if task.change))
-    lines += [f'Because of: {quote.markdown("; ".join(changes[:10]))}', ''] if changes else []
+    reasons = list(dict.fromkeys(task.why for task in run.tasks if task.why))
+    lines += [f'Why: {quote.markdown("; ".join(reasons[:10]))}', ''] if reasons else []
     bad = sorted((task for task in run.tasks if task.state in _BAD), key=lambda task: ORDER.index(task.state))
     if bad:
         lines += ['| state | module | for | why |', '|---|---|---|---|']

@@ -81,6 +81,8 @@ def _problem(found: Any) -> Optional[str]:
         wrong.append('for_jobs')
     if found.get('network') is not None and not _fits(found['network'], {'cut_off': bool, 'reason': _TEXT}):
         wrong.append('network')
+    if found.get('fabric') is not None and not _fits(found['fabric'], {'libfabric': str, 'shs': [str]}):
+        wrong.append('fabric')
     source = found.get('source')
     if source is not None and not (_fits(source, _SOURCE) and (source.get('kept') is None
                                                                or _fits(source['kept'], _NAME))):

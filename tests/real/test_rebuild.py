@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import time
@@ -171,3 +172,26 @@ def test_a_set_is_built_on_this_machine(fresh, tmp_path):
     recipe.write_text(text.replace("'CC=", "'-s CC="))
     assert there.run(words).returncode == 0
     assert there.made() == {'Low': 1, 'High': 2} and there.status()['High']['state'] == 'built'
+
+
+SITE = """site_configuration = {
+    'systems': [{'name': 'standin', 'hostnames': ['.*'], 'modules_system': 'lmod',
+                 'partitions': [{'name': 'here', 'scheduler': 'local', 'launcher': 'local', 'environs': ['builtin']}]}],
+    'environments': [{'name': 'builtin'}]}
+"""
+
+
+@pytest.mark.skipif(not shutil.which('reframe'), reason='there is no reframe (pip install reframe-hpc)')
+def test_reframe_checks_what_a_run_installed(fresh, tmp_path):
+    there = Rebuilt(fresh, tmp_path / 'toys')
+    toy(there.folder, 'Low')
+    assert there.run('*.eb').returncode == 0
+    state, = (fresh.prefix / '.lumi-hooks/rebuild').glob('*/run.json')
+    (tmp_path / 'site.py').write_text(SITE)
+    command = f'cd {tmp_path} && LUMI_EB_SET={state} {shutil.which("reframe")} -C site.py --prefix {tmp_path}/out ' \
+              f'-c {ROOT}/ci/reframe/modules.py -r'
+    done = fresh.run(command)
+    assert done.returncode == 0 and 'Ran 1/1 test case(s) from 1 check(s) (0 failure(s)' in done.stdout, done.stdout
+    (fresh.prefix / f'modules/LUMI/25.03/partition/C/{module("Low")}.lua').unlink()
+    done = fresh.run(command)
+    assert done.returncode == 1 and 'FAILED' in done.stdout, done.stdout

@@ -74,6 +74,13 @@ def test_nothing_affected_is_nothing_to_build_and_a_report_says_so(tmp_path):
     assert done.returncode == 0 and (tmp_path / 'summary').read_text() == 'Nothing is affected.\n'
 
 
+def test_a_rebuild_that_did_not_begin_is_not_told_to_be_well(tmp_path):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/affected.json').write_text(json.dumps({'schema_version': 1, 'affected': [{'module': 'X/1'}]}))
+    assert step(tmp_path, 'report').returncode == 0
+    assert (tmp_path / 'out/report.md').read_text().startswith('The rebuild did not begin')
+
+
 @pytest.mark.parametrize('words', [[], ['nonsense'], ['lint', '--site']])
 def test_bad_use_is_told(tmp_path, words):
     done = subprocess.run([ROOT / 'ci/pipeline', *words], cwd=tmp_path, text=True, capture_output=True, check=False)

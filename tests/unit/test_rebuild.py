@@ -783,3 +783,10 @@ def test_reports_tell_the_truth_and_hold_hostile_text(lumi, capsys, recipes):
     page = (lumi / 'out/report.html').read_text()
     assert page.count('<script') == 2 and page.count('</script>') == 2 and '<img' not in page and '\x1b' not in page
     assert 'content="default-src &#x27;none&#x27;; img-src data:; script-src &#x27;sha256-' in page
+
+
+def test_a_run_of_another_set_under_the_same_name_tells_of_that_set_alone(lumi, capsys, recipes):
+    recipes('Other')
+    assert rebuild('Other', '--run', 'mine') == 0 and rebuild('Top', '--run', 'mine') == 0
+    capsys.readouterr()
+    assert sorted(told(capsys)[1]) == ['Lib', 'Mid', 'Top'] and built(lumi) == ['Lib', 'Mid', 'Other', 'Top']

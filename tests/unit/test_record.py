@@ -58,6 +58,8 @@ def put(prefix, found, software='Thing', version='1.0-cpeGNU-25.03', stack='LUMI
 def test_the_example_is_as_the_schema_says():
     import jsonschema
     jsonschema.Draft202012Validator(schemas.schema('record')).validate(RECORD)
+    fabric = {'libfabric': '2.3.1', 'prefix': '/opt/cray/libfabric/2.3.1', 'shs': ['13.1', '14.0']}
+    jsonschema.Draft202012Validator(schemas.schema('record')).validate(a_record(fabric=fabric))
 
 
 def test_it_is_read_back(tmp_path):

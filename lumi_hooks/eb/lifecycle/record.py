@@ -155,6 +155,7 @@ def collect(easyblock, site: Site, adaptation: Optional[Adaptation], source: Opt
         'environment': environment(os.environ),
         'left_out': left_out(),
         'network': None if module_only else network.as_json(),
+        'fabric': _fabric() if _uses_mpi(easyblock, linkage) else None,
         'for_jobs': sanity.left(_uses_mpi(easyblock, linkage)),
         'linkage': {key: value for key, value in linkage.items() if key != 'seconds'} if linkage else None,
         'size': measure(easyblock.installdir),
@@ -168,6 +169,15 @@ def _uses_mpi(easyblock, linkage: Optional[Mapping[str, Any]]) -> bool:
     """Does a package use MPI, by its recipe or by the libraries that its files load?"""
     loads = (linkage or {}).get('summary', {}).get('mpi')
     return bool(loads or easyblock.toolchain.options.get('usempi'))
+
+
+def _fabric() -> Optional[Dict[str, Any]]:
+    """The machine's libfabric that a package was built with, and the versions of SHS that bring it."""
+    from ...doctor.fabric import libfabric
+    from ...fabric.matrix import shs_of
+    found = libfabric(os.environ)
+    return {'libfabric': found['version'], 'prefix': found['prefix'], 'shs': list(shs_of(found['version']))} \
+        if found else None
 
 
 def environment(env: Mapping[str, str], temporary: Optional[str] = None) -> Dict[str, str]:

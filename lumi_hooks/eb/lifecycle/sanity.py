@@ -26,6 +26,8 @@ LAUNCHED, MPI_INIT, IMPORT = 'launcher', 'mpi-init', 'import'
 # what MPICH says of programs on mpi4py, which come here without MPI_Init (MPI4PY_RC_INITIALIZE=0 in session.py)
 _LEFT_OUT = r'Attempting to use an MPI routine( \(\w+\))? before initializing'
 _IMPORT = re.compile(r'\bpython[\d.]*\b.*\bimport\b', re.DOTALL)
+# what EasyBuild asks Python about itself
+_ASKED = re.compile(r"""\bpython[\d.]* -c ['"]import (?:sys|sysconfig|distutils\.sysconfig|site|platform);""")
 _HIDES = re.compile(r'2>|&>|\|&')
 _WORDS = re.compile(r'[\s|;&()<>\'"]+')
 # commands that have been handed out in the step that is under way (None: none is), and what is left of earlier ones
@@ -67,7 +69,7 @@ def instead(command: Any, interactive: bool = False) -> Optional[str]:
         _tried.append({'command': command, 'why': LAUNCHED})
         return f'echo {shlex.quote(attempt.NOT_CHECKED)}'
     mark = os.path.join(_folder, str(len(_tried)))
-    imports = os.environ.get('MPI4PY_RC_INITIALIZE') == '0' and _IMPORT.search(command)
+    imports = os.environ.get('MPI4PY_RC_INITIALIZE') == '0' and _IMPORT.search(command) and not _ASKED.search(command)
     _tried.append({'command': command, 'why': IMPORT if imports else '', 'mark': mark})
     return shlex.join([sys.executable, '-I', '-S', attempt.__file__, mark, _pattern(),
                        str(int(_hides_mpi(command))), command])

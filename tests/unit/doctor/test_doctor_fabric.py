@@ -3,6 +3,7 @@
 import pytest
 from doctoring import says
 from elves import library
+from test_record import a_record, put
 
 from lumi_hooks.doctor import CHECKS, WARNING, examine
 from lumi_hooks.doctor import fabric as checks
@@ -135,3 +136,15 @@ def test_only_what_concerns_a_partition_is_told(here, monkeypatch):
     assert says('versions', here()) == []
     (level, text), = says('versions', here(partition='G'))
     assert level == WARNING and 'is not proven' in text and 'Frontier' in text
+
+
+def test_software_that_was_built_with_a_newer_libfabric(here, slingshot, tmp_path):
+    env = {'LUMI_HOOKS_SYSTEM_ROOT': str(slingshot), **pkg_config(tmp_path / 'bin')}
+    situation = here(env=env)
+    for name, fabric in (('Old', '1.15.2'), ('Same', '1.22.0'), ('New', '2.3.1'), ('None', None)):
+        put(tmp_path / 'prefix', a_record(module=f'{name}/1-cpeGNU-25.03', fabric=fabric and {
+            'libfabric': fabric, 'prefix': '/opt/cray/libfabric/x', 'shs': []}), software=name)
+    (level, text), = says('built-with', situation)
+    assert (level, text) == (WARNING, 'New/1-cpeGNU-25.03: built with libfabric 2.3.1 (SHS 13.1 or 14.0), and the '
+                                      'machine has libfabric 1.22.0 (SHS 12.0): build again what does not start')
+    assert says('built-with', here(env={'PATH': str(tmp_path), 'LUMI_HOOKS_SYSTEM_ROOT': str(slingshot)})) == []

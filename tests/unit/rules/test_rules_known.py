@@ -116,7 +116,7 @@ def test_several_words_of_one_parameter_are_all_replaced(recipe, site):
     """Each was computed from what was there before the first: the last one put the others back."""
     more = "configopts = '--with-cuda=internal --without-xpmem'\n"
     change, = says('package-words', recipe(more, name='OpenMPI'), site)
-    assert change.after == '--without-cuda --with-cray-xpmem'
+    assert change.after == '--without-cuda --with-cray-xpmem=auto'
     assert 'AMD' in change.reason and 'memory' in change.reason
 
 
@@ -140,7 +140,7 @@ def test_R16_an_open_mpi_goes_over_slingshot(upstream_site, name):
     assert not needs & {'libfabric', 'UCX', 'UCC', 'PMIx', 'libevent'} and 'cray-mpich' in found.kept_out
     assert 'cuda' not in found.parameters['configopts'].replace('--without-cuda', '')
     assert 'xpmem' not in found.kept_out and '--without-xpmem' not in words
-    assert '5.0' not in name or '--with-cray-xpmem' in words
+    assert '5.0' not in name or '--with-cray-xpmem=auto' in words
 
 
 def test_R16_an_mpich_goes_over_slingshot(upstream_site):
