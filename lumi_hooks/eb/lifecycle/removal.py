@@ -9,9 +9,9 @@ what is to be done next: whoever is killed, the next run finishes it (`settle`).
 import os
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Callable, Iterable, List, Optional, Sequence, Tuple
+from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple, Union
 
 from ... import tree
 from ...errors import LumiHooksError
@@ -66,9 +66,7 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
     :param days: how long it stays on disk
     :raises LumiHooksError: it is being installed, or it can't be written; nothing was changed then
     """
-    lock = _lock(target.lock, target.module, tell)
-    try:
-        EarlierInstallation(target.installdir, target.module_file, target.prefix, target.lock).recover()
+    with _alone(target, target.prefix, 'removed', tell):
         text = _read(target.prefix, target.module_file)
         if is_due(text):
             earlier = [note for note in held.notes(target.prefix) if note.held.kind == REMOVED
@@ -88,9 +86,24 @@ def remove(target: Target, days: float, tell: Callable[[str], None] = print) -> 
             raise
         settle(note)
         return note
+
+
+@contextmanager
+def _alone(about: Union[Target, Held], prefix: str, done: str, tell: Callable[[str], None]) -> Iterator[None]:
+    """
+    The lock on an installation for a while, whose files are as they were before another process was killed.
+
+    :param done: what cannot be, where something can't be written
+    :raises LumiHooksError: it is being installed, or something can't be written
+    """
+    lock = Lock(about.lock, about.module)
+    lock.acquire(limit=0, tell=tell)
+    try:
+        EarlierInstallation(about.installdir, about.module_file, prefix, about.lock).recover()
+        yield
     except OSError as err:
-        raise LumiHooksError(f'{target.module} cannot be removed: {err.strerror} ({err.filename or target.prefix})') \
-            from err
+        place = err.filename or about.installdir
+        raise LumiHooksError(f'{about.module} cannot be {done}: {err.strerror} ({place})') from err
     finally:
         lock.release()
 
@@ -175,19 +188,12 @@ def undo(notes: Sequence[Note], module: str, tell: Callable[[str], None] = print
     if not notes:
         raise LumiHooksError(f'{module}: nothing of it was removed or replaced, or it was deleted since')
     about = notes[0].held
-    lock = _lock(about.lock, module, tell)
-    try:
-        EarlierInstallation(about.installdir, about.module_file, notes[0].prefix, about.lock).recover()
+    with _alone(about, notes[0].prefix, 'brought back', tell):
         _settle_all(notes)
         now = [note for note in held.notes(notes[0].prefix) if note.held.installdir == about.installdir]
         if not now or now[0].held.kind == UNDONE:
             return f'{module} is as it was before it was removed or replaced: there is nothing to bring back'
         return _bring_back(now[0]) if now[0].held.kind == REMOVED else _swap(now[0])
-    except OSError as err:
-        raise LumiHooksError(f'{module} cannot be brought back: {err.strerror} ({err.filename or about.installdir})') \
-            from err
-    finally:
-        lock.release()
 
 
 def _bring_back(note: Note) -> str:
@@ -310,17 +316,6 @@ def kept(prefix: str, installdir: str) -> Optional[str]:
 def _settle_all(notes: Iterable[Note]) -> None:
     for note in notes:
         settle(note)
-
-
-def _lock(path: str, module: str, tell: Callable[[str], None]) -> Lock:
-    """
-    The lock on an installation, taken.
-
-    :raises LumiHooksError: somebody holds it, or it can't be written
-    """
-    lock = Lock(path, module)
-    lock.acquire(limit=0, tell=tell)
-    return lock
 
 
 def totals(notes: Iterable[Note]) -> Tuple[int, int]:
