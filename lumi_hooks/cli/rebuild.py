@@ -173,7 +173,7 @@ def _planned(asked: Sequence[wanted.Wanted], options: argparse.Namespace, failed
                     if not item.module:
                         failed.add(item.recipe, str(err))
                     else:  # one that a change affects may be gone: that is for the report
-                        lost.append(refusal(item, item.recipe, site, f'{item.change}: {err}' if item.change else str(err)))
+                        lost.append(refusal(item, item.recipe, site, f'{item.change}: {err}'.lstrip(': ')))
                     continue
                 found.append((item, path))
                 if not any(path.startswith(folder + os.sep) for folder in known):
