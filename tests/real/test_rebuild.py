@@ -134,7 +134,7 @@ def test_twenty_recipes_survive_what_can_happen_to_jobs(fresh, slurm3, tmp_path)
     found = there.status()
     wrong = {'Mid7': 'failed', 'Top2': 'blocked'}
     assert {name: task['state'] for name, task in found.items()} == {name: wrong.get(name, 'built') for name in needs}
-    done = {name: sum(step['step'] == 'build' and not step['exit_code'] for job in task['jobs'] for step in job['steps'])
+    done = {name: sum((one['step'], one['exit_code']) == ('build', 0) for job in task['jobs'] for one in job['steps'])
             for name, task in found.items()}
     assert done == {name: int(name not in wrong) for name in needs}, 'each once, to its end'
     for name, number in there.made().items():  # one may be compiled when its node goes, and not be installed yet
