@@ -2,7 +2,7 @@
 """Finds the recipe again that an adapted one was derived from, by its checksum, and adapts it again."""
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from ..adapt import ADAPTED, adapt
@@ -81,7 +81,10 @@ def adapted_again(text: str, source: Origin, site: Site) -> Optional[Adaptation]
     :param text: of the adapted recipe
     """
     try:
-        found = adapt(read_recipe(source.path), site)
+        recipe = read_recipe(source.path)
+        if source.path.endswith(SOURCE_ENDING):  # kept in the store: an adapted recipe names what it was made of
+            recipe = replace(recipe, path=source.path[:-len(SOURCE_ENDING)])
+        found = adapt(recipe, site)
         same = found.status == ADAPTED and render(with_checksums(found), parse_recipe) == text
     except LumiHooksError:
         return None

@@ -14,6 +14,7 @@ from lumi_hooks.adapt import adapt
 from lumi_hooks.eb.view import View
 from lumi_hooks.errors import LumiHooksError, TrustError
 from lumi_hooks.recipe import parse_recipe, read_recipe
+from lumi_hooks.record.source import adapted_again, find_source
 from lumi_hooks.render import render
 from lumi_hooks.store import Store, with_checksums
 
@@ -46,6 +47,16 @@ def test_what_is_stored(store, adapted, tmp_path):
     assert files(os.path.dirname(path)) == ['Thing-1.0-cpeGNU-25.03.eb', 'source/Thing-1.0-foss-2025a.eb.txt']
     with open(os.path.join(os.path.dirname(path), 'source', 'Thing-1.0-foss-2025a.eb.txt'), encoding='utf-8') as stream:
         assert stream.read() == found.recipe.text
+
+
+def test_it_is_adapted_again_from_what_the_store_kept(store, adapted, site):
+    """In a job the source recipe may be gone; the record still has the changes."""
+    found = adapted("dependencies = [('HDF5', '1.14.5')]\n")
+    path, text = store.put(found)
+    os.unlink(found.recipe.path)
+    source = find_source(parse_recipe(text).record, 'Thing', path, site)
+    again = adapted_again(text, source, site)
+    assert again.changes == found.changes and again.recipe.filename == 'Thing-1.0-foss-2025a.eb'
 
 
 def test_the_same_is_one_entry_and_is_not_written_again(store, adapted):
