@@ -69,7 +69,7 @@ def brought(env: Mapping[str, str]) -> Dict[str, str]:
     EasyBuild, which count in a job where its own modules set none.
     """
     names = [sites.variable('prefix'), *_WORKDIR.findall(sites.said('workdir')),
-             *(f'LUMI_HOOKS_{name}' for name in SETTINGS if name not in _OF_TARGET)]
+             *(f'LUMI_HOOKS_{name}' for name in load_settings() if name not in _OF_TARGET)]
     found = {name: env[name] for name in names if env.get(name)}
     python = env.get('LUMI_HOOKS_PYTHON')
     if python:
