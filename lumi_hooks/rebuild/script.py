@@ -26,6 +26,8 @@ BUILD, LOAD, VERIFY, TEST = 'build', 'load', 'verify', 'test'
 _LARGEST = 1 << 16
 # what follows from the target, and is not brought along
 _OF_TARGET = ('RELEASE', 'PARTITION', 'TOOLCHAIN', 'MODE', 'PYTHON')
+# the variable by which the site's modules are told where to work
+_WORKDIR = re.compile('export ([A-Z_]+)=')
 # our hooks file is named on the command line, and search paths are added to
 _OTHERWISE = ('EASYBUILD_HOOKS', 'EASYBUILD_ROBOT_PATHS', 'EASYBUILD_SOURCEPATH')
 _STEP = re.compile(r'step (\w+) (\d+) (\d+)')
@@ -63,10 +65,11 @@ def shares(site: Site, queue: str = '', time: str = '', cores: int = 0) -> Share
 
 def brought(env: Mapping[str, str]) -> Dict[str, str]:
     """
-    Variables of this shell that jobs have too: the prefix, settings of lumi-hooks, and those of EasyBuild, which count
-    in a job where its own modules set none.
+    Variables of this shell that jobs have too: the prefix, where to work, settings of lumi-hooks, and those of
+    EasyBuild, which count in a job where its own modules set none.
     """
-    names = [sites.variable('prefix'), *(f'LUMI_HOOKS_{name}' for name in load_settings() if name not in _OF_TARGET)]
+    names = [sites.variable('prefix'), *_WORKDIR.findall(sites.said('workdir')),
+             *(f'LUMI_HOOKS_{name}' for name in load_settings() if name not in _OF_TARGET)]
     found = {name: env[name] for name in names if env.get(name)}
     python = env.get('LUMI_HOOKS_PYTHON')
     if python:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .. import __version__, easybuilds, gpu, loaded, quote
-from ..adapt import ADAPTED, adapt
+from ..adapt import adapt
 from ..change import Adaptation
 from ..data import ROOT
 from ..errors import LumiHooksError
@@ -23,9 +23,8 @@ from ..index import Index
 from ..plan import BUILD, REFUSED, Node, Planner
 from ..plan.outline import read_outline
 from ..prefix import module_folders
-from ..recipe import parse_recipe, patches_in_folder, read_recipe
+from ..recipe import patches_in_folder, read_recipe
 from ..releases import load_toolchains
-from ..render import body
 from ..site import Site, stack_version
 from .wanted import Wanted
 
@@ -199,7 +198,8 @@ def _task(node: Node, item: Optional[Wanted], site: Site, tell: Callable[[str, A
     toolchain = _toolchain(node)
     recipe = read_recipe(node.source or '')
     found = adapt(recipe, site.on(toolchain) if toolchain else site)
-    text = body(found, parse_recipe) if found.status == ADAPTED else recipe.text
+    # its values, not its text: a comment changes nothing
+    text = repr(sorted(found.parameters.items()))
     parts = [site.release.name, site.partition, node.module, text, *_builders(),
              *map(_digest_of, (*patches_in_folder(recipe), *found.patches))]
     name = task_name(site, node.module)

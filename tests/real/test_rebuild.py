@@ -165,7 +165,8 @@ def test_a_set_is_built_on_this_machine(fresh, tmp_path):
     there = Rebuilt(fresh, tmp_path / 'toys')
     toy(there.folder, 'Low')
     toy(there.folder, 'High', ['Low'])
-    (tmp_path / 'set.yaml').write_text(f'easyconfigs:\n  - {there.folder}/High-1.0-GCCcore-14.2.0.eb\n')
+    (tmp_path / 'set.yaml').write_text('easyconfigs:\n' + ''.join(
+        f'  - {there.folder}/{name}-1.0-GCCcore-14.2.0.eb\n' for name in ('High', 'Low')))
     words = f'--easystack {shlex.quote(str(tmp_path / "set.yaml"))}'
     done = there.run(words)
     assert done.returncode == 0 and there.made() == {'Low': 1, 'High': 1}, done.stdout + done.stderr

@@ -17,7 +17,7 @@ from lumi_hooks.data import ROOT
 from lumi_hooks.errors import DataError, LumiHooksError
 from lumi_hooks.rebuild import run as runs
 from lumi_hooks.rebuild import steps, wanted
-from lumi_hooks.rebuild.script import OUTCOME, read_outcome, script, shares
+from lumi_hooks.rebuild.script import OUTCOME, brought, read_outcome, script, shares
 from lumi_hooks.rebuild.slurm import NotSubmitted, Slurm, token
 from lumi_hooks.rebuild.tasks import Attempt, Job, Task, make_tasks
 from lumi_hooks.site import make_site
@@ -790,3 +790,10 @@ def test_a_run_of_another_set_under_the_same_name_tells_of_that_set_alone(lumi, 
     assert rebuild('Other', '--run', 'mine') == 0 and rebuild('Top', '--run', 'mine') == 0
     capsys.readouterr()
     assert sorted(told(capsys)[1]) == ['Lib', 'Mid', 'Top'] and built(lumi) == ['Lib', 'Mid', 'Other', 'Top']
+
+
+def test_a_job_works_where_the_shell_does():
+    env = {'EBU_USER_PREFIX': '/p', 'EBU_WORKDIR': '/w', 'LUMI_HOOKS_ALLOW': 'X', 'LUMI_HOOKS_PARTITION': 'G',
+           'OTHER': 'x', 'EASYBUILD_PREFIX': '/p', 'EASYBUILD_HOOKS': '/h', 'EASYBUILD_ROBOT_PATHS': '/r'}
+    assert brought(env) == {name: env[name] for name in ('EBU_USER_PREFIX', 'EBU_WORKDIR', 'LUMI_HOOKS_ALLOW',
+                                                         'EASYBUILD_PREFIX')}
