@@ -19,7 +19,7 @@ class Member(Lumi):
 
     def __init__(self, standin, sources, upstream, prefix, home, user=ONE, groups=(PROJECT_ID,)):
         super().__init__(standin, sources, upstream, prefix, home)
-        self.user, self.groups = user, groups
+        self.user, self.groups, self.before = user, groups, []
         self.env['PYTHONDONTWRITEBYTECODE'] = '1'
 
     def run(self, command, load=True, check=False, timeout=900, umask=PROJECT_UMASK, **env):
@@ -30,7 +30,8 @@ class Member(Lumi):
                       f'module load EasyBuild/{self.easybuild} >/dev/null']
         lines.extend(f'export {name}={shlex.quote(str(value))}' for name, value in env.items())
         start = become(self.user, self.groups, (self.standin, self.sources, self.env['LUMI_HOOKS_UPSTREAM']))
-        done = subprocess.run([str(BARE), *start, '/bin/bash', '--norc', '-c', '\n'.join([*lines, command])],
+        shell = [*self.before, str(BARE), *start, '/bin/bash', '--norc', '-c']
+        done = subprocess.run([*shell, '\n'.join([*lines, command])],
                               env=self.env, text=True, cwd='/', timeout=timeout, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, check=False)
         if check:

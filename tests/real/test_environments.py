@@ -6,6 +6,7 @@ with two versions in one job; and killed at many moments.
 import json
 import re
 import shlex
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -251,3 +252,36 @@ def test_killed_the_earlier_one_loads_and_a_rerun_completes(user, moment):
     again = user.run(f'cd && {LUMI_EB} env create tiny.yaml --yes')
     assert again.returncode == 0, again.stdout[-3000:]
     assert told(user, 'module load tiny >/dev/null 2>&1 && echo $MY_VARIABLE').strip() == moment
+
+
+# in place of mksquashfs: ends eb before or after the real one has done its work
+KILLER = '#!/bin/sh\n{before}/usr/bin/mksquashfs "$@" >/dev/null\ntouch {mark}\nkill -9 $PPID\n'
+
+
+@pytest.mark.parametrize('before', ['touch {mark}; kill -9 $PPID; exit 1\n', ''], ids=['begins', 'ends'])
+def test_killed_while_it_is_packed_the_earlier_one_loads(user, before):
+    if not shutil.which('mksquashfs', path='/usr/bin:/usr/sbin'):
+        pytest.skip('squashfs-tools is not installed')
+    wheel(user.base, 'tellme', '1.0')
+    spec, mark, tools = (user.base / 'home' / name for name in ('many.yaml', 'mark', 'tools'))
+    index = {'PIP_NO_INDEX': '1', 'PIP_FIND_LINKS': user.base}
+    text = 'name: many\npython: [tellme]\nvariables: {{MANY: "{value}"}}\n'
+    spec.write_text(text.format(value='first'))
+    user.own(user.base)
+    done = user.run(f'cd && {LUMI_EB} env create many.yaml --yes', **index)
+    assert done.returncode == 0, done.stdout[-3000:]
+    spec.write_text(text.format(value='second'))
+    tools.mkdir(exist_ok=True)
+    (tools / 'mksquashfs').write_text(KILLER.format(before=before.format(mark=mark), mark=mark))
+    (tools / 'mksquashfs').chmod(0o755)
+    mark.unlink(missing_ok=True)
+    user.own(user.base)
+    killed = user.run(f'cd && export PATH={tools}:$PATH && {LUMI_EB} env update many --yes', **index)
+    assert mark.exists() and killed.returncode not in (0, 2), killed.stdout[-3000:]
+    shown = 'module load many >/dev/null 2>&1 && echo $MANY'
+    assert told(user, shown).strip() == 'first'
+    again = user.run(f'cd && {LUMI_EB} env update many --yes', **index)
+    assert again.returncode == 0, again.stdout[-3000:]
+    assert told(user, shown).strip() == 'second'
+    assert not list((user.prefix / 'SW').rglob('.python.sqsh.part'))
+    assert user.run(f'cd && {LUMI_EB} env remove many --yes && rm -f many.*').returncode == 0
