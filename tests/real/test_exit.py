@@ -37,6 +37,11 @@ def archived(lumi, name):
     return path
 
 
+def back_ends(lumi):
+    """The folder of the archive that has what Python packages are built with."""
+    return archived(lumi, 'Python-build-backends-25.03-cray-python3.11-setuptools80.eb').parent
+
+
 def without_the_library(lumi, arguments, metadata=True):
     """Run `eb` as EasyBuild-user leaves it, with the metadata of docs/leaving.md and nothing else of this library."""
     more = f'export EASYBUILD_EXTERNAL_MODULES_METADATA="$EASYBUILD_EXTERNAL_MODULES_METADATA,{METADATA}"\n'
@@ -92,7 +97,7 @@ def test_packages_of_cray_python_install_without_the_hooks(standin, sources, ups
     recipe.write_text(PYTHON.format(sha256=sha256))
     # the packages of upstream's Python, whose sources are not part of the tests', are not the matter here
     hooked.eb(f'{recipe} --sourcepath={mine}:{sources} -r', LUMI_HOOKS_DISABLE='python-run-time')
-    again = f'{archived(hooked, "purest-1.0-cpeGNU-25.03.eb")} --sourcepath={mine}'
+    again = f'{archived(hooked, "purest-1.0-cpeGNU-25.03.eb")} -r {back_ends(hooked)} --sourcepath={mine}:{sources}'
     done = without_the_library(plain, again, metadata=False)
     assert done.returncode != 0 and 'lib/pythonCRAY_PYTHON_VERSION/site-packages' in done.stdout, done.stdout[-3000:]
     done = without_the_library(plain, again)
@@ -106,7 +111,8 @@ def test_packages_of_cray_python_install_without_the_hooks(standin, sources, ups
 def test_mpi4py_is_built_again_without_the_hooks(standin, sources, upstream, slurm, tmp_path):
     hooked, plain = pair(standin, sources, upstream, tmp_path)
     hooked.eb('mpi4py-4.1.0-gompi-2025a.eb -r')
-    done = without_the_library(plain, f'{archived(hooked, "mpi4py-4.1.0-cpeGNU-25.03.eb")} -r')
+    done = without_the_library(plain, f'{archived(hooked, "mpi4py-4.1.0-cpeGNU-25.03.eb")} -r '
+                               f'{back_ends(hooked)}')
     assert done.returncode == 0, done.stdout[-4000:]
     told = plain.run('module load mpi4py/4.1.0-cpeGNU-25.03 && srun -n 2 python3 -c "from mpi4py import MPI; '
                      'print(MPI.COMM_WORLD.allreduce(1))"', check=True, **slurm)

@@ -108,7 +108,7 @@ def test_toolchains_differ_by_their_classes(library):
 
 
 # what lumi_hooks/eb imports and what only tells, notes or finds something: another word of it rebuilds nothing
-TELL = {'doctor', 'env', 'record', 'plan', 'prefix', 'library.py', 'metadata.py', 'mpi.py', 'queues.py'}
+TELL = {'doctor', 'env', 'record', 'plan', 'prefix', 'finding.py', 'library.py', 'metadata.py', 'mpi.py', 'queues.py'}
 
 
 def test_what_acts_on_installations_is_known(library):

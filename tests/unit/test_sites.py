@@ -75,7 +75,7 @@ def test_no_value_of_a_site_occurs_in_the_core():
 
 # what keeps LUMI's name in the code: names in data and programs' output, which stay
 NAMES = {'lumi': 'easybuild/lumi/record.json, whose recipe it is, and a key of --json',
-         'LumiEnvironment': 'our easyblock of environments',
+         'LumiEnvironment': 'our easyblock of environments', 'lumi_toolchains.py': 'a file of toolchains/',
          **{f'.lumi_{name}': 'a file of toolchains/'
             for name in ('cpegnu', 'cpecray', 'cpeaocc', 'cpeamd', 'toolchains')}}
 
@@ -211,7 +211,7 @@ def test_no_help_of_dardel_names_lumi(command, tmp_path):
     (('plan', 'CUDA'), 1), (('doctor', 'HPCC'), 1), (('search', 'HPCC'), 0), (('install', '--dry-run', 'HPCC'), 0),
     (('install', 'HPCC'), 2), (('explain', 'HPCC'), 2), (('job', 'HPCC'), 2), (('verify', 'HPCC/1-cpeGNU-24.11'), 2),
     (('sbom',), 2), (('failures',), 0), (('report',), 0), (('remove',), 0), (('capture', '--site', 'there'), 2),
-    (('adapt', 'HeFFTe-2.4.1-foss-2025a.eb', '--partition', 'gpu', '--gpu', 'HeFFTe'), 0),
+    (('adapt', 'GROMACS-2026.2-foss-2025b.eb', '--partition', 'gpu', '--gpu', 'GROMACS'), 0),
     (('adapt', 'HPCC', '--partition', 'C'), 2),
     (('handtest', '--no-build', 'libpng'), 0), (('survey', '--sample', '400'), 0)],
     ids=lambda item: ' '.join(item) if isinstance(item, tuple) else str(item))
