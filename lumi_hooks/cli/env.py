@@ -377,7 +377,8 @@ def _import(options: argparse.Namespace) -> int:
     elif not options.yes and not agreed(f'write its {len(found.files())} files into {folder}?'):
         return 1
     with bundle.unpacked(found, '' if options.dry_run or options.json else folder) as path:
-        spec = read_spec(path)
+        # it may have been packed, or unpacked, after its spec was written
+        spec = replace(read_spec(path), packed=found.lock['packed'])
         site, folders = _site(options, spec)
         return _install(options, spec, site, folders, found.lock)
 

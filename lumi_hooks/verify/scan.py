@@ -103,7 +103,8 @@ def _read_all(batches: Sequence[Sequence[str]], processors: Mapping[int, str], j
             raise LumiHooksError('a process that reads files was ended: a file became shorter while it was read, or '
                                  'memory ran out; try again (--jobs 1 needs the least memory)') from err
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            # not without waiting: then Python's own end writes to a pipe that is closed (seen on 3.11)
+            pool.shutdown(cancel_futures=True)
             raise
 
 

@@ -123,10 +123,10 @@ def test_lammps_for_hip_is_not_started_without_a_gpu(monkeypatch, configopts, ko
     class Upstream:
         def sanity_check_step(self):
             return self.cfg['kokkos']
-    registry = types.SimpleNamespace(upstream_class=lambda *_: Upstream)
-    monkeypatch.setitem(sys.modules, 'lumi_hooks_easyblocks.registry', registry)
-    monkeypatch.setitem(sys.modules, 'lumi_hooks_easyblocks.registry.recipe_wins',
-                        types.SimpleNamespace(RecipeWins=type('RecipeWins', (), {})))
+    for name, holds in {'upstream': {'upstream_class': lambda *_: Upstream},
+                        'recipe_wins': {'RecipeWins': type('RecipeWins', (), {})}}.items():
+        monkeypatch.setitem(sys.modules, f'lumi_hooks_easyblocks.registry.{name}', types.SimpleNamespace(**holds))
+    monkeypatch.setitem(sys.modules, 'lumi_hooks_easyblocks.registry', types.SimpleNamespace())
     with open(os.path.join(os.path.dirname(__file__), '..', '..', 'easyblocks', 'fixes', 'lammps.py')) as stream:
         made = {'__name__': 'lammps'}
         exec(stream.read(), made)  # our own file, with a stand-in for upstream's class

@@ -23,8 +23,8 @@ from .test_packed import OPEN
 pytestmark = pytest.mark.long
 
 LUMI_EB = shlex.quote(str(ROOT / 'bin' / 'lumi-eb'))
-# accounts that every Debian has (nobody, games): fusermount wants a name
-ONE, OTHER = 65534, 5
+# accounts that every Debian has (nobody, bin), with groups of their own: fusermount wants a name
+ONE, OTHER = 65534, 2
 # none of them is what cray-python carries
 PACKAGES = ('attrs', 'boltons', 'idna', 'Jinja2', 'MarkupSafe', 'msgpack', 'networkx', 'regex', 'sortedcontainers',
             'sympy', 'tabulate', 'tqdm')
@@ -186,7 +186,7 @@ homepage = 'https://www.python.org'
 description = "another Python than the release's"
 toolchain = {{'name': 'GCCcore', 'version': '14.2.0'}}
 sources = []
-prebuildopts = 'printf "#!/bin/sh\\nexec {python} \\"\\$@\\"\\n" > python3; chmod 755 python3; true '
+prebuildopts = "printf '#!/bin/sh\\\\nexec {python} \\"$@\\"\\\\n' > python3; chmod 755 python3; true "
 files_to_copy = [(['python3'], 'bin')]
 sanity_check_paths = {{'files': ['bin/python3'], 'dirs': []}}
 moduleclass = 'lang'

@@ -45,7 +45,7 @@ def test_a_refused_recipe_submits_no_job(fresh, slurm, tmp_path):
     done = fresh.eb(f'GROMACS-2024.4-foss-2023b-CUDA-12.4.0.eb -r --job --job-backend=Slurm '
                     f'--job-output-dir={tmp_path}/jobs', check=False, **slurm)
     assert done.returncode != 0 and 'nothing was built' in done.stdout, done.stdout[-2000:]
-    assert 'its HIP back end is there from 2025 on' in done.stdout
+    assert 'its HIP back end is there from 2026 on' in done.stdout
     assert 'download' not in done.stdout and 'submitted' not in done.stdout
     assert not fresh.run('squeue -h', load=False, **slurm).stdout.strip()
 

@@ -120,7 +120,8 @@ def test_fifty_plans_load_together_or_say_so(drawn, upstream, tmp_path, monkeypa
     loads, aliases, said, planned, refused = {}, set(), set(), 0, 0
     for path in drawn:
         index = Index([str(modules)], (), upstream)
-        index._sources = shared._sources  # upstream does not change; its folders are listed once
+        # upstream does not change; its folders are listed once
+        index._known['sources'] = shared._known.setdefault('sources', {})
         site = make_site('25.03', prefix=str(tmp_path), index=index, env={})
         put_module(modules, 'cpeGNU', '25.03')
         put_module(modules, 'buildtools', '25.03')

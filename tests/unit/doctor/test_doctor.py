@@ -17,10 +17,10 @@ from lumi_hooks.doctor import CHECKS, ERROR, WARNING, examine, skipped
 from lumi_hooks.doctor import prefix as place_checks
 from lumi_hooks.index import Index
 
-EVERYTHING = ['build-space', 'checksums', 'clone', 'downloads', 'environment', 'fabric', 'file-system', 'folders',
-              'group', 'gtl', 'licence', 'licence-group', 'licence-variable', 'loaded', 'lost', 'needs', 'network',
-              'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'ranks', 'shared-folders', 'space',
-              'tools', 'umask', 'versions', 'work-folders']
+EVERYTHING = ['build-space', 'built-with', 'checksums', 'clone', 'downloads', 'environment', 'fabric', 'file-system',
+              'folders', 'group', 'gtl', 'licence', 'licence-group', 'licence-variable', 'loaded', 'lost', 'needs',
+              'network', 'node', 'overrides', 'prefix', 'prefixes', 'python-packages', 'ranks', 'shared-folders',
+              'space', 'tools', 'umask', 'versions', 'work-folders']
 
 
 @pytest.mark.parametrize('mask', [0o777, 0o277, 0o100])
