@@ -174,6 +174,11 @@ def test_exported_and_imported(three, capsys, tmp_path):
     code, out, err = told(capsys, 'import', 'out.json', '--dry-run', '--folder', 'there')
     assert code == 0 and not os.path.exists('there'), err
     found = json.loads((three / 'out.json').read_text())
+    # one that was packed after its spec was written
+    packed = {**found, 'lock': {**found['lock'], 'packed': True}}
+    (three / 'packed.json').write_text(json.dumps(packed))
+    code, out, err = told(capsys, 'import', 'packed.json', '--dry-run', '--folder', 'there')
+    assert code == 0 and 'lock says' not in err, err
     spec = {'file': '../x.yaml', 'text': ''}
     for key, value, says in (('kind', 'x', 'no exported environment'), ('spec', spec, '../x'),
                              ('recipes', {'../x.eb': ''}, 'recipes'), ('lock', {}, 'no lock')):
