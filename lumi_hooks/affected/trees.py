@@ -104,6 +104,7 @@ def _extract(repository: str, commit: str, folders: List[str], into: str) -> Non
                     member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
                     member.uid, member.gid, member.uname, member.gname = os.getuid(), os.getgid(), '', ''
                     tar.extract(member, into)
+            archive.stdout.read()  # what fills the last block up: git would die of a closed pipe
     if archive.returncode:
         raise LumiHooksError(f'git could not give out {commit[:12]} of {repository}: "git fsck" says what is wrong')
 
