@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Dict, Iterator, Mapping
 
 from ..errors import DataError, LumiHooksError
-from ..files import parse_json, read_bytes, read_text, write_atomic
+from ..files import read_json, read_text, write_atomic
 from ..record.explanation import InstalledPackage
 from ..schemas import schema
 from ..schemas.plain import faults
@@ -69,7 +69,7 @@ def read_bundle(path: str) -> Bundle:
     :raises DataError: it is none
     """
     try:
-        found = parse_json(read_bytes(path, _LARGEST))
+        found = read_json(path, _LARGEST)
     except OSError as err:
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:

@@ -12,7 +12,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 from .. import __version__
 from ..adapt import UNCHANGED
 from ..errors import DataError, LumiHooksError
-from ..files import parse_json, read_bytes, read_text
+from ..files import read_json, read_text
 from ..plan import BUILD, Plan
 from ..presence import root_of
 from ..recipe import parse_recipe
@@ -105,7 +105,7 @@ def read_lock(path: str, below: Optional[str] = None) -> Dict[str, Any]:
     :raises DataError: it can't be read, or is none
     """
     try:
-        return checked(parse_json(read_bytes(path, _LARGEST, below)), path)
+        return checked(read_json(path, _LARGEST, below), path)
     except OSError as err:
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:

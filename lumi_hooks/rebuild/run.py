@@ -18,7 +18,7 @@ from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from .. import quote, trust
 from ..errors import DataError, LumiHooksError
-from ..files import LARGEST_TEXT, names_in, open_folder, parse_json, read_bytes, read_text, write_atomic
+from ..files import LARGEST_TEXT, names_in, open_folder, read_json, read_text, write_atomic
 from ..index import Index
 from ..prefix import module_folders
 from ..site import OVERLAY_FOLDER
@@ -120,7 +120,7 @@ def load(prefix: str, name: str) -> Run:
                                                                      ': "lumi-eb rebuild RECIPE" starts one'))
     trust.check(path, 'the state of the run')
     try:
-        found = parse_json(read_bytes(path, LARGEST_TEXT))
+        found = read_json(path, LARGEST_TEXT)
         if found.pop('schema_version') != _VERSION:
             raise DataError(f'{path}: another version of lumi-hooks wrote it, which goes on with it')
         tasks = [Task(**{**task, 'attempts': [Attempt(**one) for one in task['attempts']]})
@@ -216,20 +216,25 @@ def _state_of(path: str) -> List[int]:
     return [found.st_mtime_ns, found.st_size]
 
 
+def _note_of(prefix: str, name: str) -> str:
+    """Where it is noted of what a task's module was built."""
+    return os.path.join(prefix, FOLDER, _BUILT, f'{name}.json')
+
+
 def note_built(run: Run, task: Task, checked: bool) -> None:
     """Note that a task's module was built of what its key says, and whether it passed what is looked at after."""
     path = module_file(run.prefix, task)
     if path:
         make_folder(run.prefix, _BUILT)
         text = json.dumps({'key': task.key, 'module_file': _state_of(path), 'checked': checked})
-        write_atomic(os.path.join(run.prefix, FOLDER, _BUILT, f'{task.name}.json'), text + '\n')
+        write_atomic(_note_of(run.prefix, task.name), text + '\n')
 
 
 def built_of(prefix: str, task: Task) -> Mapping[str, Any]:
     """What is noted of a task's module, if it is still the same installation, made of the same; else nothing."""
     path = module_file(prefix, task)
     try:
-        found = parse_json(read_bytes(os.path.join(prefix, FOLDER, _BUILT, f'{task.name}.json'), 1 << 16))
+        found = read_json(_note_of(prefix, task.name), 1 << 16)
         same = path and found['key'] == task.key and found['module_file'] == _state_of(path)
     except (OSError, ValueError, TypeError, KeyError):
         return {}
@@ -239,7 +244,7 @@ def built_of(prefix: str, task: Task) -> Mapping[str, Any]:
 def noted_key(prefix: str, name: str) -> str:
     """The key that is noted of a task's module; empty where none is."""
     try:
-        return str(parse_json(read_bytes(os.path.join(prefix, FOLDER, _BUILT, f'{name}.json'), 1 << 16))['key'])
+        return str(read_json(_note_of(prefix, name), 1 << 16)['key'])
     except (OSError, ValueError, TypeError, KeyError):
         return ''
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Callable, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
 
 from .. import __version__, easybuilds, gpu, loaded, quote
@@ -231,21 +232,16 @@ def uses_gpu(task: Task) -> bool:
     return gpu.split_suffix(task.module)[1] == gpu.ROCM
 
 
-_BUILDERS: List[str] = []
-
-
-def _builders() -> List[str]:
+@lru_cache(maxsize=None)
+def _builders() -> Tuple[str, ...]:
     """Digests of what builds: EasyBuild, and our easyblocks, toolchains and hooks of builds."""
-    if not _BUILDERS:
-        versions = [easybuilds.version(root, part) or ''
-                    for root in loaded.roots() for part in ('framework', 'easyblocks')]
-        clone = os.path.dirname(ROOT)
-        files = sorted(os.path.join(folder, name) for top in (os.path.join(clone, 'easyblocks'),
-                                                              os.path.join(clone, 'toolchains'),
-                                                              os.path.join(ROOT, 'eb'))
-                       for folder, _, names in os.walk(top) for name in names if name.endswith('.py'))
-        _BUILDERS.extend([__version__, *versions, _digest(list(map(_digest_of, files)))])
-    return _BUILDERS
+    versions = [easybuilds.version(root, part) or '' for root in loaded.roots() for part in ('framework', 'easyblocks')]
+    clone = os.path.dirname(ROOT)
+    files = sorted(os.path.join(folder, name) for top in (os.path.join(clone, 'easyblocks'),
+                                                          os.path.join(clone, 'toolchains'),
+                                                          os.path.join(ROOT, 'eb'))
+                   for folder, _, names in os.walk(top) for name in names if name.endswith('.py'))
+    return (__version__, *versions, _digest(list(map(_digest_of, files))))
 
 
 def _digest(parts: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from typing import List, NamedTuple, Sequence
 
 from .. import quote
 from ..errors import DataError
-from ..files import LARGEST, parse_json, read_bytes, read_text
+from ..files import LARGEST, read_json, read_text
 
 # an item of a list, bare or quoted, with a colon where options follow; then a comment
 _ITEM = re.compile(r'''\s*-\s+(?P<quote>['"]?)(?P<name>[^'"#:\s]+)(?P=quote)\s*(?P<colon>:?)\s*(#.*)?''')
@@ -35,7 +35,7 @@ def affected(path: str) -> List[Wanted]:
     :raises DataError: it can't be read, or is something else
     """
     try:
-        found = parse_json(read_bytes(path, LARGEST))
+        found = read_json(path)
     except OSError as err:
         raise DataError(f'{path}: cannot be read ({err.strerror})') from err
     except ValueError as err:
