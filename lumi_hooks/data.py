@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from typing import Callable, Dict, Optional
+from typing import Any, Callable, Collection, Dict, Iterator, Optional
 
 from .errors import DataError
 
@@ -62,3 +62,22 @@ def our_recipes() -> Optional[str]:
         if os.path.isdir(path):
             return path
     return None
+
+
+def texts(value: Any, but: Collection[str] = (), keys: bool = True) -> Iterator[str]:
+    """
+    All texts in a value of lists and dictionaries.
+
+    :param but: keys of dictionaries that are left out, with what is below them
+    :param keys: are keys texts as well?
+    """
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            if key not in but:
+                yield from texts(key) if keys else ()
+                yield from texts(item, but, keys)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from texts(item, but, keys)

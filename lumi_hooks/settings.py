@@ -9,7 +9,7 @@ import difflib
 import os
 import re
 from functools import lru_cache
-from typing import Any, FrozenSet, List, Mapping
+from typing import Any, FrozenSet, Mapping
 
 from .errors import SiteError
 from .schemas import checked
@@ -30,9 +30,10 @@ def value(name: str, env: Mapping[str, str] = os.environ) -> str:
 
     :raises SiteError: it can't have that value
     """
-    found, values = env.get(PREFIX + name, '').strip(), load_settings()[name].get('values')
-    if found and values and found not in values:
-        raise SiteError(f'{PREFIX}{name} is {found!r}; it can be {" or ".join(values)}, or unset')
+    found, known = env.get(PREFIX + name, '').strip(), load_settings()[name]
+    if found and not (found in known.get('values', (found,)) and re.fullmatch(known.get('pattern', '(?s:.*)'), found)):
+        wanted = known.get('said') or ' or '.join(known['values'])
+        raise SiteError(f'{PREFIX}{name} is {found!r}; it can be {wanted}, or unset')
     return found
 
 
@@ -58,12 +59,6 @@ def check(env: Mapping[str, str] = os.environ) -> None:
             near = difflib.get_close_matches(name, known, 1)
             raise SiteError(f'{PREFIX}DISABLE names {name!r}, and there is no rule of that name'
                             + (f'; do you mean {near[0]}?' if near else '') + ' (docs/rules.md lists them)')
-
-
-def in_force(env: Mapping[str, str] = os.environ) -> List[str]:
-    """The settings that are set, each with its value and what it changes, in the order of the documentation."""
-    return [f'{PREFIX}{name}={env[PREFIX + name]}: {known["changes"]}' for name, known in load_settings().items()
-            if env.get(PREFIX + name)]
 
 
 def words(env: Mapping[str, str], name: str) -> FrozenSet[str]:

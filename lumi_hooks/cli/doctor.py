@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, List, Optional, Tuple
 
-from .. import doctor, older, settings
+from .. import doctor, older
 from ..adapt import adapt
 from ..doctor import CHECKS, ERROR, Check, Finding, Package, Situation
 from ..errors import LumiHooksError, RecipeError
@@ -101,7 +101,7 @@ def as_json(findings: List[Finding], packages, here: Optional[Situation]) -> Dic
             'packages': [package.module for package in packages],
             'findings': [{'check': finding.check, 'level': finding.level, 'text': finding.text}
                          for finding in findings],
-            'settings': settings.in_force(),
+            'settings': site_options.settings_in_force(),
             'passed': [entry.id for entry in _passed(findings, here)]}
 
 
@@ -120,7 +120,7 @@ def show(findings: List[Finding], packages, here: Optional[Situation]) -> None:
     rows += [[Styled('ok', 'green'), bold(entry.id), entry.title] for entry in _passed(findings, here)]
     rows += [[dim('not checked'), bold(id), why] for id, why in (doctor.skipped(here) if here else {}).items()
              if id not in {finding.check for finding in findings}]
-    rows += [[dim('set'), bold('settings'), text] for text in settings.in_force()]
+    rows += [[dim('set'), bold('settings'), text] for text in site_options.settings_in_force()]
     console.table(rows)
     if here and packages:
         console.say()

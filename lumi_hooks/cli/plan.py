@@ -5,7 +5,7 @@ import os
 from dataclasses import replace
 from typing import Any, Dict, List, Mapping, Optional, Sequence
 
-from .. import older, settings, sites
+from .. import older, sites
 from ..amounts import size_in_words
 from ..easybuilds import collection
 from ..errors import LumiHooksError
@@ -113,7 +113,7 @@ def as_json(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> Dict[str,
         'partition': plan.site.partition,
         'toolchain': f'{plan.site.toolchain}/{plan.site.toolchain_version}',
         'collection': collection(plan.site.index.upstream).as_json(),
-        'settings': settings.in_force(),
+        'settings': site_options.settings_in_force(),
         'targets': list(plan.targets),
         'counts': {status: len(plan.of(status)) for status in COLOURS},
         'estimate': {'known': len(known), 'unknown': len(expected) - len(known), 'seconds': total.seconds,
@@ -148,7 +148,7 @@ def show(plan: Plan, expected: Mapping[str, Optional[Estimate]]) -> None:
     site = plan.site
     console.say(f'for {site.toolchain}/{site.toolchain_version}, release {site.release.name}, partition '
                 f'{site.partition}; upstream\'s recipes: {collection(site.index.upstream)}')
-    for text in settings.in_force():
+    for text in site_options.settings_in_force():
         console.say(dim(f'set: {text}'), hang=5)
     console.say()
     groups = [(CRAY, 'from the Cray PE', plan.of(CRAY)), (CENTRAL, 'in the central stack', plan.of(CENTRAL))]

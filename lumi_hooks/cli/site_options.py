@@ -4,9 +4,9 @@ import argparse
 import os
 import sys
 from dataclasses import replace
-from typing import List, Optional, Sequence, Tuple
+from typing import List, Mapping, Optional, Sequence, Tuple
 
-from .. import quote, sites, trust
+from .. import quote, settings, sites, trust
 from ..catalogue import other_recipes, our_recipes, upstream_recipes
 from ..errors import RecipeError, SiteError, TrustError
 from ..finding import find_recipe, installed_software, similar
@@ -169,3 +169,9 @@ def installed_name(what: str, site: Site) -> str:
 def _trusted(folders: Sequence[str]) -> List[str]:
     """The folders of recipes that nobody else can write to: reading a recipe runs it."""
     return [path for path in folders if trust.why_not_in(path) is None]
+
+
+def settings_in_force(env: Mapping[str, str] = os.environ) -> List[str]:
+    """The settings that are set, each with its value and what it changes, in the order of the documentation."""
+    known = ((settings.PREFIX + name, entry['changes']) for name, entry in settings.load_settings().items())
+    return [f'{variable}={env[variable]}: {changes}' for variable, changes in known if env.get(variable)]

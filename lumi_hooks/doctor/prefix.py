@@ -176,8 +176,11 @@ def group(situation: Situation):
 @check('overrides', 'the files of overrides are valid')
 def overrides(situation: Situation):
     """What is wrong in them concerns their packages alone; of those that are to be built the rule refuses."""
-    for text in situation.site.overrides.problems():
-        yield WARNING, f'{text}. Recipes of that software are refused until it is fixed'
+    for name in situation.site.overrides.names():
+        try:
+            situation.site.overrides.of(name)
+        except DataError as err:
+            yield WARNING, f'{err}. Recipes of that software are refused until it is fixed'
 
 
 def stale_modules(modulepath: Sequence[str], stack: Sequence[str], partition: str) -> List[str]:

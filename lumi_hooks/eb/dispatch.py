@@ -7,7 +7,7 @@ hooks file has the same pre/post step). The hooks file claims the process when i
 still.
 """
 import functools
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from easybuild.tools.build_log import EasyBuildError
 from easybuild.tools.hooks import load_source
@@ -21,23 +21,17 @@ _owner: Optional[str] = None
 _results: Dict[str, Any] = {}
 
 
-class HandedOn(NamedTuple):
-    """
-    A hook whose result replaces one of its arguments in EasyBuild.
-
-    :ivar position: of that argument
-    :ivar says_something: does EasyBuild take this result?
-    """
-    position: int
-    says_something: Callable[[Any], bool]
+def _is_given(result: Any) -> bool:
+    return result is not None
 
 
-# The hooks whose results EasyBuild uses, and the test that it makes, the same in 5.1.2, 5.2.0 and 5.4.1:
+# The hooks whose results EasyBuild uses: which of their arguments the result replaces (by its position), and whether
+# EasyBuild takes a result. The test is the same in 5.1.2, 5.2.0 and 5.4.1:
 # make_module_step in framework/easyblock.py, run_shell_cmd in tools/run.py (run_cmd in _deprecated.py likewise).
 # It ignores the results of all others.
-_HANDED_ON = {
-    'module_write_hook': HandedOn(2, lambda text: text is not None),
-    'pre_run_shell_cmd_hook': HandedOn(0, bool),
+_HANDED_ON: Dict[str, Tuple[Optional[int], Callable[[Any], bool]]] = {
+    'module_write_hook': (2, _is_given),
+    'pre_run_shell_cmd_hook': (0, bool),
 }
 
 
@@ -104,16 +98,15 @@ class Chain:
             what the one before it made of it
         :raises EasyBuildError: one fails; a KeyError (an unset variable) is explained
         """
-        result, handed_on = None, _HANDED_ON.get(name)
+        result, (position, takes) = None, _HANDED_ON.get(name, (None, _is_given))
         for path, hook in self.hooks.get(name, ()):
             try:
                 found = hook(*args, **kwargs)
             except KeyError as err:
                 raise EasyBuildError('the hooks file %s needs the variable %s, which is not set: load %s, or '
                                      'switch that file off with LUMI_HOOKS_CHAIN=', path, err, sites.setup()) from err
-            if handed_on is None:
-                result = found if found is not None else result
-            elif handed_on.says_something(found):
+            if takes(found):
                 result = found
-                args = (*args[:handed_on.position], found, *args[handed_on.position + 1:])
+                if position is not None:
+                    args = (*args[:position], found, *args[position + 1:])
         return result

@@ -40,8 +40,3 @@ def glance(ec) -> Recipe:
     toolchain = parameters['toolchain']
     return Recipe(parameters['name'], str(parameters['version']), parameters['versionsuffix'] or '',
                   (toolchain['name'], str(toolchain['version'])), parameters, ec.rawtxt, ec.path)
-
-
-def is_cpe(ec) -> bool:
-    """Is a recipe, as it is now, for a cpe* toolchain?"""
-    return str(ec._config['toolchain'][0].get('name', '')).startswith('cpe')

@@ -23,7 +23,7 @@ from ..closure import Closure
 from ..dependency import Dependency
 from ..errors import LumiHooksError, SiteError
 from ..gpu import site_for_dependency
-from ..prefix import held, sharing
+from ..prefix import sharing
 from ..recipe import Recipe, parse_recipe, parser_of, read_recipe
 from ..record import archive
 from ..record.lost import lost
@@ -67,7 +67,6 @@ class Session:
 
         :raises LumiHooksError: the environment is contradictory or incomplete
         """
-        held.keep_days()  # a wrong value is told before anything is built
         upstream = upstream_recipes()
         robot = list(build_option('robot_path') or [])
         site = prefixes.enter(site_from_environment(), robot, upstream)
@@ -82,7 +81,6 @@ class Session:
         if prefixes.has_left_over(site):
             from .lifecycle import install
             install.restore_left(site)
-        session.requested.refresh()
         _log.info('lumi-hooks: release %s, partition %s, toolchain %s, mode %s, prefix %s, recipes in %s, upstream %s',
                   site.release.name, site.partition, site.toolchain, site.mode, site.prefix, session.view.root,
                   upstream)

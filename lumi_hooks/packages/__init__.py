@@ -30,8 +30,6 @@ from ..data import ROOT
 from ..errors import DataError
 from ..schemas import checked
 
-VERBS = ('cray', 'python', 'drop', 'module', 'refuse')
-
 
 @dataclass(frozen=True)
 class Treatment:
@@ -90,8 +88,6 @@ def members() -> Mapping[str, Mapping[str, Any]]:
         for name in entry['members']:
             if entry.get('operating_system') and name not in system:
                 continue
-            if name in found:
-                raise DataError(f'packages/groups.json: {name} is a member of two groups')
             found[name] = dict(entry, group=group)
     return found
 
@@ -100,14 +96,10 @@ def members() -> Mapping[str, Mapping[str, Any]]:
 def treatment(name: str) -> Optional[Treatment]:
     """
     What to do with a dependency on that package; None where it is installed like any other.
-
-    :raises DataError: the entry has an unknown verb
     """
     entry = package(name).get('as_dependency') or members().get(name)
     if not entry:
         return None
-    if entry['verb'] not in VERBS:
-        raise DataError(f'packages: {name} has the unknown verb "{entry["verb"]}"; known are {", ".join(VERBS)}')
     # of a group, its members are those that are treated so
     known = {field.name for field in fields(Treatment)} - ({'members'} if 'group' in entry else set())
     found: Dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in entry.items()

@@ -20,6 +20,9 @@ from ..trust.owners import trusted
 # in a prefix: the prefixes below it, one a line
 FILE = os.path.join('.lumi-hooks', 'prefixes')
 VARIABLE = 'LUMI_HOOKS_PREFIXES'
+# in a prefix: notes of what was removed or replaced and is kept for some days (held.py), and of what is set aside while
+# it is replaced (eb/lifecycle/rollback.py)
+LEFT_OVER = (os.path.join('.lumi-hooks', 'removed'), os.path.join('.lumi-hooks', 'aside'))
 # what the module lumi-hooks found when it was loaded
 LOADED = 'LUMI_HOOKS_LOADED_PREFIXES'
 # more of them is a mistake, not a stack
@@ -52,15 +55,15 @@ def stack_of(top: str, env: Mapping[str, str] = os.environ) -> Tuple[str, ...]:
     if not top:
         return ()
     if not named:
-        return tuple(_below(_plain(top), {}, env))
+        return tuple(_below(os.path.normpath(top), {}, env))
     wrong = [path for path in named if not os.path.isabs(path)]
     if wrong:
         raise SiteError(f'{VARIABLE} names {wrong[0]}, which is no absolute path')
-    if _plain(named[0]) != _plain(top):
+    if os.path.normpath(named[0]) != os.path.normpath(top):
         raise SiteError(f'{VARIABLE} starts with {named[0]}, and software is installed into {top}: the first of the '
                         'list is the one that is installed into, so make it the same as '
                         f'{sites.variable("prefix")}')
-    return tuple(dict.fromkeys(map(_plain, named)))
+    return tuple(dict.fromkeys(map(os.path.normpath, named)))
 
 
 def read_file(path: str) -> Tuple[str, ...]:
@@ -101,7 +104,7 @@ def _below(top: str, seen: Dict[str, None], env: Mapping[str, str]) -> Dict[str,
         reason = Judge(trusted(tuple(seen), env)).why_not(path)
         if reason and first:
             raise TrustError(f'{path} is not followed, as it names prefixes that code is taken from: {reason}')
-        for prefix in map(_plain, () if reason else read_file(path)):
+        for prefix in map(os.path.normpath, () if reason else read_file(path)):
             if prefix not in seen:
                 _below(prefix, seen, env)
     if len(seen) > LIMIT:
@@ -214,7 +217,8 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
     entries even after `module --force purge`.
     """
     loaded = env.get('EASYBUILD_PREFIX', '')
-    if env.get(sites.variable('mode'), 'user') == 'user' and loaded and stack and not _same(loaded, stack[0]):
+    if env.get(sites.variable('mode'), 'user') == 'user' and loaded and stack \
+            and os.path.realpath(loaded) != os.path.realpath(stack[0]):
         return f'{sites.variable("prefix")} is {stack[0]} now, and was {loaded} when ' \
                f'{sites.said("easybuild", mode="user")} was loaded. {sites.said("prefix_changed")}'
     if LOADED in env:
@@ -223,11 +227,3 @@ def changes_since_loaded(stack: Sequence[str], env: Mapping[str, str] = os.envir
             return f'the stack of prefixes is {" on ".join(stack)} now, and was {" on ".join(before)} when the ' \
                    'module lumi-hooks was loaded: load it again (module unload lumi-hooks; module load lumi-hooks)'
     return None
-
-
-def _plain(path: str) -> str:
-    return os.path.normpath(path)
-
-
-def _same(one: str, other: str) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)

@@ -5,13 +5,13 @@ Which folders of the prefixes below the user's own are closed: nothing in them i
 A closed folder is there for everybody who asks whether it is (os.path.isdir), and empty for who lists it.
 """
 import os
-import pwd
 from dataclasses import dataclass
 from typing import Dict, Iterator, List, Sequence, Tuple
 
 from .. import quote, sites
 from ..files import existing
-from . import archive_folders, module_folders, name_of, own_folders, source_folders
+from ..trust.owners import user_name
+from . import Folders, archive_folders, module_folders, name_of, own_folders, source_folders
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,17 @@ class Closed:
 
 
 _ALL = 'nothing that it holds is found, so what is planned or built now may be installed there already'
-_MODULES = 'its modules are not found, so what is planned or built now may be installed there already'
-_SOFTWARE = 'its modules are found, and cannot be used: what they load cannot be read'
-_RECIPES = 'the recipes that its owners wrote are not found, so others may be taken'
-_ARCHIVE = 'the recipes of what is installed there are not found'
-_OVERRIDES = 'its overrides are not found, so software is built without them'
-_SOURCES = 'its sources are not found, and are fetched once more'
+# the folders of a prefix that are looked through, and what it means if one cannot be
+_LOOKED_AT: Tuple[Tuple[Folders, str], ...] = (
+    (module_folders, 'its modules are not found, so what is planned or built now may be installed there already'),
+    (lambda prefix, *where: [os.path.join(prefix, sites.layout('software', *where))],
+     'its modules are found, and cannot be used: what they load cannot be read'),
+    (own_folders, 'the recipes that its owners wrote are not found, so others may be taken'),
+    (archive_folders, 'the recipes of what is installed there are not found'),
+    (lambda prefix, *_: [os.path.join(prefix, 'overrides')],
+     'its overrides are not found, so software is built without them'),
+    (source_folders, 'its sources are not found, and are fetched once more'),
+)
 
 
 def is_open(folder: str) -> bool:
@@ -67,7 +72,8 @@ def closed_folders(prefixes: Sequence[str], stack: str, partition: str) -> List[
         if not os.path.lexists(prefix) and not os.access(above, os.X_OK):
             found.setdefault(above, _closed(prefix, above, _ALL))
             continue
-        for folder, lost in _looked_at(prefix, stack, partition):
+        for folder, lost in ((folder, lost) for folders, lost in _LOOKED_AT
+                             for folder in folders(prefix, stack, partition)):
             place = next((place for place in _down(prefix, folder) if os.path.isdir(place) and not is_open(place)), '')
             if place:
                 found.setdefault(place, _closed(prefix, place, _ALL if place == prefix else lost))
@@ -77,20 +83,6 @@ def closed_folders(prefixes: Sequence[str], stack: str, partition: str) -> List[
 def sentences(prefixes: Sequence[str], stack: str, partition: str) -> Tuple[str, ...]:
     """What is to be said of closed folders, one sentence each."""
     return tuple(one.sentence(prefixes) for one in closed_folders(prefixes, stack, partition))
-
-
-def _looked_at(prefix: str, stack: str, partition: str) -> Iterator[Tuple[str, str]]:
-    """The folders of a prefix that are looked through, and what it means if one cannot be."""
-    for folder in module_folders(prefix, stack, partition):
-        yield folder, _MODULES
-    yield os.path.join(prefix, sites.layout('software', stack, partition)), _SOFTWARE
-    for folder in own_folders(prefix, stack, partition):
-        yield folder, _RECIPES
-    for folder in archive_folders(prefix, stack, partition):
-        yield folder, _ARCHIVE
-    yield os.path.join(prefix, 'overrides'), _OVERRIDES
-    for folder in source_folders(prefix, stack, partition):
-        yield folder, _SOURCES
 
 
 def _down(prefix: str, folder: str) -> Iterator[str]:
@@ -104,8 +96,4 @@ def _down(prefix: str, folder: str) -> Iterator[str]:
 
 def _closed(prefix: str, folder: str, lost: str) -> Closed:
     status = os.stat(folder)
-    try:
-        owner = pwd.getpwuid(status.st_uid).pw_name
-    except KeyError:
-        owner = f'user {status.st_uid}'
-    return Closed(prefix, folder, lost, owner, status.st_gid in (os.getegid(), *os.getgroups()))
+    return Closed(prefix, folder, lost, user_name(status.st_uid), status.st_gid in (os.getegid(), *os.getgroups()))

@@ -6,26 +6,23 @@ A note says what is kept, and where; its time is when that was. Who reads it bel
 note is made before anything is moved, and goes after everything else: what a killed process left is found by it.
 Standard library alone.
 """
-import math
 import os
 import time
 from dataclasses import dataclass, fields
 from typing import Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from .. import settings
 from ..amounts import size_in_words
-from ..errors import SiteError
 from ..files import read_json
 from ..index import is_archive
 from ..releases import load_machine
+from . import LEFT_OVER
 
-VARIABLE = 'LUMI_HOOKS_KEEP_DAYS'
 # `removed`: it is where it was, hidden and due; `rebuilt`: set aside, another one stands there; `undone`: brought back,
 # or what that took the place of
 REMOVED, REBUILT, UNDONE = 'removed', 'rebuilt', 'undone'
 _KINDS = (REMOVED, REBUILT, UNDONE)
-FOLDER = os.path.join('.lumi-hooks', 'removed')
-# notes of what is set aside while it is replaced (eb/lifecycle/rollback.py)
-SET_ASIDE = os.path.join('.lumi-hooks', 'aside')
+FOLDER, SET_ASIDE = LEFT_OVER
 _DAY = 86400
 # bytes of a note: a few paths
 _LARGEST = 1 << 16
@@ -104,16 +101,7 @@ def keep_days(env: Mapping[str, str] = os.environ) -> float:
 
     :raises SiteError: the variable holds no number of days
     """
-    said = env.get(VARIABLE, '').strip()
-    if not said:
-        return float(load_machine().get('removal', {}).get('keep_days', 0))
-    try:
-        found = float(said)
-    except ValueError:
-        found = -1.0
-    if not 0 <= found <= 3650 or math.isnan(found):
-        raise SiteError(f'{VARIABLE} is {said}, which is no number of days (0 and more)')
-    return found
+    return float(settings.value('KEEP_DAYS', env) or load_machine().get('removal', {}).get('keep_days', 0))
 
 
 def notes(prefix: str) -> List[Note]:
@@ -162,7 +150,7 @@ def _checked(found: object, prefix: str) -> Optional[Held]:
     paths = [held.module_file, held.installdir, held.lock, *filter(None, (held.archive, held.kept))]
     if held.archive and not (held.archive.endswith('.eb') and is_archive(os.path.relpath(held.archive, prefix))):
         return None
-    if not held.module.isprintable() or not 0 <= held.keep_days <= 3650 or held.bytes < 0 or held.inodes < 0:
+    if not held.module.isprintable() or not 0 <= held.keep_days < 10000 or held.bytes < 0 or held.inodes < 0:
         return None
     top = os.path.realpath(prefix) + os.sep
     if not all(os.path.isabs(path) and path.isprintable() and os.path.normpath(path) == path

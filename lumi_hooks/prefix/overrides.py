@@ -117,14 +117,6 @@ class Overrides:
         self._paths('')
         return sorted(entry[:-len('.json')] for entry in self._files or () if entry.endswith('.json'))
 
-    def problems(self) -> Iterator[str]:
-        """What is wrong in the files of overrides, one sentence each."""
-        for name in self.names():
-            try:
-                self.of(name)
-            except DataError as err:
-                yield str(err)
-
 
 NONE = Overrides()
 

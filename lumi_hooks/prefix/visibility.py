@@ -11,24 +11,15 @@ on it; without its version it is not chosen. Standard library alone.
 import contextlib
 import fcntl
 import os
-from typing import Iterator, List, Mapping
+from typing import Iterator, List
 
-from .. import quote, settings
+from .. import quote
 from ..files import at, names_in, open_folder, read_text, umask, write_atomic
-from ..releases import load_machine
+from .hidden import DEPENDENCY, HIDDEN, REMOVED, below
 
 FILE = '.modulerc.lua'
-# below a prefix: kind / path of a folder of modules / name / version
-_HIDDEN = os.path.join('.lumi-hooks', 'hidden')
-DEPENDENCY, REMOVED = 'dependency', 'removed'
 _KINDS = (DEPENDENCY, REMOVED)
 _BEGIN, _END = '-- lumi-hooks: hidden modules', '-- lumi-hooks: end of hidden modules'
-
-
-def hides(env: Mapping[str, str] = os.environ) -> bool:
-    """Are modules hidden that came in as dependencies alone? $LUMI_HOOKS_HIDE (on, off), else the site's data."""
-    said = settings.value('HIDE', env)
-    return said == 'on' if said else bool(load_machine().get('hide_dependencies', False))
 
 
 def hide(prefix: str, tree: str, module: str, kind: str) -> None:
@@ -40,7 +31,7 @@ def hide(prefix: str, tree: str, module: str, kind: str) -> None:
     :raises OSError: the prefix or the tree can't be written
     """
     name, _, version = module.partition('/')
-    with open_folder(prefix, os.path.join(_HIDDEN, kind, _below(prefix, tree), name), make=True) as folder, \
+    with open_folder(prefix, os.path.join(HIDDEN, kind, below(prefix, tree), name), make=True) as folder, \
             contextlib.suppress(FileExistsError):
         os.close(os.open(at(folder, version.replace(os.sep, '%')), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
     refresh(prefix, tree)
@@ -56,7 +47,7 @@ def show(prefix: str, tree: str, module: str, kind: str) -> bool:
     name, _, version = module.partition('/')
     found = False
     with contextlib.suppress(FileNotFoundError), \
-            open_folder(prefix, os.path.join(_HIDDEN, kind, _below(prefix, tree), name)) as folder:
+            open_folder(prefix, os.path.join(HIDDEN, kind, below(prefix, tree), name)) as folder:
         os.unlink(at(folder, version.replace(os.sep, '%')))
         found = True
     refresh(prefix, tree)  # also where one that was killed came no further than this
@@ -65,19 +56,9 @@ def show(prefix: str, tree: str, module: str, kind: str) -> bool:
 
 def hidden(prefix: str, tree: str, kind: str) -> List[str]:
     """Full names of the modules of a tree that are hidden for a reason; sorted."""
-    top = os.path.join(prefix, _HIDDEN, kind, _below(prefix, tree))
+    top = os.path.join(prefix, HIDDEN, kind, below(prefix, tree))
     return sorted(f'{name}/{version.replace("%", os.sep)}' for name in names_in(top)
                   for version in names_in(os.path.join(top, name)))
-
-
-def is_hidden(prefix: str, tree: str, module: str, kind: str) -> bool:
-    """Is a module hidden for that reason?"""
-    top = os.path.join(prefix, _HIDDEN, kind)
-    if not os.path.isdir(top):
-        return False  # most often; what follows looks at each folder above the tree
-    name, _, version = module.partition('/')
-    return os.path.lexists(os.path.join(top, _below(prefix, tree), name,
-                                        version.replace(os.sep, '%')))
 
 
 def refresh(prefix: str, tree: str) -> None:
@@ -87,7 +68,7 @@ def refresh(prefix: str, tree: str) -> None:
     :raises OSError: the tree can't be written
     """
     path = os.path.join(tree, FILE)
-    if not os.path.isdir(os.path.join(prefix, _HIDDEN)) or not os.path.isdir(tree):
+    if not os.path.isdir(os.path.join(prefix, HIDDEN)) or not os.path.isdir(tree):
         return  # nothing was ever hidden
     with _alone(prefix):
         names = sorted({module for kind in _KINDS for module in hidden(prefix, tree, kind)})
@@ -116,22 +97,10 @@ def _lua(text: str) -> str:
     return quote.line(text).replace('\\', '\\\\').replace('"', '\\"')
 
 
-def _below(prefix: str, tree: str) -> str:
-    """
-    Path of a tree below its prefix.
-
-    :raises OSError: it lies elsewhere
-    """
-    found = os.path.relpath(os.path.realpath(tree), os.path.realpath(prefix))
-    if found.split(os.sep)[0] in (os.pardir, os.curdir):
-        raise OSError(22, f'does not lie in {prefix}', tree)
-    return found
-
-
 @contextlib.contextmanager
 def _alone(prefix: str) -> Iterator[None]:
     """One process at a time writes the list; where files can't be locked, without."""
-    with open_folder(prefix, _HIDDEN, make=True) as folder:
+    with open_folder(prefix, HIDDEN, make=True) as folder:
         handle = os.open(at(folder, ''), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         with contextlib.suppress(OSError):

@@ -10,6 +10,7 @@ libraries.json           what the libraries of the Cray modules are called, by v
 mpi.json                 names of MPI libraries, and which MPICH a Cray MPICH is like; mpisymbols.json: functions
 upstream.json            upstream's toolchains, their compiler families, and generations
 compilers.json           what a newer compiler no longer takes, and the option that makes it take it again
+rewording.json           rules that replace words in commands and options
 python/<version>.json    the Python packages that a cray-python carries
 """
 import os

@@ -2,67 +2,55 @@
 """The rules, listed once, in the order in which they act."""
 from typing import Tuple
 
+from . import (
+    cmake,
+    compiler,
+    dependencies,
+    easyblock,
+    folders,
+    known,
+    mpi_tests,
+    notations,
+    options,
+    override,
+    python,
+    pythonbuild,
+    rewording,
+    rocm,
+    rocm_build,
+    rocm_system,
+    rust,
+    templates,
+    toolchain,
+    unprovided,
+    words,
+)
 from .base import Rule
-from .blas import blas_by_name, mpi_libraries
-from .cmake import cmake_finders
-from .compiler import compiler_strictness, linker_strictness
-from .dependencies import (
-    central_bundles,
-    central_tools,
-    cray_provided,
-    impossible,
-    release_version,
-    toolchain_fft,
-    toolchain_provided,
-)
-from .easyblock import easyblock
-from .folders import folder_by_name, mpi_by_name
-from .known import package_dependencies, package_parameters, package_words
-from .mpi_tests import mpi_tests
-from .notations import hidden_dependencies, several_versions
-from .options import toolchain_options
-from .override import override
-from .python import python_bound, python_carried
-from .pythonbuild import python_build_tools, python_run_time
-from .rocm import gpu_back_end, gpu_dependencies, gpu_module, gpu_suffix
-from .rocm_build import (
-    gpu_left,
-    gpu_options,
-    gpu_target,
-    gpu_tests,
-    gpu_usage,
-    gtl,
-    hipcc_libs,
-    openmp_hip,
-    openmp_run_time,
-)
-from .rocm_system import driver_window, hip_bitcode, hugepages
-from .rust import rust_binary
-from .templates import suffix, templates
-from .toolchain import other_compiler, toolchain
-from .unprovided import unprovided_names
-from .words import compiler_names, fortran_words, native_target
 
 RULES: Tuple[Rule, ...] = (
     # what the recipe means is written out before anything changes
-    templates, toolchain, other_compiler, several_versions, hidden_dependencies,
-    gpu_back_end, gpu_dependencies,
+    templates.templates, toolchain.toolchain, toolchain.other_compiler,
+    notations.several_versions, notations.hidden_dependencies,
+    rocm.gpu_back_end, rocm.gpu_dependencies,
     # before anything stands in for a dependency: what is added or moved is treated like any other
-    package_dependencies, package_parameters,
-    impossible, easyblock, python_bound,
+    known.package_dependencies, known.package_parameters,
+    dependencies.impossible, easyblock.easyblock, python.python_bound,
     # what stands in for dependencies
-    toolchain_provided, central_tools, central_bundles, python_carried, cray_provided, toolchain_fft,
-    python_build_tools, python_run_time, rust_binary, release_version,
-    gpu_suffix, suffix, gpu_module, driver_window, hugepages,
+    dependencies.toolchain_provided, dependencies.central_tools, dependencies.central_bundles, python.python_carried,
+    dependencies.cray_provided, dependencies.toolchain_fft,
+    pythonbuild.python_build_tools, pythonbuild.python_run_time, rust.rust_binary, dependencies.release_version,
+    rocm.gpu_suffix, templates.suffix, rocm.gpu_module, rocm_system.driver_window, rocm_system.hugepages,
     # what it is built with
-    compiler_strictness, package_words, mpi_tests,
-    blas_by_name, folder_by_name, mpi_by_name, mpi_libraries, cmake_finders,
-    linker_strictness, compiler_names, native_target, fortran_words,
+    compiler.compiler_strictness, known.package_words, mpi_tests.mpi_tests,
+    rewording.RULES['blas-by-name'], folders.folder_by_name, rewording.RULES['mpi-by-name'],
+    rewording.RULES['mpi-libraries'], cmake.cmake_finders,
+    compiler.linker_strictness, words.compiler_names, words.native_target, words.fortran_words,
     # how the GPU variant is built: the package's own data first
-    gpu_options, openmp_run_time, openmp_hip, gpu_target, gtl, hipcc_libs, hip_bitcode, gpu_tests, gpu_usage,
+    rocm_build.gpu_options, rocm_build.openmp_run_time, rocm_build.openmp_hip, rocm_build.gpu_target, rocm_build.gtl,
+    rocm_build.hipcc_libs, rocm_system.hip_bitcode, rocm_build.gpu_tests, rocm_build.gpu_usage,
     # the user has the last word
-    override,
-    toolchain_options, unprovided_names,
+    override.override,
+    options.toolchain_options, unprovided.unprovided_names,
     # nothing of CUDA is left
-    gpu_left,
+    rocm_build.gpu_left,
 )

@@ -7,13 +7,14 @@ import re
 from typing import Any, Mapping
 
 from ..change import Change
+from ..data import texts
 from ..releases import load_provided
 from ..site import Site
 from .base import rule
 from .draft import Draft
 from .easyblock import class_name
 from .folders import is_provided
-from .texts import options_with, texts
+from .texts import options_with
 
 
 @rule('cmake-finders', 'CMake finds empty lists of libraries behind the wrappers, which stops some projects',

@@ -2,13 +2,13 @@
 """Dependencies: what the Cray PE, the central stack or the wrappers provide already, and one version a release."""
 import re
 from dataclasses import replace
-from typing import Any, Mapping, Optional, Tuple
+from typing import Any, Iterator, Mapping, Optional, Tuple
 
 from .. import releases, sites
 from ..change import Change, Refusal
 from ..dependency import SYSTEM, Dependency
 from ..gpu import CUDA
-from ..packages import package, treatment, uses
+from ..packages import Treatment, package, treatment, uses
 from ..releases import load_upstream
 from ..selection import choose_version, fits, loaded_by_lumis, lumis_or_version, site_suffix, source_recipe
 from ..site import Site
@@ -19,7 +19,7 @@ from .provided import flavour, setuptools_variant, stand_in, why_built
 from .templates import written_out
 
 
-def _each(draft: Draft, verb: str):
+def treated(draft: Draft, verb: str) -> Iterator[Tuple[str, Dependency, Treatment]]:
     """Dependencies (with their list and treatment) that are treated by a verb in that list."""
     for parameter, dependency in draft.each():
         if not dependency.external:
@@ -28,12 +28,15 @@ def _each(draft: Draft, verb: str):
                 yield parameter, dependency, found
 
 
+def _replaced(draft: Draft, site: Site, verb: str) -> Iterator[Tuple[str, Dependency, Treatment]]:
+    """Those of them that something else stands in for, so that they are not built."""
+    return (item for item in treated(draft, verb) if not why_built(draft, site, *item[1:]))
+
+
 @rule('cray-provided', 'a library that the Cray PE provides is loaded as its module, pinned to the release')
 def cray_provided(draft: Draft, site: Site):
     """HDF5, netCDF, PnetCDF, FFTW, Python, PAPI → the release's Cray modules, serial or parallel by use."""
-    for parameter, dependency, found in _each(draft, 'cray'):
-        if why_built(draft, site, dependency, found):
-            continue
+    for parameter, dependency, found in _replaced(draft, site, 'cray'):
         names, remark = flavour(draft, site, dependency, found)
         missing = [name for name in names if name not in site.release.modules]
         if missing:
@@ -48,14 +51,13 @@ def cray_provided(draft: Draft, site: Site):
 @rule('central-tools', 'build tools come from the central stack, not from a build of their own')
 def central_tools(draft: Draft, site: Site):
     """CMake, pkgconf … → buildtools; Meson, SCons → buildtools-python; hatchling, Cython … → our build back ends."""
-    for parameter, dependency, found in _each(draft, 'module'):
-        if not why_built(draft, site, dependency, found):
-            tool = stand_in(found, site, setuptools_variant(draft, site))
-            variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
-            if variant:
-                tool = replace(tool, versionsuffix=variant['versionsuffix'])
-            said = variant or {'reason': found.reason, 'link': found.link}
-            yield Change(parameter, dependency, tool, 'central-tools', said['reason'], said['link'])
+    for parameter, dependency, found in _replaced(draft, site, 'module'):
+        tool = stand_in(found, site, setuptools_variant(draft, site))
+        variant = _variant(draft, site, tool.name) if parameter == 'builddependencies' else None
+        if variant:
+            tool = replace(tool, versionsuffix=variant['versionsuffix'])
+        said = variant or {'reason': found.reason, 'link': found.link}
+        yield Change(parameter, dependency, tool, 'central-tools', said['reason'], said['link'])
 
 
 def _variant(draft: Draft, site: Site, module: str) -> Optional[Mapping[str, Any]]:
@@ -100,9 +102,7 @@ def central_bundles(draft: Draft, site: Site):
 @rule('toolchain-provided', 'what the cpe* toolchain brings along is not a dependency')
 def toolchain_provided(draft: Draft, site: Site):
     """binutils, MPI and its helpers, BLAS and friends are dropped."""
-    for parameter, dependency, found in _each(draft, 'drop'):
-        if why_built(draft, site, dependency, found):
-            continue
+    for parameter, dependency, found in _replaced(draft, site, 'drop'):
         yield Change(parameter, dependency, None, 'toolchain-provided', found.reason, found.link)
 
 
@@ -115,12 +115,12 @@ def impossible(draft: Draft, site: Site):
     if own and own.verb == 'cray' and 'rocm' in own.serial:
         yield Refusal('rocm-provided', f'{draft.name} is a part of ROCm, which the module '
                       f'{site.release.module("rocm")} provides: load that module instead', 'impossible')
-    for _, dependency, found in _each(draft, 'refuse'):
+    for _, dependency, found in treated(draft, 'refuse'):
         if found.code == CUDA:
             continue  # the rule gpu-back-end says more of it
         yield Refusal(str(found.code), f'it depends on {dependency}: {found.reason}', 'impossible')
     if not site.partition_facts['gpu']:
-        for _, dependency, found in _each(draft, 'cray'):
+        for _, dependency, found in treated(draft, 'cray'):
             if 'rocm' in found.serial:
                 yield Refusal('partition', f'it depends on {dependency}, a part of ROCm, and partition '
                               f'{site.partition} has no GPUs: {sites.said("with_gpu")}', 'impossible')

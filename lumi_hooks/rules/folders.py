@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Variables and commands of what a cpe* toolchain has under other names: $EBROOTOPENSSL, $EBROOTCMAKE, mpicc."""
+"""Variables with the folders of what a cpe* toolchain has under other names: $EBROOTOPENSSL, $EBROOTCMAKE."""
 import re
 from functools import lru_cache
 from typing import Dict, Mapping
@@ -13,19 +13,7 @@ from .draft import Draft
 from .provided import stand_in
 from .texts import in_commands
 
-
-def _srun(found: 're.Match[str]') -> str:
-    return 'srun -n' if ' ' in found.group() else 'srun'
-
-
 _FOLDER = re.compile(r'\$(?:\{(EBROOT[A-Z0-9_]+)\}|(EBROOT[A-Z0-9_]+)\b)')
-# the compilers of MPI, and what starts programs, with Open MPI's option for their number; not as a part of another name
-_MPI = tuple((re.compile(pattern), word) for pattern, word in (
-    (r'(?<![\w./+-])mpicc(?![\w./+-])', 'cc'),
-    (r'(?<![\w./+-])(?:mpicxx|mpic\+\+|mpiCC)(?![\w./+-])', 'CC'),
-    (r'(?<![\w./+-])(?:mpifort|mpif90|mpif77)(?![\w./+-])', 'ftn'),
-    (r'(?<![\w./+-])(?:mpirun|mpiexec)(?: -np?(?= ))?(?![\w./+-])', _srun),
-))
 
 
 def is_provided(draft: Draft) -> bool:
@@ -76,20 +64,3 @@ def _folders(site: Site) -> Dict[str, str]:
         elif entry and entry.verb == 'module' and not entry.lists:
             found[root_variable(name)] = '$' + root_variable(stand_in(entry, site).name)
     return found
-
-
-@rule('mpi-by-name', 'the wrappers are the compilers of MPI too, and srun starts its programs')
-def mpi_by_name(draft: Draft, site: Site):
-    """mpicc, mpicxx and mpif90 become cc, CC and ftn; mpirun and mpiexec become srun."""
-    if 'mpi' not in draft.recipe.text or is_provided(draft):
-        return
-
-    def change(text: str) -> str:
-        for pattern, word in _MPI:
-            text = pattern.sub(word, text)
-        return text
-
-    for parameter, before, after in in_commands(draft, change):
-        yield Change(parameter, before, after, 'mpi-by-name',
-                     'cc, CC and ftn compile and link with Cray MPICH, whose own mpicc is not on PATH and knows no '
-                     'target; srun starts its programs')

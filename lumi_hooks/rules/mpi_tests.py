@@ -8,11 +8,11 @@ from typing import Any, Iterator, List, Mapping, Tuple
 
 from .. import sites
 from ..change import Change
+from ..data import texts
 from ..packages import uses
 from ..site import Site
 from .base import rule
 from .draft import Draft
-from .texts import texts
 
 # what starts MPI programs, and Open MPI's own settings of that
 LAUNCHER = re.compile(r'(?<![\w./+-])(?:mpirun|mpiexec|orterun|prterun|srun)(?![\w./+-])')

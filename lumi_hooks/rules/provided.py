@@ -27,15 +27,15 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
         return stand_ins(draft, site, dependency, found)[1] or None
     if found.verb == 'module':
         return _why_not_held(draft, site, dependency, found)
-    if found.verb == 'drop':
-        return _why_not_dropped(draft, dependency)
+    need = package(draft.name).get('needs', {}).get(dependency.name)
+    if found.verb == 'drop':  # the package may link it as a library
+        return str(need['reason']) if need else None
     if found.verb != 'cray':
         return None
     module = next((site.cray[name] for name in (*found.serial, *found.parallel)
                    if name in site.cray and dependency.name in site.cray[name].provides), None)
     if module is None:
         return None
-    need = package(draft.name).get('needs', {}).get(dependency.name)
     if need and version_key(module.upstream_version) < version_key(need.get('min', '')):
         return f'{draft.name} needs at least {need["min"]} ({need["reason"]}), and the release has {module.full_name}'
     asked = dependency.version
@@ -44,12 +44,6 @@ def why_built(draft: Draft, site: Site, dependency: Dependency, found: Treatment
             and version_key(asked)[:1] != version_key(module.upstream_version)[:1]:
         return f'{module.full_name} does not stand in for {dependency.name} {asked}: {policy["reason"]}'
     return None
-
-
-def _why_not_dropped(draft: Draft, dependency: Dependency) -> Optional[str]:
-    """Why what the toolchain brings does not do: the package links it as a library (`needs`)."""
-    need = package(draft.name).get('needs', {}).get(dependency.name)
-    return str(need['reason']) if need else None
 
 
 def _why_not_held(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:

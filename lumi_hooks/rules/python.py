@@ -4,13 +4,14 @@ from typing import Optional
 
 from ..change import Change, Refusal
 from ..dependency import Dependency
-from ..packages import Treatment, package, treatment
+from ..packages import Treatment, package
 from ..requirements import of_package
 from ..selection import choose_version
 from ..site import Site
 from ..versions import version_key, within
 from .base import rule
 from .carried import needs, stand_ins
+from .dependencies import treated
 from .draft import Draft
 
 
@@ -32,10 +33,7 @@ def python_bound(draft: Draft, site: Site):
 @rule('python-carried', 'what cray-python carries is used, and only what it lacks is built on top of it')
 def python_carried(draft: Draft, site: Site):
     """SciPy-bundle, mpi4py → cray-python, and a module of ours with what it lacks of a bundle (SciPy-extras)."""
-    for parameter, dependency in draft.each():
-        found = None if dependency.external else treatment(dependency.name)
-        if not found or found.verb != 'python':
-            continue
+    for parameter, dependency, found in treated(draft, 'python'):
         modules, _ = stand_ins(draft, site, dependency, found)
         if modules:
             need = package(draft.name).get('needs', {}).get(dependency.name, {})

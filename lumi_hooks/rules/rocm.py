@@ -57,15 +57,13 @@ def gpu_dependencies(draft: Draft, site: Site):
             continue
         instead = gpu.in_place_of(dependency.name)
         rest, tail = gpu.split_suffix(dependency.versionsuffix)
+        after, link = None, None
         if instead:
-            yield Change(parameter, dependency, _instead(instead, dependency, rest, site), 'gpu-dependencies',
-                         instead['reason'], instead.get('link'))
+            after, reason, link = _instead(instead, dependency, rest, site), instead['reason'], instead.get('link')
         elif dependency.name in entry.get('omit', {}):
-            yield Change(parameter, dependency, None, 'gpu-dependencies', entry['omit'][dependency.name])
+            reason = entry['omit'][dependency.name]
         elif dependency.name in entry.get('plain', {}):
-            after = Dependency(dependency.name, dependency.version, rest)
-            if after != dependency:
-                yield Change(parameter, dependency, after, 'gpu-dependencies', entry['plain'][dependency.name])
+            after, reason = Dependency(dependency.name, dependency.version, rest), entry['plain'][dependency.name]
         elif tail == gpu.CUDA or dependency.name in needs or site.wants_gpu(dependency.name):
             missing = gpu.known_obstacle(dependency.name, dependency.version, site)
             if missing and missing.code != 'gpu-version':
@@ -73,11 +71,12 @@ def gpu_dependencies(draft: Draft, site: Site):
                               missing.culprit)
                 continue
             has = missing is not None or gpu.back_end(dependency.name, dependency.version, site)
-            after = Dependency(dependency.name, dependency.version, rest + (gpu.TAILS[gpu.ROCM] if has else ''),
-                               None)
-            if after != dependency:
-                yield Change(parameter, dependency, after, 'gpu-dependencies', needs.get(dependency.name) or
-                             'what is for NVIDIA\'s GPUs upstream is for AMD\'s here')
+            after = Dependency(dependency.name, dependency.version, rest + (gpu.TAILS[gpu.ROCM] if has else ''))
+            reason = needs.get(dependency.name) or 'what is for NVIDIA\'s GPUs upstream is for AMD\'s here'
+        else:
+            continue
+        if after != dependency:
+            yield Change(parameter, dependency, after, 'gpu-dependencies', reason, link)
 
 
 def _instead(instead, dependency: Dependency, suffix: str, site: Site) -> Optional[Dependency]:

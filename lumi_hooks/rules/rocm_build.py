@@ -7,6 +7,7 @@ from typing import Any, Callable, Iterable, Iterator, List, Mapping, Optional, S
 
 from .. import gpu, sites
 from ..change import Change, Refusal
+from ..data import texts
 from ..dependency import Dependency
 from ..packages import uses
 from ..recipe import patched_texts
@@ -15,7 +16,7 @@ from ..site import Site
 from ..versions import within
 from .base import Outcome, Rule, rule
 from .draft import DEPENDENCY_LISTS, Draft
-from .texts import TELLING, in_commands, texts
+from .texts import TELLING, in_commands
 from .words import TOOLCHAINS, processor
 
 # where a text goes that is to be run before a build, by how the package is built. Each step is a shell of its own, and
@@ -26,6 +27,8 @@ _BEFORE = {'cmake': _STEPS, 'autotools': _STEPS, 'meson': _STEPS, 'specific': _S
 # what the wrapper would link, asked for in a command
 _PRINTED = re.compile(r'(?:\$\(|`)\s*(?:cc|CC|ftn)\s+--cray-print-opts=(libs|all)\s*(?:\)|`)')
 _NVIDIA = re.compile(r'cuda|nvidia', re.I)
+# of extensions and components: patches of what is not built are harmless
+_FILES = ('patches', 'checksums', 'sources', 'source_urls', 'source_tmpl')
 _CUDA = re.compile(r'cuda|nvcc|nccl|cudnn|\bsm_\d', re.I)
 
 
@@ -319,20 +322,10 @@ def _read_by_a_build(draft: Draft, harmless: Sequence['re.Pattern']) -> Iterator
     for name, value in draft.parameters.items():
         if name in (*TELLING, *DEPENDENCY_LISTS, 'versionsuffix') or name.startswith(('local_', '_')):
             continue
-        for text in texts(_without_sources(value)):
+        for text in texts(value, but=_FILES):
             for pattern in harmless:
                 text = pattern.sub('', text)
             yield name, text
     for name, text in patched_texts(replace(draft.recipe, parameters=draft.parameters)):
         if not any(pattern.search(name) for pattern in harmless):
             yield f'the patch {name}', text
-
-
-def _without_sources(value: Any) -> Any:
-    """A value without the files that extensions and components name: patches of what is not built are harmless."""
-    if isinstance(value, dict):
-        return {key: _without_sources(item) for key, item in value.items()
-                if key not in ('patches', 'checksums', 'sources', 'source_urls', 'source_tmpl')}
-    if isinstance(value, (list, tuple)):
-        return [_without_sources(item) for item in value]
-    return value

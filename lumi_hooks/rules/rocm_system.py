@@ -4,6 +4,7 @@ from typing import Optional
 
 from .. import gpu, sites
 from ..change import Change, Refusal
+from ..data import texts
 from ..dependency import Dependency
 from ..releases import load_machine, load_rocm
 from ..site import Site
@@ -11,7 +12,6 @@ from ..versions import version_key
 from .base import rule
 from .compiler import compiler_base
 from .draft import Draft
-from .texts import texts
 
 
 def rocm_problem(version: str, site: Site) -> Optional[str]:

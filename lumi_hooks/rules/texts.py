@@ -3,6 +3,7 @@
 import re
 from typing import Any, Callable, Collection, Iterator, Pattern, Tuple
 
+from ..data import texts
 from .draft import DEPENDENCY_LISTS, Draft
 
 # parameters that say what the software is and where it comes from, or that people read: nothing of how it is built
@@ -12,19 +13,6 @@ TELLING = frozenset((
     'download_instructions', 'upload_urls', 'site_contacts', 'build_info_msg'))
 # and those that name what it is built with: no texts that are run
 _NAMING = TELLING.union(('versionsuffix', 'easyblock', 'components_names'), DEPENDENCY_LISTS)
-
-
-def texts(value: Any) -> Iterator[str]:
-    """All texts in a value, keys of dictionaries included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from texts(key)
-            yield from texts(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from texts(item)
 
 
 def options_with(options: Any, add: Callable[[str], str]) -> Any:
@@ -56,20 +44,8 @@ def command_texts(draft: Draft) -> Iterator[Tuple[str, str]]:
     """(parameter, text) of all texts that may be run or handed to a build."""
     for parameter, value in draft.parameters.items():
         if parameter not in _NAMING and not parameter.startswith(('_', 'local_')):
-            for text in _run(value):
+            for text in texts(value, but=_NAMING, keys=False):
                 yield parameter, text
-
-
-def _run(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            if key not in _NAMING:
-                yield from _run(item)
-    elif isinstance(value, (list, tuple)):
-        for item in value:
-            yield from _run(item)
 
 
 def left_out(pattern: Pattern[str], text: str) -> str:

@@ -4,11 +4,12 @@ import re
 from typing import Any, Iterator, Optional, Tuple
 
 from ..change import Change, Refusal
+from ..data import texts
 from ..releases import family_of, load_upstream
 from ..site import Site
 from .base import rule
 from .draft import Draft
-from .texts import TELLING, texts
+from .texts import TELLING
 
 
 @rule('toolchain', 'the compilers, MPI and math libraries of the Cray PE replace upstream\'s toolchain')

@@ -40,15 +40,11 @@ def faults(value: Any, schema: Mapping[str, Any], place: str = 'top level') -> I
         yield from faults(value, schema.get(branch, {}), place)
     if 'not' in schema and not list(faults(value, schema['not'], place)):
         yield f'{place}: {_short(value)} is not allowed here'
-    if 'anyOf' in schema:
-        tried = [list(faults(value, one, place)) for one in schema['anyOf']]
+    for word in (word for word in ('anyOf', 'oneOf') if word in schema):
+        tried = [list(faults(value, one, place)) for one in schema[word]]
         if all(tried):
             yield min(tried, key=len)[0]
-    if 'oneOf' in schema:
-        tried = [list(faults(value, one, place)) for one in schema['oneOf']]
-        if all(tried):
-            yield min(tried, key=len)[0]
-        elif sum(not found for found in tried) > 1:
+        elif word == 'oneOf' and tried.count([]) > 1:
             yield f'{place}: {_short(value)} is more than one of the things that it may be'
     if _is(value, 'number') and not schema.get('minimum', value) <= value <= schema.get('maximum', value):
         yield f'{place}: {value} is out of bounds'

@@ -12,15 +12,12 @@ $LUMI_HOOKS_SITE names one of the folders next to this file, $LUMI_HOOKS_SITE_DI
 import os
 import re
 from functools import lru_cache
-from typing import Any, Iterator, Mapping, Optional, Tuple
+from typing import Any, Mapping, Optional, Tuple
 
 from ..data import ROOT
 from ..errors import LumiHooksError, SiteError
-from ..files import read_json
 from ..schemas import checked
 
-# bytes that a file of a site's folder may have
-LARGEST = 1_000_000
 NAMED, FOLDER, DEFAULT = 'LUMI_HOOKS_SITE', 'LUMI_HOOKS_SITE_DIR', 'lumi'
 # words that common knowledge may leave open (`filled`)
 _OPEN = re.compile(r'\{(site|prefix|nodes|own_recipe|containers|other_containers|containers_module|load|space|workdir|'
@@ -41,7 +38,8 @@ def _chosen() -> str:
         path = os.path.abspath(given)
         if not os.path.isfile(os.path.join(path, 'site.json')):
             raise SiteError(f'{FOLDER}={given} is no folder of a site: it has no file site.json')
-        _check_files(path)
+        from .foreign import check_files
+        check_files(path)
         return path
     name = os.environ.get(NAMED) or DEFAULT
     if os.path.basename(name) != name or not os.path.isfile(os.path.join(ROOT, 'sites', name, 'site.json')):
@@ -151,43 +149,3 @@ def layout(key: str, stack: str = '*', partition: str = '*') -> str:
     :param partition: of the machine
     """
     return str(site()['layout'][key]).format(stack=stack, partition=partition)
-
-
-def _why_no_data(path: str) -> str:
-    """Why a file is none of a site's: no regular one, too large, or with letters that move a terminal or end a line."""
-    try:
-        content = read_json(path, LARGEST)
-    except (OSError, ValueError) as err:
-        return str(getattr(err, 'strerror', None) or err)
-    wrong = next((text for text in _texts(content) if not text.isprintable()), None)
-    return '' if wrong is None else f'it holds a control character, in {wrong!r}'
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, dict):
-        for key, value in content.items():
-            yield key
-            yield from _texts(value)
-    elif isinstance(content, list):
-        for value in content:
-            yield from _texts(value)
-
-
-def _check_files(path: str) -> None:
-    """Data decides on what is derived: it has to come from the folder's owner or root, and nobody else."""
-    from ..trust.judge import Judge
-    from ..trust.owners import Trusted, Zone, private_group
-    user, owner = os.geteuid(), os.stat(path).st_uid
-    judge = Judge(Trusted(user, frozenset({0, private_group(user)}),
-                          (Zone(os.path.realpath(path), frozenset({owner})),)))
-    for place in (path, os.path.join(path, 'versions')):
-        for entry in sorted(os.listdir(place)) if os.path.isdir(place) else ():
-            if not entry.endswith('.json'):
-                continue
-            reason = judge.why_not(os.path.join(place, entry)) or _why_no_data(os.path.join(place, entry))
-            if reason:
-                raise SiteError(f'{FOLDER}: {os.path.join(place, entry)} is not read, as it decides on what is '
-                                f'derived: {reason}')
-            checked(os.path.join(place, entry), 'versions' if place != path else entry[:-len('.json')])

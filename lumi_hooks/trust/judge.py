@@ -92,10 +92,7 @@ class Judge:
     def _look(self, path: str) -> Folder:
         """What is known of a folder, and thereby of those above; `..` is followed as the kernel does."""
         above, name = os.path.split(path.rstrip(os.sep) or os.sep)
-        if not name:
-            up = Folder(os.sep)
-        else:
-            up = self._folder(above)
+        up = self._folder(above) if name else Folder(os.sep)
         if name in ('', '.'):
             place = up.path
         elif name == '..':

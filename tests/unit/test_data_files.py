@@ -62,7 +62,7 @@ def test_names_of_python_packages_are_normal(path, place, name, right):
 
 def test_all_kinds_are_there():
     # those of what users and installations have are no files of the library
-    others = {'common', 'envbundle', 'envlock', 'envspec', 'failed', 'override', 'record'}
+    others = {'common', 'envbundle', 'envlock', 'envspec', 'failed', 'override', 'reading', 'record'}
     assert {schemas.kind_of(path) for path in FILES} == schemas.kinds() - others
     assert len(FILES) > 20
 
@@ -272,11 +272,15 @@ def test_a_file_of_another_name_is_an_error(tmp_path, monkeypatch):
         packages.package.__wrapped__('Mine')
 
 
-def test_unknown_verb_is_an_error(monkeypatch):
-    from lumi_hooks import packages
-    monkeypatch.setattr(packages, 'package', lambda name: {'as_dependency': {'verb': 'melt', 'reason': ''}})
-    with pytest.raises(DataError, match='Mine has the unknown verb "melt"; known are cray'):
-        packages.treatment.__wrapped__('Mine')
+def test_unknown_verb_is_an_error():
+    entry = {'name': 'Mine', 'as_dependency': {'verb': 'melt', 'reason': 'why'}}
+    assert 'as_dependency/verb: \'melt\' is none of cray' in next(faults(entry, schemas.schema('package')))
+
+
+def test_each_package_is_in_one_group():
+    named = [name for group in load_json('packages/groups.json')['groups'].values() if not group.get('operating_system')
+             for name in group['members']]
+    assert len(named) == len(set(named))
 
 
 def _codes():

@@ -21,7 +21,7 @@ from easybuild.tools.options import set_up_configuration
 from writing import put_recipe
 
 from lumi_hooks.eb import live, plugin_folders, session
-from lumi_hooks.eb.policy.modules import SCOPE, enter
+from lumi_hooks.eb.policy.modules import SCOPE, enter, is_cpe
 from lumi_hooks.errors import SiteError
 from lumi_hooks.index import Index
 from lumi_hooks.recipe import parse_recipe
@@ -99,7 +99,7 @@ def test_a_recipe_in_the_place_of_another(world):
     assert ec._config['toolchainopts'][0] == {'pic': True}
     # what it depends on is there for the robot
     assert world.files() == ['Part-1.0-cpeGNU-25.03.eb', 'Thing-1.0-cpeGNU-25.03.eb']
-    assert live.is_cpe(ec) and here.refused == {}
+    assert is_cpe(ec) and here.refused == {}
 
 
 def test_read_again_is_the_same(world):
@@ -118,12 +118,12 @@ def test_a_copy_without_a_path(world):
     """Bundles make copies of the object, which have no path."""
     ec, here = world.read(put_recipe(world.upstream, more=MORE))
     copy = ec.copy(validate=False)
-    assert live.is_cpe(copy) and copy._config['dependencies'] == ec._config['dependencies']
+    assert is_cpe(copy) and copy._config['dependencies'] == ec._config['dependencies']
 
     def forget(ec):
         ec.path = None
     ec = world.parse(put_recipe(world.upstream, 'Other', more=MORE), here, before=forget)
-    assert live.is_cpe(ec)
+    assert is_cpe(ec)
 
 
 def test_native_recipes_stay(world):

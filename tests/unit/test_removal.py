@@ -13,6 +13,7 @@ from lumi_hooks.eb.lifecycle import removal
 from lumi_hooks.eb.lifecycle import rollback as module_of_aside
 from lumi_hooks.eb.lifecycle.removal import Target
 from lumi_hooks.eb.lifecycle.rollback import EarlierInstallation, pending
+from lumi_hooks.eb.policy.hidden import hides
 from lumi_hooks.errors import LumiHooksError, SiteError
 from lumi_hooks.index import Index
 from lumi_hooks.prefix import held, notice, visibility
@@ -323,4 +324,4 @@ def test_many_at_once_lose_nothing(target):
 
 @pytest.mark.parametrize('said, expected', [('off', False), ('on', True), ('', True)])
 def test_the_switch(said, expected):
-    assert visibility.hides({'LUMI_HOOKS_HIDE': said}) is expected
+    assert hides({'LUMI_HOOKS_HIDE': said}) is expected

@@ -7,6 +7,7 @@ import pytest
 
 from lumi_hooks import settings
 from lumi_hooks.cli import main
+from lumi_hooks.cli.site_options import settings_in_force
 from lumi_hooks.cutoff import OPEN, WAYS
 from lumi_hooks.eb import patches
 from lumi_hooks.eb.lifecycle import linkage
@@ -61,6 +62,6 @@ def test_what_is_set_is_told(command, monkeypatch, tmp_path, capsys):
         monkeypatch.setenv(name, value)
     main([*command, '--release', '25.03', '--partition', 'C'])
     text = ' '.join(capsys.readouterr().out.split())
-    for said in settings.in_force():
+    for said in settings_in_force():
         assert said in text
     assert 'LUMI_HOOKS_DISABLE=suffix: rules that are switched off' in text

@@ -30,7 +30,7 @@ from ...prefix.checksums import is_complete
 from ...prefix.licensed import is_licensed
 from ...recipe import parse_recipe
 from .. import messages, patches
-from ..policy import modules, prefixes
+from ..policy import hidden, modules, prefixes
 from . import environment, install, linkage, network, shared_folders
 
 PRIVATE = 'LUMI_HOOKS_PRIVATE_SOURCES'
@@ -71,6 +71,7 @@ def before_all(session, ecs: Sequence[Dict[str, Any]]) -> None:
         raise messages.error('nothing was built, as it would have gone wrong:\n' + '\n'.join(doctor.lines(errors)))
     _log.info('lumi-hooks: %s checks before %s installations: %s', len(doctor.CHECKS), len(packages),
               '; '.join(doctor.lines(findings)) or 'no findings')
+    hidden.refresh(session.requested)
     environment.clean()
 
 

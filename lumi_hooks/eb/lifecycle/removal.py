@@ -16,7 +16,7 @@ from typing import Callable, Iterable, Iterator, List, Optional, Sequence, Tuple
 from ... import tree
 from ...errors import LumiHooksError
 from ...files import LARGEST, read_bytes, write_atomic
-from ...prefix import held, keeping, visibility
+from ...prefix import held, hidden, keeping, visibility
 from ...prefix.held import REBUILT, REMOVED, UNDONE, Held, Note
 from ...prefix.notice import with_notice, without_notice
 from ...presence import is_due, is_gone
@@ -165,7 +165,7 @@ def _is_settled(note: Note) -> bool:
         folder = os.path.dirname(os.path.dirname(about.module_file))
         return is_due(_read(note.prefix, about.module_file)) \
             and not (about.archive and os.path.lexists(about.archive)) \
-            and visibility.is_hidden(note.prefix, folder, about.module, visibility.REMOVED)
+            and hidden.is_hidden(note.prefix, folder, about.module, visibility.REMOVED)
     except OSError:
         return True
 

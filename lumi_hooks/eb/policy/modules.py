@@ -15,7 +15,7 @@ from easybuild.tools.modules import ModulesTool, get_software_root_env_var_name,
 from ...recipe import parse_recipe
 from ...releases import CrayModule
 from ...site import Site
-from .. import live, patches
+from .. import patches
 
 
 class Scope:
@@ -87,7 +87,7 @@ SCOPE = Scope()
 
 def enter(ec, site: Site) -> None:
     """A package is installed from now on: what its build must not see is kept out."""
-    if live.is_cpe(ec):
+    if is_cpe(ec):
         SCOPE.enter(parse_recipe(ec.rawtxt, ec.path).record.get('without', ()), site.cray)
     else:
         SCOPE.leave()
@@ -109,3 +109,8 @@ def load(original, self, *args, **kwargs):
     result = original(self, *args, **kwargs)
     SCOPE.after_load(self)
     return result
+
+
+def is_cpe(ec) -> bool:
+    """Is a recipe, as it is now, for a cpe* toolchain?"""
+    return str(ec._config['toolchain'][0].get('name', '')).startswith('cpe')

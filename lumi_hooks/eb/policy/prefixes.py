@@ -12,7 +12,7 @@ from ... import prefix as prefixes
 from ...catalogue import other_recipes
 from ...files import names_in
 from ...index import Index
-from ...prefix import closed, held
+from ...prefix import closed
 from ...prefix.overrides import overrides_of
 from ...site import Site, stack_version
 from .. import messages, patches
@@ -42,7 +42,7 @@ def enter(site: Site, robot: Sequence[str], upstream: Sequence[str]) -> Site:
 def has_left_over(site: Site) -> bool:
     """May something be left in the prefix of an `eb` that was killed, or be kept for some days?"""
     locks = os.path.dirname(det_lock_path('x'))
-    return any(map(names_in, (locks, *(os.path.join(site.prefix, folder) for folder in (held.SET_ASIDE, held.FOLDER)))))
+    return any(map(names_in, (locks, *(os.path.join(site.prefix, folder) for folder in prefixes.LEFT_OVER))))
 
 
 def robot_path(site: Site, robot: Sequence[str]) -> List[str]:

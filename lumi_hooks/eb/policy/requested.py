@@ -15,8 +15,7 @@ from easybuild.tools.build_log import print_msg, print_warning
 from easybuild.tools.config import build_option, install_path
 
 from ...files import read_text
-from ...prefix import visibility
-from ...prefix.visibility import DEPENDENCY
+from ...prefix.hidden import DEPENDENCY, is_hidden
 from ...site import Site
 
 _log = fancylogger.getLogger('lumi_hooks', fname=False)
@@ -61,17 +60,13 @@ class Requested:
         self._modules.add(module)
         if not hidden or build_option('dry_run', default=False) or build_option('extended_dry_run'):
             return
+        from ...prefix import visibility
         try:
             visibility.show(self.site.prefix, self.tree, module, DEPENDENCY)
         except OSError as err:
             print_warning('lumi-hooks: module avail goes on hiding %s: %s', module, err)
             return
         print_msg(f'lumi-hooks: module avail lists {module} from now on', log=_log, silent=build_option('silent'))
-
-    def refresh(self) -> None:
-        """The list of what is hidden is as it should be, also after an eb that was killed."""
-        with suppress(OSError):
-            visibility.refresh(self.site.prefix, self.tree)
 
     def __contains__(self, module: str) -> bool:
         return module in self._modules
@@ -83,7 +78,7 @@ class Requested:
 
     def _hidden(self, module: str) -> bool:
         with suppress(OSError):
-            return visibility.is_hidden(self.site.prefix, self.tree, module, DEPENDENCY)
+            return is_hidden(self.site.prefix, self.tree, module, DEPENDENCY)
         return False
 
     def _in_store(self, path: Optional[str]) -> bool:
