@@ -45,10 +45,8 @@ def _archives(app) -> Iterator[str]:
     edited by a command before pip, may ask for something else than its source says (ecbundle 2.5.0, deepTools 3.5.5),
     and is left to "pip check".
     """
-    every = app.cfg.get('exts_default_options') or {}
-    parts = [(item, app.cfg) for item in (() if getattr(app, 'patches', ()) else app.src)]
-    for item, options in [*parts, *((item, {**every, **item.get('options', {})}) for item in app.exts)]:
-        if item.get('patches') or _edited(options):
+    for item in (*(() if getattr(app, 'patches', ()) or _edited(app.cfg) else app.src), *app.exts):
+        if item.get('patches') or _edited(item.get('options', {})):
             continue
         path = item.get('path') or item.get('src')
         if isinstance(path, str) and os.path.isfile(path):
