@@ -11,7 +11,7 @@ import subprocess
 import time
 import zipfile
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Set, Tuple
 
 from lumishell import standin
 
@@ -120,7 +120,7 @@ def _calls(run: Run, python: str, kind: str) -> Tuple[int, int]:
 
 
 @benchmark('env-update', f'an update of one Python package in an environment of {PACKAGES}, and creating it',
-           goal=f'at most {LIMIT:.0%} where packages are files; from one file, packing is most of it',
+           goal=f'at most {LIMIT:.0%}, as files and in one file',
            columns=('update', 'create'))
 def update(run: Run) -> Iterator[Result]:
     """Wheels made here: what is downloaded, and EasyBuild's own part, is the same on both sides and left out."""
@@ -132,13 +132,12 @@ def update(run: Run) -> Iterator[Result]:
     for number in range(run.pairs):
         top = run.folder(f'pair{number}')
 
-        def install(what: List[wheels.Pin], name: str, store: str, top: str = top) -> None:
-            wheels.install(what, archives, f'{top}/{name}', python, f'{top}/{store}')
+        def install(what: List[wheels.Pin], name: str, store: str, top: str = top) -> Set[str]:
+            return wheels.install(what, archives, f'{top}/{name}', python, f'{top}/{store}')
 
-        def again(top: str = top, install: Callable[..., None] = install) -> None:
-            pack.unpack(f'{top}/one.sqsh', f'{top}/packed')
-            install(newer, 'packed', 'taken')
-            pack.pack(f'{top}/packed', f'{top}/two.sqsh')
+        def again(top: str = top, install: Callable[..., Set[str]] = install) -> None:
+            pack.unpack(f'{top}/one.sqsh', f'{top}/packed', 'bin', *wheels.ABOUT)
+            pack.update(f'{top}/one.sqsh', install(newer, 'packed', 'taken'), f'{top}/packed', f'{top}/two.sqsh')
         files[1].append(_timed(lambda: install(pins, 'one', 'store')))
         images[1].append(files[1][-1] + _timed(lambda top=top: pack.pack(f'{top}/one', f'{top}/one.sqsh')))
         files[0].append(_timed(lambda: install(newer, 'two', 'store')))
@@ -148,11 +147,11 @@ def update(run: Run) -> Iterator[Result]:
         shutil.rmtree(top)
     note = f'{PACKAGES} packages of {MODULES} modules'
     yield compared('packages as files', 's', files[0], files[1], limit=LIMIT, note=f'{note}; hard links from a store')
-    yield compared('packages in one file', 's', images[0], images[1],
-                   note='the packages of the earlier image are taken over; all are packed again')
+    yield compared('packages in one file', 's', images[0], images[1], limit=LIMIT,
+                   note='what has not changed is copied from the earlier image as it is packed')
 
 
-def _timed(action: Callable[[], None]) -> float:
+def _timed(action: Callable[[], object]) -> float:
     start = time.monotonic()
     action()
     return time.monotonic() - start
@@ -161,9 +160,10 @@ def _timed(action: Callable[[], None]) -> float:
 def _wheel(folder: str, name: str, version: str) -> wheels.Pin:
     """Write a wheel of pure Python; its pin."""
     info = f'{name}-{version}.dist-info'
-    body = ''.join(f'def function{number}(x):\n    """It adds {number}."""\n    return x + {number}\n\n\n'
-                   for number in range(60))
-    files = {f'{name}/module{number}.py': body for number in range(MODULES)}
+    # no two are the same: squashfs keeps such files once
+    files = {f'{name}/module{module}.py': ''.join(
+        f'def function{number}(x):\n    """{hashlib.sha256(f"{name} {module} {number}".encode()).hexdigest()}."""\n'
+        f'    return x + {number}\n\n\n' for number in range(60)) for module in range(MODULES)}
     files[f'{name}/__init__.py'] = f'__version__ = {version!r}\n'
     files[f'{info}/METADATA'] = f'Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n'
     files[f'{info}/WHEEL'] = 'Wheel-Version: 1.0\nGenerator: bench\nRoot-Is-Purelib: true\nTag: py3-none-any\n'
