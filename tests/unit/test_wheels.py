@@ -296,7 +296,8 @@ def test_an_archive_that_is_not_the_locked_one_is_refused(index, made, tmp_path)
 
 def test_packages_that_do_not_go_together_are_refused(index, made, tmp_path):
     """A lock that somebody wrote by hand, or an index that lies."""
-    index.wheel('alpha', '1.2', needs=['beta<2; python_version>"3"', 'nothing; extra=="more"', 'other; python_version<"3"'])
+    index.wheel('alpha', '1.2', needs=['beta<2; python_version>"3"', 'nothing; extra=="more"',
+                                       'other; python_version<"3"'])
     index.wheel('beta', '1.0')
     pins, _ = made('alpha')
     with pytest.raises(LumiHooksError, match='do not go together: alpha 1.2 requires beta'):
