@@ -228,6 +228,8 @@ def _prepared_json(prepared: Prepared) -> Dict[str, Any]:
 def _repack(options: argparse.Namespace) -> int:
     """pack and unpack: the same once more, kept in another way."""
     item = generations.chosen(options.what, _found(options))
+    if options.packed and not totals(item.lock)[1]:
+        raise LumiHooksError(f'{item.module} has no Python packages, which are what is packed')
     spec = replace(read_spec(item.spec), packed=options.packed)
     site, folders = _site(options, spec)
     return _install(options, spec, site, folders, {**item.lock, 'packed': options.packed})
