@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
-Environments in one file: what a Python start asks of the file system, packed and not; packing; an update.
+Environments: loading one; in one file: what a Python start asks of the file system, packed and not; packing; an update.
 """
 import hashlib
 import os
@@ -13,13 +13,16 @@ import zipfile
 from pathlib import Path
 from typing import Callable, Dict, Iterator, List, Set, Tuple
 
-from lumishell import standin
+from lumishell import Shell, standin
 
-from lumi_hooks.env import pack, wheels
+from lumi_hooks.env import module, pack, wheels
 
-from .measure import MeasureError
+from .measure import Cost, MeasureError, alternating, cost_of
 from .registry import Result, Run, benchmark, compared, single
 
+PARTS, LOADS = 40, 5
+# against one module
+LOAD_LIMIT = 1.5
 PACKAGES, MODULES = 200, 20
 LIMIT = 0.1
 CODE = 'import numpy; from mpi4py import rc; rc.initialize = False; from mpi4py import MPI'
@@ -31,6 +34,48 @@ def _python() -> str:
     if not found:
         raise MeasureError('the stand-in has no cray-python')
     return str(found[-1])
+
+
+@benchmark('env-load', f'"module load" of an environment of {PARTS} modules, and of one module, CPU milliseconds',
+           goal=f'at most {LOAD_LIMIT} times', columns=('environment', 'one module'))
+def load(run: Run) -> Iterator[Result]:
+    """Modules as EasyBuild writes them, each with the toolchain and the one before; the stand-in's Lmod and toolchain."""
+    own, shell = run.folder('modules'), Shell(run.folder('EasyBuild'), run.folder('home'))
+    done = subprocess.run(shell.arguments(f'module use {shlex.quote(own)}; env -0'), env=shell.environment(), text=True,
+                          capture_output=True, check=True)
+    env = dict(item.split('=', 1) for item in done.stdout.split('\0') if '=' in item)
+    toolchain = f'cpeGNU/{shell.release}'
+    names = [_part(own, number, toolchain) for number in range(PARTS)]
+    setting = module.resolved(names, env)
+    if len(setting.roots) != PARTS or not setting.loads:
+        raise MeasureError(f'{setting.loads} and {len(setting.roots)} of {PARTS} modules were found')
+    Path(own, 'mine').mkdir()
+    Path(own, 'mine', '1.lua').write_text(module.text(setting, ('LUMI_STACK_VERSION', shell.release), {}))
+
+    def loading(*what: str) -> Callable[[], Cost]:
+        command = f'for i in $(seq {LOADS}); do "$LMOD_CMD" bash load {" ".join(what)} >/dev/null || exit 1; done'
+        return lambda: cost_of(['/bin/sh', '-c', command], env)
+    for what, which in (('one module for all of them', ['mine/1']), (f'the {PARTS} modules themselves', names)):
+        found = alternating(run.pairs, loading(*which), loading(names[0]), run.tell)
+        yield compared(what, 'ms', *([1000 * cost.cpu / LOADS for cost in side] for side in found),
+                       limit=LOAD_LIMIT if len(which) == 1 else None, note=f'with {toolchain}, which each of them loads')
+
+
+def _part(folder: str, number: int, toolchain: str) -> str:
+    """Write a module; its name."""
+    name, root = f'part{number}', f'/appl/EasyBuild/part{number}/1.0-{toolchain.replace("/", "-")}'
+    needs = [toolchain, *([f'part{number - 1}/1.0'] if number else [])]
+    paths = {'CMAKE_PREFIX_PATH': '', 'CPATH': 'include', 'LD_LIBRARY_PATH': 'lib', 'LIBRARY_PATH': 'lib',
+             'MANPATH': 'share/man', 'PATH': 'bin', 'PKG_CONFIG_PATH': 'lib/pkgconfig', 'XDG_DATA_DIRS': 'share'}
+    lines = [f'help([==[\n\nDescription\n===========\nPart {number}.\n]==])', f'whatis([==[Description: {name}]==])',
+             f'local root = "{root}"', f'conflict("{name}")', *(f'depends_on("{other}")' for other in needs),
+             *(f'prepend_path("{key}", pathJoin(root, "{value}"))' for key, value in paths.items()),
+             f'setenv("EBROOT{name.upper()}", root)', f'setenv("EBVERSION{name.upper()}", "1.0")',
+             f'setenv("EBDEVEL{name.upper()}", pathJoin(root, "easybuild/{name}-easybuild-devel"))']
+    path = Path(folder, name, '1.0.lua')
+    path.parent.mkdir()
+    path.write_text('\n'.join(lines) + '\n')
+    return f'{name}/1.0'
 
 
 @benchmark('packed', 'a Python start that imports numpy and mpi4py, from one file and from a folder',

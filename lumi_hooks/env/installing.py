@@ -101,9 +101,10 @@ def _take_over(folder: str, top: str, steps_with_python: Sequence[str]) -> str:
     if not earlier:
         return ''
     image, unpacked = os.path.join(place, str(max(earlier)), IMAGE), os.path.join(top, PYTHON)
+    about = [f'{target}{name}' for target in ('', 'steps/*/') for name in (BIN, *wheels.ABOUT)]
     # one that is damaged is no reason not to make a new one
     with suppress(LumiHooksError):
-        pack.unpack(image, unpacked, *(f'{target}{name}' for target in ('', 'steps/*/') for name in (BIN, *wheels.ABOUT)))
+        pack.unpack(image, unpacked, *about)
     wanted = [_target(top, name) for name in steps_with_python]
     installed = wheels.installed_in(unpacked)
     # pip makes no links: one may lead elsewhere

@@ -110,7 +110,7 @@ def _options(path: str, lines: text.Lines, place: Tuple[Any, ...], more: Any) ->
     found = more.get('options') or {} if isinstance(more, dict) else {}
     if more and keys != ['options'] or not isinstance(found, dict):
         line = lines.get((*place, *keys[-1:]), lines.get(place, 1))
-        raise DataError(f'{path}:{line}: an entry of an easystack has "options", with names and values, and nothing else')
+        raise DataError(f'{path}:{line}: an entry of an easystack has "options", names with values, and nothing else')
     return found.items()
 
 

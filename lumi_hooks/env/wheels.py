@@ -320,14 +320,13 @@ def _install_into(prefix: str, pins: Sequence[Pin], python: str, work: str) -> N
 
 def _check(pins: Sequence[Pin], target: str, python: str) -> None:
     """
-    Does everything go together (pip check)? What was wrong before, between carried packages, is none of this.
+    Does everything go together? What was wrong before, between carried packages, is none of this.
 
     :raises LumiHooksError: it does not
     """
     names = {normal_name(pin.name) for pin in pins}
     paths = [site_packages(target, python), *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
-    told = pip.run(python, 'check', paths=paths, keep=(0, 1))
-    wrong = [line for line in told.splitlines()
+    wrong = [line for line in pip.broken(python, paths)
              if {normal_name(word) for word in re.findall(r'[A-Za-z0-9][A-Za-z0-9._-]*', line)} & names]
     if wrong:
         raise LumiHooksError(f'the packages do not go together: {quote.line("; ".join(wrong))}')

@@ -79,6 +79,7 @@ BAD = [
     ('requirement that is a folder', 'e.yaml', GOOD + 'python: [../x]\n', 3, 'no requirement'),
     ('requirements that are not there', 'e.yaml', GOOD + 'python: r.txt\n', 3, 'cannot be read'),
     ('overrides that are not there', 'e.yaml', GOOD + 'overrides: [nowhere]\n', 3, 'is no folder'),
+    ('packed without Python packages', 'e.yaml', GOOD + 'packed: true\n', 3, 'there are no Python packages'),
     ('packed as a word', 'e.yaml', GOOD + 'packed: maybe\n', 3, 'is no boolean'),
     ('step with a hostile name', 'e.yaml', GOOD + 'steps:\n  ../x: {recipes: [Lib]}\n', 4, '../x'),
     ('command with a path', 'e.yaml', GOOD + 'steps:\n  a:\n    recipes: [Lib]\n    commands: [../../bin/sh]\n', 6,

@@ -257,8 +257,9 @@ def test_what_is_kept_of_an_image_is_as_if_all_was_packed_again(tmp_path, monkey
             (tmp_path / f'{number}' / path).unlink()
         left = kept - more
         with open(tmp_path / f'{number}.sqsh', 'w+b') as stream:
-            pack.pack(str(tmp_path / f'{number}'), str(tmp_path / 'more.sqsh'))
-            arguments = (str(tmp_path / 'joined.sqsh'), set(map(os.fsencode, left)), str(tmp_path / 'more.sqsh'), stream)
+            base, newer = str(tmp_path / 'joined.sqsh'), str(tmp_path / 'more.sqsh')
+            pack.pack(str(tmp_path / f'{number}'), newer)
+            arguments = (base, set(map(os.fsencode, left)), newer, stream)
             if more:
                 with pytest.raises(squashfs.NotJoined, match='of no use any more'):
                     whole(*arguments)
@@ -282,7 +283,7 @@ def test_linux_and_fuse_read_what_was_joined(tmp_path):
     pack.unpack(str(tmp_path / 'joined.sqsh'), str(tmp_path / 'out'))
     (tmp_path / 'mount').mkdir()
     command = 'set -e; cd "$1"; for by in "mount -o loop,ro" squashfuse_ll; do\n' \
-              '[ "$by" = squashfuse_ll ] && ! { command -v squashfuse_ll && [ -w /dev/fuse ]; } >/dev/null && continue\n' \
+              '[ "$by" = squashfuse_ll ] && ! { command -v $by && [ -w /dev/fuse ]; } >/dev/null && continue\n' \
               '$by joined.sqsh mount; diff -r --no-dereference -x .lumi-hooks-packed mount out; echo $by\n' \
               'umount mount; done'
     done = subprocess.run(['unshare', '-m', 'sh', '-c', command, 'sh', tmp_path], text=True, capture_output=True,
