@@ -100,7 +100,11 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
     folder.mkdir()
     for number in range(100):
         (folder / str(number)).write_bytes(os.urandom(100_000) + b'\0' * 300_000)
+    newer, second = tmp_path / 'newer', tmp_path / 'second.sqsh'
+    kept = [str(number) for number in range(90)]
+    renew = f'import os; os.makedirs("{newer}", exist_ok=True); open("{newer}/new", "w").write("new"); '
     for action, target in ((f'pack.pack("{folder}", "{image}")', image),
+                           (f'{renew}pack.update("{image}", set({kept}), "{newer}", "{second}")', second),
                            (f'pack.unpack("{image}", "{tmp_path}/out")', tmp_path / 'out')):
         command = [sys.executable, '-c', f'from lumi_hooks.env import pack; {action}']
         for share in (0, 0.2, 0.4, 0.6, 0.8, 0.95):
@@ -114,8 +118,13 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             whole = whole if share else time.monotonic() - start
-            if target == image and before:
+            if before and target != tmp_path / 'out':
                 assert image.stat().st_size == before.st_size
+            if target == second and second.exists():
+                pack.unpack(str(second), str(tmp_path / 'seen'))
+                assert sorted(listing(tmp_path / 'seen')) == sorted([*kept, 'new'])
+                shutil.rmtree(tmp_path / 'seen')
+                second.unlink()
             if target.name == 'out' and target.exists():
                 assert listing(target) == listing(folder)
                 shutil.rmtree(target)
