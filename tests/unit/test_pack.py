@@ -100,7 +100,11 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
     folder.mkdir()
     for number in range(100):
         (folder / str(number)).write_bytes(os.urandom(100_000) + b'\0' * 300_000)
+    newer, second = tmp_path / 'newer', tmp_path / 'second.sqsh'
+    kept = [str(number) for number in range(90)]
+    renew = f'import os; os.makedirs("{newer}", exist_ok=True); open("{newer}/new", "w").write("new"); '
     for action, target in ((f'pack.pack("{folder}", "{image}")', image),
+                           (f'{renew}pack.update("{image}", set({kept}), "{newer}", "{second}")', second),
                            (f'pack.unpack("{image}", "{tmp_path}/out")', tmp_path / 'out')):
         command = [sys.executable, '-c', f'from lumi_hooks.env import pack; {action}']
         for share in (0, 0.2, 0.4, 0.6, 0.8, 0.95):
@@ -114,8 +118,13 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             whole = whole if share else time.monotonic() - start
-            if target == image and before:
+            if before and target != tmp_path / 'out':
                 assert image.stat().st_size == before.st_size
+            if target == second and second.exists():
+                pack.unpack(str(second), str(tmp_path / 'seen'))
+                assert sorted(listing(tmp_path / 'seen')) == sorted([*kept, 'new'])
+                shutil.rmtree(tmp_path / 'seen')
+                second.unlink()
             if target.name == 'out' and target.exists():
                 assert listing(target) == listing(folder)
                 shutil.rmtree(target)
@@ -164,7 +173,7 @@ def script(tmp_path, *arguments):
 
 
 def test_a_script_runs_by_singularity(node, tmp_path):
-    """There is no Singularity here: a stand-in for its command shows what it is asked for, and runs it."""
+    """A stand-in for its command shows what it is asked for, and runs it."""
     node('singularity', f'for word; do echo "$word"; done >{node.said}\n'
                         'while [ "$1" != /usr/bin/env ]; do shift; done\nexec "$@"')
     (tmp_path / 'base.sif').write_text('')
@@ -177,9 +186,35 @@ def test_a_script_runs_by_singularity(node, tmp_path):
     seen = done.stdout.splitlines()
     assert f'PATH={folder}/bin:{node.folder}:/usr/bin:/bin' in seen and 'LD_LIBRARY_PATH=/some/lib' in seen
     words = node.said.read_text().splitlines()
-    assert f'/image one.sqsh:{folder}:image-src=/' in words and str(tmp_path / 'base.sif') in words
+    assert f'/image one.sqsh:{folder}:image-src=/,ro' in words and str(tmp_path / 'base.sif') in words
     binds = words[words.index('--bind') + 1].split(',')
     assert {'/usr', '/etc'} <= set(binds) and not {'/proc', '/sys', '/dev', '/tmp'} & set(binds)
+
+
+@pytest.mark.skipif(not (shutil.which('apptainer') or shutil.which('singularity')), reason='no Singularity is here')
+@pytest.mark.skipif(os.geteuid() != 0, reason='without set-uid programs and user namespaces only root can start it')
+def test_a_script_runs_by_singularity_itself(folder, tmp_path):
+    """What runs is the node's own, with the image over an empty folder; base is a tree as any base image has it."""
+    base, place = tmp_path / 'base', tmp_path / 'mounted here'
+    for name in ('proc', 'sys', 'dev', *(top.name for top in Path('/').iterdir() if top.is_dir())):
+        if Path('/', name).is_symlink():
+            (base / name).symlink_to(os.readlink(f'/{name}'))
+        else:
+            (base / name).mkdir(parents=True, exist_ok=True)
+    place.mkdir()
+    (folder / 'bin' / 'tell').write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH|$HOME|$1|$(cat ../lib/link)"; '
+                                         'touch new 2>/dev/null || exit 7\n')
+    (folder / 'bin' / 'tell').chmod(0o755)
+    pack.pack(str(folder), str(tmp_path / 'env.sqsh'))
+    mounted = script(tmp_path, str(tmp_path / 'env.sqsh'), str(place), '', str(base)).rename(tmp_path / 'mounted')
+    env = {'PATH': os.environ['PATH'], 'LD_LIBRARY_PATH': '/some/lib', 'LUMI_HOOKS_MOUNT': 'singularity',
+           'HOME': str(tmp_path)}
+    done = subprocess.run([mounted, 'sh', '-c', f'cd "{place}/bin" && tell "a  b"'], env=env, text=True, cwd=tmp_path,
+                          capture_output=True, check=False)
+    assert (done.stdout, done.returncode) == (f'/some/lib|{tmp_path}|a  b|one\n', 7), done.stderr
+    # of files that this base lacks, Apptainer warns; of the image it has nothing to say
+    assert 'mounted: mounted by singularity (FUSE is not wanted)\n' in done.stderr and 'mage' not in done.stderr
+    assert not list(place.iterdir())
 
 
 def test_a_script_says_why_it_cannot(tmp_path):
