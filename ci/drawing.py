@@ -26,7 +26,8 @@ has no plan here, or whose plan needs a source that neither PyPI nor Debian has,
 is listed below, and is neither a success nor a failure. That is decided by plans and sources alone (`--check`): what
 takes long stays in, and is counted as left until it is built, with the modules that it waits for as *built for it*.
 EasyBuild's own sanity check imports each package and runs `pip check` with the modules of its dependencies; here
-`pip check` runs again with the module loaded as a user loads it. *Present* was built before: as the dependency of another, or by a run that was ended."""
+`pip check` runs again with the module loaded as a user loads it. *Present* was built before: as
+the dependency of another, or by a run that was ended."""
 
 SUBSTITUTED = """
 ## Libraries from another source
