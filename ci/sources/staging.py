@@ -88,20 +88,16 @@ def stage_recipes(names, into, cache, update=False, stop=False):
         try:
             found = wanted.files_of(wanted.find_recipe(name, folders))
         except ValueError as err:
-            results.append({'recipe': name, 'path': None, 'sha256': [], 'state': 'failed', 'note': str(err)})
-            say('%s: FAILED: %s' % (os.path.basename(name), err))
-            if stop:
-                return results
-            continue
+            found = [{'path': None, 'sha256': [], 'pypi': None, 'note': str(err)}]
         if not found:
             say('%s: nothing to stage: the recipe has no sources' % os.path.basename(name))
         entries += [(name, entry) for entry in found]
     if stop:
         entries.sort(key=lambda item: bool(item[1]['pypi']))
     for number, (name, entry) in enumerate(entries, 1):
-        state, note = _stage_file(entry, into, debian)
+        state, note = _stage_file(entry, into, debian) if entry['path'] else ('failed', entry['note'])
         word = 'FAILED' if state == 'failed' else state
-        say('[%d/%d] %s: %-8s %s%s' % (number, len(entries), os.path.basename(name), word, entry['path'],
+        say('[%d/%d] %s: %-8s %s%s' % (number, len(entries), os.path.basename(name), word, entry['path'] or 'recipe',
                                        note and ': ' + note))
         results.append({'recipe': name, 'path': entry['path'], 'sha256': entry['sha256'], 'state': state,
                         'note': note})
