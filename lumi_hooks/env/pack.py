@@ -75,7 +75,7 @@ def update(earlier: str, kept: AbstractSet[str], folder: str, image: str) -> Non
     copied as it is packed where that can be; else it is unpacked next to the folder, and packed again.
 
     :param kept: paths of files and links in the earlier image
-    :param folder: what is new in it is moved, into a folder beside it; what is kept may be in it, too
+    :param folder: what is new in it is moved into a folder next to it; what is kept may be in it, too
     :raises LumiHooksError: as `pack` and `unpack`
     """
     new, more, whole = f'{folder}.new', f'{folder}.sqsh', f'{folder}.whole'

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 A squashfs image made of an earlier one and of what is new. What is kept is copied in its blocks, as it is packed; only
-the tables that say where everything is are written anew. To pack all again takes as long as the first time.
+the tables that say where everything is are written again. To pack all of it takes as long as the first time.
 
 Format: https://docs.kernel.org/filesystems/squashfs.html and Linux, fs/squashfs/squashfs_fs.h. Read is what `pack` has
 mksquashfs make: zstd, all owned by root, no extended attributes. zstd is libzstd's, which mksquashfs needs as well
