@@ -39,7 +39,7 @@ def _python() -> str:
 @benchmark('env-load', f'"module load" of an environment of {PARTS} modules, and of one module, CPU milliseconds',
            goal=f'at most {LOAD_LIMIT} times', columns=('environment', 'one module'))
 def load(run: Run) -> Iterator[Result]:
-    """Modules as EasyBuild writes them, each with the toolchain and the one before; the stand-in's Lmod and toolchain."""
+    """Modules as EasyBuild writes them, each with the toolchain and the one before, by the stand-in's Lmod."""
     own, shell = run.folder('modules'), Shell(run.folder('EasyBuild'), run.folder('home'))
     done = subprocess.run(shell.arguments(f'module use {shlex.quote(own)}; env -0'), env=shell.environment(), text=True,
                           capture_output=True, check=True)
@@ -58,7 +58,7 @@ def load(run: Run) -> Iterator[Result]:
     for what, which in (('one module for all of them', ['mine/1']), (f'the {PARTS} modules themselves', names)):
         found = alternating(run.pairs, loading(*which), loading(names[0]), run.tell)
         yield compared(what, 'ms', *([1000 * cost.cpu / LOADS for cost in side] for side in found),
-                       limit=LOAD_LIMIT if len(which) == 1 else None, note=f'with {toolchain}, which each of them loads')
+                       limit=LOAD_LIMIT if len(which) == 1 else None, note=f'with {toolchain}, which each loads')
 
 
 def _part(folder: str, number: int, toolchain: str) -> str:

@@ -132,7 +132,8 @@ def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mappi
             os.symlink(sources[pin.filename], os.path.join(archives, pin.filename))
         with _environment(env):
             found = wheels.install(pins, archives, target, python, store)
-    kept.update(os.path.relpath(os.path.join(target, path), os.path.join(folder, PYTHON)) for path in found)
+    place = target[len(_target(folder, '')) + 1:]
+    kept.update(os.path.join(place, path) for path in found)
     return python
 
 

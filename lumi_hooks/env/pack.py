@@ -75,19 +75,23 @@ def update(earlier: str, kept: AbstractSet[str], folder: str, image: str) -> Non
     copied as it is packed where that can be; else it is unpacked next to the folder, and packed again.
 
     :param kept: paths of files and links in the earlier image
+    :param folder: what is new in it is moved into a folder next to it; what is kept may be in it, too
     :raises LumiHooksError: as `pack` and `unpack`
     """
-    stored.remove(folder, (os.path.join(folder, path) for path in kept))
-    more, whole = f'{folder}.sqsh', f'{folder}.whole'
-    pack(folder, more)
+    new, more, whole = f'{folder}.new', f'{folder}.sqsh', f'{folder}.whole'
+    os.makedirs(new, exist_ok=True)
+    for path in [path for path in _files(folder) if path[len(folder) + 1:] not in kept]:
+        moved = new + path[len(folder):]
+        os.makedirs(os.path.dirname(moved), exist_ok=True)
+        os.replace(path, moved)
+    pack(new, more)
     try:
         with _making(image) as stream:
             squashfs.join(earlier, {os.fsencode(path) for path in kept}, more, stream)
     except squashfs.NotJoined:
         unpack(earlier, whole)
-        stored.remove(whole, [entry.path for entry in tree.entries(whole) if not stat.S_ISDIR(entry.status.st_mode)
-                              and os.path.relpath(entry.path, whole) not in kept])
-        stored.link_all(folder, whole)
+        stored.remove(whole, [path for path in _files(whole) if path[len(whole) + 1:] not in kept])
+        stored.link_all(new, whole)
         pack(whole, image)
 
 
@@ -188,6 +192,11 @@ def wrap(image: str, folder: str, program: str, base: str = '') -> str:
 def epilog() -> str:
     """The text of a script for Slurm's SLURM_TASK_EPILOG, which unmounts what a step that was killed has left."""
     return read_text(_EPILOG)
+
+
+def _files(folder: str) -> Iterator[str]:
+    """The files and links in a folder, and in those below."""
+    return (entry.path for entry in tree.entries(folder) if not stat.S_ISDIR(entry.status.st_mode))
 
 
 def _measure(folder: str) -> Sizes:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 A squashfs image made of an earlier one and of what is new. What is kept is copied in its blocks, as it is packed; only
-the tables that say where everything is are written anew. To pack all again takes as long as the first time.
+the tables that say where everything is are written again. To pack all of it takes as long as the first time.
 
 Format: https://docs.kernel.org/filesystems/squashfs.html and Linux, fs/squashfs/squashfs_fs.h. Read is what `pack` has
 mksquashfs make: zstd, all owned by root, no extended attributes. zstd is libzstd's, which mksquashfs needs as well
@@ -331,28 +331,31 @@ def _write(top: _Folder, parts: List[Tuple[int, int]], like: _Super, out: Binary
     for start, size in parts:
         shared.add(_PART.pack(start, size, 0))
     owners.add(bytes(4))
-    tables = {'inode_table': inodes.write(out), 'folder_table': folders.write(out),
-              'part_table': shared.write(out, index=True), 'owner_table': owners.write(out, index=True)}
+    head = like._replace(inodes=count, parts=len(parts), flags=like.flags & ~_EXPORTABLE, root=block << 16 | offset,
+                         export_table=_NOWHERE, attribute_table=_NOWHERE, inode_table=inodes.write(out),
+                         folder_table=folders.write(out), part_table=shared.write(out, index=True),
+                         owner_table=owners.write(out, index=True))
     used = out.tell()
     out.write(bytes(-used % _PAGE))
     out.seek(0)
-    out.write(_SUPER.pack(*like._replace(inodes=count, parts=len(parts), flags=like.flags & ~_EXPORTABLE, used=used,
-                                         root=block << 16 | offset, export_table=_NOWHERE, attribute_table=_NOWHERE,
-                                         **tables)))
+    out.write(_SUPER.pack(*head._replace(used=used)))
     return count
 
 
 def _listing(entries: List[Tuple[bytes, int, _Place, int]]) -> bytes:
     """The listing of a folder: runs of entries (name, kind, place, number) that are near to each other."""
-    found, run = bytearray(), []
-    for entry in [*entries, None]:
-        if run and (entry is None or len(run) == _LONGEST_RUN or entry[2][0] != run[0][2][0]
-                    or abs(entry[3] - run[0][3]) >= 1 << 15):
-            found += _RUN.pack(len(run) - 1, run[0][2][0], run[0][3])
-            for name, kind, (_, offset), number in run:
-                found += _ENTRY.pack(offset, number - run[0][3], kind, len(name) - 1) + name
-            run = []
-        run.append(entry)
+    runs: List[List[Tuple[bytes, int, _Place, int]]] = []
+    for entry in entries:
+        if not runs or len(runs[-1]) == _LONGEST_RUN or entry[2][0] != runs[-1][0][2][0] \
+                or abs(entry[3] - runs[-1][0][3]) >= 1 << 15:
+            runs.append([])
+        runs[-1].append(entry)
+    found = bytearray()
+    for run in runs:
+        _, _, (block, _), first = run[0]
+        found += _RUN.pack(len(run) - 1, block, first)
+        for name, kind, (_, offset), number in run:
+            found += _ENTRY.pack(offset, number - first, kind, len(name) - 1) + name
     return bytes(found)
 
 

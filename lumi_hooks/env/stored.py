@@ -101,8 +101,10 @@ def drop(installed: str, unwanted: Iterable[Sequence[str]], wanted: Iterable[Seq
 def remove(installed: str, paths: Iterable[str]) -> None:
     """Remove files from a prefix, and the folders that are empty then; what is not there need not be removed."""
     for path in paths:
-        with contextlib.suppress(FileNotFoundError):
+        try:
             os.unlink(path)
+        except FileNotFoundError:
+            continue
         folder = os.path.dirname(path)
         with contextlib.suppress(OSError):  # others are in it
             while folder != installed:

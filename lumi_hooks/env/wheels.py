@@ -30,7 +30,7 @@ _PURE = '-any.whl'
 # in a prefix: its packages by their names in the store, once all are there
 _KEYS = '.lumi-hooks-packages.json'
 # what says which packages are in a prefix, as patterns
-ABOUT = (_KEYS, 'lib*/python*/site-packages/*.dist-info')
+ABOUT = (_KEYS, *(f'lib*/python*/site-packages/*.dist-info/{name}' for name in ('METADATA', 'RECORD')))
 # replacing a wheel may bring in others
 _ROUNDS = 5
 
@@ -151,7 +151,7 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
     files = stored.files(target, [(pin.name, pin.version) for pin in wanted]) if there else {}
     kept, new = ({path for pin in wanted if (pin in places) is side for path in files.get((pin.name, pin.version), ())}
                  for side in (False, True))
-    return {os.path.relpath(path, target) for path in kept - new}
+    return {path[len(target) + 1:] for path in kept - new}
 
 
 def installed_in(top: str) -> List[str]:
