@@ -24,8 +24,8 @@ from lumishell import HOOKS, ROOT, Shell, cache, standin
 BARE = '2026-11-28'
 COLLECTION, PYTHON = 'collection', 'python-builds'
 BUILT, PRESENT, FAILED = 'built', 'present', 'failed'
-# not tried
-UNSOURCED, REFUSED, PROVIDED = 'no source', 'refused', 'provided'
+# not tried: the first three can't be, and the last waits for its turn
+UNSOURCED, REFUSED, PROVIDED, LEFT = 'no source', 'refused', 'provided', 'left'
 
 EXAMPLES = """examples:
   ci/collection                                    everything on the list that is not built yet
@@ -33,6 +33,7 @@ EXAMPLES = """examples:
   ci/collection --again --write-docs               everything anew; docs/collection.md is written
   ci/collection --show                             what came out so far
   ci/collection --draw 60 --seed 14                Python recipes that a seed draws, until 60 were tried
+  ci/collection --draw 60 --check                  which 60 these are: plans and sources alone, nothing is built
 
 A recipe that is drawn and has no plan, or needs a source that can't be had, is replaced by the next. Those of
 ci/python-builds.list come before those that are drawn. Libraries below them whose source can't be had are built from
@@ -59,9 +60,19 @@ the clock, on a machine of {cores} cores that did other work beside; they includ
 """
 
 
+EARLY = """
+## Built before their turn
+
+These come later in the draw than the first ones above, and do not count.
+"""
+
+
 @dataclass
 class Outcome:
-    """What came of one recipe; `modules` were built for it, `cause` says why it failed, `log` is eb's output."""
+    """
+    What came of one recipe; `modules` were built for it (are to be, where it is left), `cause` says why it failed,
+    `log` is eb's output.
+    """
     recipe: str
     outcome: str
     module: str = ''
@@ -83,6 +94,11 @@ class Outcome:
     def tried(self) -> bool:
         """Was there all that it needs, and was it built here?"""
         return self.outcome in (BUILT, PRESENT, FAILED)
+
+    @property
+    def possible(self) -> bool:
+        """Is there all that it needs, whether it was tried or not?"""
+        return self.tried or self.outcome == LEFT
 
 
 class Results:
@@ -131,15 +147,19 @@ class Builder:
         os.makedirs(self.shell.home, exist_ok=True)
         os.makedirs(os.path.join(folder, 'logs'), exist_ok=True)
 
-    def build(self, recipe: str) -> Outcome:
-        """Plan it, stage what it needs, install it, load it."""
+    def build(self, recipe: str, check: bool = False) -> Outcome:
+        """
+        Plan it, stage what it needs, install it, load it.
+
+        :param check: plan and stage only
+        """
         start = time.monotonic()
-        result = self._build(recipe)
+        result = self._build(recipe, check)
         result.seconds = round(time.monotonic() - start, 1)
         result.date = datetime.date.today().isoformat()
         return result
 
-    def _build(self, recipe: str) -> Outcome:
+    def _build(self, recipe: str, check: bool) -> Outcome:
         plan = self._plan(recipe)
         target, = [node for node in plan['nodes'] if node['module'] in plan['targets']]
         outcome = Outcome(recipe, BUILT, target['module'], changes=len(target['changes']),
@@ -162,6 +182,9 @@ class Builder:
         missing = stage([target['source'], *(node['source'] for node in builds if node is not target)])
         if missing:
             return self._not(outcome, UNSOURCED, '; '.join(missing))
+        if check:
+            outcome.modules = tuple(node['module'] for node in builds)
+            return self._not(outcome, LEFT, '')
         code = self._run(f'eb {shlex.quote(recipe)} -r', outcome.log)
         outcome.modules = tuple(node['module'] for node in builds if self._installed(node['module']))
         if code:
@@ -274,21 +297,18 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
 
     from lumi_hooks import __version__
     gcc = subprocess.run(['gcc', '-dumpfullversion'], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
-    found = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
-    good = sum(item.good for item in found)
-    blocks = sorted({item.easyblock for item in found if item.good and item.easyblock})
-    since = sum(item.good and item.date >= BARE for item in found)
-    count = f'**{good} of {len(found)} are built{"" if options.draw else f", {since} of them since {BARE}"}**, with ' \
-            f'{len(blocks)} easyblocks: {", ".join(blocks)}.'
+    found = members(notes, {item.recipe: item for item in chosen}, options.draw) if options.draw else chosen
+    good = [item for item in found if item.good]
+    blocks = sorted({item.easyblock for item in good if item.easyblock})
     command, title = 'ci/collection', "# Upstream's recipes, built"
     if options.draw:
         command, title = f'{command} --draw {options.draw} --seed {options.seed}', '# Python recipes, drawn and built'
-        if len(found) < options.draw:
-            count += f' {options.draw - len(found)} of {options.draw} were not reached.'
-        later = left(notes, chosen, found[-1].recipe) if found else 0
-        if later:
-            count += f' {later} that come before the last of these in the draw were left for later, as they need ' \
-                     'more to be built.'
+        count = reached(found, options.draw)
+    else:
+        since = sum(item.date >= BARE for item in good)
+        count = f'**{len(good)} of {len(found)} are built, {since} of them since {BARE}**'
+    count += f', with {len(blocks)} easyblocks: {", ".join(blocks)}.'
+    if options.draw:
         from drawing import DRAWN, replaced
         count += DRAWN
     else:
@@ -299,13 +319,42 @@ def page(chosen: Sequence[Outcome], notes: Mapping[str, str], options: argparse.
                        easybuild=version('easybuild-easyconfigs'), cores=os.cpu_count(), title=title, command=command,
                        checks=', and `pip check` has to find nothing' if options.draw else '')
     text = head + '\n'.join(table(found, notes)) + '\n'
-    return text + replaced([item for item in chosen if not item.tried]) if options.draw else text
+    if options.draw:
+        early = [item for item in chosen if item.tried and item not in found]
+        if early:
+            text += '\n'.join([EARLY, *table(early, notes), ''])
+        text += replaced([item for item in chosen if not item.possible])
+    return text
 
 
-def left(notes: Mapping[str, str], chosen: Sequence[Outcome], last: str) -> int:
-    """How many of the draw before `last` have no outcome."""
-    order = list(notes)
-    return len(set(order[:order.index(last)]).difference(item.recipe for item in chosen))
+def members(notes: Mapping[str, str], found: Mapping[str, Outcome], number: int) -> List[Outcome]:
+    """
+    The first of the draw that have all that they need, in its order, tried or left. They end before the first
+    that was not looked at.
+    """
+    first: List[Outcome] = []
+    for name in notes:
+        if len(first) == number or name not in found:
+            break
+        if found[name].possible:
+            first.append(found[name])
+    return first
+
+
+def reached(first: Sequence[Outcome], number: int) -> str:
+    """How far a draw is built: in all of its first, and up to the first that is left."""
+    count = {what: sum(test(item) for item in first) for what, test in
+             (('built', lambda item: item.good), ('failed', lambda item: item.outcome == FAILED),
+              ('left', lambda item: item.outcome == LEFT))}
+    text = f'**Of the first {number} of the draw that have all that they need, {count["built"]} are built, ' \
+           f'{count["failed"]} failed and {count["left"]} are left**'
+    if len(first) < number:
+        text += f' (the other {number - len(first)} were not looked at yet)'
+    if count['left']:
+        prefix = next(index for index, item in enumerate(first) if item.outcome == LEFT)
+        good = sum(item.good for item in first[:prefix])
+        text += f'; before the first that is left, {good} of {prefix} are built'
+    return text
 
 
 def table(found: Sequence[Outcome], notes: Dict[str, str]) -> Iterator[str]:
@@ -330,11 +379,14 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     parser.add_argument('--list', action='store_true', help='list the recipes, and stop')
     parser.add_argument('--show', action='store_true', help='show what came out so far, and stop')
     parser.add_argument('--again', action='store_true', help='remove what was built, and build everything anew')
+    parser.add_argument('--check', action='store_true', help='with --draw: look at plans and sources alone')
     parser.add_argument('--json', action='store_true', help='print the outcomes as one JSON object')
     parser.add_argument('--write-docs', action='store_true', help='write docs/collection.md (docs/python-builds.md)')
     options = parser.parse_args(argv)
     if options.draw is not None and (options.recipe or options.draw < 1):
         parser.error('--draw takes a number of recipes, at least 1, and no names')
+    if options.check and not options.draw:
+        parser.error('--check goes with --draw')
     kind = PYTHON if options.draw else COLLECTION
     if options.draw:
         from drawing import draw, python_recipes, upstream
@@ -356,9 +408,9 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
         if options.draw:
             import substitutes
             substitutes.write(builder.shell.prefix, upstream())
-        interrupted = build_all(wanted, results, builder, options.draw)
+        interrupted = build_all(wanted, results, builder, options.draw, options.check)
     chosen = [results.found[name] for name in wanted if name in results.found]
-    counted = [item for item in chosen if item.tried][:options.draw] if options.draw else chosen
+    counted = members(notes, results.found, options.draw) if options.draw else chosen
     if options.json:
         from lumi_hooks.cli.console import print_json
         print_json({'recipes': [asdict(item) for item in chosen]}, 1)
@@ -374,11 +426,13 @@ def main(argv: Optional[Sequence[str]] = None) -> int:
     return 0 if len(counted) == (options.draw or len(wanted)) and all(item.good for item in counted) else 1
 
 
-def build_all(wanted: Sequence[str], results: Results, builder: Builder, number: Optional[int] = None) -> bool:
+def build_all(wanted: Sequence[str], results: Results, builder: Builder, number: Optional[int] = None,
+              check: bool = False) -> bool:
     """
     Build what is not built yet; True where Ctrl-C ended it.
 
     :param number: end when so many were tried; what can't be tried is not asked again
+    :param check: build nothing; end when so many could be tried
     """
     tried = 0
     for recipe in wanted:
@@ -386,18 +440,18 @@ def build_all(wanted: Sequence[str], results: Results, builder: Builder, number:
             break
         known = results.found.get(recipe)
         prefix = f'[{tried + 1}/{number or len(wanted)}] {recipe}'
-        if known and (known.good or number and not known.tried):
+        if known and (known.good or check and known.possible or number and not known.possible):
             print(f'{prefix}: {known.outcome} before', file=sys.stderr, flush=True)
-            tried += known.tried or not number
+            tried += known.possible or not number
             continue
         print(f'{prefix} …', file=sys.stderr, flush=True)
         try:
-            found = builder.build(recipe)
+            found = builder.build(recipe, check)
         except KeyboardInterrupt:
             print('interrupted: run it again to go on', file=sys.stderr)
             return True
         results.add(found)
-        tried += found.tried or not number
+        tried += found.possible or not number
         print(f'{prefix}: {found.outcome}, {found.seconds:.0f} s' + (f': {found.cause}' if found.cause else ''),
               file=sys.stderr, flush=True)
     return False

@@ -22,10 +22,12 @@ DRAWN = """
 
 The recipes of ci/python-builds.list come first. The others are drawn by the seed among all recipes with the
 easyblocks PythonPackage and PythonBundle: one of 2023a, 2023b, 2024a, 2025a and 2025b in turn, each software once. What
-has no plan here, or needs a source that neither PyPI nor Debian has, is replaced by the next of the draw; it is listed
-below, and is neither a success nor a failure. EasyBuild's own sanity check imports each package and runs `pip check`
-with the modules of its dependencies; here `pip check` runs again with the module loaded as a user loads it. *Present*
-was built before: as the dependency of another, or by a run that was ended."""
+has no plan here, or whose plan needs a source that neither PyPI nor Debian has, is replaced by the next of the draw; it
+is listed below, and is neither a success nor a failure. That is decided by plans and sources alone (`--check`): what
+takes long stays in, and is counted as left until it is built, with the modules that it waits for as *built for it*.
+EasyBuild's own sanity check imports each package and runs `pip check` with the modules of its dependencies; here
+`pip check` runs again with the module loaded as a user loads it. *Present* was built before: as
+the dependency of another, or by a run that was ended."""
 
 SUBSTITUTED = """
 ## Libraries from another source

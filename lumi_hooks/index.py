@@ -66,7 +66,7 @@ def _once(method: _Method) -> _Method:
     """A method of an index whose answer is kept until `refresh`."""
     @functools.wraps(method)
     def asked(self, what):
-        known = self._known.setdefault(method.__name__, {})
+        known = self.answers(method.__name__)
         if what not in known:
             known[what] = method(self, what)
         return known[what]
@@ -97,6 +97,10 @@ class Index:
         """Look again at what may have been installed since."""
         self._standing.clear()
         self._known = {name: known for name, known in self._known.items() if name in ('sources', 'extensions')}
+
+    def answers(self, what: str) -> Dict[Any, Any]:
+        """What somebody found out by this index, to be kept until `refresh`: question -> answer."""
+        return self._known.setdefault(what, {})
 
     def modules(self, name: str) -> Dict[str, str]:
         """

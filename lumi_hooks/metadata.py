@@ -11,18 +11,17 @@ from .index import normal_name
 from .packages import treatment
 from .releases import python_packages
 from .site import Site
-from .versions import version_key
+from .versions import bound, suits, version_key, worded
 
 BUNDLE = 'SciPy-bundle'
 WHAT_TO_DO = f'LUMI_HOOKS_DISABLE=python-carried builds {BUNDLE} and Python-bundle-PyPI for it, as upstream has ' \
-             'them; where these do not suffice, take an older version. "ci/requirements" makes it known for all'
+             'them; where these do not suit, take another version. "ci/requirements" makes it known for all'
 
 # metadata is text of some pages; an archive of others may hold anything
 _MOST = 1_000_000
 _ENTRIES = 20_000
 _NEED = re.compile(r'Requires-Dist:\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[[^\]]*\])?\s*\(?([^;)]*)\)?\s*(?:;(.*))?')
 _INSTALLED = re.compile(r'(.+?)-(\d[^-]*)(?:-.*)?\.(?:dist-info|egg-info|egg)')
-_LEAST = re.compile(r'(?:>=|==|~=|>)\s*([0-9][0-9A-Za-z.]*)')
 # the conditions that are decided here: all others are left to pip
 _PYTHON = re.compile(r'''python_version\s*(>=|<=|==|!=|<|>)\s*["']([0-9.]+)["']''')
 
@@ -33,7 +32,7 @@ def needs(path: str, python: str) -> Mapping[str, str]:
 
     :param path: of the archive
     :param python: version of the interpreter
-    :return: normal name -> lowest version (empty: any); empty where the archive can't be read or says nothing
+    :return: normal name -> bound, as of `versions.bound`; empty where the archive can't be read or says nothing
     """
     text = _text(path)
     found: Dict[str, str] = {}
@@ -41,8 +40,8 @@ def needs(path: str, python: str) -> Mapping[str, str]:
     for line in text.replace('\r\n', '\n').split('\n\n')[0].splitlines():
         match = _NEED.match(line)
         if match and _applies(match[3], python):
-            name, least = normal_name(match[1]), max(_LEAST.findall(match[2]), key=version_key, default='')
-            found[name] = max(found.get(name, ''), least, key=version_key)
+            name = normal_name(match[1])
+            found[name] = bound(f'{found.get(name, "")},{match[2]}')
     return found
 
 
@@ -77,24 +76,24 @@ def visible(folders: Iterable[str]) -> Dict[str, str]:
 
 
 def missing(paths: Iterable[str], there: Container[str], site: Site, own: Container[str] = ()) -> List[str]:
-    """What packages need and is not there, as clauses; parameters as of `too_old`, all that is there being known."""
+    """What packages need and is not there, as clauses; parameters as of `unfit`, all that is there being known."""
     python = site.release.modules['cray-python']
     return [f'{os.path.basename(path)} needs {name}, by its own metadata, and it is not there'
             for path in paths for name in needs(path, python) if name not in there and name not in own]
 
 
-def too_old(paths: Iterable[str], there: Mapping[str, str], site: Site, own: Container[str] = ()) -> List[str]:
+def unfit(paths: Iterable[str], there: Mapping[str, str], site: Site, own: Container[str] = ()) -> List[str]:
     """
-    What packages need newer than it is, as clauses.
+    What packages need newer or older than it is, as clauses.
 
     :param paths: of their sources and wheels
     :param there: versions of what is at hand
     :param own: normal names of what the recipe installs itself
     """
     python = site.release.modules['cray-python']
-    return [f'{os.path.basename(path)} needs {name} {least} or newer, by its own metadata, and {there[name]} is there'
-            for path in paths for name, least in needs(path, python).items()
-            if name in there and name not in own and version_key(there[name]) < version_key(least)]
+    return [f'{os.path.basename(path)} needs {name} {worded(its)}, by its own metadata, and {there[name]} is there'
+            for path in paths for name, its in needs(path, python).items()
+            if name in there and name not in own and not suits(there[name], its)]
 
 
 def _applies(condition: Optional[str], python: str) -> bool:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Which version of a library a release holds, and which recipe stands for it: total orders, whoever asks."""
+import functools
 import re
 from dataclasses import dataclass
 from typing import Callable, Dict, Iterable, List, Optional, Sequence, Tuple
@@ -27,6 +28,18 @@ class Chosen:
     toolchain: Optional[Tuple[str, str]] = None
 
 
+def _once(choose: Callable[[Dependency, Site, str], Chosen]) -> Callable[..., Chosen]:
+    """A choice is made once by what there is: several recipes ask for the same."""
+    @functools.wraps(choose)
+    def asked(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
+        known, key = site.index.answers(choose.__name__), (dependency, site, policy)
+        if key not in known:
+            known[key] = choose(dependency, site, policy)
+        return known[key]
+    return asked
+
+
+@_once
 def lumis_or_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
     """
     What the release holds of a library. LUMI's own recipe goes before a derived one, also where LUMI calls it otherwise
@@ -105,6 +118,7 @@ def _there(name: str, version: str, suffix: str, site: Site) -> bool:
     return bool(site.index.module_file(f'{name}/{full}') or own_recipe(name, version, suffix, site))
 
 
+@_once
 def choose_version(dependency: Dependency, site: Site, policy: str = '') -> Chosen:
     """
     The version of a library that the release holds. In this order: the version that the package's own bound

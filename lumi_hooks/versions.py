@@ -2,7 +2,7 @@
 """Comparing versions the way recipes need it, with the standard library alone (this is imported by `eb`)."""
 import re
 from functools import lru_cache
-from typing import List, Mapping, Tuple
+from typing import Dict, List, Mapping, Tuple
 
 _PARTS = re.compile(r'[0-9]+|[a-zA-Z]+')
 _MONTHS = ('jan', 'feb', 'mar', 'apr', 'may', 'jun', 'jul', 'aug', 'sep', 'oct', 'nov', 'dec')
@@ -16,6 +16,8 @@ _LETTER = re.compile(r'(?<![a-zA-Z0-9])([0-9]+[._-]?)([ab])(?=[._-]?[0-9]{1,3}(?
 _SAME = {'release': 'r', 'rev': 'r', 'revision': 'r'}
 # longer numbers are no versions, and Python turns none of more than 4300 digits into a number
 _LONGEST = 1000
+# a clause of a requirement (PEP 440): `!=` is left to pip, and a version alone is the lowest one
+_CLAUSE = re.compile(r'(>=|<=|===?|~=|>|<|)\s*([0-9][0-9A-Za-z]*(?:[.!+-][0-9A-Za-z]+)*)(\.\*)?')
 
 
 @lru_cache(maxsize=None)  # few versions are compared again and again
@@ -66,6 +68,70 @@ def within(version: str, bounds: Mapping) -> bool:
     low, high = bounds.get('min'), bounds.get('below')
     return not (low and version_key(version) < version_key(low)) \
         and not (high and version_key(version) >= version_key(high))
+
+
+@lru_cache(maxsize=None)
+def bound(requirement: str) -> str:
+    """
+    The bounds that a requirement of a Python package sets: the lowest version, and behind commas what a version has to
+    be below (<) or may not exceed (<=).
+
+    :param requirement: specifiers (PEP 440); a bound is one too
+
+    >>> bound('>=1.25.4,<2.1'), bound('~=1.4.2'), bound('==2.0.*'), bound('<=3'), bound('1.2,>=1.3')
+    ('1.25.4,<2.1', '1.4.2,<1.5', '2.0,<2.1', ',<=3', '1.3')
+    """
+    found: Dict[str, List[str]] = {'>=': [], '<': [], '<=': []}
+    for clause in requirement.split(','):
+        match = _CLAUSE.fullmatch(clause.strip())
+        if not match:
+            continue
+        sign, version = match[1], match[2]
+        if sign not in ('<', '<='):
+            found['>='].append(version)
+        if sign in ('<', '<='):
+            found[sign].append(version)
+        elif sign == '~=' or match[3]:
+            numbers = version.split('.')[:-1] if sign == '~=' else version.split('.')
+            if numbers and numbers[-1].isdigit():
+                found['<'].append('.'.join([*numbers[:-1], str(int(numbers[-1]) + 1)]))
+        elif sign in ('==', '==='):
+            found['<='].append(version)
+    least = max(found['>='], key=version_key, default='')
+    upper = [f'{sign}{min(found[sign], key=version_key)}' for sign in ('<', '<=') if found[sign]]
+    return ','.join([least, *upper])
+
+
+def suits(version: str, requirement: str) -> bool:
+    """
+    Does a version lie within the bounds that a requirement sets?
+
+    >>> suits('2.4.0', '1.25.4,<2.1'), suits('2.0.7', '1.25.4,<2.1'), suits('2.0', ',<=2.0.0'), suits('1.2', '1.3')
+    (False, True, True, False)
+    """
+    least, *upper = bound(requirement).split(',')
+    this = _bare(version)
+    return this >= _bare(least) and all(this <= _bare(item[2:]) if item[1] == '=' else this < _bare(item[1:])
+                                        for item in upper)
+
+
+def worded(requirement: str) -> str:
+    """
+    The bounds of a requirement in words.
+
+    >>> worded('>=1.25.4,<2.1'), worded('1.2'), worded('<=3'), worded('==3')
+    ('1.25.4 or newer, below 2.1', '1.2 or newer', 'at most 3', 'exactly 3')
+    """
+    least, *upper = bound(requirement).split(',')
+    if upper == [f'<={least}']:
+        return f'exactly {least}'
+    words = [f'{least} or newer'] if least else []
+    return ', '.join([*words, *(f'at most {item[2:]}' if item[1] == '=' else f'below {item[1:]}' for item in upper)])
+
+
+def _bare(version: str) -> Tuple:
+    """A version's key without zeros at its end and without a local part: 2 is 2.0.0, and 2.0+cray is 2.0."""
+    return version_key(re.sub(r'(?:\.0)+$', '', version.partition('+')[0]))
 
 
 def _as_number(found: 're.Match[str]') -> str:

@@ -83,25 +83,26 @@ def stage_recipes(names, into, cache, update=False, stop=False):
     debian = Debian(cache, say)
     if update:
         debian.prepare(refresh=True)
-    results = []
-    for number, name in enumerate(names, 1):
-        say('[%d/%d] %s' % (number, len(names), os.path.basename(name)))
+    results, entries = [], []
+    for name in names:
         try:
-            files = wanted.files_of(wanted.find_recipe(name, folders))
+            found = wanted.files_of(wanted.find_recipe(name, folders))
         except ValueError as err:
-            results.append({'recipe': name, 'path': None, 'sha256': [], 'state': 'failed', 'note': str(err)})
-            say('  FAILED: %s' % err)
-            continue
-        for entry in sorted(files, key=lambda entry: bool(entry['pypi'])) if stop else files:
-            state, note = _stage_file(entry, into, debian)
-            word = 'FAILED' if state == 'failed' else state
-            say('  %-8s %s%s' % (word, entry['path'], note and ': ' + note))
-            results.append({'recipe': name, 'path': entry['path'], 'sha256': entry['sha256'], 'state': state,
-                            'note': note})
-            if stop and state == 'failed':
-                return results
-        if not files:
-            say('  nothing to stage: the recipe has no sources')
+            found = [{'path': None, 'sha256': [], 'pypi': None, 'note': str(err)}]
+        if not found:
+            say('%s: nothing to stage: the recipe has no sources' % os.path.basename(name))
+        entries += [(name, entry) for entry in found]
+    if stop:
+        entries.sort(key=lambda item: bool(item[1]['pypi']))
+    for number, (name, entry) in enumerate(entries, 1):
+        state, note = _stage_file(entry, into, debian) if entry['path'] else ('failed', entry['note'])
+        word = 'FAILED' if state == 'failed' else state
+        say('[%d/%d] %s: %-8s %s%s' % (number, len(entries), os.path.basename(name), word, entry['path'] or 'recipe',
+                                       note and ': ' + note))
+        results.append({'recipe': name, 'path': entry['path'], 'sha256': entry['sha256'], 'state': state,
+                        'note': note})
+        if stop and state == 'failed':
+            break
     return results
 
 

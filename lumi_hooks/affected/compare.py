@@ -15,7 +15,7 @@ import threading
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Set, Tuple
 
-from .. import sites
+from .. import sites, trust
 from ..data import ROOT
 from ..errors import LumiHooksError
 from ..files import LARGEST_TEXT, read_json
@@ -34,6 +34,9 @@ MEANS = {
     CHANGED: 'it is made of something else',
     DEPENDENT: 'it needs something that changes',
 }
+# code that a module is made by, and what of it is the same for all modules: it is named last
+EVERYWHERE = ('EasyBuild', 'hooks')
+CODE = (*EVERYWHERE, 'easyblocks', 'toolchain classes')
 # variables that name folders of a side
 _FOLDERS = ('LUMI_HOOKS_UPSTREAM', 'LUMI_HOOKS_OVERRIDES', sites.FOLDER)
 # files of findings that are kept
@@ -83,6 +86,11 @@ class Side:
                 if os.path.isfile(os.path.join(place, '__init__.py')):
                     found.setdefault(name, place)
         return found
+
+    def code(self, kept: str) -> fingerprint.Code:
+        """Its code; `kept` is the file with what is known of code."""
+        return fingerprint.Code(self.library, self.plugins, self.framework, fingerprint.easyblock_folders(self.path),
+                                kept)
 
     @property
     def framework(self) -> str:
@@ -138,13 +146,16 @@ def look(side: Side, cache: str, jobs: int, told: Callable[[int, int], None] = l
         os.makedirs(results, mode=0o700, exist_ok=True)
     except OSError as err:
         raise LumiHooksError(f'{results} cannot be written: {err.strerror}') from err
-    key = contents(side)
-    units = list(_units(side, key, jobs))
+    code = side.code(os.path.join(cache, 'code.json'))
+    units = list(_units(side, contents(side, code), jobs))
     wanted = [path for unit in units for _, path in pieces(results, unit)]
     if not all(map(os.path.isfile, wanted)):
-        job = {'library': side.library, 'path': side.path, 'plugins': side.plugins, 'framework': side.framework,
-               'easyblocks': fingerprint.easyblock_folders(side.path), 'own': side.own, 'upstream': side.upstream,
-               'overrides': side.overrides, 'units': units, 'jobs': jobs, 'into': results, 'cache': cache}
+        parsed = os.path.join(results, f'{_digest(sys.version, code.reading())[:32]}.parsed')
+        if os.path.exists(parsed):
+            trust.check(parsed, 'what is kept of recipes,')
+        job = {'library': side.library, 'path': side.path, 'own': side.own, 'upstream': side.upstream,
+               'overrides': side.overrides, 'known': code.modules(), 'units': units, 'jobs': jobs, 'into': results,
+               'parsed': parsed}
         _run(job, side.env, lambda done: told(before + done, total))
     found: Dict[Target, Found] = {}
     for unit in units:
@@ -152,9 +163,23 @@ def look(side: Side, cache: str, jobs: int, told: Callable[[int, int], None] = l
         one = found.setdefault(target, Found({}, {}))
         for _, path in pieces(results, unit):
             data = _kept(path)
+            for rows in data.values():
+                for row in rows.values():
+                    if row['status'] == PLANNED:
+                        row['inputs'].update(_made_by(row, code))
             one.entries.update(data['entries'])
             one.nodes.update(data['nodes'])
+    code.keep()
     _expire(results, set(wanted))
+    return found
+
+
+def _made_by(row: Mapping[str, Any], code: fingerprint.Code) -> Dict[str, str]:
+    """Fingerprints of the code that builds a row's module."""
+    found = {'easyblocks': code.easyblock(tuple(map(tuple, row['easyblocks']))), 'hooks': code.hooks(),
+             'EasyBuild': code.framework()}
+    if row['toolchain'] != 'system':
+        found['toolchain classes'] = code.toolchain(row['toolchain'])
     return found
 
 
@@ -194,18 +219,13 @@ def _units(side: Side, key: str, jobs: int) -> Iterator[Dict[str, Any]]:
                    'entries': some, 'key': _digest(key, str(target), *names)[:32]}
 
 
-def contents(side: Side) -> str:
-    """A digest of everything that a side is made of."""
-    found = [sys.version, _folder(_HERE, ('side.py', 'fingerprint.py')), side.framework and '']
+def contents(side: Side, code: fingerprint.Code) -> str:
+    """A digest of everything that recipes become what they become by; code that builds is no part of it."""
+    found = [sys.version, _folder(_HERE, ('side.py',))]
     found += [f'{name}={os.environ[name]}' for name in sorted(os.environ)
               if name.startswith('LUMI_HOOKS_') and os.sep not in os.environ[name]]
-    found += [_folder(os.path.join(side.library, 'lumi_hooks'), ('.py', '.json')),
-              _folder(os.path.join(side.library, 'easyconfigs'))]
-    found += [_folder(place, ('.py',)) for place in side.plugins.values()]
-    found += [_folder(side.framework, ('.py',))]
-    found += [_folder(place, ('.py',)) for place in fingerprint.easyblock_folders(side.path)
-              if not place.startswith(side.framework + os.sep)]
-    for folders in (side.own, side.upstream, side.overrides):
+    found += [code.adapting(), _folder(os.path.join(side.library, 'lumi_hooks'), ('.json',)), *code.modules()]
+    for folders in ([os.path.join(side.library, 'easyconfigs')], side.own, side.upstream, side.overrides):
         found += ['|', *(_folder(place) for place in folders)]
     if side.env.get(sites.FOLDER):
         found += ['|', _folder(side.env[sites.FOLDER])]
@@ -315,7 +335,9 @@ class _Comparison:
             return Affected(before['module'], recipe, self.target, why, kind, 0)
         assert after
         if not was:
-            kind, why = NEW, f'it was refused: {before["reason"]}' if before else 'nothing needed or offered it before'
+            kind, why = NEW, 'nothing needed or offered it before'
+            if before:
+                why = f'it {"could not be read" if before["status"] == FAILED else "was refused"}: {before["reason"]}'
         elif before and before['module'] != after['module']:
             kind, why = MOVED, f'it was {before["module"]}'
         else:
@@ -358,11 +380,12 @@ def _planned(row: Optional[Mapping]) -> bool:
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> List[str]:
-    """What two rows are made of that differs, sorted."""
+    """What two rows are made of that differs, the recipe's own first."""
     one, other = before.get('inputs', {}), after.get('inputs', {})
     found = [name for name in {**one, **other} if one.get(name) != other.get(name)]
     # other modules may stand for what is needed, though the recipe reads as before
-    return sorted(found) or (['dependencies'] if before.get('needs') != after.get('needs') else [])
+    found.sort(key=lambda name: (name in CODE, name in EVERYWHERE, name))
+    return found or (['dependencies'] if before.get('needs') != after.get('needs') else [])
 
 
 def failures(found: Mapping[Target, Found]) -> Dict[str, str]:

@@ -14,13 +14,16 @@ and layout change nothing. What a recipe's build uses, and how fine that is:
   is not among them: everything would be affected by another word of advice;
 * EasyBuild: all modules of its framework. It is the same for all recipes.
 
-It runs with the library that it looks at, which may be an older one: it imports nothing of it.
+It is about a version that may be an older one, and imports nothing of that.
 """
 import ast
+import contextlib
 import hashlib
 import json
 import os
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Dict, FrozenSet, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
+
+from ..files import LARGEST_TEXT, read_json, write_atomic
 
 # what acts while software is installed, below lumi_hooks/; a test holds it to what lumi_hooks/eb imports
 ACTING = ('hooks.py', 'eb', 'verify', 'caller.json', 'caller.py', 'cutoff.py', 'namespace.py', 'offline_thread.py',
@@ -34,17 +37,29 @@ class Code:
     :param library: folder that holds lumi_hooks/
     :param plugins: folders of our easyblocks and toolchains
     :param easybuild: folder of EasyBuild's framework (easybuild/), and those of upstream's easyblocks
-    :param known: digest of a file's contents -> what is known of it: fingerprint and imports; it is added to
+    :param kept: a file: digest of a file's contents -> what is known of it: fingerprint and imports
     """
 
     def __init__(self, library: str, plugins: Dict[str, str], easybuild: str, easyblocks: Sequence[str],
-                 known: Dict[str, Any]):
+                 kept: Optional[str] = None):
         self.library, self.plugins, self.easybuild = library, plugins, easybuild
-        self.easyblocks, self.known = list(easyblocks), known
+        self.easyblocks, self.kept = list(easyblocks), kept
+        self.known: Dict[str, Any] = {}
+        with contextlib.suppress(OSError, ValueError):
+            found = read_json(kept, LARGEST_TEXT) if kept else {}
+            self.known = found if isinstance(found, dict) else {}
+        self._number = len(self.known)
         self._files: Dict[str, Any] = {}
         self._closures: Dict[str, FrozenSet[str]] = {}
         self._modules: Dict[str, Tuple[str, ...]] = {}
         self._together: Dict[FrozenSet[str], str] = {}
+        self._once: Dict[Any, str] = {}
+
+    def keep(self) -> None:
+        """Write what is known; a folder that can't be written is no error."""
+        if self.kept and len(self.known) > self._number:
+            with contextlib.suppress(OSError):
+                write_atomic(self.kept, json.dumps(self.known))
 
     def file(self, path: str) -> Tuple[str, List[Tuple[int, str, List[str]]]]:
         """Fingerprint and imports of a file: level, module, names."""
@@ -65,44 +80,61 @@ class Code:
             self._together[key] = _digest(found)
         return self._together[key]
 
+    def of(self, what: str, paths: Callable[[], Iterable[str]]) -> str:
+        """The fingerprint of the files of something, which are looked for once."""
+        if what not in self._once:
+            self._once[what] = self.together(paths())
+        return self._once[what]
+
     def framework(self) -> str:
         """The fingerprint of EasyBuild's framework."""
-        return self.together(path for part in ('base', 'framework', 'toolchains', 'tools', 'main.py')
-                             for path in _files(os.path.join(self.easybuild, part), '.py'))
+        return self.of('framework', lambda: (
+            path for part in ('base', 'framework', 'toolchains', 'tools', 'main.py')
+            for path in _files(os.path.join(self.easybuild, part), '.py')))
 
-    def everything(self) -> str:
-        """The fingerprint of all easyblocks; so each of them is known."""
-        return self.together(path for folder in (*self.easyblocks, self.plugins.get('easyblocks', ''))
-                             for path in _files(folder, '.py'))
+    def reading(self) -> str:
+        """The fingerprint of what reads recipes."""
+        return _digest([self.framework(), self.of('reading', lambda: self._reached(self._ours('recipe')))])
+
+    def adapting(self) -> str:
+        """The fingerprint of what says what recipes become: all code of this library, and EasyBuild's framework."""
+        ours = os.path.join(self.library, 'lumi_hooks')
+        return _digest([self.framework(), [(os.path.relpath(path, ours), self.file(path)[0])
+                                           for path in _files(ours, '.py')]])
+
+    def modules(self) -> List[str]:
+        """The modules of all easyblocks."""
+        return sorted({os.path.basename(path)[:-3] for folder in (*self.easyblocks, self.plugins.get('easyblocks', ''))
+                       for path in _files(folder, '.py')})
 
     def hooks(self) -> str:
         """The fingerprint of what every build uses of this library."""
         ours = os.path.join(self.library, 'lumi_hooks')
-        found = [path for name in ACTING for path in _files(os.path.join(ours, name), '.py')]
-        found += [path for name in ACTING for path in _files(os.path.join(ours, name), '.json')]
-        registries = [path for folder, name in (('easyblocks', os.path.join('registry', '__init__.py')),
-                                                ('toolchains', 'registry.py')) if folder in self.plugins
-                      for path in [os.path.join(self.plugins[folder], name)]]
-        return self.together([*found, *registries])
+        registries = (('easyblocks', os.path.join('registry', '__init__.py')), ('toolchains', 'registry.py'))
+        return self.of('hooks', lambda: [
+            *(path for name in ACTING for ending in ('.py', '.json')
+              for path in _files(os.path.join(ours, name), ending)),
+            *(os.path.join(self.plugins[folder], name) for folder, name in registries if folder in self.plugins)])
 
-    def easyblock(self, modules: Iterable[Tuple[str, bool]]) -> str:
+    def easyblock(self, modules: Tuple[Tuple[str, bool], ...]) -> str:
         """
         The fingerprint of easyblocks.
 
         :param modules: name of each, and whether it is a generic one
         """
-        return self.together(path for name, generic in modules for start in self._easyblock(name, generic)
-                             for path in self._closure(start))
-
-    def has(self, module: str) -> bool:
-        """Is there an easyblock for single software of that module name?"""
-        return bool(self._easyblock(module, False))
+        if modules not in self._once:
+            self._once[modules] = self.together(path for name, generic in modules
+                                                for start in self._easyblock(name, generic)
+                                                for path in self._closure(start))
+        return self._once[modules]
 
     def toolchain(self, name: str) -> str:
         """The fingerprint of a toolchain's classes."""
         folder = self.plugins.get('toolchains', '')
         path = os.path.join(folder, 'lumi_toolchains.py')
-        return _digest(sorted(self._classes(path, name, folder))) if os.path.isfile(path) else ''
+        if name not in self._once:
+            self._once[name] = _digest(sorted(self._classes(path, name, folder))) if os.path.isfile(path) else ''
+        return self._once[name]
 
     def _classes(self, path: str, name: str, folder: str) -> Iterator[str]:
         """The fingerprints of a class, of what its module holds beside classes, and of what these use of ours."""

@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """
 One side of a comparison: what everything that is offered becomes with one version of the library, the recipes and
-EasyBuild, as digests.
+EasyBuild, as digests. Code that acts while software is built is named only (fingerprint.py): it changes more often than
+what recipes become.
 
 It is run by its path, in a process of its own, by `compare.look`: what it imports of lumi_hooks is that of the version
 that it looks at. It reads a job as JSON on standard input, writes its findings piece by piece into the folder that the
 job names, and tells how far it is on standard output.
 """
+import contextlib
 import hashlib
-import importlib.util
 import json
+import marshal
 import multiprocessing
 import os
 import signal
 import sys
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, Mapping, Optional, Tuple
 
 # entries that are looked at before the next file is written: what Ctrl-C loses at most
 PIECE = 400
+# recipes that are kept as they were read: about 2 KB each
+MOST_PARSED = 40000
 # what is said of a recipe
 PLANNED, REFUSED, FAILED = 'planned', 'refused', 'failed'
 
@@ -25,7 +29,7 @@ PLANNED, REFUSED, FAILED = 'planned', 'refused', 'failed'
 class Looker:
     """Looks at the entries of one target."""
 
-    def __init__(self, job: Mapping[str, Any], target: Mapping[str, Any], code: Any):
+    def __init__(self, job: Mapping[str, Any], target: Mapping[str, Any]):
         from dataclasses import make_dataclass, replace
 
         from lumi_hooks import packages, plan
@@ -35,21 +39,28 @@ class Looker:
         from lumi_hooks.prefix.overrides import Overrides
         from lumi_hooks.recipe import read_for
         from lumi_hooks.site import make_site, variables
-        self.code, self.packages = code, packages
+        self.packages, self.known = packages, frozenset(job['known'])
         site = make_site(target['release'], target['partition'], target['toolchain'])
-        self.site = replace(site, index=Index((), job['own'], job['upstream']),
+        if _index:
+            _index[0].refresh()
+        else:
+            _index.append(Index((), job['own'], job['upstream']))
+        self.site = replace(site, index=_index[0],
                             overrides=Overrides(job['overrides']))
         read_for(variables(self.site))
         self.planner = plan.Planner(self.site, self._read)
         self.refused = plan.REFUSED
         self._ours = Index((), [one for one in [our_recipes()] if one])
         # an outline with what it was made of
-        self._kind = make_dataclass('Looked', [('inputs', dict, None)], bases=(Outline,), frozen=True)
+        self._kind = make_dataclass('Looked', [('inputs', dict, None), ('easyblocks', list, None)], bases=(Outline,),
+                                    frozen=True)
         self._outlines: Dict[Tuple, Any] = {}
         self._told: set = set()
 
     def look(self, path: str) -> Dict[str, Any]:
         """The row of an entry."""
+        if not os.path.isfile(path):
+            return {'module': '', 'status': FAILED, 'reason': 'there is no recipe of that name'}
         try:
             return self._row(self.planner.look(self.planner.asked(path)))
         except Exception as err:  # one recipe must not stop the others
@@ -69,7 +80,7 @@ class Looker:
         if outline is None:
             return {**row, 'status': node.status, 'inputs': self._given(node)}
         return {**row, 'status': PLANNED, 'recipe': os.path.basename(outline.path), 'needs': list(node.dependencies),
-                'inputs': outline.inputs}
+                'inputs': outline.inputs, 'easyblocks': outline.easyblocks, 'toolchain': outline.toolchain}
 
     def _given(self, node: Any) -> Dict[str, str]:
         """What is known of a module that is there already: of one of the stack, its recipe."""
@@ -78,7 +89,9 @@ class Looker:
         return self._parameters(recipe_of(path), None) if path else {}
 
     def _read(self, path: str, site: Any) -> Any:
-        key = (os.path.realpath(path), site)
+        if path not in _real:
+            _real[path] = os.path.realpath(path)
+        key = (_real[path], site)
         if key not in self._outlines:
             from lumi_hooks.adapt import adapt
             from lumi_hooks.errors import RecipeError
@@ -91,12 +104,15 @@ class Looker:
                 found = outline(adaptation, site).bare()
             except RecursionError as err:
                 raise RecipeError(f'{path} is nested too deeply') from err
-            inputs = {} if adaptation.status == 'refused' else self._inputs(adaptation, path)
-            self._outlines[key] = self._kind(**vars(found), inputs=inputs)
+            inputs, blocks = {}, []
+            if adaptation.status != 'refused':
+                inputs = self._inputs(adaptation, path)
+                blocks = easyblocks_of(adaptation.parameters, adaptation.recipe.name, self.known)
+            self._outlines[key] = self._kind(**vars(found), inputs=inputs, easyblocks=blocks)
         return self._outlines[key]
 
     def _inputs(self, adaptation: Any, path: str) -> Dict[str, str]:
-        """Digests of all that an installation is made of, by what they are of."""
+        """Digests of all that an installation is made of beside code, by what they are of."""
         recipe, site = adaptation.recipe, self.site
         found = self._parameters(adaptation, _recipes.get(path))
         if adaptation.kept_out:
@@ -116,21 +132,10 @@ class Looker:
         verify = self.packages.package(recipe.name).get('verify')
         if verify:
             found['rules of lumi-eb verify'] = digest(json.dumps(verify, sort_keys=True))
-        name = adaptation.toolchain[0]
-        if name != 'system':
-            found['toolchain classes'] = self._once('toolchain', name)
+        if adaptation.toolchain[0] != 'system':
             facts = site.partition_facts
             found['partition'] = digest([facts.get('targets'), facts.get('gpu')])
-        found['easyblocks'] = self.code.easyblock(easyblocks_of(adaptation.parameters, recipe.name, self.code))
-        found['hooks'] = self._once('hooks')
-        found['EasyBuild'] = self._once('framework')
         return found
-
-    def _once(self, what: str, *arguments: str) -> str:
-        key = (what, *arguments)
-        if key not in _known:
-            _known[key] = getattr(self.code, what)(*arguments)
-        return _known[key]
 
     @staticmethod
     def _parameters(adaptation: Any, recipe: Any) -> Dict[str, str]:
@@ -149,21 +154,57 @@ class Looker:
         return found
 
 
-_known: Dict[Tuple, str] = {}
+_modules: Dict[Tuple[str, bool], str] = {}
 _digests: Dict[int, Dict[str, str]] = {}
+# the one index of all targets
+_index: List[Any] = []
+_real: Dict[str, str] = {}
 _recipes: Dict[str, Any] = {}
+# digest of a recipe's file -> its parameters: all that are known, and those that were read now
+_parsed: Dict[bytes, bytes] = {}
+_read: Dict[bytes, bytes] = {}
 _beside: Dict[str, Dict[str, str]] = {}
 
 
 def recipe_of(path: str) -> Any:
-    """A recipe, read once for all targets, unless it asks for what differs from one to the other."""
+    """
+    A recipe, read once for all targets, and not run again where it is kept from an earlier time; unless it asks for
+    what differs from one to the other.
+    """
     from lumi_hooks.recipe import read_recipe
     if path not in _recipes:
+        content = read(path)
+        if b'environ' in content or b'getenv' in content:
+            return read_recipe(path)
+        key = hashlib.sha256(content).digest()
+        if key in _parsed:
+            _hand(content, path, _Parsed(_parsed[key]))
         found = read_recipe(path)
-        if 'environ' in found.text or 'getenv' in found.text:
-            return found
+        if key not in _parsed:
+            # not of a function or a module
+            with contextlib.suppress(ValueError):
+                _parsed[key] = _read[key] = marshal.dumps(dict(found.parameters))
         _recipes[path] = found
     return _recipes[path]
+
+
+class _Parsed:
+    """Instead of EasyBuild's parser: what it made of a recipe before. It is data, and nothing of it is run."""
+
+    def __init__(self, kept: bytes):
+        self.kept = kept
+
+    def get_config_dict(self) -> Dict[str, Any]:
+        """The parameters, as EasyBuild's parser gives them."""
+        found: Dict[str, Any] = marshal.loads(self.kept)
+        return found
+
+
+def _hand(content: bytes, path: str, parsed: _Parsed) -> None:
+    """Hand the library what a recipe's text becomes; an older one may not take it, and reads the text itself."""
+    with contextlib.suppress(ImportError, TypeError, ValueError):
+        from lumi_hooks.recipe import parser_of
+        parser_of(content.decode().replace('\r\n', '\n').replace('\r', '\n'), path, parsed)
 
 
 def beside_of(path: str) -> Dict[str, str]:
@@ -179,55 +220,52 @@ def beside_of(path: str) -> Dict[str, str]:
     return _beside[path]
 
 
-def easyblocks_of(parameters: Mapping[str, Any], name: str, code: Any) -> List[Tuple[str, bool]]:
+def easyblocks_of(parameters: Mapping[str, Any], name: str, known: FrozenSet[str]) -> List[Tuple[str, bool]]:
     """
-    The modules of the easyblocks of a recipe, its extensions and its components, as EasyBuild looks them up: by class
-    where one is named, else by the name of the software where there is one for it.
-    """
-    from easybuild.framework.easyconfig.easyconfig import get_module_path
-    from easybuild.tools.filetools import encode_class_name
-    classes: Dict[str, None] = {}
-    names: Dict[str, None] = {}
+    The modules of the easyblocks of a recipe, its extensions and its components, as EasyBuild looks them up, and
+    whether each is a generic one: by class where one is named, else by the name of the software.
 
-    def note(one: Any) -> None:
+    :param known: modules that there are; extensions have none of their own mostly
+    """
+    found: Dict[Tuple[str, bool], None] = {}
+
+    def named(one: Any) -> None:
         if isinstance(one, str):
-            classes[one] = None
+            found[_module(one, True), not one.startswith('EB_')] = None
+
+    def software(one: Any) -> None:
+        if isinstance(one, str) and _module(one, False) in known:
+            found[_module(one, False), False] = None
 
     def options(one: Any) -> None:
         if isinstance(one, Mapping):
-            note(one.get('easyblock'))
+            named(one.get('easyblock'))
 
-    note(parameters.get('easyblock'))
+    named(parameters.get('easyblock'))
     if not parameters.get('easyblock'):
-        names[name] = None
-    note(parameters.get('exts_defaultclass'))
-    note(parameters.get('default_easyblock'))
+        software(name)
+    named(parameters.get('exts_defaultclass'))
+    named(parameters.get('default_easyblock'))
     options(parameters.get('exts_default_options'))
     options(parameters.get('default_component_specs'))
     for part in ('exts_list', 'components'):
         for item in parameters.get(part) or ():
-            if isinstance(item, str):
-                names[item] = None
-            elif isinstance(item, (list, tuple)) and item:
-                if isinstance(item[0], str):
-                    names[item[0]] = None
+            item = (item,) if isinstance(item, str) else item
+            if isinstance(item, (list, tuple)) and item:
+                software(item[0])
                 if len(item) > 2:
                     options(item[2])
-    found = {(_module(get_module_path, one), not one.startswith('EB_')) for one in classes}
-    for one in names:
-        key = ('module', one)
-        if key not in _known:
-            _known[key] = _module(get_module_path, encode_class_name(one))
-        if code.has(_known[key]):
-            found.add((_known[key], False))
     return sorted(found)
 
 
-def _module(get_module_path: Any, name: str) -> str:
-    key = ('class', name)
-    if key not in _known:
-        _known[key] = get_module_path(name, generic=False).rpartition('.')[2]
-    return _known[key]
+def _module(name: str, is_class: bool) -> str:
+    """The module of an easyblock, by its class or by the name of the software."""
+    from easybuild.framework.easyconfig.easyconfig import get_module_path
+    from easybuild.tools.filetools import encode_class_name
+    if (name, is_class) not in _modules:
+        cls = name if is_class else encode_class_name(name)
+        _modules[name, is_class] = get_module_path(cls, generic=False).rpartition('.')[2]
+    return _modules[name, is_class]
 
 
 def plain(value: Any) -> Any:
@@ -253,19 +291,21 @@ def read(path: str) -> bytes:
         return b''
 
 
-def _unit(number: int) -> int:
-    """Look at the entries of one unit, and write each piece once it is done; how many entries it had."""
+def _unit(number: int) -> Dict[bytes, bytes]:
+    """Look at the entries of one unit, and write each piece once it is done; the recipes that were read for it."""
     unit = _job['units'][number]
     looker: Optional[Looker] = None
     for start, path in pieces(_job['into'], unit):
         entries = unit['entries'][start:start + PIECE]
         if not os.path.exists(path):
-            looker = looker or Looker(_job, unit, _code)
+            looker = looker or Looker(_job, unit)
             rows = {os.path.basename(entry): looker.look(entry) for entry in entries}
             _write(path, {'entries': rows, 'nodes': looker.nodes()})
         with _done.get_lock():
             _done.value += len(entries)
-    return number
+    read_now = dict(_read)
+    _read.clear()
+    return read_now
 
 
 def pieces(folder: str, unit: Mapping[str, Any]) -> Iterator[Tuple[int, str]]:
@@ -276,13 +316,21 @@ def pieces(folder: str, unit: Mapping[str, Any]) -> Iterator[Tuple[int, str]]:
 
 def _write(path: str, data: Any) -> None:
     new = f'{path}.{os.getpid()}.new'
-    with open(new, 'w', encoding='utf-8') as stream:
-        json.dump(data, stream)
+    with open(new, 'wb') as stream:
+        stream.write(data if isinstance(data, bytes) else json.dumps(data).encode())
     os.replace(new, path)
 
 
+def _kept(path: str) -> Dict[bytes, bytes]:
+    """The recipes that were read before; none where they can't be read."""
+    try:
+        found = marshal.loads(read(path))
+    except (ValueError, EOFError, TypeError):
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
 _job: Dict[str, Any] = {}
-_code: Any = None
 _done: Any = None
 
 
@@ -292,22 +340,10 @@ def _begin() -> None:
 
 def run(job: Dict[str, Any]) -> Iterable[int]:
     """Look at everything; yields how many entries are done."""
-    global _code, _done
+    global _done
     _job.update(job)
-    place = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'fingerprint.py')
-    spec = importlib.util.spec_from_file_location('lumi_hooks_fingerprint', place)
-    assert spec and spec.loader
-    fingerprint = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(fingerprint)
-    kept = os.path.join(job['cache'], 'code.json')
-    known = json.loads(read(kept) or b'{}')
-    number = len(known)
-    _code = fingerprint.Code(job['library'], job['plugins'], job['framework'], job['easyblocks'], known)
-    # made before there are several processes
-    for what in ('hooks', 'framework', 'everything'):
-        _known[what,] = getattr(_code, what)()
-    if len(known) > number:
-        _write(kept, known)
+    # before there are several processes
+    _parsed.update(_kept(job['parsed']))
     _done = multiprocessing.Value('q', 0)
     context = multiprocessing.get_context('fork')
     pool = context.Pool(max(1, min(job['jobs'], len(job['units']))), _begin)
@@ -316,11 +352,14 @@ def run(job: Dict[str, Any]) -> Iterable[int]:
         while not waiting.ready():
             waiting.wait(0.2)
             yield _done.value
-        waiting.get()
+        read_now = {key: value for some in waiting.get() for key, value in some.items()}
         pool.close()
     finally:
         pool.terminate()
         pool.join()
+    if read_now:
+        before = _parsed if len(_parsed) < MOST_PARSED else {}
+        _write(job['parsed'], marshal.dumps({**before, **read_now}))
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import argparse
 import glob
 import os
+import re
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -11,8 +12,9 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 from .. import quote
 from ..affected import compare, trees
 from ..affected.catalogue import Target, entries, files
-from ..affected.compare import LOSSES, MEANS, Affected, Side, look
+from ..affected.compare import CHANGED, EVERYWHERE, LOSSES, MEANS, Affected, Side, look
 from ..errors import LumiHooksError, RecipeError
+from ..files import read_text
 from ..finding import find_recipe
 from ..index import is_archive
 from ..loaded import RECIPES
@@ -74,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
     site, _ = base_site()
     new = _now(site)
     if options.version:
-        old, touched = _with_easybuild(options.version, new), [f'EasyBuild {options.version} → this one']
+        old = _with_easybuild(options.version, new)
+        touched = [' → '.join(f'EasyBuild {_version(side)}' for side in (old, new))]
         place: Callable[[str], str] = str
     else:
         old, touched, place = _at_commit(options, new, cache)
@@ -171,6 +174,16 @@ def _with_easybuild(version: str, new: Side) -> Side:
                          + ': name the folder where it is installed')
 
 
+def _version(side: Side) -> str:
+    """The version of a side's EasyBuild, by the text of its framework."""
+    try:
+        text = read_text(os.path.join(side.framework, 'tools', 'version.py'), 'replace')
+    except OSError:
+        text = ''
+    found = re.search(r'^VERSION = [^\'"\n]*[\'"]([^\'"\n]+)', text, re.M)
+    return quote.line(found[1]) if found else f'in {quote.line(side.framework)}'
+
+
 def _offering(side: Side, catalogue: Optional[str], targets: Sequence[Target]) -> Side:
     """A side with what is offered: the entries of a catalogue, or all recipes."""
     folders = [*side.own, os.path.join(side.library, 'easyconfigs'), *side.upstream]
@@ -204,6 +217,11 @@ def _path_of(recipe: str, folders: Sequence[str]) -> str:
         return recipe  # what reads it says that it is not there
 
 
+def _by_code_alone(one: Affected) -> bool:
+    """Is it changed by nothing but what is the same for all modules?"""
+    return one.change == CHANGED and set(one.why.split(', ')) <= set(EVERYWHERE)
+
+
 def _show(found: Sequence[Affected], touched: Sequence[str], offered: int, failed: Mapping[str, str]) -> None:
     """Show what is affected, for reading: what was changed and who loses what comes first."""
     console = Output()
@@ -218,11 +236,17 @@ def _show(found: Sequence[Affected], touched: Sequence[str], offered: int, faile
         console.say()
         console.table([[Styled(one.change, 'red'), one.module, str(one.target), one.why] for one in lost],
                       ('lost', 'module', 'for', 'why'))
-    rest = [one for one in found if one.change not in LOSSES]
+    rest = [one for one in found if one.change not in LOSSES and not _by_code_alone(one)]
     if rest:
         console.say()
         console.table([[str(one.level), one.change, one.module, str(one.target), one.why] for one in rest],
                       ('level', 'change', 'module', 'for', 'why'), (0,))
+    others = [one.module for one in found if _by_code_alone(one)]
+    if others:
+        more = ' …' if len(others) > 4 else ''
+        console.say()
+        console.say(f'{len(others)} changed by other code of EasyBuild or of the hooks alone, which all builds use: '
+                    f'{", ".join(others[:4])}{more} (--json names them all)', hang=4)
     for kind in MEANS:
         if said[kind]:
             console.say(f'{kind}: {MEANS[kind]}', hang=4)

@@ -4,13 +4,13 @@ import argparse
 import os
 import sys
 from dataclasses import replace
-from typing import Any, Dict, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from .. import quote, sites
 from ..amounts import count_in_words
 from ..data import ROOT
 from ..eb.lifecycle import removal
-from ..env import bundle, generations, installing, pack
+from ..env import bundle, generations, installing, module, pack
 from ..env.generations import Generation
 from ..env.lock import as_text, differences, lock_path, read_lock, totals
 from ..env.prepare import Prepared, check_place, fetched, finished, prepare, recipe_of
@@ -157,6 +157,8 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
     with recipe_of(prepared, site) as (recipe, number):
         last = [] if prepared.same else [recipe]
         more = {**install.settings(options), **fetched(prepared, site)}
+        # eb installs no module that is loaded in any version
+        _become(module.unloaded(spec.name, os.environ))
         code = install.run_eb([eb, f'--hooks={os.path.join(ROOT, "hooks.py")}', *prepared.paths, *last, '-r'], more)
     if code:
         print(quote.line(f'lumi-eb: {spec.name} was not installed; what was loaded before still is. The same command '
@@ -167,6 +169,11 @@ def _install(options: argparse.Namespace, spec: Spec, site: Site, folders: Seque
         _note_lock(spec, prepared)
     print(quote.line(f'{done.module} is installed: "module load {spec.name}" loads it'))
     return 0
+
+
+def _become(env: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(env)
 
 
 def _elsewhere(options: argparse.Namespace, spec: Spec, partition: str) -> None:
@@ -228,6 +235,8 @@ def _prepared_json(prepared: Prepared) -> Dict[str, Any]:
 def _repack(options: argparse.Namespace) -> int:
     """pack and unpack: the same once more, kept in another way."""
     item = generations.chosen(options.what, _found(options))
+    if options.packed and not totals(item.lock)[1]:
+        raise LumiHooksError(f'{item.module} has no Python packages, which are what is packed')
     spec = replace(read_spec(item.spec), packed=options.packed)
     site, folders = _site(options, spec)
     return _install(options, spec, site, folders, {**item.lock, 'packed': options.packed})
@@ -257,7 +266,7 @@ def _show(options: argparse.Namespace) -> int:
     print(quote.line(f'{item.module}{", the default" if item.default else ""}, for release {item.lock["release"]}, '
                      f'partition {item.lock["partition"]}, in {item.folder}'))
     for name, part in {'': item.lock, **item.lock['steps']}.items():
-        print(quote.line((f'step {name}: ' if name else 'asked for: ') + (', '.join(part['targets']) or 'no modules')))
+        print(quote.line((f'step {name}: ' if name else 'asked for: ') + (', '.join(part['asked']) or 'no modules')))
         for pin in part['python']['pins']:
             print(quote.line(f'  {pin["name"]} {pin["version"]}'))
         for key, value in part['variables'].items():

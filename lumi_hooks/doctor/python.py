@@ -5,13 +5,13 @@ from typing import Iterable, Iterator, Mapping
 
 from ..dependency import Dependency
 from ..index import letter_of, normal_name
-from ..metadata import BUNDLE, WHAT_TO_DO, at_hand, too_old
+from ..metadata import BUNDLE, WHAT_TO_DO, at_hand, unfit
 from ..prefix import source_folders
 from ..requirements import of_parameters
 from . import WARNING, Package, Situation, check, no_recipe
 
 
-@check('python-packages', 'no Python package is known to need newer packages than it gets', no_recipe)
+@check('python-packages', 'no Python package is known to need newer or older packages than it gets', no_recipe)
 def python_packages(situation: Situation):
     """Which numpy a package needs may be said by its source alone, where that is there already."""
     packages = {package.name: package for package in situation.packages}
@@ -20,7 +20,7 @@ def python_packages(situation: Situation):
     for package in situation.packages:
         own = dict(of_parameters(package.name, str(package.parameters.get('version', '')), package.parameters))
         there = at_hand(situation.site, _bundle(package, packages, set()))
-        for said in too_old(_fetched(package.name, own, folders), there, situation.site, set(map(normal_name, own))):
+        for said in unfit(_fetched(package.name, own, folders), there, situation.site, set(map(normal_name, own))):
             yield WARNING, f'{package.module}: {said}. {WHAT_TO_DO}'
 
 

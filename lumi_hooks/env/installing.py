@@ -7,9 +7,10 @@ bin/ the commands of steps and of what is packed.
 """
 import os
 import shutil
+import stat
 import tempfile
 from contextlib import contextmanager, suppress
-from typing import Any, Dict, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Mapping, Sequence, Set, Tuple
 
 from .. import sites, tree
 from ..errors import LumiHooksError
@@ -43,13 +44,14 @@ def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources
     envs: Dict[str, Dict[str, str]] = {}
     commands = _Commands(os.path.join(folder, BIN))
     with tempfile.TemporaryDirectory(dir=work) as space:
-        top = folder
+        top, earlier = folder, ''
+        kept: Set[str] = set()
         if lock['packed']:  # many small files are made where that is cheap
             top, store = space, os.path.join(space, 'store')
-            _take_over(folder, top, [name for name in contents if python_of(lock, name)])
+            earlier = _take_over(folder, top, [name for name in contents if python_of(lock, name)])
         for name, content in contents.items() if lock['steps'] or python_of(lock, '') else ():
             env = module.loaded(content['targets'], os.environ)
-            python = _packages(top, name, content, sources, store, env)
+            python = _packages(top, name, content, sources, store, env, kept)
             if python:
                 _link_mpi(folder, content, env)
                 places = {'PYTHONPATH': wheels.site_packages(_target(folder, name), python),
@@ -58,7 +60,7 @@ def install(folder: str, lock: Mapping[str, Any], spec: Tuple[str, str], sources
                     env[key] = os.pathsep.join([path, *filter(None, [env.get(key)])])
             envs[name] = {**env, **content['variables']}
         if lock['packed']:
-            _pack(folder, os.path.join(space, PYTHON), lock, envs, commands)
+            _pack(folder, os.path.join(space, PYTHON), lock, envs, commands, earlier, kept)
     for name, content in lock['steps'].items():
         _step(folder, name, content, envs, commands, lock['packed'])
 
@@ -88,25 +90,38 @@ def variables(folder: str, lock: Mapping[str, Any]) -> Dict[str, str]:
     return {'SLURM_TASK_EPILOG': os.path.join(folder, FOLDER, EPILOG)} if lock['packed'] else {}
 
 
-def _take_over(folder: str, top: str, steps_with_python: Sequence[str]) -> None:
-    """Unpack the image of the generation before into a folder: an update installs what is new alone."""
+def _take_over(folder: str, top: str, steps_with_python: Sequence[str]) -> str:
+    """
+    An update installs what is new alone: the image of the generation before, empty where none is taken over. What says
+    which packages are in it is unpacked into a folder, and their commands; the packages themselves stay packed.
+    """
     place = os.path.dirname(folder)
     earlier = [int(name) for name in names_in(place) if name.isdecimal() and name != os.path.basename(folder)
                and os.path.isfile(os.path.join(place, name, IMAGE))]
     if not earlier:
-        return
+        return ''
+    image, unpacked = os.path.join(place, str(max(earlier)), IMAGE), os.path.join(top, PYTHON)
+    about = [f'{target}{name}' for target in ('', 'steps/*/') for name in (BIN, *wheels.ABOUT)]
     # one that is damaged is no reason not to make a new one
-    unpacked = os.path.join(top, PYTHON)
     with suppress(LumiHooksError):
-        pack.unpack(os.path.join(place, str(max(earlier)), IMAGE), unpacked)
+        pack.unpack(image, unpacked, *about)
     wanted = [_target(top, name) for name in steps_with_python]
-    if set(wheels.installed_in(unpacked)) - set(wanted):
-        tree.remove(unpacked)  # a part of it is no longer wanted at all
+    installed = wheels.installed_in(unpacked)
+    # pip makes no links: one may lead elsewhere
+    links = any(stat.S_ISLNK(entry.status.st_mode) for entry in tree.entries(unpacked))
+    if installed and set(installed) <= set(wanted) and not links:
+        return image
+    tree.remove(unpacked)  # a part of it is no longer wanted at all
+    return ''
 
 
 def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mapping[str, str], store: str,
-              env: Mapping[str, str]) -> str:
-    """Install the Python packages of an environment, or of a step; the interpreter, where there are any."""
+              env: Mapping[str, str], kept: Set[str]) -> str:
+    """
+    Install the Python packages of an environment, or of a step; the interpreter, where there are any.
+
+    :param kept: the files that stay as the generation before has them are added to it
+    """
     pins = [wheels.Pin(**pin) for pin in content['python']['pins']]
     if not pins:
         return ''
@@ -116,7 +131,9 @@ def _packages(folder: str, step: str, content: Mapping[str, Any], sources: Mappi
         for pin in pins:
             os.symlink(sources[pin.filename], os.path.join(archives, pin.filename))
         with _environment(env):
-            wheels.install(pins, archives, target, python, store)
+            found = wheels.install(pins, archives, target, python, store)
+    place = target[len(_target(folder, '')) + 1:]
+    kept.update(os.path.join(place, path) for path in found)
     return python
 
 
@@ -188,14 +205,22 @@ class _Commands:
 
 
 def _pack(folder: str, made: str, lock: Mapping[str, Any], envs: Mapping[str, Mapping[str, str]],
-          commands: _Commands) -> None:
-    """Pack the Python packages into one image, and offer their programs, which mount it."""
+          commands: _Commands, earlier: str, kept: Set[str]) -> None:
+    """
+    Pack the Python packages into one image, and offer their programs, which mount it.
+
+    :param earlier: the image of the generation before; empty where nothing of it is kept
+    :param kept: the files that are kept of it
+    """
     place, image = os.path.join(folder, PYTHON), os.path.join(folder, IMAGE)
     own, base = os.path.join(folder, FOLDER), base_image()
     if not os.path.isdir(made):
         raise LumiHooksError('there is nothing to pack: an environment is packed for its Python packages')
     programs = [name for name in names_in(os.path.join(made, 'bin')) if not name.startswith('.')]
-    pack.pack(made, image)
+    if earlier:
+        pack.update(earlier, kept, made, image)
+    else:
+        pack.pack(made, image)
     tree.remove(place)
     os.mkdir(place)
     write_atomic(os.path.join(own, EPILOG), pack.epilog(), 0o755)

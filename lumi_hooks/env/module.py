@@ -169,6 +169,16 @@ def loaded(modules: Sequence[str], env: Mapping[str, str], use: str = '', then: 
     return dict(item.split('=', 1) for item in done.stdout.split('\0') if '=' in item)
 
 
+def unloaded(name: str, env: Mapping[str, str]) -> Dict[str, str]:
+    """
+    The environment without a module that may be loaded, and without what that has loaded.
+
+    :raises LumiHooksError: it can't be unloaded
+    """
+    own = [module for module in env.get('LOADEDMODULES', '').split(':') if module.split('/')[0] == name]
+    return loaded([], env, then=shlex.join(['unload', *own])) if own else dict(env)
+
+
 def differences(parts: Mapping[str, str], own: Mapping[str, str], setting: Setting) -> Iterator[str]:
     """
     In what the environment of the one module differs from that of its parts; variables of Lmod's own left out.

@@ -5,19 +5,22 @@ One squashfs image for the many files of an environment, and how programs run fr
 Formats and options: mksquashfs(1), unsquashfs(1), squashfuse_ll(1), fusermount(1); the image's first bytes:
 https://docs.kernel.org/filesystems/squashfs.html.
 """
+import contextlib
 import fcntl
 import hashlib
 import os
 import re
 import shutil
+import stat
 import struct
 import subprocess
 import uuid
-from typing import List, Mapping, NamedTuple, Optional
+from typing import AbstractSet, BinaryIO, Iterator, List, Mapping, NamedTuple, Optional
 
 from .. import quote, tree
 from ..errors import LumiHooksError
 from ..files import read_text
+from . import squashfs, stored
 
 FUSE, SINGULARITY = 'fuse', 'singularity'
 # in the root of an image: tells a mounted folder from the empty one below it
@@ -56,34 +59,72 @@ def pack(folder: str, image: str) -> Sizes:
 
     :raises LumiHooksError: mksquashfs is missing, or fails; it is being packed already; something can't be read
     """
-    part = os.path.join(os.path.dirname(os.path.abspath(image)), f'.{os.path.basename(image)}.part')
     count, size, _ = _measure(folder)
-    file = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+    with _making(image) as stream:
+        _run('mksquashfs', folder, stream.name, '-noappend', '-no-progress', '-no-recovery', '-exit-on-error',
+             '-all-root', *_COMPRESSION, *_SHARE, '-action', 'chmod(a+rX)@true', '-p', f'{MARK} f 444 0 0 echo')
+        packed = _read_image(stream.name)
+        if packed.inodes != count + 1:
+            raise LumiHooksError(f'{quote.line(folder)} was changed while it was packed: pack it again')
+    return Sizes(count, size, packed.packed)
+
+
+def update(earlier: str, kept: AbstractSet[str], folder: str, image: str) -> None:
+    """
+    Make an image of what is kept of an earlier one, which stays as it is, and of what is in a folder. What is kept is
+    copied as it is packed where that can be; else it is unpacked next to the folder, and packed again.
+
+    :param kept: paths of files and links in the earlier image
+    :param folder: what is new in it is moved into a folder next to it; what is kept may be in it, too
+    :raises LumiHooksError: as `pack` and `unpack`
+    """
+    new, more, whole = f'{folder}.new', f'{folder}.sqsh', f'{folder}.whole'
+    os.makedirs(new, exist_ok=True)
+    for path in [path for path in _files(folder) if path[len(folder) + 1:] not in kept]:
+        moved = new + path[len(folder):]
+        os.makedirs(os.path.dirname(moved), exist_ok=True)
+        os.replace(path, moved)
+    pack(new, more)
     try:
+        with _making(image) as stream:
+            squashfs.join(earlier, {os.fsencode(path) for path in kept}, more, stream)
+    except squashfs.NotJoined:
+        unpack(earlier, whole)
+        stored.remove(whole, [path for path in _files(whole) if path[len(whole) + 1:] not in kept])
+        stored.link_all(new, whole)
+        pack(whole, image)
+
+
+@contextlib.contextmanager
+def _making(image: str) -> Iterator[BinaryIO]:
+    """
+    A file for an image, which appears under its name when it is whole.
+
+    :raises LumiHooksError: it is being made already
+    """
+    part = os.path.join(os.path.dirname(os.path.abspath(image)), f'.{os.path.basename(image)}.part')
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+    with open(part, 'r+b', opener=lambda path, _: os.open(path, flags, 0o666)) as stream:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise LumiHooksError(f'{quote.line(image)} is being packed already: wait until that has ended') from None
         try:
-            _run('mksquashfs', folder, part, '-noappend', '-no-progress', '-no-recovery', '-exit-on-error', '-all-root',
-                 *_COMPRESSION, *_SHARE, '-action', 'chmod(a+rX)@true', '-p', f'{MARK} f 444 0 0 echo')
-            packed = _read_image(part)
-            if packed.inodes != count + 1:
-                raise LumiHooksError(f'{quote.line(folder)} was changed while it was packed: pack it again')
-            os.fsync(file)
+            stream.truncate()
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
             os.replace(part, image)
         except BaseException:
             os.unlink(part)
             raise
-    finally:
-        os.close(file)
-    return Sizes(count, size, packed.packed)
 
 
-def unpack(image: str, folder: str) -> None:
+def unpack(image: str, folder: str, *patterns: str) -> None:
     """
     Put what is in an image into a folder, which appears when it is whole.
 
+    :param patterns: what is wanted of it (unsquashfs(1)); all where nothing is said
     :raises LumiHooksError: the folder holds something already; the image is none; unsquashfs is missing, or fails
     """
     _read_image(image)
@@ -93,8 +134,9 @@ def unpack(image: str, folder: str) -> None:
         tree.remove(left)
     part = f'{part}-{uuid.uuid4().hex}'
     try:
-        _run('unsquashfs', '-no-progress', '-no-xattrs', '-d', part, image)
-        os.unlink(os.path.join(part, MARK))
+        _run('unsquashfs', '-no-progress', '-no-xattrs', '-d', part, image, *patterns)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(os.path.join(part, MARK))
         os.rename(part, folder)
     except OSError as err:
         tree.remove(part)
@@ -150,6 +192,11 @@ def wrap(image: str, folder: str, program: str, base: str = '') -> str:
 def epilog() -> str:
     """The text of a script for Slurm's SLURM_TASK_EPILOG, which unmounts what a step that was killed has left."""
     return read_text(_EPILOG)
+
+
+def _files(folder: str) -> Iterator[str]:
+    """The files and links in a folder, and in those below."""
+    return (entry.path for entry in tree.entries(folder) if not stat.S_ISDIR(entry.status.st_mode))
 
 
 def _measure(folder: str) -> Sizes:

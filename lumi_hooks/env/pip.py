@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import tempfile
+from types import MappingProxyType
 from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 from .. import quote
@@ -21,6 +22,29 @@ _WHERE = frozenset(f'PIP_{name}' for name in (
     'CONFIG_FILE', 'DEFAULT_TIMEOUT', 'TIMEOUT', 'RETRIES', 'KEYRING_PROVIDER'))
 # --dry-run and --report, from which a resolution is read
 OLDEST = '22.2'
+# for the Python that the packages are for, with what pip itself reads requirements by
+_BROKEN = '''
+from importlib.metadata import distributions
+from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
+from pip._vendor.packaging.utils import canonicalize_name
+
+there = {}
+for found in distributions():
+    there.setdefault(canonicalize_name(found.metadata["Name"] or ""), found)
+for name, found in there.items():
+    for text in found.requires or ():
+        try:
+            needed = Requirement(text)
+        except InvalidRequirement:
+            continue
+        other = there.get(canonicalize_name(needed.name))
+        if needed.marker and not needed.marker.evaluate({"extra": ""}):
+            continue
+        if other is None:
+            print(f"{name} {found.version} requires {needed.name}, which is not installed.")
+        elif not needed.specifier.contains(other.version, prereleases=True):
+            print(f"{name} {found.version} requires {needed}, and {needed.name} {other.version} is installed.")
+'''
 _CONFLICT = re.compile(r'^ {4}(\S.*)$', re.MULTILINE)
 _NO_VERSION = re.compile(r'Could not find a version that satisfies the requirement (.+?) \(from (?:versions: (.*))?')
 _NOT_BUILT = re.compile(r'(?:Failed building wheel for|Could not build wheels for|Failed to build'
@@ -46,17 +70,32 @@ def run(python: str, *arguments: str, paths: Sequence[str] = (), network: bool =
     :param variables: more of its environment
     :raises PipError: it failed
     """
+    return _run([python, '-s', '-m', 'pip', *([] if network else ['--isolated']), *arguments], paths, network, keep,
+                variables or {})
+
+
+def broken(python: str, paths: Sequence[str]) -> List[str]:
+    """
+    What installed packages lack, a sentence each: what "pip check" says, in half of its time.
+
+    :param paths: folders of packages, found before Python's own
+    :raises PipError: this Python has no pip
+    """
+    return _run([python, '-s', '-c', _BROKEN], paths).splitlines()
+
+
+def _run(command: Sequence[str], paths: Sequence[str], network: bool = False, keep: Sequence[int] = (0,),
+         variables: Mapping[str, str] = MappingProxyType({})) -> str:
     env = {name: value for name, value in os.environ.items()
            if not name.startswith(('PIP_', 'PYTHON')) or (network and name in _WHERE)}
-    env.update(variables or {}, PYTHONPATH=os.pathsep.join(paths), PYTHONNOUSERSITE='1',
+    env.update(variables, PYTHONPATH=os.pathsep.join(paths), PYTHONNOUSERSITE='1',
                PIP_DISABLE_PIP_VERSION_CHECK='1', PIP_NO_INPUT='1', PIP_NO_COLOR='1')
-    command = [python, '-s', '-m', 'pip', *([] if network else ['--isolated']), *arguments]
     try:
         # what lies in the folder where one stands would be imported
         done = subprocess.run(command, env=env, cwd='/', stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, text=True, errors='replace', check=False)
     except OSError as err:
-        raise PipError(f'{quote.line(python)} cannot be run: {err.strerror}') from err
+        raise PipError(f'{quote.line(command[0])} cannot be run: {err.strerror}') from err
     if done.returncode not in keep:
         found = _NO_VERSION.search(done.stdout)
         raise PipError(why(done.stdout), found[1] if found else '')

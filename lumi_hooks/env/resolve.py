@@ -6,8 +6,9 @@ of these can't be loaded together.
 import os
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
+from .. import quote
 from ..adapt import adapt
 from ..change import Adaptation
 from ..dependency import Dependency
@@ -26,6 +27,12 @@ from .spec import Content, Spec
 
 # answers for the recipe that is meant: name as it was typed -> path
 Look = Callable[[str], str]
+# options of an easystack's entries that say what an environment does anyway, and what to do instead of some others
+_DONE_ANYWAY = ('robot', 'enforce-checksums')
+_COPY_IT = 'copy that recipe next to the file, and name the copy'
+_INSTEAD = {'robot': 'name folders of recipes in LUMI_HOOKS_OVERRIDES or in "overrides" (docs/prefixes.md)',
+            'enforce-checksums': 'checksums are enforced; LUMI_HOOKS_ALLOW names what may lack them',
+            'from-commit': _COPY_IT, 'from-pr': _COPY_IT}
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,7 @@ def _easystack(path: str) -> Iterator[str]:
     """
     The recipes that an easystack of EasyBuild's lists (docs.easybuild.io/easystack-files).
 
-    :raises DataError: it is none, or one of its entries has options
+    :raises DataError: it is none, or one of its entries has options that are not done anyway
     """
     found, lines, _ = text.read(path)
     listed = found.get('easyconfigs') if isinstance(found, dict) else None
@@ -82,11 +89,29 @@ def _easystack(path: str) -> Iterator[str]:
         name, more = next(iter(item.items())) if isinstance(item, dict) and len(item) == 1 else (item, None)
         if not isinstance(name, str):
             raise DataError(f'{path}:{line}: an entry of an easystack is the name of a recipe')
-        if more:
-            raise DataError(f'{path}:{line}: {name} has options of its own, which an environment does not pass on: '
-                            'leave them out, or write an override (docs/prefixes.md)')
+        for key, value in _options(path, lines, ('easyconfigs', number, name), more):
+            option = key.replace('_', '-')
+            if option not in _DONE_ANYWAY or value is not True:
+                line = lines.get(('easyconfigs', number, name, 'options', key), line)
+                instead = _INSTEAD.get(option) or f'install it by "eb --easystack {quote.shell(path)}" first, and ' \
+                    'leave the option out here: what is installed is taken as it is'
+                raise DataError(f'{path}:{line}: an environment does not pass on the option {key} of {name}: {instead}')
         beside = os.path.join(os.path.dirname(path), name)
         yield beside if os.path.isfile(beside) else name if name.endswith('.eb') else f'{name}.eb'
+
+
+def _options(path: str, lines: text.Lines, place: Tuple[Any, ...], more: Any) -> Iterable[Tuple[str, Any]]:
+    """
+    The options of an entry of an easystack.
+
+    :raises DataError: there is something else
+    """
+    keys = list(more) if isinstance(more, dict) else []
+    found = more.get('options') or {} if isinstance(more, dict) else {}
+    if more and keys != ['options'] or not isinstance(found, dict):
+        line = lines.get((*place, *keys[-1:]), lines.get(place, 1))
+        raise DataError(f'{path}:{line}: an entry of an easystack has "options", names with values, and nothing else')
+    return found.items()
 
 
 def adapted(node: Node, site: Site) -> Adaptation:

@@ -167,8 +167,11 @@ def _mistakes(found: Mapping[str, Any], lines: Lines) -> Iterator[Tuple[Tuple[An
         yield place, what if where == 'top level' else f'{where}: {what}'
     if isinstance(found.get('name'), str) and found['name'].lower() in ('default', 'latest'):
         yield ('name',), f'name: "{found["name"]}" means something to Lmod: take another name'
+    if found.get('packed') is True and not any(isinstance(item, dict) and item.get('python')
+                                               for item in (found, *_steps(found).values())):
+        yield ('packed',), 'packed: there are no Python packages, which are what is packed: leave it out'
     yield from _contents(found, ())
-    for name, step in (found['steps'].items() if isinstance(found.get('steps'), dict) else ()):
+    for name, step in _steps(found).items():
         yield from _contents(step, ('steps', name))
     release, partitions = found.get('release'), found.get('partitions')
     if isinstance(release, str) and release not in release_names():
@@ -191,9 +194,14 @@ def _unknown(found: Mapping[str, Any], rules: Mapping[str, Any], place: Tuple[An
 
 def _unknown_steps(found: Mapping[str, Any], rules: Mapping[str, Any]) -> Iterator[Tuple[Tuple[Any, ...], str]]:
     inner = rules['properties']['steps']['additionalProperties']
-    for name, step in (found['steps'].items() if isinstance(found.get('steps'), dict) else ()):
+    for name, step in _steps(found).items():
         if isinstance(step, dict):
             yield from _unknown(step, inner, ('steps', name))
+
+
+def _steps(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    steps = found.get('steps')
+    return steps if isinstance(steps, dict) else {}
 
 
 def _open(rules: Any) -> Any:

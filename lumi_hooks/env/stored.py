@@ -13,7 +13,7 @@ import os
 import shutil
 import stat
 import uuid
-from typing import Iterable, Iterator, List, Sequence
+from typing import Dict, Iterable, Iterator, List, Sequence, Tuple
 
 from .. import quote, tree
 from ..errors import LumiHooksError
@@ -73,7 +73,7 @@ def split(installed: str, name: str, version: str, package: str) -> None:
     :raises LumiHooksError: pip has left no record of it, or the record names files elsewhere
     """
     part = os.path.join(os.path.dirname(installed), uuid.uuid4().hex)
-    for path in _files(installed, name, version):
+    for path in files(installed, [(name, version)])[name, version]:
         moved = part + path[len(installed):]
         os.makedirs(os.path.dirname(moved), exist_ok=True)
         with contextlib.suppress(FileNotFoundError, FileExistsError):
@@ -93,10 +93,18 @@ def drop(installed: str, unwanted: Iterable[Sequence[str]], wanted: Iterable[Seq
 
     :raises LumiHooksError: pip has left no record of one, or the record names files elsewhere
     """
-    kept = {path for package in wanted for path in _files(installed, *package)}
-    for path in {path for package in unwanted for path in _files(installed, *package)} - kept:
-        with contextlib.suppress(FileNotFoundError):
+    kept, old = ({path for found in files(installed, packages).values() for path in found}
+                 for packages in (wanted, unwanted))
+    remove(installed, old - kept)
+
+
+def remove(installed: str, paths: Iterable[str]) -> None:
+    """Remove files from a prefix, and the folders that are empty then; what is not there need not be removed."""
+    for path in paths:
+        try:
             os.unlink(path)
+        except FileNotFoundError:
+            continue
         folder = os.path.dirname(path)
         with contextlib.suppress(OSError):  # others are in it
             while folder != installed:
@@ -104,13 +112,23 @@ def drop(installed: str, unwanted: Iterable[Sequence[str]], wanted: Iterable[Seq
                 folder = os.path.dirname(folder)
 
 
-def _files(installed: str, name: str, version: str) -> List[str]:
+def files(installed: str, packages: Iterable[Sequence[str]]) -> Dict[Tuple[str, str], List[str]]:
     """
-    What pip has recorded of a package.
+    The paths of the files that pip has recorded of packages (name, version).
 
-    :raises LumiHooksError: there is no record, or it names files elsewhere
+    :raises LumiHooksError: there is no record of one, or it names files elsewhere
     """
-    record = _record_of(installed, name, version)
+    records = _records(installed)
+    found = {}
+    for name, version in packages:
+        record = records.get(normal_name(name))
+        if not record:
+            raise LumiHooksError(f'pip has installed no {quote.line(name)} {quote.line(version)}')
+        found[name, version] = _recorded(installed, record, name, version)
+    return found
+
+
+def _recorded(installed: str, record: str, name: str, version: str) -> List[str]:
     site = os.path.dirname(os.path.dirname(record))
     with open(record, encoding='utf-8', newline='') as stream:
         found = [os.path.normpath(os.path.join(site, row[0])) for row in csv.reader(stream) if row]
@@ -121,16 +139,17 @@ def _files(installed: str, name: str, version: str) -> List[str]:
     return found
 
 
-def _record_of(installed: str, name: str, version: str) -> str:
+def _records(installed: str) -> Dict[str, str]:
+    """The records of all packages in a prefix, by their normal names."""
+    found: Dict[str, str] = {}
     for folder, folders, _ in os.walk(installed):
-        for one in folders:
-            if one.endswith('.dist-info') and os.path.basename(folder) == 'site-packages':
-                its_name = one[:-len('.dist-info')].partition('-')[0]
-                if normal_name(its_name) == normal_name(name):
-                    return os.path.join(folder, one, 'RECORD')
         if os.path.basename(folder) == 'site-packages':
+            for one in folders:
+                if one.endswith('.dist-info'):
+                    name = normal_name(one[:-len('.dist-info')].partition('-')[0])
+                    found.setdefault(name, os.path.join(folder, one, 'RECORD'))
             folders.clear()
-    raise LumiHooksError(f'pip has installed no {quote.line(name)} {quote.line(version)}')
+    return found
 
 
 def link_all(package: str, target: str) -> None:

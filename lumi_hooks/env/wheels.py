@@ -29,6 +29,8 @@ _VERSION = re.compile(r'[A-Za-z0-9][A-Za-z0-9.!+_-]*\Z')
 _PURE = '-any.whl'
 # in a prefix: its packages by their names in the store, once all are there
 _KEYS = '.lumi-hooks-packages.json'
+# what says which packages are in a prefix, as patterns
+ABOUT = (_KEYS, *(f'lib*/python*/site-packages/*.dist-info/{name}' for name in ('METADATA', 'RECORD')))
 # replacing a wheel may bring in others
 _ROUNDS = 5
 
@@ -110,14 +112,15 @@ def fetch(pins: Iterable[Pin], folder: str, python: str = '') -> None:
                 os.replace(os.path.join(part, pin.filename), os.path.join(folder, pin.filename))
 
 
-def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: str) -> None:
+def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: str) -> Set[str]:
     """
     Install archives into a prefix, without a network: what the store lacks is installed into it, all is linked from it.
 
     :param folder: where `fetch` has put them
     :param target: the prefix (bin, lib/python…/site-packages); what an earlier run has left in it is completed, and
-        what of an earlier generation is in it is kept where it is wanted still
+        what of an earlier generation is in it is kept where it is wanted still. ABOUT is enough of that
     :param store: a folder in the same file system, kept between installations
+    :return: the files of packages that were kept, relative to the prefix
     :raises LumiHooksError: an archive is missing or has another hash; one can't be built; they do not go together
     """
     pins = list(pins)
@@ -145,6 +148,10 @@ def install(pins: Iterable[Pin], folder: str, target: str, python: str, store: s
     with replacing(os.path.join(target, _KEYS)) as stream:
         stream.write(json.dumps({keys[pin]: [pin.name, pin.version] for pin in wanted}).encode())
     _check(wanted, target, python)
+    files = stored.files(target, [(pin.name, pin.version) for pin in wanted]) if there else {}
+    kept, new = ({path for pin in wanted if (pin in places) is side for path in files.get((pin.name, pin.version), ())}
+                 for side in (False, True))
+    return {path[len(target) + 1:] for path in kept - new}
 
 
 def installed_in(top: str) -> List[str]:
@@ -313,14 +320,13 @@ def _install_into(prefix: str, pins: Sequence[Pin], python: str, work: str) -> N
 
 def _check(pins: Sequence[Pin], target: str, python: str) -> None:
     """
-    Does everything go together (pip check)? What was wrong before, between carried packages, is none of this.
+    Does everything go together? What was wrong before, between carried packages, is none of this.
 
     :raises LumiHooksError: it does not
     """
     names = {normal_name(pin.name) for pin in pins}
     paths = [site_packages(target, python), *filter(None, os.environ.get('PYTHONPATH', '').split(os.pathsep))]
-    told = pip.run(python, 'check', paths=paths, keep=(0, 1))
-    wrong = [line for line in told.splitlines()
+    wrong = [line for line in pip.broken(python, paths)
              if {normal_name(word) for word in re.findall(r'[A-Za-z0-9][A-Za-z0-9._-]*', line)} & names]
     if wrong:
         raise LumiHooksError(f'the packages do not go together: {quote.line("; ".join(wrong))}')

@@ -70,5 +70,5 @@ if [ $way = fuse ]; then
     [ -z "$preload" ] || export LD_PRELOAD="$preload"
     exec "$program" "$@"
 fi
-exec "$tool" exec --bind "$binds" --bind "$image:$folder:image-src=/" "$base" /usr/bin/env "PATH=$PATH" \
-    ${libraries:+"LD_LIBRARY_PATH=$libraries"} ${preload:+"LD_PRELOAD=$preload"} "$program" "$@"
+exec "$tool" exec --bind "$binds" --bind "$image:$folder:image-src=/,ro" "$base" /usr/bin/env "PATH=$PATH" \
+    ${HOME:+"HOME=$HOME"} ${libraries:+"LD_LIBRARY_PATH=$libraries"} ${preload:+"LD_PRELOAD=$preload"} "$program" "$@"

@@ -351,7 +351,7 @@ class Planner:
         for need in needs:
             for name, module in self._run[need.module].items():
                 first, by = loaded.setdefault(name, (module, need.module))
-                if same_library(first) != same_library(module):
+                if first != module and same_library(first) != same_library(module):
                     yield Block('two-versions', name, frame.module, 'its build loads two modules of one name, which '
                                 f'unload each other: {_with(first, by)} and {_with(module, need.module)}')
                 found = None if need.build else treatment(name)

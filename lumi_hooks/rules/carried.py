@@ -6,10 +6,10 @@ from ..dependency import Dependency
 from ..index import normal_name
 from ..packages import Treatment, package
 from ..releases import python_packages
-from ..requirements import of_recipe
+from ..requirements import of_package, of_recipe
 from ..selection import choose_version, source_recipe
 from ..site import Site
-from ..versions import version_key
+from ..versions import suits, version_key, worded
 from .draft import Draft
 
 
@@ -29,15 +29,15 @@ def stand_ins(draft: Draft, site: Site, dependency: Dependency, found: Treatment
                    f'{site.toolchain}'
     python, rest = Dependency.external_module(module), rest_of(found, site)
     needed, carried = needs(draft, site, dependency, found), python_packages(site.release.modules['cray-python'])
-    lacking = {name: why for name, least in sorted(needed.items())
-               for why in [_lacks(name, least, carried, module, draft)] if why}
+    lacking = {name: why for name, bound in sorted(needed.items())
+               for why in [_lacks(name, bound, carried, module, draft)] if why}
     if not lacking:
         return (python,), ''
     held = members(rest, site) if rest else {}
     # what the rest stands upon has to be carried
     base = [name for name in found.base if name in lacking]
     left = [why for name, why in lacking.items() if name in base or name not in held
-            or version_key(held[name]) < version_key(needed[name])]
+            or not suits(held[name], needed[name])]
     return ((python, rest), '') if rest and not left else ((), left[0] if left else next(iter(lacking.values())))
 
 
@@ -60,7 +60,7 @@ def needs(draft: Draft, site: Site, dependency: Dependency, found: Treatment) ->
     What a recipe needs of a package or a bundle: by what is stated of it (`needs` in its data file), else by its own
     packages' metadata, else everything that is to be had, of any version.
 
-    :return: normal name -> lowest version (empty: any)
+    :return: normal name -> bound, as of `versions.bound` (empty: any version)
     """
     stated = package(draft.name).get('needs', {}).get(dependency.name)
     if stated:
@@ -78,12 +78,30 @@ def needs(draft: Draft, site: Site, dependency: Dependency, found: Treatment) ->
     return {name: bounds.get(name, '') for name in every if name in bounds or not complete}
 
 
-def _lacks(name: str, least: str, carried: Mapping[str, Mapping], module: str, draft: Draft) -> Optional[str]:
+def unfit(draft: Draft, site: Site, bounds: Mapping[str, str], held: Mapping[str, str], module: str) -> Optional[str]:
+    """
+    Why the release can't have what a recipe needs: a newer or older package than the module for the release holds.
+
+    :param bounds: normal name -> bound, as of `versions.bound`
+    :param held: normal name -> version
+    """
+    for name, bound in sorted(bounds.items()):
+        if name in held and not suits(held[name], bound):
+            asked = {source.version: of_package(draft.name, source.version)[0].get(name, bound)
+                     for source in site.index.sources(draft.name)}
+            fits = [one for one, its in asked.items() if suits(held[name], its)]
+            other = f'version {max(fits, key=version_key)} of it fits' if fits else 'another version of it may fit'
+            return f'{draft.name} {draft.version} needs {name} {worded(bound)}, and the one for release ' \
+                   f'{site.release.name} is {held[name]} ({module}): {other}'
+    return None
+
+
+def _lacks(name: str, bound: str, carried: Mapping[str, Mapping], module: str, draft: Draft) -> Optional[str]:
     """Why cray-python can't stand in for a package; None where it can."""
     entry = carried.get(name)
     if not entry or not entry['verified']:
         waits = ', until its list is captured on the machine (lumi-eb capture)' if entry else ''
         return f'{draft.name} may need {name}, and {module} is not known to carry it{waits}'
-    if version_key(entry['version']) < version_key(least):
-        return f'{draft.name} needs at least {name} {least}, and {module} has {entry["version"]}'
+    if not suits(entry['version'], bound):
+        return f'{draft.name} needs {name} {worded(bound)}, and {module} has {entry["version"]}'
     return None

@@ -161,7 +161,8 @@ def in_step(draft: Draft, dependency: Dependency) -> bool:
         return False
     suffix = written_out(draft.recipe, draft.recipe.parameters.get('versionsuffix') or '')
     named = rf'-{re.escape(dependency.name)}-{re.escape(dependency.version)}(-|$)'
-    if dependency.version and dependency.name not in load_upstream()['suffixes'] and re.search(named, suffix):
+    if dependency.version and dependency.name in suffix and dependency.name not in load_upstream()['suffixes'] \
+            and re.search(named, suffix):
         return True
     written = [item for item in draft.recipe.all_dependencies() if item.name == dependency.name]
     if any('%(version)s' in item.version for item in written):

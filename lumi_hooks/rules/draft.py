@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The state between two rules: a recipe's parameters with the changes so far. Rules read it and never edit it."""
-from typing import Any, Dict, List, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..change import Change
 from ..dependency import SYSTEM, Dependency
@@ -67,33 +67,25 @@ def _edit(value: Any, change: Change) -> List:
     if value and all(isinstance(item, list) and not (item and isinstance(item[0], str)) for item in value):
         return [_edit(item, change) for item in value]
     after = change.after if isinstance(change.after, tuple) else (change.after,) if change.after else ()
-    found: List = []
+    # each with what it is, as each is parsed once
+    found: List[Tuple[Any, Optional[Dependency]]] = []
 
     def add(items):
         for item in items:
-            if item not in map(Dependency.parse, filter(None, found)):
-                found.append(item.raw())
+            if all(item != known for _, known in found):
+                found.append((item.raw(), item))
 
-    for item in value:
-        if change.before is not None and item and Dependency.parse(item) == change.before:
-            add(after)
-        else:
-            found.append(item)
-    if change.before is None:
-        # a bundle of build tools comes first: what a recipe names itself is loaded behind it, and so found before it
-        known = [Dependency.parse(item) for item in found if item]
-        found[:0] = [item.raw() for item in after if item.toolchain == SYSTEM and item not in known]
-        add(after)
-    return _once(found, after)
-
-
-def _once(value: List, added: Tuple[Dependency, ...]) -> List:
-    """A list of dependencies in which each of those that were added stands once, where it stands first."""
-    seen, found = set(), []
     for item in value:
         dependency = Dependency.parse(item) if item else None
-        if dependency not in seen:
-            found.append(item)
-        if dependency in added:
-            seen.add(dependency)
-    return found
+        if change.before is not None and dependency == change.before:
+            add(after)
+        else:
+            found.append((item, dependency))
+    if change.before is None:
+        # a bundle of build tools comes first: what a recipe names itself is loaded behind it, and so found before it
+        known = [dependency for _, dependency in found]
+        found[:0] = [(item.raw(), item) for item in after if item.toolchain == SYSTEM and item not in known]
+        add(after)
+    # what was added stands once, where it stands first
+    return [item for place, (item, dependency) in enumerate(found)
+            if dependency not in after or all(dependency != known for _, known in found[:place])]

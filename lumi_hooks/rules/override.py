@@ -72,6 +72,7 @@ def _first(found: List[Override], key: str) -> Dict[str, Tuple[Override, Any]]:
 
 def _dependency(draft: Draft, parameter: str, name: str, wanted: Any, item: Override) -> Iterator[Outcome]:
     """Another version of a dependency, which replaces what it became; added where nothing does."""
+    parameter = _place(draft, parameter, name)
     there = _standing(draft, parameter, name)
     after = None
     if wanted is not None:
@@ -84,6 +85,15 @@ def _dependency(draft: Draft, parameter: str, name: str, wanted: Any, item: Over
         yield Change(parameter, None, after, ID, item.reason, item.link)
     for before in there:
         yield Change(parameter, before, after, ID, item.reason, item.link)
+
+
+def _place(draft: Draft, parameter: str, name: str) -> str:
+    """The list in which a dependency stands now: another rule can have moved it (Java of R is only built with)."""
+    gone = any(change.parameter == parameter and isinstance(change.before, Dependency) and change.before.name == name
+               for change in draft.changes)
+    if not gone or _standing(draft, parameter, name):
+        return parameter
+    return next((other for other in DEPENDENCY_LISTS if _standing(draft, other, name)), parameter)
 
 
 def _standing(draft: Draft, parameter: str, name: str) -> List[Dependency]:

@@ -1,16 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Python: bounds of packages on the interpreter, and packages that cray-python carries already."""
-from typing import Optional
-
 from ..change import Change, Refusal
-from ..dependency import Dependency
-from ..packages import Treatment, package
-from ..requirements import of_package
+from ..packages import package
 from ..selection import choose_version
 from ..site import Site
-from ..versions import version_key, within
+from ..versions import within
 from .base import rule
-from .carried import needs, stand_ins
+from .carried import needs, stand_ins, unfit
 from .dependencies import treated
 from .draft import Draft
 
@@ -40,21 +36,8 @@ def python_carried(draft: Draft, site: Site):
             yield Change(parameter, dependency, modules if len(modules) > 1 else modules[0], 'python-carried',
                          need.get('reason', found.reason), need.get('link', found.link))
             continue
-        refusal = _too_old(draft, site, dependency, found)
+        version = choose_version(dependency, site).version
+        refusal = unfit(draft, site, needs(draft, site, dependency, found), (found.members or {}).get(version, {}),
+                        f'{dependency.name} {version}')
         if refusal:
             yield Refusal('python-packages', refusal, 'python-carried')
-
-
-def _too_old(draft: Draft, site: Site, dependency: Dependency, found: Treatment) -> Optional[str]:
-    """Why the release can't have what a recipe needs: a newer package than the bundle for the release holds."""
-    version = choose_version(dependency, site).version
-    held = (found.members or {}).get(version, {})
-    for name, least in needs(draft, site, dependency, found).items():
-        if name in held and version_key(held[name]) < version_key(least):
-            asked = {source.version: of_package(draft.name, source.version)[0].get(name, least)
-                     for source in site.index.sources(draft.name)}
-            fits = [one for one, its in asked.items() if version_key(its) <= version_key(held[name])]
-            older = f'version {max(fits, key=version_key)} of it fits' if fits else 'an older version of it may fit'
-            return f'{draft.name} {draft.version} needs {name} {least} or newer, and the newest for release ' \
-                   f'{site.release.name} is {held[name]} ({dependency.name} {version}): {older}'
-    return None

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Iterator, Mapping, Optional, Set
 
 from ..backends import load_backends, stands_for
-from ..change import Change
+from ..change import Change, Refusal
 from ..dependency import Dependency
 from ..errors import DataError
 from ..files import read_text
@@ -17,9 +17,9 @@ from ..requirements import of_recipe
 from ..schemas import checked
 from ..selection import choose_version, same_era
 from ..site import Site
-from ..versions import version_key
+from ..versions import suits
 from .base import rule
-from .carried import members, rest_of, stand_ins
+from .carried import members, rest_of, stand_ins, unfit
 from .draft import DEPENDENCY_LISTS, Draft
 from .provided import brought, setuptools_variant, stand_in
 from .texts import in_commands
@@ -119,10 +119,15 @@ def python_run_time(draft: Draft, site: Site):
     bounds, complete = of_recipe(draft.name, draft.version, draft.recipe.parameters)
     stated = package(draft.name).get('needs', {}).get('Python')
     extras = _data()['run_time']
-    held = members(Dependency(extras['module'], choose_version(Dependency(extras['module'], ''), site).version), site)
+    module = Dependency(extras['module'], choose_version(Dependency(extras['module'], ''), site).version)
+    held = members(module, site)
     needed = dict(stated.get('packages', {})) if stated else bounds
     # what cray-python does not have, of what upstream's Python or Python-extras would give
-    lacking = [name for name, least in needed.items() if name in held and not _carries(site, name, least)]
+    lacking = [name for name, bound in needed.items() if name in held and not _carries(site, name, bound)]
+    refusal = unfit(draft, site, {name: needed[name] for name in lacking}, held, f'{module.name} {module.version}')
+    if refusal:
+        yield Refusal('python-packages', refusal, RUN_TIME)
+        return
     if lacking or not (stated or complete):
         why = stated or dict(extras, reason=f'it needs {", ".join(sorted(lacking))}, by its own metadata' if complete
                              else extras['reason'])
@@ -144,8 +149,8 @@ def _scientific(draft: Draft, site: Site, needed: Mapping[str, str]) -> Iterator
     rest = rest_of(found, site) if found else None
     if not found or not rest or {rest.name, 'SciPy-bundle'} & {item.name for item in draft.recipe.dependencies()}:
         return
-    lacking = [name for name, least in sorted(needed.items())
-               if name in {*found.base, *members(rest, site)} and not _carries(site, name, least)]
+    lacking = [name for name, bound in sorted(needed.items())
+               if name in {*found.base, *members(rest, site)} and not _carries(site, name, bound)]
     if lacking:
         bundle = Dependency('SciPy-bundle', choose_version(Dependency('SciPy-bundle', ''), site).version)
         module = rest if rest in stand_ins(draft, site, bundle, found)[0] else bundle
@@ -153,10 +158,10 @@ def _scientific(draft: Draft, site: Site, needed: Mapping[str, str]) -> Iterator
                           'upstream\'s recipe has by way of another dependency', None)
 
 
-def _carries(site: Site, name: str, least: str) -> bool:
-    """Is cray-python known to carry a package, as new as is needed?"""
+def _carries(site: Site, name: str, bound: str) -> bool:
+    """Is cray-python known to carry a package, of a version that suits?"""
     entry = python_packages(site.release.modules['cray-python']).get(name)
-    return bool(entry and entry['verified'] and version_key(entry['version']) >= version_key(least))
+    return bool(entry and entry['verified'] and suits(entry['version'], bound))
 
 
 def _added(draft: Draft, site: Site, module: str, reason: str, link: Optional[str]) -> Iterator[Change]:

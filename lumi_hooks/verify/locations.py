@@ -62,10 +62,11 @@ class Locations:
     def is_build(self, path: str) -> bool:
         """
         Does a path lie in the folder of a build, or where everything is temporary? Of folders within each other the
-        inner one counts: a build folder in a prefix, a prefix below /tmp.
+        inner one counts: a build folder in a prefix, a prefix below /tmp, a system that is kept there.
         """
         path = os.path.normpath(path)
-        kept = (self.root, self.cray, self.amd, *self.central, *self.rocm, *self.prefixes)
+        system = () if self.system == os.sep else (self.system,)
+        kept = (self.root, self.cray, self.amd, *system, *self.central, *self.rocm, *self.prefixes)
         return not self.in_rocm(path) and _depth(path, (*self.builds, *TEMPORARY)) > _depth(path, kept)
 
 

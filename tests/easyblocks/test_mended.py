@@ -313,3 +313,15 @@ def test_what_upstream_s_easyblocks_take_from_each_other():
                     missing += [(path, alias.name) for alias in node.names
                                 if 'class %s(' % alias.name not in text and 'def __getattr__(' not in text]
     assert not missing
+
+
+def test_open_mpi_looks_for_what_the_wrappers_say(probe, recipe_text):
+    """mpicxx says what the compiler behind CC says of itself, and upstream's easyblock looked for CC in it."""
+    commands = {'CC --version': 'g++ (SUSE Linux) 14.2.0\nCopyright\n', 'ftn --version': '\nGNU Fortran (SUSE Linux)\n'}
+    cases = [{'text': recipe_text('OpenMPI-5.0.7-GCC-14.2.0.eb', toolchain) + "\nconfigopts = preconfigopts = ''\n",
+              'steps': ['compilers_said'], 'commands': commands} for toolchain in ('cpeGNU', None)]
+    ours, upstream = probe(cases)
+    assert not ours['error'] and not upstream['error'], (ours['error'], upstream['error'])
+    assert ours['returned'] == {'CXX': 'g++ (SUSE Linux) 14.2.0', 'FC': 'GNU Fortran (SUSE Linux)',
+                                'F90': 'GNU Fortran (SUSE Linux)'}
+    assert upstream['returned'] == {}

@@ -92,7 +92,8 @@ def test_what_changes_is_a_new_generation_and_the_old_one_comes_back(made):
     assert modules(made) == ['my-md/1']
     spec = Path(made.home, 'my-md.yaml')
     spec.write_text(SPEC.format(value=43))
-    done = env(made, 'update my-md --yes')
+    # in the shell that has it loaded, as docs/environments.md does
+    done = made.run(f'cd {made.home} && module load my-md && {LUMI_EB} env update my-md --yes')
     assert 'my-md/2 is installed' in done.stdout
     assert re.findall(r'SUCCESS\] (\S+)', done.stdout) == ['my-md/2']
     assert loaded(made, 'my-md', 'echo $MY_VARIABLE').strip() == '43'

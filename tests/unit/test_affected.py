@@ -86,7 +86,7 @@ def library():
     """The code of this clone, with the EasyBuild that is installed."""
     import sys
     return fingerprint.Code(CLONE, {name: os.path.join(CLONE, name) for name in ('easyblocks', 'toolchains')},
-                            fingerprint.framework_folder(sys.path), fingerprint.easyblock_folders(sys.path), {})
+                            fingerprint.framework_folder(sys.path), fingerprint.easyblock_folders(sys.path))
 
 
 def test_an_easyblock_is_what_it_imports(library):
@@ -94,7 +94,9 @@ def test_an_easyblock_is_what_it_imports(library):
              for start in library._easyblock('gromacs', False) for path in library._closure(start)}
     assert {'easyblocks/fixes/gromacs.py', 'easyblocks/families/__init__.py', 'gromacs.py', 'cmakemake.py'} <= names
     assert 'pythonpackage.py' not in names
-    assert library.has('numpy') and not library.has('nothing_of_that_name')
+    assert 'numpy' in library.modules() and 'nothing_of_that_name' not in library.modules()
+    assert library.easyblock((('numpy', False),)) != library.easyblock(()) \
+        == library.easyblock((('nothing_of_that_name', False),))
 
 
 def test_toolchains_differ_by_their_classes(library):
@@ -203,6 +205,76 @@ def test_a_site_of_another_easybuild(run, repository, tmp_path, monkeypatch):
     place.write_text(place.read_text() + '\nMORE = 1\n')
     assert [one[1] for one in affected(run, '--from', '9.9.9')] == ['changed'] * 3
     assert '"why": "easyblocks"' in run('--json', '--from', tmp_path / 'EasyBuild/9.9.9')[1]
+
+
+def test_another_framework_alone_is_one_sentence(run, repository, tmp_path):
+    """It changes every module; what changes for a reason of its own is not to be looked for among them."""
+    import easybuild.framework
+    from easybuild.tools.version import FRAMEWORK_VERSION
+    other = tmp_path / 'other' / 'easybuild'
+    shutil.copytree(os.path.dirname(os.path.dirname(easybuild.framework.__file__)), other,
+                    ignore=shutil.ignore_patterns('__pycache__', 'easyconfigs'))
+    version = other / 'tools' / 'version.py'
+    version.write_text(version.read_text().replace(f"'{FRAMEWORK_VERSION}'", "'5.0.9'"))
+    code, out, _ = run('--from', tmp_path / 'other')
+    assert code == 0 and f'changed: EasyBuild 5.0.9 → EasyBuild {FRAMEWORK_VERSION}' in out
+    assert '3 changed by other code of EasyBuild' in out and 'level' not in out
+    assert '"why": "EasyBuild"' in run('--json', '--from', tmp_path / 'other')[1]
+
+
+def test_what_was_not_there_before_says_so(run, repository):
+    put_recipe(repository / 'recipes', 'More')
+    offers = repository / 'offers/25.03/cpeGNU-C.yaml'
+    git(repository, 'commit', '-q', '--allow-empty', '-m', 'more')
+    offers.write_text(offers.read_text() + '  - "More-1.0-foss-2025a.eb"\n')
+    git(repository, 'commit', '-qm', 'offered', 'offers')
+    git(repository, 'add', 'recipes')
+    git(repository, 'commit', '-qm', 'there')
+    found = json.loads(run('--json', '--since', 'HEAD~1', '--catalogue', 'offers')[1])['affected']
+    assert [(one['change'], one['why']) for one in found] == [
+        ('new', 'it could not be read: there is no recipe of that name')]
+
+
+def test_a_recipe_is_run_once_and_kept(run, repository, tmp_path):
+    """What one says when it runs is said again only where its text, or what reads it, is another one."""
+    recipe = repository / 'recipes/o/Other/Other-1.0-foss-2025a.eb'
+    mark = tmp_path / 'ran'
+    recipe.write_text(f'{recipe.read_text()}open({str(mark)!r}, "a").write("x")\n')
+    affected(run)
+    once = mark.read_text()
+    package = repository / 'recipes/l/Lib/Lib.patch'
+    package.write_text('--- a\n+++ b\n+more\n')
+    assert affected(run) and mark.read_text() == once
+    recipe.write_text(recipe.read_text() + '# more\n')
+    assert affected(run) and len(mark.read_text()) > len(once)
+
+
+def test_what_is_kept_of_recipes_is_data_of_ones_own(run, repository, tmp_path):
+    affected(run)
+    kept, = (tmp_path / 'cache/lumi-hooks/affected/sides').glob('*.parsed')
+    (repository / 'recipes/l/Lib/Lib.patch').write_text('--- a\n+++ b\n+more\n')
+    expected = [('Lib/1.0', 'changed', 0), ('App/1.0', 'dependent', 1)]
+    kept.write_bytes(b'damaged')
+    assert affected(run) == expected
+    (repository / 'recipes/l/Lib/Lib.patch').write_text('--- a\n+++ b\n+else\n')
+    kept.chmod(0o666)
+    code, _, err = run()
+    assert code == 2 and str(kept) in err and err.count('\n') == 1
+
+
+def test_code_is_no_part_of_what_recipes_become(run, repository, tmp_path, monkeypatch):
+    """Another easyblock or a comment in a rule: nothing is adapted again."""
+    import easybuild.framework
+    other = tmp_path / 'other' / 'easybuild'
+    shutil.copytree(os.path.dirname(os.path.dirname(easybuild.framework.__file__)), other,
+                    ignore=shutil.ignore_patterns('__pycache__', 'easyconfigs'))
+    assert affected(run, '--from', tmp_path / 'other') == []
+    place = other / 'easyblocks' / 'generic' / 'configuremake.py'
+    place.write_text(place.read_text() + '\nMORE = 1\n')
+    rule = other / 'framework' / 'easyconfig' / 'parser.py'
+    rule.write_text('# more\n' + rule.read_text())
+    monkeypatch.setattr(compare, '_run', lambda *_: pytest.fail('it was looked at again'))
+    assert [one[1] for one in affected(run, '--from', tmp_path / 'other')] == ['changed'] * 3
 
 
 def test_what_was_looked_at_is_not_looked_at_again(run, repository, monkeypatch):

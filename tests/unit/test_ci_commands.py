@@ -150,7 +150,7 @@ class Fake:
     def __init__(self, **outcomes):
         self.outcomes, self.asked = outcomes, []
 
-    def build(self, recipe):
+    def build(self, recipe, check=False):
         self.asked.append(recipe)
         return collecting.Outcome(recipe, self.outcomes[recipe], cause='why')
 
@@ -167,22 +167,43 @@ def test_what_cannot_be_tried_is_replaced_by_the_next_of_the_draw(tmp_path):
     assert builder.asked == ['d', 'e'], 'what failed is tried again, what could not be tried is not'
 
 
-def test_the_page_of_a_draw_counts_what_was_tried():
+def test_a_check_builds_nothing_and_finds_what_could_be_tried(tmp_path):
+    results = collecting.Results(str(tmp_path / 'results.json'))
+    results.add(collecting.Outcome('b', collecting.FAILED))
+    builder = Fake(a=collecting.UNSOURCED, c=collecting.LEFT, d=collecting.LEFT, e=collecting.LEFT)
+    collecting.build_all('abcde', results, builder, 3, check=True)
+    assert builder.asked == ['a', 'c', 'd'], 'what failed has all that it needs'
+    builder.asked.clear()
+    collecting.build_all('abcde', results, builder, 3, check=True)
+    assert not builder.asked
+    builder.outcomes.update(b=collecting.BUILT, c=collecting.BUILT, d=collecting.FAILED)
+    collecting.build_all('abcde', results, builder, 3)
+    assert builder.asked == ['b', 'c', 'd'], 'what is left is built'
+
+
+def test_the_page_of_a_draw_says_how_far_it_is_built():
+    """It said how many of those tried are built: with short plans first, the draw was not what was drawn."""
     options = argparse.Namespace(draw=3, seed=5)
-    chosen = [collecting.Outcome('a.eb', collecting.BUILT, easyblock='PythonPackage'),
-              collecting.Outcome('b.eb', collecting.UNSOURCED, cause='no | such file'),
-              collecting.Outcome('c.eb', collecting.FAILED, cause='gcc')]
-    text = collecting.page(chosen, {'a.eb': '2023a', 'c.eb': '2025b'}, options)
+    def outcome(name, kind, **more):
+        return collecting.Outcome(f'{name}.eb', kind, easyblock='PythonPackage', **more)
+    chosen = [outcome('a', collecting.BUILT), outcome('b', collecting.UNSOURCED, cause='no | such file'),
+              outcome('c', collecting.LEFT, modules=('x/1', 'c/1')), outcome('d', collecting.FAILED, cause='gcc'),
+              outcome('e', collecting.BUILT)]
+    notes = {item.recipe: '2023a' for item in chosen}
+    text = collecting.page(chosen, notes, options)
     assert '`ci/collection --draw 3 --seed 5 --write-docs`' in text
-    assert '**1 of 2 are built**' in text and '1 of 3 were not reached.' in text and 'left for later' not in text
-    notes = {'a.eb': '', 'b.eb': '', 'c.eb': ''}
-    later = collecting.page(chosen[2:], notes, options)
-    assert '2 of 3 were not reached. 2 that come before' in later
-    # where as many were tried as were asked for, too
-    options.draw = 1
-    assert ' 2 that come before the last of these' in collecting.page(chosen[2:], notes, options)
-    tried, not_tried = text.split('## Drawn and not tried')
-    assert '| a.eb |' in tried and '| c.eb |' in tried and '| b.eb | no source | no \\| such file |' in not_tried
+    assert '**Of the first 3 of the draw that have all that they need, 1 are built, 1 failed and 1 are left**; ' \
+           'before the first that is left, 1 of 1 are built, with 1 easyblocks' in text
+    first, early, not_tried = text.replace('## Drawn and', '## Built').split('## Built')
+    assert [name in first for name in ('| a.eb |', '| b.eb |', '| c.eb |', '| d.eb |', '| e.eb |')] == [1, 0, 1, 1, 0]
+    assert '| e.eb |' in early and '| b.eb | no source | no \\| such file |' in not_tried
+    # nothing is left, and one that was not looked at ends it
+    chosen[2].outcome = collecting.BUILT
+    assert '2 are built, 1 failed and 0 are left**, with' in collecting.page(chosen, notes, options)
+    del chosen[1]
+    text = collecting.page(chosen, notes, options)
+    assert '1 are built, 0 failed and 0 are left** (the other 2 were not looked at yet), with' in text
+    assert '| c.eb |' in text.split("before their turn")[1]
 
 
 def test_the_shell_is_clean_and_quotes(monkeypatch):

@@ -247,3 +247,17 @@ def test_what_somebody_else_installed_meanwhile_is_not_taken_for_ones_own(lumi, 
     code, _, err = told(capsys, 'update', 'my-md', '--yes')
     assert code == 2 and 'somebody else has installed my-md/2 meanwhile' in err
     assert not (lumi / TREE / 'my-md/default').is_symlink()
+
+
+@pytest.mark.parametrize('words', ['create my-md.yaml', 'create new Lib', 'update my-md', 'rollback my-md', 'gc',
+                                   'remove my-md', 'remove my-md/1', 'pack my-md', 'unpack my-md',
+                                   'import out.json --folder there'])
+def test_a_dry_run_changes_nothing(three, capsys, words):
+    assert told(capsys, 'export', 'my-md', '--output', 'out.json')[0] == 0
+    before = {path: path.lstat().st_mtime_ns for path in three.rglob('*')}
+    code, out, err = told(capsys, *words.split(), '--dry-run')
+    if words == 'pack my-md':
+        assert code == 2 and 'my-md/3 has no Python packages, which are what is packed' in err
+    else:
+        assert code == 0 and out, err
+    assert {path: path.lstat().st_mtime_ns for path in three.rglob('*')} == before and called(three) == []

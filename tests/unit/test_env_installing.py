@@ -77,6 +77,36 @@ def test_an_update_takes_over_what_the_image_before_has(make, tmp_path):
     assert sorted(make(4, [one, newer])[2]) == ['alpha', 'beta']
 
 
+def test_what_has_not_changed_is_copied_as_it_is_packed(make, tmp_path, monkeypatch):
+    """An update gives what an installation from nothing gives, and the image before stays as it is."""
+    index, joined, whole = Index(tmp_path / 'index'), [], pack.squashfs.join
+    large = {f'alpha/{number}.txt': os.urandom(30_000).hex() for number in range(9)}
+    one = index.wheel('alpha', '1.0', script='alpha', files={**large, 'shared/__init__.py': ''})
+    old, new = (index.wheel('beta', version, script=f'beta{version}',
+                            files={'shared/__init__.py': '', 'beta/v.py': version}) for version in ('1.0', '2.0'))
+
+    def join(base, *more):
+        joined.append(base)
+        return whole(base, *more)
+    monkeypatch.setattr(pack.squashfs, 'join', join)
+    first = make(1, [one, old])[0]
+    before = (first / 'python.sqsh').read_bytes()
+    second = make(2, [one, new])[0]
+    assert joined == [f'{first}/python.sqsh'] and (first / 'python.sqsh').read_bytes() == before
+    assert (second / 'python.sqsh').stat().st_size < len(before) + 20_000
+    third = make(3, [one, new])[0]
+    assert len(joined) == 2
+    # nothing that is before it: all from nothing
+    shutil.move(tmp_path / 'SW' / 'my-env', tmp_path / 'aside')
+    fresh = make(1, [one, new])[0]
+    found = []
+    for number, folder in enumerate((tmp_path / 'aside' / second.name, tmp_path / 'aside' / third.name, fresh)):
+        place = unpacked(folder, tmp_path / f'out{number}')
+        found.append({str(path.relative_to(place)): path.read_bytes() for path in place.rglob('*')
+                      if path.is_file() and path.suffix != '.pyc'})
+    assert found[0] == found[1] == found[2] and 'bin/beta2.0' in found[0] and 'bin/beta1.0' not in found[0]
+
+
 def unpacked(folder, place):
     pack.unpack(str(folder / 'python.sqsh'), str(place))
     return place

@@ -83,6 +83,14 @@ def test_nothing_is_left_when_it_is_unloaded(lmod):
     assert list(module.differences(base, left, module.Setting())) == [] and left['EBROOTBASE'] == '/before'
 
 
+def test_an_environment_that_is_loaded_is_unloaded_before_its_next_generation(lmod):
+    write(lmod, 'top/2', variables={'MY': '42'}.items())
+    before = module.loaded(['shell/1'], lmod)
+    left = module.unloaded('my-md', module.loaded(['my-md/1'], before))
+    assert list(module.differences(before, left, module.Setting())) == [] and left['LOADEDMODULES'] == 'shell/1'
+    assert module.unloaded('my', before) == before == module.unloaded('she', before)
+
+
 def test_it_warns_of_parts_that_were_removed_and_of_another_release(lmod):
     write(lmod, 'top/2')
     done = subprocess.run([lmod['LMOD_CMD'], 'bash', 'load', 'my-md/1'], env={**lmod, 'LUMI_STACK_VERSION': '25.09'},

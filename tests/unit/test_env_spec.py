@@ -2,6 +2,7 @@
 """The file that says what is in an environment: every mistake is one line with file and line, and leaves nothing."""
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -78,6 +79,7 @@ BAD = [
     ('requirement that is a folder', 'e.yaml', GOOD + 'python: [../x]\n', 3, 'no requirement'),
     ('requirements that are not there', 'e.yaml', GOOD + 'python: r.txt\n', 3, 'cannot be read'),
     ('overrides that are not there', 'e.yaml', GOOD + 'overrides: [nowhere]\n', 3, 'is no folder'),
+    ('packed without Python packages', 'e.yaml', GOOD + 'packed: true\n', 3, 'there are no Python packages'),
     ('packed as a word', 'e.yaml', GOOD + 'packed: maybe\n', 3, 'is no boolean'),
     ('step with a hostile name', 'e.yaml', GOOD + 'steps:\n  ../x: {recipes: [Lib]}\n', 4, '../x'),
     ('command with a path', 'e.yaml', GOOD + 'steps:\n  a:\n    recipes: [Lib]\n    commands: [../../bin/sh]\n', 6,
@@ -164,9 +166,35 @@ def test_an_easystack_is_a_list_of_recipes(lumi, capsys):  # noqa: F811
     assert main(['env', 'create', 'e.yaml', '--dry-run', '--json']) == 0
     lock = json.loads(capsys.readouterr().out)['lock']
     assert lock['targets'] == ['Lib/1.2-cpeGNU-25.03', 'Thing/1.0-cpeGNU-25.03']
-    (lumi / 'stack.yaml').write_text('easyconfigs:\n- Lib-1.2-GCCcore-14.2.0:\n    options: {robot: True}\n')
-    assert main(['env', 'create', 'e.yaml', '--dry-run']) == 2
-    assert 'stack.yaml:2: ' in capsys.readouterr().err
+    # what is done anyway is taken
+    (lumi / 'stack.yaml').write_text('easyconfigs:\n- Lib-1.2-GCCcore-14.2.0:\n    options:\n      robot: True\n'
+                                     '      enforce-checksums: true\n')
+    assert main(['env', 'create', 'e.yaml', '--dry-run', '--json']) == 0
+    assert json.loads(capsys.readouterr().out)['lock']['targets'] == ['Lib/1.2-cpeGNU-25.03']
+
+
+@pytest.mark.parametrize('options, line, says', [
+    ('robot: [/some/where]', 4, 'option robot of Lib-1.2-GCCcore-14.2.0: name folders of recipes in'),
+    ('robot: True\n      enforce-checksums: False', 5, 'checksums are enforced'),
+    ('include-easyblocks: /some/where/lib.py', 4, 'stack.yaml" first, and leave the option out here'),
+    ('from-commit: 0123abcd', 4, 'copy that recipe next to the file, and name the copy'),
+    ('robot: True\n      from_pr: 12345', 5, 'option from_pr'),
+    ('installpath: /tmp', 4, 'leave the option out here'),
+    ('\x1b[31mevil: 1', None, 'stack.yaml'),
+])
+def test_an_option_that_an_easystack_has_is_told_with_its_line(lumi, capsys, options, line, says):  # noqa: F811
+    (lumi / 'stack.yaml').write_text(f'easyconfigs:\n- Lib-1.2-GCCcore-14.2.0:\n    options:\n      {options}\n')
+    (lumi / 'e.yaml').write_text('name: my-md\nrecipes: [stack.yaml]\n')
+    assert main(['env', 'create', 'e.yaml', '--yes']) == 2
+    err = capsys.readouterr().err
+    assert err.count('\n') == 1 and says in err and '\x1b' not in err, err
+    assert line is None or f'stack.yaml:{line}: ' in err, err
+    for text in ('    options: [robot]\n', '    robot: True\n', '  - robot\n'):
+        (lumi / 'stack.yaml').write_text(f'easyconfigs:\n- Lib-1.2-GCCcore-14.2.0:\n{text}')
+        assert main(['env', 'create', 'e.yaml', '--yes']) == 2
+        err = capsys.readouterr().err
+        assert re.search(r'stack\.yaml:[23]: an entry of an easystack has "options"', err), err
+    assert called(lumi) == []
 
 
 def test_two_of_one_name_are_told_with_their_chains(lumi, capsys):  # noqa: F811

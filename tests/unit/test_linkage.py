@@ -102,6 +102,26 @@ def test_B2_what_was_found_in_the_build_alone_is_missing_then(place, check, caps
         check()
 
 
+def test_the_folder_of_libscis_other_names_leaves_what_tells_other_builds_of_it(place):
+    """PETSc's configure copies the compiler's own link line into its pkg-config file, as libtool does."""
+    names = f'{place.build}/libsci-x1'
+    texts = {'lib/pkgconfig/thing.pc': (f'Libs: -L/usr/lib64 -L{names} -Wl,-rpath,{names} -L{names}y -lsci\n',
+                                        f'Libs: -L/usr/lib64 -L{names}y -lsci\n'),
+             'lib/libthing.la': (f"dependency_libs=' -L{names}'\n", "dependency_libs=' '\n"),
+             'share/log': (f'a note of {names}\n', f'a note of {names}\n'),
+             'lib/data': (f'\0-L{names} ', f'\0-L{names} ')}
+    for path, (before, _) in texts.items():
+        (place.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (place.root / path).write_text(before)
+    (place.root / 'lib/libthing.la').chmod(0o640)
+    block = SimpleNamespace(installdir=str(place.root), toolchain=SimpleNamespace(names_folder=names))
+    assert sorted(linkage.forget_names(block)) == ['lib/libthing.la', 'lib/pkgconfig/thing.pc']
+    for path, (_, after) in texts.items():
+        assert (place.root / path).read_text() == after
+    assert (place.root / 'lib/libthing.la').stat().st_mode & 0o777 == 0o640
+    assert linkage.forget_names(SimpleNamespace(installdir=str(place.root), toolchain=SimpleNamespace())) == []
+
+
 def test_many_errors_are_cut_short(place, check, capsys):
     for number in range(12):
         place.program(f'thing{number:02}', runpath=f'/opt/rocm-6/../../tmp/x{number}')

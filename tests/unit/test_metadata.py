@@ -25,7 +25,7 @@ Requires-Dist: colorama>=1; sys_platform == "win32"
 
 Requires-Dist: told>=1 in the description
 '''
-NEEDS = {'numpy': '1.26', 'scipy-thing': '1.0', 'packaging': '', 'pandas': '2'}
+NEEDS = {'numpy': '1.26', 'scipy-thing': '1.0,<2', 'packaging': '', 'pandas': '2'}
 
 
 def sdist(path, text=TEXT, name='thing-1.0/PKG-INFO'):
@@ -155,7 +155,36 @@ def test_a_source_that_is_patched_is_left_to_pip_check(tmp_path):
     """The patch of ecbundle 2.5.0 drops pathlib, which its source asks for: it was refused."""
     source = tmp_path / 'ecbundle.tar.gz'
     source.touch()
-    app = SimpleNamespace(src=[{'path': str(source)}], exts=[{'src': str(source)}], patches=[])
+    app = SimpleNamespace(src=[{'path': str(source)}], exts=[{'src': str(source)}], patches=[], cfg={})
     assert list(python._archives(app)) == [str(source)] * 2
     app.patches, app.exts[0]['patches'] = [{'path': 'drop.patch'}], [{'path': 'drop.patch'}]
     assert not list(python._archives(app))
+
+
+def test_a_source_that_is_edited_is_left_to_pip_check(tmp_path):
+    """370 of upstream's recipes take bounds out of setup.py with sed; a variable that is set edits nothing."""
+    source = tmp_path / 'thing.tar.gz'
+    source.touch()
+    extension = {'src': str(source), 'options': {'preinstallopts': 'A=1 '}}
+    app = SimpleNamespace(src=[{'path': str(source)}], exts=[extension], cfg={'preinstallopts': 'B=2 '})
+    assert list(python._archives(app)) == [str(source)] * 2
+    app.exts[0]['options'] = {'preinstallopts': "sed -i 's/numpy<2/numpy/' setup.py && "}
+    assert list(python._archives(app)) == [str(source)]
+    app.cfg = {'prebuildopts': 'sed -i /pin/d setup.py && '}
+    assert not list(python._archives(app))
+
+
+@pytest.mark.parametrize('text, version, said', [
+    ('urllib3<2.1,>=1.25.4; python_version >= "3.10"', '2.4.0', 'urllib3 1.25.4 or newer, below 2.1'),
+    ('urllib3<1.27,>=1.25.4; python_version < "3.10"', '2.4.0', ''),
+    ('urllib3 (~=1.26.5)', '1.27', 'urllib3 1.26.5 or newer, below 1.27'), ('urllib3==2.4.*', '2.4.1', ''),
+    ('urllib3==2.0', '2.0.7', 'urllib3 exactly 2.0'), ('urllib3<=2', '2.0.0', ''), ('urllib3!=2.4.0', '2.4.0', '')])
+def test_G_a_package_is_not_built_on_what_is_too_new(tmp_path, site, installed, text, version, said):
+    """botocore 1.33.13 of s3fs: "pip check" found it, when all was built. What pip alone understands is left to it."""
+    installed(urllib3=version)
+    app = package(sdist(tmp_path / 'thing-1.0.tar.gz', f'Requires-Dist: {text}\n'))
+    if not said:
+        python.check(site, app)
+        return
+    with pytest.raises(LumiHooksError, match=f'needs {said}, by its own metadata, and {version} is there'):
+        python.check(site, app)

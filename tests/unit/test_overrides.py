@@ -217,6 +217,15 @@ def test_a_dependency_that_a_module_stands_in_for(site_with, recipe):
     assert Dependency('CMake', '4.0.0') in build and any(item.name == 'buildtools' for item in build)
 
 
+@pytest.mark.parametrize('wanted,left', [(None, []), ('17', ['17'])])
+def test_a_dependency_that_another_rule_has_moved(site_with, recipe, wanted, left):
+    """R is only built with Java: an override of the recipe's dependency counts where it stands by then."""
+    site = site_with({'reason': 'r', 'dependencies': {'Java': wanted}}, name='R')
+    found = adapt(recipe("dependencies = [('Java', '21', '', SYSTEM)]\n", name='R'), site)
+    assert [item.version for item in found.dependencies('builddependencies') if item.name == 'Java'] == left
+    assert not [item for item in found.dependencies() if item.name == 'Java']
+
+
 def test_patches_and_their_checksums(site_with, recipe, tmp_path):
     site = site_with({'reason': 'r', 'patches': ['fix.patch', {'name': 'more.patch', 'level': 0}]})
     sums = [hashlib.sha256(f'--- {name}\n'.encode()).hexdigest() for name in ('fix.patch', 'more.patch')]

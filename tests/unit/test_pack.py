@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from lumi_hooks.data import ROOT
-from lumi_hooks.env import pack
+from lumi_hooks.env import pack, squashfs
 from lumi_hooks.errors import LumiHooksError
 
 pytestmark = pytest.mark.skipif(not shutil.which('mksquashfs', path='/usr/bin:/usr/sbin'),
@@ -100,7 +100,11 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
     folder.mkdir()
     for number in range(100):
         (folder / str(number)).write_bytes(os.urandom(100_000) + b'\0' * 300_000)
+    newer, second = tmp_path / 'newer', tmp_path / 'second.sqsh'
+    kept = [str(number) for number in range(90)]
+    renew = f'import os; os.makedirs("{newer}", exist_ok=True); open("{newer}/new", "w").write("new"); '
     for action, target in ((f'pack.pack("{folder}", "{image}")', image),
+                           (f'{renew}pack.update("{image}", set({kept}), "{newer}", "{second}")', second),
                            (f'pack.unpack("{image}", "{tmp_path}/out")', tmp_path / 'out')):
         command = [sys.executable, '-c', f'from lumi_hooks.env import pack; {action}']
         for share in (0, 0.2, 0.4, 0.6, 0.8, 0.95):
@@ -114,8 +118,13 @@ def test_killed_at_any_moment_a_rerun_completes(tmp_path):
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             whole = whole if share else time.monotonic() - start
-            if target == image and before:
+            if before and target != tmp_path / 'out':
                 assert image.stat().st_size == before.st_size
+            if target == second and second.exists():
+                pack.unpack(str(second), str(tmp_path / 'seen'))
+                assert sorted(listing(tmp_path / 'seen')) == sorted([*kept, 'new'])
+                shutil.rmtree(tmp_path / 'seen')
+                second.unlink()
             if target.name == 'out' and target.exists():
                 assert listing(target) == listing(folder)
                 shutil.rmtree(target)
@@ -164,7 +173,7 @@ def script(tmp_path, *arguments):
 
 
 def test_a_script_runs_by_singularity(node, tmp_path):
-    """There is no Singularity here: a stand-in for its command shows what it is asked for, and runs it."""
+    """A stand-in for its command shows what it is asked for, and runs it."""
     node('singularity', f'for word; do echo "$word"; done >{node.said}\n'
                         'while [ "$1" != /usr/bin/env ]; do shift; done\nexec "$@"')
     (tmp_path / 'base.sif').write_text('')
@@ -177,9 +186,35 @@ def test_a_script_runs_by_singularity(node, tmp_path):
     seen = done.stdout.splitlines()
     assert f'PATH={folder}/bin:{node.folder}:/usr/bin:/bin' in seen and 'LD_LIBRARY_PATH=/some/lib' in seen
     words = node.said.read_text().splitlines()
-    assert f'/image one.sqsh:{folder}:image-src=/' in words and str(tmp_path / 'base.sif') in words
+    assert f'/image one.sqsh:{folder}:image-src=/,ro' in words and str(tmp_path / 'base.sif') in words
     binds = words[words.index('--bind') + 1].split(',')
     assert {'/usr', '/etc'} <= set(binds) and not {'/proc', '/sys', '/dev', '/tmp'} & set(binds)
+
+
+@pytest.mark.skipif(not (shutil.which('apptainer') or shutil.which('singularity')), reason='no Singularity is here')
+@pytest.mark.skipif(os.geteuid() != 0, reason='without set-uid programs and user namespaces only root can start it')
+def test_a_script_runs_by_singularity_itself(folder, tmp_path):
+    """What runs is the node's own, with the image over an empty folder; base is a tree as any base image has it."""
+    base, place = tmp_path / 'base', tmp_path / 'mounted here'
+    for name in ('proc', 'sys', 'dev', *(top.name for top in Path('/').iterdir() if top.is_dir())):
+        if Path('/', name).is_symlink():
+            (base / name).symlink_to(os.readlink(f'/{name}'))
+        else:
+            (base / name).mkdir(parents=True, exist_ok=True)
+    place.mkdir()
+    (folder / 'bin' / 'tell').write_text('#!/bin/sh\necho "$LD_LIBRARY_PATH|$HOME|$1|$(cat ../lib/link)"; '
+                                         'touch new 2>/dev/null || exit 7\n')
+    (folder / 'bin' / 'tell').chmod(0o755)
+    pack.pack(str(folder), str(tmp_path / 'env.sqsh'))
+    mounted = script(tmp_path, str(tmp_path / 'env.sqsh'), str(place), '', str(base)).rename(tmp_path / 'mounted')
+    env = {'PATH': os.environ['PATH'], 'LD_LIBRARY_PATH': '/some/lib', 'LUMI_HOOKS_MOUNT': 'singularity',
+           'HOME': str(tmp_path)}
+    done = subprocess.run([mounted, 'sh', '-c', f'cd "{place}/bin" && tell "a  b"'], env=env, text=True, cwd=tmp_path,
+                          capture_output=True, check=False)
+    assert (done.stdout, done.returncode) == (f'/some/lib|{tmp_path}|a  b|one\n', 7), done.stderr
+    # of files that this base lacks, Apptainer warns; of the image it has nothing to say
+    assert 'mounted: mounted by singularity (FUSE is not wanted)\n' in done.stderr and 'mage' not in done.stderr
+    assert not list(place.iterdir())
 
 
 def test_a_script_says_why_it_cannot(tmp_path):
@@ -206,3 +241,109 @@ def test_texts_for_a_shell_are_sound(tmp_path):
             done = subprocess.run(['shellcheck', '-s', 'sh', tmp_path / 'script'], text=True, capture_output=True,
                                   check=False)
             assert done.returncode == 0, done.stdout
+
+
+def _grow(top, number):
+    """A tree of files of all sizes: empty, a part of a block, several blocks, holes, two names of one, links."""
+    import random
+    chance = random.Random(number)
+    for where in ('', 'lib', 'lib/deep/er', 'many'):
+        (top / where).mkdir(parents=True, exist_ok=True)
+        for name in range(1200 if where == 'many' else 8):
+            size = 3 if where == 'many' else chance.choice((0, 1, 700, 131072, 300_000))
+            (top / where / f'{number}-{name}').write_bytes(chance.randbytes(size))
+    (top / 'holes').write_bytes(bytes(1_000_000) + b'end')
+    (top / 'lib' / 'link').symlink_to(f'deep/er/{number}-1')
+    os.link(top / 'lib' / f'{number}-1', top / 'lib' / 'second name')
+    (top / 'lib' / 'same').write_text(f'of {number}')
+
+
+def test_what_is_kept_of_an_image_is_as_if_all_was_packed_again(tmp_path, monkeypatch):
+    """Kept: a part of the first one, what is in both comes from the new one. The kernel's reader reads it as well."""
+    first, image = tmp_path / 'first', tmp_path / 'first.sqsh'
+    _grow(first, 1)
+    pack.pack(str(first), str(image))
+    before = image.read_bytes()
+    kept = {path for path, what in listing(first).items() if what is not None and path != 'lib/1-3'}
+    kept -= {f'many/1-{number}' for number in range(0, 1200, 7)}
+    whole = squashfs.join
+    for name, join in (('joined', whole), ('packed', None)):
+        if not join:
+            def join(*arguments):
+                raise squashfs.NotJoined('as if')
+        monkeypatch.setattr(pack.squashfs, 'join', join)
+        _grow(tmp_path / name, 2)
+        (tmp_path / name / 'lib' / '1-0').write_text('to be taken from the first one')
+        pack.update(str(image), kept - {'lib/link', 'lib/same', 'lib/second name', 'holes'}, str(tmp_path / name),
+                    str(tmp_path / f'{name}.sqsh'))
+        pack.unpack(str(tmp_path / f'{name}.sqsh'), str(tmp_path / f'{name}.out'))
+    expected = {path: what for path, what in listing(first).items() if path in kept}
+    _grow(tmp_path / 'second', 2)
+    expected.update(listing(tmp_path / 'second'))
+    assert listing(tmp_path / 'joined.out') == listing(tmp_path / 'packed.out') == expected
+    out = tmp_path / 'joined.out' / 'lib'
+    assert (out / 'second name').stat().st_ino == (out / '2-1').stat().st_ino and (out / '2-1').stat().st_nlink == 2
+    assert image.read_bytes() == before
+    # once more on top of that, until too much of it is of no use
+    kept = {path for path, what in listing(tmp_path / 'joined.out').items() if what is not None}
+    for number, more in ((3, set()), (4, {path for path in kept if 'lib' in path or 'deep' in path})):
+        _grow(tmp_path / f'{number}', number)
+        for path in ('lib/link', 'lib/second name', 'holes'):
+            (tmp_path / f'{number}' / path).unlink()
+        left = kept - more
+        with open(tmp_path / f'{number}.sqsh', 'w+b') as stream:
+            base, newer = str(tmp_path / 'joined.sqsh'), str(tmp_path / 'more.sqsh')
+            pack.pack(str(tmp_path / f'{number}'), newer)
+            arguments = (base, set(map(os.fsencode, left)), newer, stream)
+            if more:
+                with pytest.raises(squashfs.NotJoined, match='of no use any more'):
+                    whole(*arguments)
+                break
+            whole(*arguments)
+        pack.unpack(str(tmp_path / f'{number}.sqsh'), str(tmp_path / f'{number}.out'))
+        found = listing(tmp_path / f'{number}.out')
+        assert {path: found.get(path) for path in left - {'lib/same'}} == \
+            {path: what for path, what in listing(tmp_path / 'joined.out').items() if path in left - {'lib/same'}}
+        assert found['lib/same'] == b'of 3'
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason='mounting needs root')
+def test_linux_and_fuse_read_what_was_joined(tmp_path):
+    first, image = tmp_path / 'first', tmp_path / 'first.sqsh'
+    _grow(first, 1)
+    pack.pack(str(first), str(image))
+    _grow(tmp_path / 'second', 2)
+    kept = {path for path, what in listing(first).items() if what is not None and path.startswith(('lib/1', 'many'))}
+    pack.update(str(image), kept, str(tmp_path / 'second'), str(tmp_path / 'joined.sqsh'))
+    pack.unpack(str(tmp_path / 'joined.sqsh'), str(tmp_path / 'out'))
+    (tmp_path / 'mount').mkdir()
+    command = 'set -e; cd "$1"; for by in "mount -o loop,ro" squashfuse_ll; do\n' \
+              '[ "$by" = squashfuse_ll ] && ! { command -v $by && [ -w /dev/fuse ]; } >/dev/null && continue\n' \
+              '$by joined.sqsh mount; diff -r --no-dereference -x .lumi-hooks-packed mount out; echo $by\n' \
+              'umount mount; done'
+    done = subprocess.run(['unshare', '-m', 'sh', '-c', command, 'sh', tmp_path], text=True, capture_output=True,
+                          check=False)
+    if 'loop' in done.stderr and 'diff' not in done.stderr:
+        pytest.skip(f'no image can be mounted here: {done.stderr.strip()}')
+    assert done.returncode == 0 and 'mount -o loop,ro' in done.stdout, done.stdout[-500:] + done.stderr
+
+
+def test_no_bytes_of_an_image_are_taken_for_something_else(folder, tmp_path):
+    """What is damaged is told, or packed as a whole; nothing loops, and no other error gets out."""
+    import random
+    chance = random.Random(5)
+    pack.pack(str(folder), str(tmp_path / 'env.sqsh'))
+    sound, used = (tmp_path / 'env.sqsh').read_bytes(), pack._read_image(str(tmp_path / 'env.sqsh')).bytes
+    kept = {os.fsencode(path) for path, what in listing(folder).items() if what is not None}
+    refused = 0
+    for _ in range(300):
+        hurt = bytearray(sound)
+        for _ in range(chance.choice((1, 4, 40))):
+            hurt[chance.randrange(used)] ^= 1 << chance.randrange(8)
+        (tmp_path / 'hurt.sqsh').write_bytes(hurt)
+        with open(tmp_path / 'out.sqsh', 'w+b') as out:
+            try:
+                squashfs.join(str(tmp_path / 'hurt.sqsh'), kept, str(tmp_path / 'env.sqsh'), out)
+            except squashfs.NotJoined:
+                refused += 1
+    assert refused > 50

@@ -25,6 +25,22 @@ def test_R17_what_a_version_needs_is_not_guessed(monkeypatch, version, needs, co
     assert requirements.of_package('other', version) == ({}, False)
 
 
+@pytest.mark.parametrize('version, needs', [
+    ('1.0', '1.20,<2'), ('1.5', '1.20,<2'), ('2.0', '1.20,<2'), ('2.5', '1.20'), ('3.0', '1.26,<3'), ('3.5', '1.26')])
+def test_G_a_newer_version_may_allow_more(monkeypatch, version, needs):
+    """What an old version has to be below is not asked of a newer one, as its lowest version is."""
+    known = {'1.0': {'numpy': '1.20,<2'}, '2.0': {'numpy': '1.20,<2'}, '3.0': {'numpy': '1.26,<3'}}
+    monkeypatch.setattr(requirements, '_facts', lambda: {'thing': known})
+    assert requirements.of_package('thing', version)[0] == {'numpy': needs}
+
+
+def test_G_a_recipe_keeps_the_bounds_of_all_its_packages(monkeypatch):
+    known = {'a': {'1': {'urllib3': '1.25,<3'}}, 'b': {'1': {'urllib3': '1.21,<2.1'}}, 'c': {'1': {'urllib3': ''}}}
+    monkeypatch.setattr(requirements, '_facts', lambda: known)
+    listed = {'exts_list': [('a', '1'), ('b', '1'), ('c', '1')]}
+    assert requirements.of_recipe('any', '1', listed) == ({'urllib3': '1.25,<2.1'}, True)
+
+
 def test_R17_a_recipe_needs_what_its_packages_need(monkeypatch):
     monkeypatch.setattr(requirements, '_facts', lambda: {**KNOWN, 'more': {'1': {'thing': '', 'numpy': '1.21'}}})
     listed = {'easyblock': 'PythonBundle', 'exts_list': [('thing', '1.0'), ('more', '1')]}

@@ -74,3 +74,27 @@ def test_files_that_pypi_has(urls, filename, project):
     wanted = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(wanted)
     assert wanted._pypi_project(urls, filename) == project
+
+
+def test_what_debian_has_to_have_is_asked_for_first_of_all_recipes(monkeypatch, tmp_path):
+    """With --stop: a plan of many recipes that can't be had is known before PyPI is asked for a file."""
+    monkeypatch.syspath_prepend(str(SOURCE.parent))
+    import staging
+    files = {'a.eb': [('a.tar.gz', 'a')], 'b.eb': [('b.tar.gz', None), ('b2.tar.gz', 'b2')], 'c.eb': []}
+    asked = []
+
+    def fetched(entry, into, debian):
+        asked.append(entry['file'])
+        return ('fetched', '') if entry['pypi'] else ('failed', 'not in Debian')
+
+    monkeypatch.setattr(staging.wanted, 'set_up', list)
+    monkeypatch.setattr(staging.wanted, 'find_recipe', lambda name, folders: name)
+    monkeypatch.setattr(staging.wanted, 'files_of', lambda path: [
+        {'file': name, 'path': name, 'sha256': ['0'], 'pypi': project} for name, project in files[path]])
+    monkeypatch.setattr(staging, '_stage_file', fetched)
+    found = staging.stage_recipes(list(files), str(tmp_path), str(tmp_path), stop=True)
+    assert asked == ['b.tar.gz'] and [item['state'] for item in found] == ['failed']
+    asked.clear()
+    found = staging.stage_recipes(list(files), str(tmp_path), str(tmp_path))
+    assert asked == ['a.tar.gz', 'b.tar.gz', 'b2.tar.gz']
+    assert [item['recipe'] for item in found] == ['a.eb', 'b.eb', 'b.eb']

@@ -285,4 +285,6 @@ def test_compilers_of_amd_are_the_systems_also_where_everything_lies_below_tmp()
     locations = Locations('/tmp/prefix/software', '/tmp/standin')
     library = '/tmp/standin/opt/AMD/aocc-compiler-5.0.0/lib/libomp.so'
     assert locations.is_system(library) and not locations.is_build(library)
-    assert locations.is_build('/tmp/standin/opt/other/lib/libomp.so'), 'what is below /tmp is a build folder else'
+    assert not locations.is_build('/tmp/standin/opt/gcc/lib/libgomp.so'), 'nor is anything else of such a system'
+    assert locations.is_build('/tmp/other/lib/libomp.so'), 'what is below /tmp is a build folder else'
+    assert Locations('/software', '/').is_build('/tmp/other/lib/libomp.so')

@@ -295,12 +295,19 @@ def test_an_archive_that_is_not_the_locked_one_is_refused(index, made, tmp_path)
 
 
 def test_packages_that_do_not_go_together_are_refused(index, made, tmp_path):
-    """A lock that somebody wrote by hand, or an index that lies: pip check has the last word."""
-    index.wheel('alpha', '1.2', needs=['beta'])
+    """A lock that somebody wrote by hand, or an index that lies."""
+    index.wheel('alpha', '1.2', needs=['beta<2; python_version>"3"', 'nothing; extra=="more"',
+                                       'other; python_version<"3"'])
     index.wheel('beta', '1.0')
     pins, _ = made('alpha')
     with pytest.raises(LumiHooksError, match='do not go together: alpha 1.2 requires beta'):
         wheels.install(pins[:1], str(tmp_path / 'cache'), str(tmp_path / 'half'), sys.executable,
+                       str(tmp_path / 'store'))
+    newer = index.wheel('beta', '2.0')
+    (tmp_path / 'cache' / newer.name).write_bytes(newer.read_bytes())
+    other = pins[1]._replace(version='2.0', filename=newer.name, sha256=hashlib.sha256(newer.read_bytes()).hexdigest())
+    with pytest.raises(LumiHooksError, match='alpha 1.2 requires beta<2; .*, and beta 2.0 is installed'):
+        wheels.install([pins[0], other], str(tmp_path / 'cache'), str(tmp_path / 'both'), sys.executable,
                        str(tmp_path / 'store'))
 
 

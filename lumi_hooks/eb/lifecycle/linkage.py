@@ -6,8 +6,11 @@ It is a process of its own, as a file that gets shorter while it is read ends th
 with several processes, which eb (with its open logs and the build's environment) should not be copied for, and as it
 looks at the environment that eb was started in.
 """
+import contextlib
 import json
 import os
+import re
+import stat
 import subprocess
 import sys
 import tempfile
@@ -17,9 +20,10 @@ from easybuild.base import fancylogger
 from easybuild.tools.build_log import EasyBuildError, print_msg, print_warning
 from easybuild.tools.config import build_option, build_path, install_path
 
-from ... import runpaths, settings
+from ... import runpaths, settings, tree
 from ...amounts import count_in_words
 from ...data import ROOT
+from ...files import of, read_bytes, replacing
 from ...quote import terminal
 from ...site import Site
 from ...verify import policy
@@ -34,6 +38,8 @@ FAIL, WARN, OFF = 'error', 'warn', 'off'
 VARIABLES = ('LD_LIBRARY_PATH', 'CRAYPE_DIR', 'ROCM_PATH', 'LUMI_HOOKS_SYSTEM_ROOT')
 # findings that are written out in a message; the log has all
 SHOWN = 10
+# bytes of a text that tells of folders: larger ones are data
+_LARGEST_TEXT = 1 << 20
 # Python's -m and -c look for modules in the current folder first, and eb's may be one of unpacked sources
 _AWAY = os.path.dirname(ROOT)
 
@@ -77,6 +83,33 @@ def mend_run_paths(easyblock) -> Dict[str, List[str]]:
                                f'{count_in_words(len(files), "file")}: {folders}'), log=_log,
                       silent=build_option('silent'))
     return {os.path.relpath(one.file, root): list(one.folders) for one in taken}
+
+
+def forget_names(easyblock) -> List[str]:
+    """
+    Take the folder of LibSci's other names (toolchains/lumi_libsci.py), which goes with the build, out of the texts
+    that were just installed: configure copies what the compiler looks through into pkg-config's and libtool's files.
+
+    :return: the files
+    """
+    folder = getattr(easyblock.toolchain, 'names_folder', None)
+    if not folder:
+        return []
+    word = re.compile(rb'(?:-L|-Wl,-rpath,)%b(?=["\'\s]|$) ?' % re.escape(os.fsencode(folder)))
+    changed, root = [], os.path.realpath(easyblock.installdir)
+    for entry in tree.entries(root):
+        if not stat.S_ISREG(entry.status.st_mode) or entry.status.st_size > _LARGEST_TEXT:
+            continue
+        with contextlib.suppress(OSError):
+            old = read_bytes(of(entry.file))
+            new = old if b'\0' in old else word.sub(b'', old)
+            if new != old:
+                with replacing(entry.path, stat.S_IMODE(entry.status.st_mode)) as handle:
+                    handle.write(new)
+                changed.append(os.path.relpath(entry.path, root))
+    if changed:
+        _log.info('lumi-hooks: without the folder of LibSci\'s other names: %s', ', '.join(changed))
+    return changed
 
 
 def verify(session, easyblock) -> None:

@@ -114,6 +114,7 @@ def repair(session, app) -> None:
     for path in permissions.repair_programs(app.installdir):
         print_msg(f'lumi-hooks: {path} was readable only by its owner (mode 600), and is executable again', log=_log)
     if modules.SCOPE.active and not (build_option('sanity_check_only') or build_option('module_only')):
+        linkage.forget_names(app)
         mended = linkage.mend_run_paths(app)
         if mended:
             session.run_paths[app.full_mod_name] = mended

@@ -64,6 +64,20 @@ def test_R17_rule_python_carried_refuses_what_needs_numpy_2(recipe, upstream_sit
     assert '1.26.4' in refusal.reason and 'version 1.5 of it fits' in refusal.reason
 
 
+def test_G_what_the_release_has_too_new_is_refused(recipe, upstream_site, upstream_file, monkeypatch):
+    """s3fs 2023.12.2 was built for ten minutes, until pip check found urllib3 2.4.0 of Python-extras."""
+    found = adapt(read_recipe(upstream_file('s3fs-2023.12.2-foss-2023a.eb')), upstream_site)
+    assert [item.code for item in found.refusals] == ['python-packages']
+    assert 'needs urllib3 1.25.4 or newer, below 2.1, and' in found.refusals[0].reason
+    assert 'is 2.4.0 (Python-extras 2025.04)' in found.refusals[0].reason
+    # numpy of cray-python and of the bundle beside it
+    monkeypatch.setattr(requirements, '_facts', lambda: {'nobody': {'1': {'numpy': '1.20,<1.24'}}})
+    refusal, = adapt(recipe(pip(('nobody', '1'))), upstream_site).refusals
+    assert 'needs numpy 1.20 or newer, below 1.24, and' in refusal.reason and '1.26.4' in refusal.reason
+    monkeypatch.setattr(requirements, '_facts', lambda: {'nobody': {'1': {'numpy': '1.20,<1.25'}}})
+    assert becomes(adapt(recipe(pip(('nobody', '1'))), upstream_site)) == {'cray-python'}
+
+
 def sources_of_zfpy(real, name):
     """Upstream's recipes, and those of a software of the tests."""
     return tuple(parse_filename('zfpy', f'zfpy-{version}-gfbf-2025a.eb') for version in ('1.0', '1.5', '2.0')) \
