@@ -8,10 +8,11 @@ It is run by its path, in a process of its own, by `compare.look`: what it impor
 that it looks at. It reads a job as JSON on standard input, writes its findings piece by piece into the folder that the
 job names, and tells how far it is on standard output.
 """
+import ast
 import contextlib
 import hashlib
 import json
-import marshal
+import math
 import multiprocessing
 import os
 import signal
@@ -161,8 +162,8 @@ _index: List[Any] = []
 _real: Dict[str, str] = {}
 _recipes: Dict[str, Any] = {}
 # digest of a recipe's file -> its parameters: all that are known, and those that were read now
-_parsed: Dict[bytes, bytes] = {}
-_read: Dict[bytes, bytes] = {}
+_parsed: Dict[str, str] = {}
+_read: Dict[str, str] = {}
 _beside: Dict[str, Dict[str, str]] = {}
 
 
@@ -176,14 +177,12 @@ def recipe_of(path: str) -> Any:
         content = read(path)
         if b'environ' in content or b'getenv' in content:
             return read_recipe(path)
-        key = hashlib.sha256(content).digest()
+        key = hashlib.sha256(content).hexdigest()
         if key in _parsed:
             _hand(content, path, _Parsed(_parsed[key]))
         found = read_recipe(path)
-        if key not in _parsed:
-            # not of a function or a module
-            with contextlib.suppress(ValueError):
-                _parsed[key] = _read[key] = marshal.dumps(dict(found.parameters))
+        if key not in _parsed and _is_plain(dict(found.parameters)):
+            _parsed[key] = _read[key] = repr(dict(found.parameters))
         _recipes[path] = found
     return _recipes[path]
 
@@ -191,13 +190,23 @@ def recipe_of(path: str) -> Any:
 class _Parsed:
     """Instead of EasyBuild's parser: what it made of a recipe before. It is data, and nothing of it is run."""
 
-    def __init__(self, kept: bytes):
+    def __init__(self, kept: str):
         self.kept = kept
 
     def get_config_dict(self) -> Dict[str, Any]:
         """The parameters, as EasyBuild's parser gives them."""
-        found: Dict[str, Any] = marshal.loads(self.kept)
+        found: Dict[str, Any] = ast.literal_eval(self.kept)
         return found
+
+
+def _is_plain(value: Any) -> bool:
+    """Does a value come back from its `repr`? Not one with a function or a module in it."""
+    kind = type(value)
+    if kind is dict:
+        return all(_is_plain(item) for pair in value.items() for item in pair)
+    if kind in (list, tuple):
+        return all(map(_is_plain, value))
+    return value is None or kind in (str, int, bool) or kind is float and math.isfinite(value)
 
 
 def _hand(content: bytes, path: str, parsed: _Parsed) -> None:
@@ -291,7 +300,7 @@ def read(path: str) -> bytes:
         return b''
 
 
-def _unit(number: int) -> Dict[bytes, bytes]:
+def _unit(number: int) -> Dict[str, str]:
     """Look at the entries of one unit, and write each piece once it is done; the recipes that were read for it."""
     unit = _job['units'][number]
     looker: Optional[Looker] = None
@@ -317,15 +326,15 @@ def pieces(folder: str, unit: Mapping[str, Any]) -> Iterator[Tuple[int, str]]:
 def _write(path: str, data: Any) -> None:
     new = f'{path}.{os.getpid()}.new'
     with open(new, 'wb') as stream:
-        stream.write(data if isinstance(data, bytes) else json.dumps(data).encode())
+        stream.write(json.dumps(data).encode())
     os.replace(new, path)
 
 
-def _kept(path: str) -> Dict[bytes, bytes]:
+def _kept(path: str) -> Dict[str, str]:
     """The recipes that were read before; none where they can't be read."""
     try:
-        found = marshal.loads(read(path))
-    except (ValueError, EOFError, TypeError):
+        found = json.loads(read(path))
+    except ValueError:
         found = None
     return found if isinstance(found, dict) else {}
 
@@ -359,7 +368,7 @@ def run(job: Dict[str, Any]) -> Iterable[int]:
         pool.join()
     if read_now:
         before = _parsed if len(_parsed) < MOST_PARSED else {}
-        _write(job['parsed'], marshal.dumps({**before, **read_now}))
+        _write(job['parsed'], {**before, **read_now})
 
 
 def main() -> int:

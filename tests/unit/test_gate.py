@@ -14,7 +14,6 @@ RUNS = {
                                                                 'that it has read'},
     'load_source': {('lumi_hooks/eb/dispatch.py', '__init__'): 'asks the gate first'},
     'spec_from_file_location': {
-        ('lumi_hooks/affected/side.py', 'run'): 'this library itself',
         ('lumi_hooks/eb/plugin_folders.py', 'plugin_package'): 'this library itself',
         ('lumi_hooks/library.py', 'find_spec'): 'this library itself, shown to the gate first',
         ('easyblocks/registry/upstream.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},
