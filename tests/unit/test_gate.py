@@ -14,10 +14,14 @@ RUNS = {
                                                                 'that it has read'},
     'load_source': {('lumi_hooks/eb/dispatch.py', '__init__'): 'asks the gate first'},
     'spec_from_file_location': {
-        ('lumi_hooks/affected/side.py', 'run'): 'this library itself',
         ('lumi_hooks/eb/plugin_folders.py', 'plugin_package'): 'this library itself',
         ('lumi_hooks/library.py', 'find_spec'): 'this library itself, shown to the gate first',
         ('easyblocks/registry/upstream.py', 'upstream_class'): 'EasyBuild\'s own easyblock'},
+    # marshal makes plain values; a code object in it would be one, and is never run
+    'loads': {('lumi_hooks/affected/side.py', '_kept'): 'compare.look asks the gate for the file first',
+              ('lumi_hooks/affected/side.py', 'get_config_dict'): 'a value of that file'},
+    'dumps': {('lumi_hooks/affected/side.py', 'recipe_of'): 'parameters of a recipe, which parse_recipe has read',
+              ('lumi_hooks/affected/side.py', 'run'): 'these, together'},
     'compile': {('lumi_hooks/affected/fingerprint.py', '_compiled'): 'compiled for a digest of it, and never run'},
     # a text without a path is not judged: it has to be one that the library made of a recipe that was
     'parse_recipe(text)': {('lumi_hooks/record/archive.py', 'differences'): 'a text that was rendered, or a recipe\'s'},
