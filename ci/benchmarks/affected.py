@@ -59,8 +59,9 @@ def affected(run: Run) -> Iterator[Result]:
         subprocess.run(['git', '-C', clone, *words], check=True)
     env = {'HOME': home, 'PATH': os.environ['PATH'], 'PYTHONPATH': clone, 'PYTHONDONTWRITEBYTECODE': '1'}
     run.tell(f'the catalogue has {_catalogue(run, offers, env)} entries')
-    command = [sys.executable, '-m', 'lumi_hooks.cli', 'affected', '--json', '--jobs', '2', '--repository', clone,
-               '--catalogue', offers]
+    # there, as Python looks for modules in the current folder first
+    command = ['env', '-C', clone, sys.executable, '-m', 'lumi_hooks.cli', 'affected', '--json', '--jobs', '2',
+               '--repository', clone, '--catalogue', offers]
     cold: Dict[str, List[Cost]] = {}
     warm: Dict[str, List[Cost]] = {}
     said: Dict[str, int] = {}
