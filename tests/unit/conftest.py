@@ -8,6 +8,7 @@ import pytest
 from attackers import place, project  # noqa: F401 (fixtures, under these names everywhere)
 from easybuild.tools.config import BuildOptions, init_build_options
 from hypothesis import settings
+from rebuilding import recipes  # noqa: F401 (a fixture)
 from writing import recipe_text
 
 from lumi_hooks import trust
