@@ -115,4 +115,4 @@ def _catalogue(run: Run, offers: str, env: Mapping[str, str]) -> int:
 
 def _count(output: str) -> int:
     """How many are affected, by what the command printed."""
-    return len(json.loads(output[output.index('{"'):] if '{"' in output else output[output.index('{'):])['affected'])
+    return len(json.loads(output[output.index('{'):])['affected'])

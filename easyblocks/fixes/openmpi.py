@@ -26,10 +26,10 @@ class EB_OpenMPI(upstream_class('EB_OpenMPI', 'openmpi')):
         return {name: text.strip().splitlines()[0] for name, text in said.items() if text.strip()}
 
     def sanity_check_step(self):
-        before = dict(os.environ)
         said = self.compilers_said()
+        before = {name: os.environ[name] for name in said}
         os.environ.update(said)
         try:
             super().sanity_check_step()
         finally:
-            os.environ.update({name: before[name] for name in said})
+            os.environ.update(before)

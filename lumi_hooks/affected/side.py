@@ -181,8 +181,10 @@ def recipe_of(path: str) -> Any:
         if key in _parsed:
             _hand(content, path, _Parsed(_parsed[key]))
         found = read_recipe(path)
-        if key not in _parsed and _is_plain(dict(found.parameters)):
-            _parsed[key] = _read[key] = repr(dict(found.parameters))
+        if key not in _parsed:
+            parameters = dict(found.parameters)
+            if _is_plain(parameters):
+                _parsed[key] = _read[key] = repr(parameters)
         _recipes[path] = found
     return _recipes[path]
 
@@ -325,8 +327,8 @@ def pieces(folder: str, unit: Mapping[str, Any]) -> Iterator[Tuple[int, str]]:
 
 def _write(path: str, data: Any) -> None:
     new = f'{path}.{os.getpid()}.new'
-    with open(new, 'wb') as stream:
-        stream.write(json.dumps(data).encode())
+    with open(new, 'w', encoding='utf-8') as stream:
+        stream.write(json.dumps(data))  # at once: json.dump encodes in Python
     os.replace(new, path)
 
 

@@ -92,12 +92,11 @@ _Node = Union[_Leaf, _Folder]
 _Place = Tuple[int, int]
 
 
-def join(base: str, kept: AbstractSet[bytes], more: str, out: BinaryIO) -> int:
+def join(base: str, kept: AbstractSet[bytes], more: str, out: BinaryIO) -> None:
     """
     Write an image with what is kept of one, and all that is in another one, into an empty file.
 
     :param kept: paths of files and links in `base`, from its root; folders are there for what is in them
-    :return: the number of files, folders and links
     :raises NotJoined: it can't be made, or less than 70 % of it would be of use
     :raises OSError: an image can't be read, or the new one can't be written
     """
@@ -113,7 +112,7 @@ def join(base: str, kept: AbstractSet[bytes], more: str, out: BinaryIO) -> int:
             _check_waste(top, parts, old.head.inode_table + new.head.inode_table)
             _copy(old, 0, out)
             _copy(new, new.data, out)
-            return _write(top, parts, old.head, out)
+            _write(top, parts, old.head, out)
     except (struct.error, ValueError, LookupError, RecursionError, OverflowError, MemoryError) as err:
         raise NotJoined('what is read is no image') from err
 
@@ -307,8 +306,8 @@ class _Table:
         return begin
 
 
-def _write(top: _Folder, parts: List[Tuple[int, int]], like: _Super, out: BinaryIO) -> int:
-    """Write the tables behind what is packed, and the first bytes of the image; the number of files, folders, links."""
+def _write(top: _Folder, parts: List[Tuple[int, int]], like: _Super, out: BinaryIO) -> None:
+    """Write the tables behind what is packed, and the first bytes of the image."""
     names = Counter(node.number for node in _all_in(top) if isinstance(node, _Leaf))
     count = 1 + len(names) + sum(isinstance(node, _Folder) for node in _all_in(top))
     inodes, folders, shared, owners = _Table(), _Table(), _Table(), _Table()
@@ -339,7 +338,6 @@ def _write(top: _Folder, parts: List[Tuple[int, int]], like: _Super, out: Binary
     out.write(bytes(-used % _PAGE))
     out.seek(0)
     out.write(_SUPER.pack(*head._replace(used=used)))
-    return count
 
 
 def _listing(entries: List[Tuple[bytes, int, _Place, int]]) -> bytes:
